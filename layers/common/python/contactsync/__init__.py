@@ -1,0 +1,1 @@
+"""Contact Sync: keeps a company's contact list true to its files and address books."""

@@ -1,0 +1,44 @@
+"""Settings from the environment: read once, all problems named at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+
+class Settings(BaseModel):
+    """Each field is the environment variable of the same name in capitals."""
+
+    model_config = ConfigDict(frozen=True)
+
+    aws_region: str = Field(min_length=3)
+    contacts_table: str = Field(min_length=3)
+    control_table: str = Field(min_length=3)
+    runs_bucket: str = Field(min_length=3)
+    uploads_bucket: str = Field(min_length=3)
+    bus_name: str = Field(min_length=1)
+    mail_sender: str = Field(default="", description="Without a sender no mail leaves; runs say so.")
+    public_url: str = Field(default="", description="Where customers reach the API; links in mails start here.")
+
+
+class Misconfigured(Exception):
+    """The function's environment is incomplete; the message names every variable that is."""
+
+
+def settings_from(environment: Mapping[str, str]) -> Settings:
+    """Read the settings; raises Misconfigured with all problems at once."""
+    values = {name: environment[name.upper()] for name in Settings.model_fields if name.upper() in environment}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        names = ", ".join(str(problem["loc"][0]).upper() for problem in error.errors())
+        raise Misconfigured(f"Set these environment variables in template.yaml: {names}") from None
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return settings_from(os.environ)

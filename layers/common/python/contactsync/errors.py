@@ -1,0 +1,115 @@
+"""Every error this service raises, and what each asks of whom.
+
+ContactSyncError
+├── UserError            the customer can mend it; shown to them as it stands
+│   ├── InvalidRequest   a request or a mapping; names every problem at once, each with its place
+│   ├── UnreadableFile   a source that cannot be read as contacts; names the line where it can
+│   ├── NotFound         missing, or somebody else's: the two look alike
+│   ├── NotPermitted     names the permission that is missing
+│   └── Conflict         the thing is busy or has changed; says what to wait for or read again
+├── Stale                nobody acts: a conditional write lost, nothing was written, read again
+├── Busy                 nobody acts: throttled or briefly away, the state machine tries again
+└── Cancelled            nobody acts: the run was cancelled or taken over; the worker stops here
+Anything else is a bug: alarmed on, retried a few times by the state machine, shown as a reference only.
+
+No message here may hold a person's data or a secret: they reach logs and execution histories.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to mend.
+
+    `pointer` is a JSON pointer into the request ("/mapping/3/column"), or "" for the whole.
+    """
+
+    pointer: str
+    message: str
+    code: str = "invalid"
+
+
+class ContactSyncError(Exception):
+    """The root: everything this service raises on purpose."""
+
+
+class UserError(ContactSyncError):
+    """Something the customer can mend.
+
+    `code` is stable and machine-readable, `title` says what happened, `detail` what to do.
+    """
+
+    status = 422
+
+    def __init__(self, code: str, title: str, detail: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(f"{code}: {title} {detail}")
+        self.code = code
+        self.title = title
+        self.detail = detail
+        self.problems = tuple(problems)
+
+
+class InvalidRequest(UserError):
+    """A request, sync or mapping that cannot be carried out as it stands."""
+
+    def __init__(
+        self, problems: Sequence[Problem], *, title: str = "The request is not valid.", status: int = 422
+    ) -> None:
+        count = len(problems)
+        detail = f"Correct the {count} problems listed in errors." if count > 1 else problems[0].message
+        super().__init__("invalid_request", title, detail, problems)
+        self.status = status
+
+
+class UnreadableFile(UserError):
+    """A source that cannot be read as contacts. No contact was touched."""
+
+
+class NotFound(UserError):
+    """Missing, or another account's: nobody can tell which."""
+
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("not_found", "There is nothing here.", "Check the address and the id.")
+
+
+class NotPermitted(UserError):
+    """The caller may not do this."""
+
+    status = 403
+
+    def __init__(self, permission: str) -> None:
+        super().__init__(
+            "not_permitted",
+            f"This needs the permission {permission}.",
+            "Ask somebody who may manage the account to give it to you.",
+        )
+
+
+class Conflict(UserError):
+    """The thing is busy, or is no longer what the caller read."""
+
+    status = 409
+
+
+class PreconditionFailed(Conflict):
+    """If-Match named another version than the one stored."""
+
+    status = 412
+
+
+class Stale(ContactSyncError):
+    """A conditional write lost against another one. Nothing was written."""
+
+
+class Busy(ContactSyncError):
+    """A service we depend on is throttling or briefly away, after the adapter's own bounded retries."""
+
+
+class Cancelled(ContactSyncError):
+    """The run was cancelled, finished or taken over by another execution while this worker was at it."""

@@ -1,0 +1,1 @@
+"""The verbs in story order; all I/O goes through `contactsync.ports`."""

@@ -1,0 +1,1 @@
+"""The nouns: what a contact, a field, a sync, a run and a message are."""

@@ -1,0 +1,44 @@
+"""A contact as it is stored. Slotted dataclasses, not pydantic: a run makes a million of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Fields = dict[str, Any]
+"""Field key → canonical JSON value (text, number, boolean, object) or a list of `{value, label}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What one sync last applied to a contact: which run, which row, and the hash of that row."""
+
+    run_id: str
+    row: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Who touched the contact first and last. Times are RFC 3339 UTC; by is "run:<id>" or "member:<id>"."""
+
+    created_at: str
+    created_by: str
+    updated_at: str
+    updated_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """One person of one account.
+
+    `id` is derived from the identity under which the contact was first seen and never changes.
+    `version` counts writes; every write names the version it has read.
+    """
+
+    id: str
+    version: int
+    fields: Fields
+    audit: Audit
+    sources: dict[str, Source] = field(default_factory=dict)
+    segments: tuple[str, ...] = ()

@@ -1,0 +1,114 @@
+"""What one state of the import machine hands to the next: identifiers and counts, never contacts.
+
+Step Functions carries at most 256 KiB and keeps ninety days of history, so people's data stays in the
+bucket and the tables, and only the way to it travels.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Message(BaseModel):
+    """The run at hand; all that parse and guard need.
+
+    Frozen, and loud about a field it does not know: the state machine and the code must agree.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    account_id: str
+    run_id: str
+
+
+class Requested(Message):
+    """Fetch reads this: a run that somebody asked for, and the execution that answers."""
+
+    execution: str
+
+
+class Fetched(Message):
+    """`duplicate`: another execution has this run, nothing is to be done."""
+
+    outcome: Literal["fetched", "unchanged", "duplicate"]
+
+
+class Parsed(Message):
+    """Where the work is divided: chunks of the file for map, units of shards for plan and upsert."""
+
+    size: Literal["small", "large"]
+    chunks: tuple[int, ...]
+    units: tuple[int, ...]
+
+
+class Chunks(Message):
+    """Map reads this."""
+
+    chunks: tuple[int, ...]
+
+
+class Mapped(Message):
+    """Rows of these chunks, and how many were refused."""
+
+    rows: int
+    rejected: int
+
+
+class Units(Message):
+    """Plan and upsert read this."""
+
+    units: tuple[int, ...]
+
+
+class Planned(Message):
+    """What applying these units would do."""
+
+    added: int
+    updated: int
+    unchanged: int
+    skipped: int
+    rejected: int = 0
+
+
+class Guarded(Message):
+    """`nothing`: the plan changes nothing, or the run was a dry run; `hold`: somebody must approve."""
+
+    verdict: Literal["go", "nothing", "hold", "stop"]
+
+
+class Upserted(Message):
+    """What applying these units did."""
+
+    added: int
+    updated: int
+    unchanged: int
+    skipped: int
+    rejected: int = 0
+
+
+class Failure(BaseModel):
+    """What a Catch of the state machine puts at `$.error`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    error: str = Field(alias="Error")
+    cause: str = Field(default="", alias="Cause")
+
+
+class Finishing(BaseModel):
+    """Notify reads the whole state: it must not fail over a field it has no use for."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    account_id: str
+    run_id: str
+    error: Failure | None = None
+
+
+class Notified(Message):
+    """How the run ended. `bug` makes the execution itself fail, so that operators see it."""
+
+    status: str
+    bug: bool

@@ -1,0 +1,109 @@
+"""One run of a sync: where it stands, what it has done, and what went wrong."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Status = Literal[
+    "queued",
+    "running",
+    "awaiting_approval",
+    "succeeded",
+    "unchanged",
+    "blocked",
+    "failed",
+    "cancelled",
+    "undone",
+]
+OPEN_STATUSES: frozenset[Status] = frozenset({"queued", "running", "awaiting_approval"})
+
+Step = Literal["fetch", "parse", "map", "plan", "guard", "upsert", "notify"]
+
+
+class Counts(BaseModel):
+    """rows = added + updated + unchanged + rejected + skipped, for every run that has ended."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: int = 0
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    rejected: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(**{name: getattr(self, name) + getattr(other, name) for name in Counts.model_fields})
+
+    @property
+    def settled(self) -> int:
+        """Rows whose fate is known. Deletions are contacts that no row mentions."""
+        return self.added + self.updated + self.unchanged + self.rejected + self.skipped
+
+
+class RunWarning(BaseModel):
+    """Something found on the way that did not stop the run."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    message: str
+    column: str | int | None = None
+    row: int | None = None
+
+
+class RunProblem(BaseModel):
+    """Why a run stopped, and what to do about it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    title: str
+    detail: str
+
+
+class Refused(BaseModel):
+    """A reason for refusal and how many rows it met: what the mail shows first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    reason: str
+    rows: int
+    first_line: int
+
+
+class Run(BaseModel):
+    """The run's record. Progress within a step lies in records of its own, one a worker."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    account_id: str
+    sync_id: str
+    trigger: Literal["api", "schedule", "drop", "edit"]
+    dry_run: bool = False
+    status: Status = "queued"
+    step: Step | None = None
+    execution: str | None = Field(default=None, description="The state machine execution that owns this run.")
+    source_key: str | None = Field(default=None, description="Pasted text lies here until fetch copies it.")
+    rows_total: int | None = None
+    parts: int = Field(default=0, description="How many chunks and units report progress.")
+    counts: Counts = Counts()
+    refusals: tuple[Refused, ...] = ()
+    warnings: tuple[RunWarning, ...] = ()
+    problem: RunProblem | None = None
+    digest: str | None = Field(default=None, description="SHA-256 of the source's bytes.")
+    plan_hash: str | None = None
+    mail: Literal["due", "claimed", "sent", "failed", "none"] = "due"
+    requested_at: str
+    requested_by: str
+    started_at: str | None = None
+    finished_at: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the run can still change."""
+        return self.status in OPEN_STATUSES

@@ -1,0 +1,132 @@
+"""What a customer asks for: a source, how to read it, where its columns go, and the rules."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Asked(BaseModel):
+    """Part of a request body: an unknown key is a mistake, and is said so."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class UploadSource(_Asked):
+    """A file that the client has put where `POST /v1/uploads` told it to."""
+
+    kind: Literal["upload"]
+    upload_id: str = Field(min_length=1, max_length=100)
+
+
+class PasteSource(_Asked):
+    """Rows pasted into a text box. Larger ones belong into a file."""
+
+    kind: Literal["paste"]
+    text: str = Field(min_length=1, max_length=1_000_000)
+
+
+Source = Annotated[UploadSource | PasteSource, Field(discriminator="kind")]
+
+
+class Format(_Asked):
+    """How to read the file. What is "auto" is detected, and reported with the run."""
+
+    kind: Literal["auto", "csv"] = "auto"
+    delimiter: str = Field(default="auto", min_length=1, max_length=8)
+    encoding: str = Field(default="auto", min_length=1, max_length=40)
+    has_header: bool | Literal["auto"] = "auto"
+    quote: str = Field(default='"', max_length=1, description="Empty: quotes mean nothing in this file.")
+    skip_rows: int = Field(default=0, ge=0, le=1000, description="Lines before the header or the first row.")
+    country: str | None = Field(
+        default=None, pattern=r"^[A-Z]{2}$", description="ISO 3166 code for phones and numbers without one."
+    )
+    date_order: Literal["iso", "ymd", "dmy", "mdy"] = "iso"
+
+
+class ColumnMapping(_Asked):
+    """A column, by header name or by position from 0, into a field."""
+
+    column: str | Annotated[int, Field(ge=0, lt=1000)]
+    field: str = Field(min_length=1, max_length=63)
+
+
+class LiteralMapping(_Asked):
+    """One constant for every contact of the file, into a field."""
+
+    literal: str | int | bool
+    field: str = Field(min_length=1, max_length=63)
+
+
+class FieldIdentity(_Asked):
+    """The field by which a row finds its contact."""
+
+    field: str = Field(min_length=1, max_length=63)
+
+
+class Options(_Asked):
+    """The rules of a run."""
+
+    existing: Literal["override", "skip", "fill_empty"] = Field(
+        default="override", description="What happens to a contact that is here already."
+    )
+    mode: Literal["three_way", "mirror"] = Field(
+        default="three_way",
+        description="three_way: a row that has not changed since it was last applied leaves edits made here alone. "
+        "mirror: the file always wins.",
+    )
+    empty_cells: Literal["ignore", "clear", "reject"] = Field(
+        default="ignore", description="An empty cell of a mapped column: leave, empty the field, or refuse the row."
+    )
+
+
+class Notify(_Asked):
+    """Who gets a mail after a run, and after which runs."""
+
+    emails: tuple[Annotated[str, Field(min_length=3, max_length=254)], ...] = Field(default=(), max_length=20)
+    on: Literal["every_run", "changes", "problems"] = "every_run"
+
+
+class SyncRequest(_Asked):
+    """The body of `POST /v1/imports`: a sync without a schedule, saved and run in one call."""
+
+    name: str = Field(default="", max_length=200)
+    source: Source
+    format: Format = Format()
+    mapping: tuple[ColumnMapping | LiteralMapping, ...] = Field(min_length=1, max_length=1000)
+    identity: FieldIdentity = FieldIdentity(field="email")
+    options: Options = Options()
+    notify: Notify = Notify()
+
+
+class Sync(BaseModel):
+    """A saved sync: the request, and what it has become. A paste's text lies in the bucket, not here."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    name: str
+    source: dict[str, str] = Field(description="The source without its secrets and without pasted text.")
+    format: Format
+    mapping: tuple[ColumnMapping | LiteralMapping, ...]
+    identity: FieldIdentity
+    options: Options
+    notify: Notify
+    state: Literal["active", "paused"] = "active"
+    active_run: str | None = Field(default=None, description="At most one run of a sync is under way.")
+    latest_run: str | None = None
+    created_at: str
+    created_by: str
+    updated_at: str
+
+
+class Upload(BaseModel):
+    """A place in the uploads bucket that one client may fill once."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    key: str
+    filename: str
+    expires_at: str

@@ -1,0 +1,229 @@
+"""What the journeys need from outside: promises, and the errors that may be raised.
+
+Every port has a memory adapter and a real one; both pass the suites in tests/contract. Any method may raise
+`Busy` after its own bounded retries; other errors are named where they can occur.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, BinaryIO, Protocol
+
+from contactsync.model.contact import Contact
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Store a contact where there is none."""
+
+    contact: Contact
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Store a contact over the version that was read; `contact.version` is one more."""
+
+    contact: Contact
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Delete a contact at the version that was read."""
+
+    contact_id: str
+    version: int
+
+
+Write = Insert | Replace | Remove
+
+
+@dataclass(frozen=True, slots=True)
+class ContactPage:
+    """Some contacts in id order, and where to go on; None at the end."""
+
+    contacts: Sequence[Contact]
+    next: str | None
+
+
+class ContactStore(Protocol):
+    """The contacts of all accounts."""
+
+    def get(self, account_id: str, ids: Sequence[str]) -> dict[str, Contact]:
+        """The contacts among `ids` that exist, by id, each as last written."""
+        ...
+
+    def scan(self, account_id: str, shard: int) -> Iterator[Contact]:
+        """Every contact of one shard in id order, each as last written; reads on as the caller goes on."""
+        ...
+
+    def page(self, account_id: str, *, after: str | None, limit: int) -> ContactPage:
+        """Up to `limit` contacts of the account that follow the id `after`."""
+        ...
+
+    def write(self, account_id: str, writes: Iterable[Write]) -> Iterator[tuple[Write, bool]]:
+        """Carry out every write whose condition holds, in batches and in any order.
+
+        Yields each write with whether it was carried out; False means that the stored version is another
+        one (or that the contact exists, for Insert) and that nothing was written. A False may also be our
+        own earlier write, whose answer was lost: read again to tell. A contact occurs once in `writes`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RecordKey:
+    """Where a control record lies: `partition` is an account or a look-up, `name` is "<kind>#<id>"."""
+
+    partition: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A JSON document and its version; `expires_at` is epoch seconds, after which it may vanish."""
+
+    key: RecordKey
+    document: dict[str, Any]
+    version: int
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Store a document if the stored version is `expected`; 0 means that there must be none."""
+
+    key: RecordKey
+    document: dict[str, Any]
+    expected: int
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete a document if the stored version is `expected`."""
+
+    key: RecordKey
+    expected: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPage:
+    """Some records in name order, and the name to go on after; None at the end."""
+
+    records: Sequence[Record] = field(default_factory=tuple)
+    next: str | None = None
+
+
+class Records(Protocol):
+    """Small documents under conditional writes: the control table."""
+
+    def get(self, key: RecordKey) -> Record | None:
+        """The record as last written."""
+        ...
+
+    def commit(self, writes: Sequence[Put | Delete]) -> None:
+        """Carry out all writes or none; at most 100, one a key.
+
+        Raises:
+            Stale: a version was not as expected. Nothing was written. A lost answer to an earlier commit of
+                the same writes looks the same: read again to tell.
+        """
+        ...
+
+    def page(
+        self, partition: str, prefix: str, *, after: str | None = None, limit: int = 100, newest_first: bool = False
+    ) -> RecordPage:
+        """Records of a partition whose names begin with `prefix`, in name order or its reverse."""
+        ...
+
+
+class ObjectWriter(Protocol):
+    """An object in the making: it appears, whole, when the context ends without an error."""
+
+    def write(self, data: bytes, /) -> int:
+        """Append; returns the number of bytes."""
+        ...
+
+
+class Objects(Protocol):
+    """Files of one bucket."""
+
+    def get(self, key: str) -> bytes:
+        """A small object, whole. Raises NotFound."""
+        ...
+
+    def open(self, key: str, *, offset: int = 0, length: int | None = None) -> AbstractContextManager[BinaryIO]:
+        """Stream an object or a range of it. A body that ends early raises Busy, never a quiet end.
+
+        Raises NotFound.
+        """
+        ...
+
+    def size(self, key: str) -> int | None:
+        """Bytes of an object; None if there is none."""
+        ...
+
+    def put(self, key: str, data: bytes) -> None:
+        """Store a small object, whole, over whatever is there."""
+        ...
+
+    def writer(self, key: str) -> AbstractContextManager[ObjectWriter]:
+        """Stream an object of any size in bounded memory. An error inside leaves nothing behind."""
+        ...
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """The keys that begin with `prefix`, in order."""
+        ...
+
+    def presign_put(self, key: str, *, expires_s: int) -> str:
+        """A URL to which anybody may PUT this object until it expires."""
+        ...
+
+    def presign_get(self, key: str, *, expires_s: int, filename: str) -> str:
+        """A URL from which anybody may GET this object, saved under `filename`, until it expires."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A mail to one address, in text and HTML that say the same."""
+
+    to: str
+    subject: str
+    text: str
+    html: str
+
+
+class Mailer(Protocol):
+    """Sends mail."""
+
+    def send(self, mail: Mail) -> None:
+        """Hand one mail to the service.
+
+        Raises:
+            MailRefused: this mail was not taken and will not be; nobody gets it.
+        """
+        ...
+
+
+class MailRefused(Exception):
+    """The mail service did not take the mail; the message says why, without the mail's content."""
+
+
+class Bus(Protocol):
+    """The product's own event bus."""
+
+    def publish(self, kind: str, detail: dict[str, str]) -> None:
+        """Put one event; delivered at least once."""
+        ...
+
+
+class Clock(Protocol):
+    """The only way to learn the time, and to wait."""
+
+    def now(self) -> datetime:
+        """Now, in UTC, aware."""
+        ...
