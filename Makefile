@@ -1,0 +1,87 @@
+# Everything runs from here. A machine needs Python 3.11 or later and make; the rest is fetched from PyPI
+# into this directory, pinned by hash (local/uv.txt for uv itself, uv.lock for all that uv installs).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# python3.13 is what the cloud runs; any python3 from 3.11 on will do.
+PYTHON ?= $(shell for p in python3.13 python3 python3.14 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo $$p; break; }; done)
+UV := .uv/bin/uv
+PACKAGE := layers/common/python/contactsync
+REQUIREMENTS := layers/common/python/requirements.txt
+SOURCES = $(wildcard $(PACKAGE) functions local tests bench)
+
+export UV_PYTHON_DOWNLOADS := never
+export UV_CACHE_DIR ?= $(if $(HOME),$(HOME)/.cache/uv,$(CURDIR)/.cache/uv)
+export SAM_CLI_TELEMETRY := 0
+export AWS_DEFAULT_REGION ?= eu-west-1
+
+run: .venv/.ready ## start everything on this machine (ALLOW_HOSTS=host:port,… lets sources read private hosts)
+	@exec .venv/bin/python -m local
+
+test: .venv/.ready ## run all tests (ARGS="-k phone" narrows them)
+	.venv/bin/pytest $(ARGS)
+
+check: .venv/.ready .venv-sam/.ready ## lint, types, import rules, template, state machine
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy $(SOURCES)
+	.venv/bin/lint-imports
+	.venv/bin/cfn-lint template.yaml
+	.venv-sam/bin/sam validate --lint --template template.yaml
+	.venv/bin/python -m local.asl_lint statemachine/*.yaml
+	@$(UV) lock --check --quiet || { echo "uv.lock does not fit pyproject.toml: run make lock"; exit 1; }
+	@$(EXPORT) | diff -q - $(REQUIREMENTS) >/dev/null || { echo "$(REQUIREMENTS) does not fit uv.lock: run make lock"; exit 1; }
+
+format: .venv/.ready ## put the code into the one format
+	.venv/bin/ruff check --fix-only .
+	.venv/bin/ruff format .
+
+bench: .venv-bench/.ready ## measure against named peers, and the cold start of each handler
+	.venv-bench/bin/python -m bench $(ARGS)
+
+audit: .venv-audit/.ready ## security findings in the template, known vulnerabilities in the lock
+	.venv-audit/bin/checkov --file template.yaml --framework cloudformation --quiet --compact
+	.venv-audit/bin/pip-audit --requirement $(REQUIREMENTS) --disable-pip --require-hashes
+
+build: .venv-sam/.ready ## build the functions and the layer for AWS
+	.venv-sam/bin/sam build
+
+deploy: build ## deploy to AWS (asks for stack name, region, mail sender; remembers the answers in samconfig.toml)
+	.venv-sam/bin/sam deploy $(if $(wildcard samconfig.toml),,--guided) --capabilities CAPABILITY_IAM
+
+lock: $(UV) ## resolve the dependencies anew and export the layer's share
+	$(UV) lock
+	$(EXPORT) > $(REQUIREMENTS)
+
+clean: ## remove what make made: environments, caches, builds, the local stack's files
+	rm -rf .venv .venv-* .uv .local .aws-sam .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## show this
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|' 2>/dev/null \
+		|| grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST)
+
+EXPORT = $(UV) export --quiet --frozen --no-default-groups --no-emit-project --no-header
+
+$(UV): local/uv.txt
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed and was not found. Install it, or say where it is: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -m venv .uv || { echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	.uv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement local/uv.txt
+	@touch $@
+
+# Each environment holds what cannot live in another: sam and checkov pin boto3 to versions of their own.
+.venv/.ready: uv.lock pyproject.toml $(UV)
+	UV_PROJECT_ENVIRONMENT=.venv $(UV) sync --quiet --frozen --python $(PYTHON)
+	@touch $@
+.venv-bench/.ready: uv.lock pyproject.toml $(UV)
+	UV_PROJECT_ENVIRONMENT=.venv-bench $(UV) sync --quiet --frozen --python $(PYTHON) --no-default-groups --group test --group bench
+	@touch $@
+.venv-sam/.ready .venv-audit/.ready: .venv-%/.ready: uv.lock pyproject.toml $(UV)
+	UV_PROJECT_ENVIRONMENT=.venv-$* $(UV) sync --quiet --frozen --python $(PYTHON) --only-group $*
+	@touch $@
+
+.PHONY: run test check format bench audit build deploy lock clean help
