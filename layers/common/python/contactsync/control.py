@@ -1,0 +1,258 @@
+"""The control table: accounts, keys, fields, uploads, syncs and runs, and under which names they lie.
+
+    partition        name                        document
+    <account>        account                     Account
+    <account>        member#<member>             Member
+    <account>        field#<key>                 FieldSpec, the account's own
+    <account>        upload#<upload>             Upload
+    <account>        sync#<sync>                 Sync
+    <account>        run#<run>                   Run
+    <account>        sync_run#<sync>#<run>       {} (the runs of a sync, newest last: run ids begin with the time)
+    <account>        progress#<run>#<step>#<n>   {"rows": …} one a worker, so that workers never contend
+    key#<sha256>     key                         Key
+
+Every write names the version it has read; nothing here is ever overwritten blindly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from contactsync.errors import Busy, Conflict, NotFound, Stale
+from contactsync.model.account import Account, Key, Member
+from contactsync.model.field import STANDARD_FIELDS, FieldSpec
+from contactsync.model.run import Run
+from contactsync.model.sync import Sync, Upload
+from contactsync.ports import Put, RecordKey, Records
+
+PROGRESS_KEPT = timedelta(days=7)
+UPDATE_ATTEMPTS = 10
+"""A run's record has a handful of writers; ten lost races in a row mean that something is wrong."""
+MAX_FIELDS = 1000
+WORKER_LIMIT = 10_000
+
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Generic[T]):
+    """A document, and the version that a write over it must name."""
+
+    value: T
+    version: int
+
+
+def new_id(now: datetime) -> str:
+    """A fresh id that sorts by time: 12 hex digits of milliseconds, 12 of chance."""
+    return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(6)}"
+
+
+def key_digest(api_key: str) -> str:
+    """Under which name a key lies. Keys are long and random, so one plain hash is enough."""
+    return hashlib.sha256(api_key.encode()).hexdigest()
+
+
+class Control:
+    """Typed access to the control table. Foreign and missing documents raise the same NotFound."""
+
+    def __init__(self, records: Records) -> None:
+        self.records = records
+
+    # Accounts
+
+    def create_account(self, account: Account, member: Member, digest: str, key: Key) -> None:
+        """Store an account with its first member and key, all or nothing."""
+        self.records.commit(
+            [
+                _put(RecordKey(account.id, "account"), account),
+                _put(RecordKey(account.id, f"member#{member.id}"), member),
+                _put(RecordKey(f"key#{digest}", "key"), key),
+            ]
+        )
+
+    def account(self, account_id: str) -> Account:
+        """The account. Raises NotFound."""
+        return self._read(RecordKey(account_id, "account"), Account).value
+
+    def member(self, account_id: str, member_id: str) -> Member:
+        """A member of the account. Raises NotFound."""
+        return self._read(RecordKey(account_id, f"member#{member_id}"), Member).value
+
+    def key(self, digest: str) -> Key:
+        """The key with this digest. Raises NotFound."""
+        return self._read(RecordKey(f"key#{digest}", "key"), Key).value
+
+    # Fields
+
+    def fields(self, account_id: str) -> dict[str, FieldSpec]:
+        """Every field that a mapping may name: the standard ones and the account's own."""
+        own = self._all(account_id, "field#", FieldSpec, limit=MAX_FIELDS)
+        return {**STANDARD_FIELDS, **{spec.key: spec for spec in own}}
+
+    def create_field(self, account_id: str, spec: FieldSpec) -> None:
+        """Store a new field of the account's own. Raises Conflict if the key is taken."""
+        try:
+            self.records.commit([_put(RecordKey(account_id, f"field#{spec.key}"), spec)])
+        except Stale:
+            raise Conflict(
+                "field_exists", f"There is a field {spec.key} already.", "Choose another key, or use that field."
+            ) from None
+
+    # Uploads
+
+    def create_upload(self, account_id: str, upload: Upload, *, expires_at: int) -> None:
+        """Remember where a client may put a file."""
+        self.records.commit([_put(RecordKey(account_id, f"upload#{upload.id}"), upload, expires_at=expires_at)])
+
+    def upload(self, account_id: str, upload_id: str) -> Upload:
+        """The upload. Raises NotFound."""
+        return self._read(RecordKey(account_id, f"upload#{upload_id}"), Upload).value
+
+    # Syncs and their runs
+
+    def create_sync(self, account_id: str, sync: Sync, run: Run) -> None:
+        """Store a new sync together with its first run. Repeating the same call changes nothing."""
+        self._commit_once(
+            [
+                _put(RecordKey(account_id, f"sync#{sync.id}"), sync),
+                _put(RecordKey(account_id, f"run#{run.id}"), run),
+                Put(RecordKey(account_id, f"sync_run#{sync.id}#{run.id}"), {}, 0),
+            ],
+            RecordKey(account_id, f"run#{run.id}"),
+        )
+
+    def create_run(self, account_id: str, run: Run) -> None:
+        """Add a run to a sync that has none under way.
+
+        Raises:
+            Conflict: a run of this sync is under way.
+            NotFound: there is no such sync.
+        """
+        for _ in range(UPDATE_ATTEMPTS):
+            sync = self.sync(account_id, run.sync_id)
+            if sync.value.active_run == run.id:
+                return
+            if sync.value.active_run is not None:
+                raise Conflict(
+                    "run_under_way",
+                    "A run of this sync is under way.",
+                    f"Wait for run {sync.value.active_run} to end, or cancel it.",
+                )
+            started = sync.value.model_copy(update={"active_run": run.id, "latest_run": run.id})
+            try:
+                self.records.commit(
+                    [
+                        _put(RecordKey(account_id, f"sync#{run.sync_id}"), started, expected=sync.version),
+                        _put(RecordKey(account_id, f"run#{run.id}"), run),
+                        Put(RecordKey(account_id, f"sync_run#{run.sync_id}#{run.id}"), {}, 0),
+                    ]
+                )
+                return
+            except Stale:
+                continue
+        raise Busy("The sync is being changed from several sides.")
+
+    def sync(self, account_id: str, sync_id: str) -> Read[Sync]:
+        """The sync. Raises NotFound."""
+        return self._read(RecordKey(account_id, f"sync#{sync_id}"), Sync)
+
+    def run(self, account_id: str, run_id: str) -> Read[Run]:
+        """The run. Raises NotFound."""
+        return self._read(RecordKey(account_id, f"run#{run_id}"), Run)
+
+    def update_run(self, account_id: str, run_id: str, change: Callable[[Run], Run]) -> Run:
+        """Carry out `change` on the run as it is stored now; `change` may be called several times."""
+        key = RecordKey(account_id, f"run#{run_id}")
+        for _ in range(UPDATE_ATTEMPTS):
+            read = self._read(key, Run)
+            changed = change(read.value)
+            if changed == read.value:
+                return changed
+            try:
+                self.records.commit([_put(key, changed, expected=read.version)])
+                return changed
+            except Stale:
+                continue
+        raise Busy("The run's record is being changed from several sides.")
+
+    def close_run(self, account_id: str, run_id: str, change: Callable[[Run], Run]) -> Run:
+        """As update_run, and in the same commit let the sync go if this run is the one that holds it."""
+        for _ in range(UPDATE_ATTEMPTS):
+            read = self.run(account_id, run_id)
+            sync = self.sync(account_id, read.value.sync_id)
+            closed = change(read.value)
+            writes = []
+            if closed != read.value:
+                writes.append(_put(RecordKey(account_id, f"run#{run_id}"), closed, expected=read.version))
+            if sync.value.active_run == run_id:
+                free = sync.value.model_copy(update={"active_run": None})
+                writes.append(_put(RecordKey(account_id, f"sync#{sync.value.id}"), free, expected=sync.version))
+            if not writes:
+                return closed
+            try:
+                self.records.commit(writes)
+                return closed
+            except Stale:
+                continue
+        raise Busy("The run's record is being changed from several sides.")
+
+    # Progress
+
+    def note_progress(self, run: Run, step: str, part: int, rows: int, now: datetime) -> None:
+        """Say how many rows one worker has done. A lost race is another worker on the same part: let it be."""
+        key = RecordKey(run.account_id, f"progress#{run.id}#{step}#{part:05d}")
+        stored = self.records.get(key)
+        expires_at = int((now + PROGRESS_KEPT).timestamp())
+        try:
+            self.records.commit([Put(key, {"rows": rows}, stored.version if stored else 0, expires_at)])
+        except Stale:
+            pass
+
+    def progress(self, run: Run, step: str | None = None) -> int:
+        """Rows done in all steps, or in one: a row that map, plan and upsert have each done counts three."""
+        prefix = f"progress#{run.id}#{step}#" if step else f"progress#{run.id}#"
+        return sum(document["rows"] for document in self._documents(run.account_id, prefix, WORKER_LIMIT))
+
+    # Reading
+
+    def _read(self, key: RecordKey, model: type[M]) -> Read[M]:
+        record = self.records.get(key)
+        if record is None:
+            raise NotFound()
+        return Read(model.model_validate(record.document), record.version)
+
+    def _all(self, partition: str, prefix: str, model: type[M], *, limit: int) -> list[M]:
+        return [model.model_validate(document) for document in self._documents(partition, prefix, limit)]
+
+    def _documents(self, partition: str, prefix: str, limit: int) -> Iterator[dict[str, Any]]:
+        after = None
+        seen = 0
+        while seen < limit:
+            page = self.records.page(partition, prefix, after=after, limit=min(1000, limit - seen))
+            yield from (record.document for record in page.records)
+            seen += len(page.records)
+            after = page.next
+            if after is None:
+                return
+
+    def _commit_once(self, writes: list[Put], witness: RecordKey) -> None:
+        """Commit; where the answer to an earlier, identical commit was lost, see that it is there."""
+        try:
+            self.records.commit(writes)
+        except Stale:
+            stored = self.records.get(witness)
+            if stored is None:
+                raise
+
+
+def _put(key: RecordKey, model: BaseModel, *, expected: int = 0, expires_at: int | None = None) -> Put:
+    return Put(key, model.model_dump(mode="json"), expected, expires_at)
