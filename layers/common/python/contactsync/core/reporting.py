@@ -1,0 +1,64 @@
+"""The refused rows as a file: the customer mends it and imports it again.
+
+The report holds the original columns, then `line` and `reason`. Every cell is quoted, and a cell that a
+spreadsheet would take for a formula gets an apostrophe in front (OWASP ASVS 1.2.10). When the mended report is
+imported, the apostrophe comes off again, so that a phone number "+31 6 12345678" survives the round trip.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+REPORT_COLUMNS = ("line", "reason")
+
+_FORMULA = re.compile(
+    r"'*"  # already protected, or the customer's own apostrophe: one more, so that taking one off is exact
+    r"(?:[\t\r\n\x00]"  # some spreadsheets drop these and look at what follows
+    r"|[\s\ufeff]*[=+\-@＝＋－＠﹢﹣﹦﹫−])"  # full-width and small forms become ASCII under NFKC
+)
+
+
+def header_line(columns: Sequence[str]) -> str:
+    """The first line of a report over a file with these columns."""
+    return _line([*map(protect, columns), *REPORT_COLUMNS])
+
+
+def row_line(cells: Sequence[str], *, width: int, line: int, reason: str) -> str:
+    """One refused row.
+
+    Args:
+        cells: as they were in the file.
+        width: columns of the header. A shorter row is filled up, so that line and reason keep their column;
+            what a longer row has beyond it goes into the last cell behind commas, where it most often came from.
+        line: where the row stands in the file, from 1.
+        reason: what is wrong with it.
+    """
+    return _line([*(protect(cell) for cell in _fitted(cells, width)), str(line), protect(reason)])
+
+
+def protect(cell: str) -> str:
+    """The cell, so that no spreadsheet computes it."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def restore(cell: str) -> str:
+    """The cell as it was before `protect`, exactly, whatever it holds."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell, 1) else cell
+
+
+def is_report(header: Sequence[str]) -> bool:
+    """Whether a file with this header is one of our reports, whose cells want to be restored."""
+    return len(header) > len(REPORT_COLUMNS) and tuple(header[-len(REPORT_COLUMNS) :]) == REPORT_COLUMNS
+
+
+def _fitted(cells: Sequence[str], width: int) -> list[str]:
+    if len(cells) <= width:
+        return [*cells, *[""] * (width - len(cells))]
+    if width == 0:
+        return []
+    return [*cells[: width - 1], ",".join(cells[width - 1 :])]
+
+
+def _line(cells: Sequence[str]) -> str:
+    return ",".join('"' + cell.replace('"', '""') + '"' for cell in cells) + "\r\n"
