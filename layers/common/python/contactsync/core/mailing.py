@@ -1,0 +1,225 @@
+"""The mail after a run: what happened, how much of it, what was refused and why, where to look, what to do.
+
+The mail is composed once, as blocks, and then written twice, as text and as HTML: the two cannot say different
+things. Names and reasons come from customers' files, so they are cleaned of everything that could break a
+header or reorder a line, cut to a length, and escaped.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from contactsync.model.run import Counts, Refused, Run
+
+NAME_LENGTH = 100
+REASON_LENGTH = 300
+REASONS_SHOWN = 5
+WARNINGS_SHOWN = 5
+
+_REORDERING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail without its address: `text` and `html` say the same."""
+
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Paragraph:
+    text: str
+
+    def as_text(self) -> str:
+        return self.text
+
+    def as_html(self) -> str:
+        return f"<p>{html.escape(self.text)}</p>"
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    rows: Sequence[tuple[str, str]]
+
+    def as_text(self) -> str:
+        width = max(len(label) for label, _ in self.rows)
+        return "\n".join(f"{label:<{width}}  {value}" for label, value in self.rows)
+
+    def as_html(self) -> str:
+        cells = "".join(
+            f'<tr><td style="padding-right:2em">{html.escape(label)}</td><td>{html.escape(value)}</td></tr>'
+            for label, value in self.rows
+        )
+        return f"<table>{cells}</table>"
+
+
+@dataclass(frozen=True, slots=True)
+class _Points:
+    title: str
+    points: Sequence[str]
+
+    def as_text(self) -> str:
+        return "\n".join([self.title, *(f"- {point}" for point in self.points)])
+
+    def as_html(self) -> str:
+        points = "".join(f"<li>{html.escape(point)}</li>" for point in self.points)
+        return f"<p>{html.escape(self.title)}</p><ul>{points}</ul>"
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    label: str
+    address: str
+
+    def as_text(self) -> str:
+        return f"{self.label}\n{self.address}"
+
+    def as_html(self) -> str:
+        address = html.escape(self.address)
+        where = (
+            f'<a href="{address}">{address}</a>'
+            if self.address.startswith("http")
+            else f"<code>{address}</code>"
+        )
+        return f"<p>{html.escape(self.label)}<br>{where}</p>"
+
+
+_Block = _Paragraph | _Facts | _Points | _Place
+
+
+def compose(run: Run, *, sync_name: str, public_url: str) -> Letter:
+    """The mail about a run that has ended, or that waits for an approval.
+
+    Args:
+        run: as it stands when the mail is sent.
+        sync_name: the customer's own name for the sync; may be empty.
+        public_url: where the API is reached, without "/v1"; empty where that is not known, and then the mail
+            names paths instead of links.
+    """
+    name = clean(sync_name, NAME_LENGTH) or "Your import"
+    outcome = _outcome(run)
+    blocks = list(_blocks(run, name, outcome, public_url.rstrip("/")))
+    return Letter(
+        subject=f"{name}: {outcome}",
+        text="\n\n".join(block.as_text() for block in blocks) + "\n",
+        html=_page(f"{name}: {outcome}", "".join(block.as_html() for block in blocks)),
+    )
+
+
+def clean(text: str, length: int) -> str:
+    """One line without control or reordering characters, of at most `length` characters."""
+    visible = "".join(
+        " " if unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} else character
+        for character in _REORDERING.sub("", text[: 4 * length])
+    )
+    line = " ".join(visible.split())
+    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+
+
+def _outcome(run: Run) -> str:
+    """What happened, in the few words that fit a subject."""
+    match run.status:
+        case "failed":
+            return "the import failed"
+        case "blocked":
+            return "the import was stopped, nothing was changed"
+        case "cancelled":
+            return "the import was cancelled"
+        case "awaiting_approval":
+            return "the import waits for your approval"
+        case "undone":
+            return "the import was undone"
+        case "unchanged":
+            return "nothing has changed"
+    told = _told(run.counts, would=run.dry_run)
+    return f"dry run, {told}" if run.dry_run else told
+
+
+def _told(counts: Counts, *, would: bool) -> str:
+    parts = [
+        f"{number:,} {'would be ' if would else ''}{word}"
+        for number, word in (
+            (counts.added, "added"),
+            (counts.updated, "updated"),
+            (counts.deleted, "deleted"),
+            (counts.rejected, "refused"),
+        )
+        if number
+    ]
+    return ", ".join(parts) or ("nothing would change" if would else "nothing has changed")
+
+
+def _blocks(run: Run, name: str, outcome: str, base: str) -> Iterator[_Block]:
+    yield _Paragraph(f"{name}: {outcome}.")
+    if run.problem is not None:
+        yield _Paragraph(clean(run.problem.title, REASON_LENGTH))
+        yield _Paragraph(f"What to do: {clean(run.problem.detail, REASON_LENGTH)}")
+    if run.dry_run:
+        yield _Paragraph(
+            "This was a dry run: no contact was touched. The numbers say what a real run would do."
+        )
+    yield _Facts(list(_facts(run)))
+    if run.refusals:
+        yield _Points(
+            "Why rows were refused:", [_refusal(refused) for refused in run.refusals[:REASONS_SHOWN]]
+        )
+    if run.warnings:
+        shown = [clean(warning.message, REASON_LENGTH) for warning in run.warnings[:WARNINGS_SHOWN]]
+        yield _Points("What we noticed on the way:", shown)
+    if run.counts.rejected:
+        label = "All refused rows with their reasons; correct them in this file and import it again:"
+        yield _Place(label, _address(base, run, "/rejects.csv"))
+    yield _Place("Everything about this run:", _address(base, run, ""))
+
+
+def _facts(run: Run) -> Iterator[tuple[str, str]]:
+    counts = run.counts
+    yield "Rows read", f"{counts.rows:,}"
+    yield "Contacts added", f"{counts.added:,}"
+    yield "Contacts updated", f"{counts.updated:,}"
+    if counts.deleted:
+        yield "Contacts deleted", f"{counts.deleted:,}"
+    yield "Unchanged", f"{counts.unchanged:,}"
+    yield "Skipped", f"{counts.skipped:,}"
+    yield "Refused", f"{counts.rejected:,}"
+    if run.finished_at is not None:
+        began = run.started_at or run.requested_at
+        yield "Took", in_words(datetime.fromisoformat(run.finished_at) - datetime.fromisoformat(began))
+        yield "Ended", run.finished_at
+
+
+def _refusal(refused: Refused) -> str:
+    rows = "1 row" if refused.rows == 1 else f"{refused.rows:,} rows"
+    where = f"line {refused.first_line}" if refused.rows == 1 else f"the first in line {refused.first_line}"
+    return f"{clean(refused.reason, REASON_LENGTH)} ({rows}, {where})"
+
+
+def in_words(duration: timedelta) -> str:
+    """The two largest units of a duration: "2 min 5 s"."""
+    seconds = max(0, round(duration.total_seconds()))
+    if seconds < 60:
+        return f"{max(1, seconds)} s"
+    minutes, seconds = divmod(seconds, 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+def _address(base: str, run: Run, path: str) -> str:
+    return f"{base}/v1/runs/{run.id}{path}" if base else f"GET /v1/runs/{run.id}{path}"
+
+
+def _page(title: str, body: str) -> str:
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f"<title>{html.escape(title)}</title></head>"
+        f'<body style="font-family:sans-serif;line-height:1.5;max-width:40em">{body}</body></html>\n'
+    )
