@@ -217,6 +217,10 @@ class Control:
         except Stale:
             pass
 
+    def has_progress(self, run: Run, step: str, part: int) -> bool:
+        """Whether a worker has ever begun on this part."""
+        return self.records.get(RecordKey(run.account_id, f"progress#{run.id}#{step}#{part:05d}")) is not None
+
     def progress(self, run: Run, step: str | None = None) -> int:
         """Rows done in all steps, or in one: a row that map, plan and upsert have each done counts three."""
         prefix = f"progress#{run.id}#{step}#" if step else f"progress#{run.id}#"

@@ -21,12 +21,22 @@ class Insert:
 
     contact: Contact
 
+    @property
+    def contact_id(self) -> str:
+        """Which contact."""
+        return self.contact.id
+
 
 @dataclass(frozen=True, slots=True)
 class Replace:
     """Store a contact over the version that was read; `contact.version` is one more."""
 
     contact: Contact
+
+    @property
+    def contact_id(self) -> str:
+        """Which contact."""
+        return self.contact.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +194,29 @@ class Objects(Protocol):
 
     def presign_get(self, key: str, *, expires_s: int, filename: str) -> str:
         """A URL from which anybody may GET this object, saved under `filename`, until it expires."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStream:
+    """The bytes of a source as they come, and what proves that the end is the end.
+
+    `proof` names the evidence ("length", "digest", …), or is None: then a run may add and update, never delete.
+    """
+
+    body: BinaryIO
+    proof: str | None
+
+
+class Source(Protocol):
+    """Where a file comes from."""
+
+    def open(self) -> AbstractContextManager[SourceStream]:
+        """Stream the file from its beginning.
+
+        Raises:
+            UnreadableFile: there is no file, or we may not have it; says what to do.
+        """
         ...
 
 

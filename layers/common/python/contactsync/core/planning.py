@@ -44,6 +44,7 @@ class Rules:
     `at` is when the run began, RFC 3339: a step that runs twice plans the same.
     """
 
+    account_id: str
     sync_id: str
     run_id: str
     at: str

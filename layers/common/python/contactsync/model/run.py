@@ -88,16 +88,18 @@ class Run(BaseModel):
     status: Status = "queued"
     step: Step | None = None
     execution: str | None = Field(default=None, description="The state machine execution that owns this run.")
-    source_key: str | None = Field(default=None, description="Pasted text lies here until fetch copies it.")
+    upload_id: str | None = Field(default=None, description="The upload this run reads, if not the sync's first.")
     rows_total: int | None = None
-    parts: int = Field(default=0, description="How many chunks and units report progress.")
+    planned: Counts | None = Field(default=None, description="What the plan would do; guard's sum.")
     counts: Counts = Counts()
     refusals: tuple[Refused, ...] = ()
     warnings: tuple[RunWarning, ...] = ()
     problem: RunProblem | None = None
     digest: str | None = Field(default=None, description="SHA-256 of the source's bytes.")
+    proof: str | None = Field(default=None, description="What shows that the source was read to its end.")
     plan_hash: str | None = None
-    mail: Literal["due", "claimed", "sent", "failed", "none"] = "due"
+    mails_claimed: int = Field(default=0, description="How many addresses a mail was, or may have been, sent to.")
+    mails_refused: int = 0
     requested_at: str
     requested_by: str
     started_at: str | None = None

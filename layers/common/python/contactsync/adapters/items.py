@@ -1,0 +1,133 @@
+"""Contact ↔ DynamoDB item. Hand-made for the one shape there is: a run encodes and decodes a million.
+
+boto3's TypeSerializer does the same at ten times the CPU, most of it for types that no contact holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from contactsync.model.contact import Audit, Contact, Source
+
+Attribute = dict[str, Any]
+"""A value with its type as DynamoDB writes it: {"S": "Ada"}, {"N": "36"}, {"M": {...}}."""
+Item = dict[str, Attribute]
+
+CONTACT = "c"
+SHARDS = 64
+ITEM_LIMIT = 400 * 1024
+"""Bytes of an item, by DynamoDB's own count."""
+
+
+class Unstorable(Exception):
+    """Contacts that the table cannot hold: too large, or no valid text. All other writes were seen to.
+
+    Mapping bounds what a row may hold, so this is a bug there. The message names contacts by id.
+    """
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        super().__init__(f"{len(ids)} contacts cannot be stored as they are: {', '.join(ids[:10])}")
+        self.ids = tuple(ids)
+
+
+def shard_of(contact_id: str) -> int:
+    """0 to 63, rising with the id, so that shard after shard is id order."""
+    return int(contact_id[:2], 16) >> 2
+
+
+def partition(account_id: str, shard: int) -> str:
+    """The partition key of one shard of an account."""
+    return f"{account_id}#{shard:02d}"
+
+
+def attribute(value: Any) -> Attribute:
+    """Canonical JSON → typed attribute. Raises TypeError for what is neither text, number, boolean nor nesting."""
+    kind = type(value)
+    if kind is str:
+        return {"S": value}
+    if kind is dict:
+        return {"M": {key: attribute(inner) for key, inner in value.items()}}
+    if kind is list or kind is tuple:
+        return {"L": [attribute(inner) for inner in value]}
+    if kind is bool:
+        return {"BOOL": value}
+    if kind is int:
+        return {"N": str(value)}
+    if value is None:
+        return {"NULL": True}
+    raise TypeError(f"A contact field holds a {kind.__name__}; decimals are stored as text.")
+
+
+def value_of(typed: Attribute) -> Any:
+    """Typed attribute → canonical JSON."""
+    for kind, value in typed.items():
+        if kind == "S" or kind == "BOOL":
+            return value
+        if kind == "M":
+            return {key: value_of(inner) for key, inner in value.items()}
+        if kind == "L":
+            return [value_of(inner) for inner in value]
+        if kind == "N":
+            return int(value)
+    return None
+
+
+def item_of(account_id: str, contact: Contact) -> Item:
+    """The whole item of a contact. `g` is absent without segments: DynamoDB knows no empty set."""
+    audit = contact.audit
+    item: Item = {
+        "pk": {"S": partition(account_id, shard_of(contact.id))},
+        "sk": {"S": contact.id},
+        "k": {"S": CONTACT},
+        "v": {"N": str(contact.version)},
+        "f": {"M": {key: attribute(value) for key, value in contact.fields.items()}},
+        "s": {"M": {sync_id: _source_attribute(source) for sync_id, source in contact.sources.items()}},
+        "ca": {"S": audit.created_at},
+        "cb": {"S": audit.created_by},
+        "ua": {"S": audit.updated_at},
+        "ub": {"S": audit.updated_by},
+    }
+    if contact.segments:
+        item["g"] = {"SS": sorted(set(contact.segments))}
+    return item
+
+
+def contact_of(item: Mapping[str, Attribute]) -> Contact:
+    """The contact of an item; the other half of item_of. Segments come back in order of name."""
+    return Contact(
+        id=item["sk"]["S"],
+        version=int(item["v"]["N"]),
+        fields={key: value_of(value) for key, value in item["f"]["M"].items()},
+        audit=Audit(item["ca"]["S"], item["cb"]["S"], item["ua"]["S"], item["ub"]["S"]),
+        sources={sync_id: _source_of(source["M"]) for sync_id, source in item["s"]["M"].items()},
+        segments=tuple(sorted(item["g"]["SS"])) if "g" in item else (),
+    )
+
+
+def size_of(item: Mapping[str, Attribute]) -> int:
+    """Bytes of an item as DynamoDB counts them, rounded up; the memory store refuses by it."""
+    return sum(len(name.encode()) + _attribute_size(value) for name, value in item.items())
+
+
+def _source_attribute(source: Source) -> Attribute:
+    return {"M": {"r": {"S": source.run_id}, "n": {"N": str(source.row)}, "h": {"S": source.hash}}}
+
+
+def _source_of(typed: Mapping[str, Attribute]) -> Source:
+    return Source(run_id=typed["r"]["S"], row=int(typed["n"]["N"]), hash=typed["h"]["S"])
+
+
+def _attribute_size(typed: Attribute) -> int:
+    ((kind, value),) = typed.items()
+    if kind == "S":
+        return len(value.encode())
+    if kind == "N":
+        return len(value) // 2 + 2
+    if kind == "SS":
+        return 3 + sum(1 + len(text.encode()) for text in value)
+    if kind == "L":
+        return 3 + sum(1 + _attribute_size(inner) for inner in value)
+    if kind == "M":
+        return 3 + sum(1 + len(key.encode()) + _attribute_size(inner) for key, inner in value.items())
+    return 1

@@ -1,0 +1,262 @@
+"""A contacts file's journey, step by step: fetch → parse → map → plan → guard → upsert → notify.
+
+Each step reads what the step before it left in the run's files, and leaves its own. A step may be killed
+anywhere and run again: its files are written whole under fixed names, its contact writes are conditional, and
+it recognises those that it has made already. `notify` is in `journeys.finishing`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import partial
+from typing import get_args
+
+from contactsync.control import Control
+from contactsync.core.mapping import Mapper, compile_mapping, resolve_mapping
+from contactsync.core.parsing import cut, detect
+from contactsync.errors import Cancelled, InvalidRequest, UnreadableFile
+from contactsync.journeys.chunks import map_chunk
+from contactsync.journeys.finishing import finish
+from contactsync.journeys.runfiles import Manifest, RunFiles, units_for
+from contactsync.journeys.units import Applying, plan_unit, rules_of
+from contactsync.model.field import FieldSpec
+from contactsync.model.message import (
+    Chunks,
+    Fetched,
+    Guarded,
+    Mapped,
+    Message,
+    Parsed,
+    Planned,
+    Requested,
+    Units,
+    Upserted,
+)
+from contactsync.model.run import Counts, Run, RunWarning, Step
+from contactsync.model.sync import ColumnMapping, Sync
+from contactsync.ports import Clock, ContactStore, Objects, Source
+from contactsync.sources.stored import StoredSource
+
+MAX_SOURCE_BYTES = 5 * 1024**3
+COPY_BYTES = 8 << 20
+SAMPLE_BYTES = 256 << 10
+SMALL_ROWS = 5_000
+"""Up to here one worker a step is quicker than sharing: starting a Distributed Map takes seconds."""
+UNIT_ROWS = 25_000
+STEPS: tuple[Step, ...] = get_args(Step)
+
+notify = finish
+"""The last step; see `journeys.finishing`."""
+
+
+def fetch(message: Requested, *, control: Control, uploads: Objects, runs: Objects, clock: Clock) -> Fetched:
+    """Source bytes → the run's bucket, with their digest. The first execution to come here owns the run."""
+    now = clock.now().isoformat(timespec="milliseconds")
+
+    def claim(run: Run) -> Run:
+        if run.status != "queued":
+            return run
+        return run.model_copy(
+            update={"status": "running", "execution": message.execution, "started_at": now, "step": "fetch"}
+        )
+
+    run = control.update_run(message.account_id, message.run_id, claim)
+    if run.execution != message.execution or run.status != "running":
+        return Fetched(account_id=run.account_id, run_id=run.id, outcome="duplicate")
+    sync = control.sync(run.account_id, run.sync_id).value
+    files = RunFiles(runs, run.account_id, run.id)
+    digest, proof = _copy(_source(sync, run, control, uploads, runs, files), runs, files.source)
+    control.update_run(
+        run.account_id, run.id, lambda run: run.model_copy(update={"digest": digest, "proof": proof})
+    )
+    return Fetched(account_id=run.account_id, run_id=run.id, outcome="fetched")
+
+
+def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
+    """Bytes → chunks cut on record boundaries, and how to read them. A mapping that does not fit ends the run."""
+    run = _enter(control, message, "parse")
+    sync = control.sync(run.account_id, run.sync_id).value
+    files = RunFiles(runs, run.account_id, run.id)
+    with runs.open(files.source, length=SAMPLE_BYTES) as stream:
+        sample = stream.read()
+    size = runs.size(files.source) or 0
+    columns = [rule.column for rule in sync.mapping if isinstance(rule, ColumnMapping)]
+    detected = detect(
+        sample,
+        complete=size <= len(sample),
+        requested=sync.format,
+        mapped_columns=[column for column in columns if isinstance(column, str)],
+    )
+    width = detected.width
+    _check_mapping(sync, detected.header, width, control.fields(run.account_id))
+    with runs.open(files.source) as stream:
+        chunks = list(cut(iter(partial(stream.read, COPY_BYTES), b""), detected.dialect, width=width))
+    rows = sum(chunk.rows for chunk in chunks)
+    if not rows:
+        raise UnreadableFile(
+            "no_rows", "The file has no rows.", "Only a header was found: check the export and send the file again."
+        )
+    units = units_for(rows, rows_each=UNIT_ROWS)
+    files.save_manifest(
+        Manifest(
+            key=files.source,
+            dialect=detected.dialect,
+            header=detected.header,
+            width=width,
+            rows=rows,
+            chunks=chunks,
+            units=units,
+        )
+    )
+    warnings = tuple(
+        RunWarning(code=warning.code, message=warning.message, column=warning.column, row=warning.row)
+        for warning in detected.warnings
+    )
+    control.update_run(
+        run.account_id, run.id, lambda run: run.model_copy(update={"rows_total": rows, "warnings": warnings})
+    )
+    return Parsed(
+        account_id=run.account_id,
+        run_id=run.id,
+        size="small" if rows <= SMALL_ROWS and len(chunks) == 1 else "large",
+        chunks=tuple(range(len(chunks))),
+        units=tuple(range(units)),
+    )
+
+
+def map(message: Chunks, *, control: Control, runs: Objects, clock: Clock) -> Mapped:  # noqa: A001 - the step's word
+    """Chunks → typed fields sorted to shards; what cannot be typed is a reject with line and reason."""
+    run = _enter(control, message, "map")
+    files = RunFiles(runs, run.account_id, run.id)
+    manifest = files.manifest()
+    mapper = _mapper(run, control.sync(run.account_id, run.sync_id).value, manifest, control)
+    total = Counts()
+    for number in message.chunks:
+        counts = map_chunk(number, files, manifest, mapper)
+        control.note_progress(run, "map", number, counts.rows, clock.now())
+        total += counts
+    return Mapped(account_id=run.account_id, run_id=run.id, rows=total.rows, rejected=total.rejected)
+
+
+def plan(message: Units, *, control: Control, contacts: ContactStore, runs: Objects, clock: Clock) -> Planned:
+    """Incoming rows against stored contacts → exactly what will be done. Reads only."""
+    run = _enter(control, message, "plan")
+    sync = control.sync(run.account_id, run.sync_id).value
+    files = RunFiles(runs, run.account_id, run.id)
+    manifest = files.manifest()
+    rules = rules_of(run, sync)
+    total = Counts()
+    for unit in message.units:
+        counts = plan_unit(unit, files, manifest, contacts, rules)
+        control.note_progress(run, "plan", unit, counts.settled, clock.now())
+        total += counts
+    return Planned(account_id=run.account_id, run_id=run.id, **_told(total))
+
+
+def guard(message: Message, *, control: Control, runs: Objects) -> Guarded:
+    """The whole plan against the limits → go, or not. A dry run ends here."""
+    run = _enter(control, message, "guard")
+    files = RunFiles(runs, run.account_id, run.id)
+    manifest = files.manifest()
+    mapped = files.mapped_counts(len(manifest.chunks))
+    counts = Counts(rejected=mapped.rejected, skipped=mapped.skipped)
+    digests = hashlib.sha256()
+    for unit in range(manifest.units):
+        summary = files.plan_summary(unit)
+        if summary is None:
+            raise RuntimeError(f"unit {unit} has no plan")
+        counts += summary.counts
+        digests.update(summary.digest.encode())
+    if counts.settled != manifest.rows:
+        raise RuntimeError(f"{manifest.rows} rows were parsed, but {counts.settled} are planned")
+    planned = counts.model_copy(update={"rows": manifest.rows})
+    control.update_run(
+        run.account_id,
+        run.id,
+        lambda run: run.model_copy(update={"plan_hash": digests.hexdigest(), "planned": planned}),
+    )
+    idle = run.dry_run or not (counts.added or counts.updated or counts.deleted)
+    return Guarded(account_id=run.account_id, run_id=run.id, verdict="nothing" if idle else "go")
+
+
+def upsert(message: Units, *, control: Control, contacts: ContactStore, runs: Objects, clock: Clock) -> Upserted:
+    """The plan, carried out with conditional writes. What was planned and what was done are both kept."""
+    run = _enter(control, message, "upsert")
+    sync = control.sync(run.account_id, run.sync_id).value
+    files = RunFiles(runs, run.account_id, run.id)
+    work = Applying(run, rules_of(run, sync), files, contacts, control, clock)
+    total = Counts()
+    for unit in message.units:
+        total += work.apply(unit)
+    return Upserted(account_id=run.account_id, run_id=run.id, **_told(total))
+
+
+def _enter(control: Control, message: Message, step: Step) -> Run:
+    """Note that the run has come to this step. Raises Cancelled if it is no longer ours to work on."""
+
+    def advance(run: Run) -> Run:
+        if run.status != "running" or (run.step and STEPS.index(run.step) >= STEPS.index(step)):
+            return run
+        return run.model_copy(update={"step": step})
+
+    run = control.update_run(message.account_id, message.run_id, advance)
+    if run.status != "running":
+        raise Cancelled(f"the run is {run.status}")
+    return run
+
+
+def _source(
+    sync: Sync, run: Run, control: Control, uploads: Objects, runs: Objects, files: RunFiles
+) -> Source:
+    if sync.source["kind"] == "paste":
+        return StoredSource(runs, files.paste)
+    upload_id = run.upload_id or sync.source["upload_id"]
+    return StoredSource(uploads, control.upload(run.account_id, upload_id).key)
+
+
+def _copy(source: Source, runs: Objects, key: str) -> tuple[str, str | None]:
+    """Stream a source into our bucket; returns the SHA-256 of its bytes, and the proof that they are all."""
+    digest = hashlib.sha256()
+    size = 0
+    with source.open() as stream, runs.writer(key) as out:
+        while data := stream.body.read(COPY_BYTES):
+            size += len(data)
+            if size > MAX_SOURCE_BYTES:
+                raise UnreadableFile("too_large", "The file is larger than 5 GiB.", "Split it into several files.")
+            digest.update(data)
+            out.write(data)
+    return digest.hexdigest(), stream.proof
+
+
+def _check_mapping(sync: Sync, header: list[str] | None, width: int, fields: Mapping[str, FieldSpec]) -> None:
+    """Raise before any row is touched if the file lacks a mapped column."""
+    try:
+        resolve_mapping(sync.mapping, header, fields, identity_field=sync.identity.field, width=width)
+    except InvalidRequest as error:
+        raise UnreadableFile(
+            "mapping_does_not_fit",
+            "The file does not fit the mapping; no row was touched.",
+            " ".join(problem.message for problem in error.problems),
+        ) from None
+
+
+def _mapper(run: Run, sync: Sync, manifest: Manifest, control: Control) -> Mapper:
+    account = control.account(run.account_id)
+    fields = control.fields(run.account_id)
+    return compile_mapping(
+        resolve_mapping(
+            sync.mapping, manifest.header, fields, identity_field=sync.identity.field, width=manifest.width
+        ),
+        identity_field=sync.identity.field,
+        secret=bytes.fromhex(account.identity_secret),
+        country=sync.format.country or account.country,
+        date_order=sync.format.date_order,
+        empty_cells=sync.options.empty_cells,
+        width=manifest.width,
+    )
+
+
+def _told(counts: Counts) -> dict[str, int]:
+    """The counts that a message carries."""
+    return counts.model_dump(include={"added", "updated", "unchanged", "skipped", "rejected"})

@@ -1,0 +1,273 @@
+"""The files of one run: the only module that knows how they are called and what their lines hold.
+
+    runs/<account>/<run>/
+        paste                 what the client pasted, until fetch copies it
+        source                the source's bytes
+        text                  the same in UTF-8, where the source is not
+        manifest.json         which of the two to read, dialect, header, where the chunks begin and end
+        rows/<chunk>.jsonl    mapped rows grouped by shard: [id, row, hash, fields]
+        rows/<chunk>.json     where each shard's rows lie in it, and the chunk's counts
+        rejects/<chunk>.jsonl [row, [cell, …], [[column, field, code, message], …]]
+        plan/<unit>.jsonl     one decision a row (`core.planning`)
+        plan/<unit>.json      the unit's counts and the digest of its decisions
+        upsert/<unit>.jsonl   decisions that turned out otherwise than planned
+        upsert/<unit>.json    the unit's counts
+        rejects.csv           what the customer downloads
+
+Every file is written whole, under a name that depends on nothing but the work it holds: a step that runs again
+writes the same files again. The bucket forgets them by lifecycle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from pydantic import BaseModel, ConfigDict
+
+from contactsync.core.identity import SHARDS
+from contactsync.core.parsing import Chunk, Dialect
+from contactsync.errors import NotFound
+from contactsync.model.run import Counts
+from contactsync.ports import Objects
+
+READ_BYTES = 1 << 20
+BLANK = "blank_row"
+
+
+class Manifest(BaseModel):
+    """How the file is read and where it is cut."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    dialect: Dialect
+    header: list[str] | None
+    width: int
+    rows: int
+    chunks: list[Chunk]
+    units: int
+
+    @property
+    def columns(self) -> list[str]:
+        """A name for each column: the header's, or "Column 1" and so on."""
+        return self.header or [f"Column {number}" for number in range(1, self.width + 1)]
+
+
+class PlanSummary(BaseModel):
+    """What one unit's decisions come to."""
+
+    model_config = ConfigDict(frozen=True)
+
+    counts: Counts
+    digest: str
+
+    @property
+    def writes(self) -> bool:
+        """Whether carrying out the unit writes anything."""
+        return bool(self.counts.added or self.counts.updated or self.counts.deleted)
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A refused row: where it stands, its cells as they were, and everything that is wrong with it."""
+
+    row: int
+    cells: list[str]
+    problems: list[tuple[int | None, str | None, str, str]]
+
+    def line(self) -> bytes:
+        """As stored."""
+        return orjson.dumps([self.row, self.cells, self.problems])
+
+    @property
+    def is_blank(self) -> bool:
+        """A row without any content: skipped, not refused."""
+        return self.problems[0][2] == BLANK
+
+    @property
+    def reason(self) -> str:
+        """All problems in one sentence each."""
+        return " ".join(message for _, _, _, message in self.problems)
+
+
+class RunFiles:
+    """The files of one run in the runs bucket."""
+
+    def __init__(self, objects: Objects, account_id: str, run_id: str) -> None:
+        self.objects = objects
+        self.prefix = f"runs/{account_id}/{run_id}/"
+        self.paste = f"{self.prefix}paste"
+        self.source = f"{self.prefix}source"
+        self.text = f"{self.prefix}text"
+        self.rejects_csv = f"{self.prefix}rejects.csv"
+
+    # Parse
+
+    def save_manifest(self, manifest: Manifest) -> None:
+        """Parse's answer to everybody who reads rows."""
+        self.objects.put(f"{self.prefix}manifest.json", manifest.model_dump_json().encode())
+
+    def manifest(self) -> Manifest:
+        """As saved. Raises NotFound before parse is through."""
+        return Manifest.model_validate_json(self.objects.get(f"{self.prefix}manifest.json"))
+
+    def chunk(self, manifest: Manifest, number: int) -> bytes:
+        """The bytes of one chunk."""
+        chunk = manifest.chunks[number]
+        with self.objects.open(manifest.key, offset=chunk.offset, length=chunk.length) as stream:
+            return stream.read()
+
+    # Map
+
+    def save_mapped(self, chunk: int, by_shard: list[list[bytes]], rejects: list[bytes], counts: Counts) -> None:
+        """One chunk's rows, grouped by shard with the file's order kept within each, and its rejects.
+
+        The index is written last: where it is, the rest is.
+        """
+        shards: dict[str, tuple[int, int]] = {}
+        offset = 0
+        with self.objects.writer(f"{self.prefix}rows/{chunk:05d}.jsonl") as out:
+            for shard, lines in enumerate(by_shard):
+                if not lines:
+                    continue
+                data = b"\n".join(lines) + b"\n"
+                out.write(data)
+                shards[str(shard)] = (offset, len(data))
+                offset += len(data)
+        self._save_lines(f"{self.prefix}rejects/{chunk:05d}.jsonl", rejects)
+        index = {"shards": shards, "counts": counts.model_dump()}
+        self.objects.put(f"{self.prefix}rows/{chunk:05d}.json", orjson.dumps(index))
+
+    def mapped_counts(self, chunks: int) -> Counts:
+        """What map made of all chunks that it is through with."""
+        return self._sum(f"{self.prefix}rows/{chunk:05d}.json" for chunk in range(chunks))
+
+    def mapped_lines(self, chunks: int, shards: range) -> Iterator[bytes]:
+        """The mapped rows of some neighbouring shards, unread, chunk by chunk in the file's order."""
+        for chunk in range(chunks):
+            index = orjson.loads(self.objects.get(f"{self.prefix}rows/{chunk:05d}.json"))["shards"]
+            ranges = [index[str(shard)] for shard in shards if str(shard) in index]
+            if not ranges:
+                continue
+            offset = ranges[0][0]
+            length = sum(length for _, length in ranges)
+            yield from self._lines(f"{self.prefix}rows/{chunk:05d}.jsonl", offset=offset, length=length)
+
+    def rejects(self, chunks: int) -> Iterator[Reject]:
+        """Every refused row, in the file's order."""
+        for chunk in range(chunks):
+            for line in self._lines_if_any(f"{self.prefix}rejects/{chunk:05d}.jsonl"):
+                row, cells, problems = orjson.loads(line)
+                yield Reject(row, cells, [tuple(problem) for problem in problems])
+
+    # Plan
+
+    def save_plan(self, unit: int, lines: Iterable[bytes]) -> None:
+        """One unit's decisions, streamed."""
+        self._save_lines(f"{self.prefix}plan/{unit:02d}.jsonl", lines)
+
+    def save_plan_summary(self, unit: int, summary: PlanSummary) -> None:
+        """Written after the decisions: where it is, they are."""
+        self.objects.put(f"{self.prefix}plan/{unit:02d}.json", summary.model_dump_json().encode())
+
+    def plan_summary(self, unit: int) -> PlanSummary | None:
+        """The unit's summary, once plan is through with it."""
+        try:
+            return PlanSummary.model_validate_json(self.objects.get(f"{self.prefix}plan/{unit:02d}.json"))
+        except NotFound:
+            return None
+
+    def plan(self, unit: int) -> Iterator[bytes]:
+        """One unit's decisions, unread."""
+        return self._lines(f"{self.prefix}plan/{unit:02d}.jsonl")
+
+    # Upsert
+
+    def save_upserted(self, unit: int, deviations: list[bytes], counts: Counts) -> None:
+        """What became of one unit. The counts are written last: where they are, the unit is done."""
+        self.save_deviations(unit, deviations)
+        self.objects.put(f"{self.prefix}upsert/{unit:02d}.json", orjson.dumps({"counts": counts.model_dump()}))
+
+    def save_deviations(self, unit: int, deviations: list[bytes]) -> None:
+        """Decisions made anew, kept before they are carried out."""
+        self._save_lines(f"{self.prefix}upsert/{unit:02d}.jsonl", deviations)
+
+    def upserted_counts(self, unit: int) -> Counts | None:
+        """The unit's counts, once upsert is through with it."""
+        try:
+            data = self.objects.get(f"{self.prefix}upsert/{unit:02d}.json")
+        except NotFound:
+            return None
+        return Counts.model_validate(orjson.loads(data)["counts"])
+
+    def deviations(self, unit: int) -> Iterator[bytes]:
+        """Decisions of this unit that turned out otherwise than planned."""
+        return self._lines_if_any(f"{self.prefix}upsert/{unit:02d}.jsonl")
+
+    # Notify
+
+    def save_rejects_csv(self, lines: Iterable[str]) -> None:
+        """What the customer downloads, streamed; lines come with their ends."""
+        with self.objects.writer(self.rejects_csv) as out:
+            for batch in batches(lines, 1000):
+                out.write("".join(batch).encode())
+
+    # Lines
+
+    def _save_lines(self, key: str, lines: Iterable[bytes]) -> None:
+        with self.objects.writer(key) as out:
+            for batch in batches(lines, 1000):
+                out.write(b"\n".join(batch) + b"\n")
+
+    def _lines(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        with self.objects.open(key, offset=offset, length=length) as stream:
+            rest = b""
+            while data := stream.read(READ_BYTES):
+                lines = (rest + data).split(b"\n")
+                rest = lines.pop()
+                yield from lines
+            if rest:
+                yield rest
+
+    def _lines_if_any(self, key: str) -> Iterator[bytes]:
+        try:
+            yield from self._lines(key)
+        except NotFound:
+            return
+
+    def _sum(self, keys: Iterable[str]) -> Counts:
+        total = Counts()
+        for key in keys:
+            try:
+                total += Counts.model_validate(orjson.loads(self.objects.get(key))["counts"])
+            except NotFound:
+                continue
+        return total
+
+
+def shards_of(unit: int, units: int) -> range:
+    """The shards that one of `units` workers plans and writes; together they are all shards."""
+    return range(unit * SHARDS // units, (unit + 1) * SHARDS // units)
+
+
+def units_for(rows: int, *, rows_each: int) -> int:
+    """How many workers share the shards: a power of two, so that each has the same number."""
+    units = 1
+    while units < SHARDS and units * rows_each < rows:
+        units *= 2
+    return units
+
+
+
+
+T = TypeVar("T")
+
+
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of up to `size` items, in order."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch
