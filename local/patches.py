@@ -1,0 +1,169 @@
+"""What ministack 1.5.33 does otherwise than AWS, mended where our templates and state machines feel it.
+
+The patches reach into the emulator's internals, so they hold for that one version only; `apply` refuses
+any other. Each function says what it mends. Upgrading means: raise the pin in pyproject.toml and VERSION
+here, run the journeys, drop what is no longer needed.
+"""
+
+import importlib.metadata
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+VERSION = "1.5.33"
+
+Record = dict[str, Any]
+Invoke = Callable[[Record, Any, str], Record]
+
+
+def apply(invoke: Invoke) -> None:
+    """Mend the emulator in this process. `invoke(function record, event, request id)` runs a Lambda function."""
+    found = importlib.metadata.version("ministack")
+    if found != VERSION:
+        raise SystemExit(
+            f"local/patches.py mends ministack {VERSION}, but {found} is installed. Run make again to install "
+            "what uv.lock names, or adapt the patches to the new version."
+        )
+    run_lambda_in_sandboxes(invoke)
+    start_executions_at_once()
+    let_a_repeated_start_find_its_execution()
+    compare_keys_without_parsing()
+
+
+def run_lambda_in_sandboxes(invoke: Invoke) -> None:
+    """Custom error names, memory limits, layers' isolation.
+
+    The emulator's own executor reports every failure as Runtime.HandlerError, so that Retry and Catch
+    by error name never match, and loads all functions into the surrounding environment.
+    """
+    from ministack.services import lambda_svc
+
+    lambda_svc._execute_function_warm = invoke
+
+
+def start_executions_at_once() -> None:
+    """The emulator sleeps 150 ms before each execution's first state; AWS does not."""
+    from ministack.services import stepfunctions
+
+    class Clock(ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            return getattr(time, name)
+
+        @staticmethod
+        def sleep(seconds: float) -> None:
+            if seconds != 0.15:
+                time.sleep(seconds)
+
+    stepfunctions.time = Clock("time")
+
+
+def let_a_repeated_start_find_its_execution() -> None:
+    """StartExecution with the name and input of a running execution answers with that execution.
+
+    The emulator refuses it as ExecutionAlreadyExists, which AWS does only for another input or once the
+    execution has ended.
+    """
+    from ministack.core.responses import get_account_id, get_region, json_response
+    from ministack.services import stepfunctions
+
+    start_new = stepfunctions._start_execution
+    starting = threading.Lock()
+
+    def start(request: Record) -> Any:
+        machine = stepfunctions._resolve_state_machine_arn(request.get("stateMachineArn", ""))
+        if machine is None or not request.get("name"):
+            return start_new(request)
+        machine_name = stepfunctions._state_machines[machine]["name"]
+        arn = f"arn:aws:states:{get_region()}:{get_account_id()}:execution:{machine_name}:{request['name']}"
+        with starting:
+            running = stepfunctions._executions.get(arn)
+            if (
+                running
+                and running["status"] == "RUNNING"
+                and _same_json(running["input"], request.get("input", "{}"))
+            ):
+                return json_response({"executionArn": arn, "startDate": running["startDate"]})
+            return start_new(request)
+
+    stepfunctions._start_execution = start
+
+
+def compare_keys_without_parsing() -> None:
+    """Query in a tenth of the time.
+
+    The emulator tokenises the key condition again for every item of the partition, so that a partition of
+    40,000 items takes more than a second a page. Plain conditions on string keys are matched once and
+    compared directly; all others go the emulator's way.
+    """
+    from ministack.services import dynamodb
+
+    evaluate = dynamodb._evaluate_condition
+
+    def evaluate_keys_fast(
+        expression: str, item: Record, values: Record, names: Record, slot: str = "ConditionExpression"
+    ) -> Any:
+        if slot == "KeyConditionExpression":
+            holds = _key_condition(expression, item, values or {}, names or {})
+            if holds is not None:
+                return holds
+        return evaluate(expression, item, values, names, slot=slot)
+
+    dynamodb._evaluate_condition = evaluate_keys_fast
+
+
+_KEY_CONDITION = re.compile(
+    r"""\s*\(?\s*(?P<pk>\#?\w+)\s*=\s*(?P<pk_value>:\w+)\s*\)?\s*
+    (?:AND\s+\(?\s*(?:
+        begins_with\s*\(\s*(?P<prefixed>\#?\w+)\s*,\s*(?P<prefix>:\w+)\s*\)
+      | (?P<ranged>\#?\w+)\s+BETWEEN\s+(?P<low>:\w+)\s+AND\s+(?P<high>:\w+)
+      | (?P<compared>\#?\w+)\s*(?P<operator><=|>=|<|>|=)\s*(?P<bound>:\w+)
+    )\s*\)?)?\s*""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_PARSED: dict[str, re.Match[str] | None] = {}
+_OPERATORS: Mapping[str, Callable[[bytes, bytes], bool]] = {
+    "=": lambda a, b: a == b,
+    "<": lambda a, b: a < b,
+    ">": lambda a, b: a > b,
+    "<=": lambda a, b: a <= b,
+    ">=": lambda a, b: a >= b,
+}
+
+
+def _key_condition(expression: str, item: Record, values: Record, names: Record) -> bool | None:
+    """Whether the item's string keys satisfy a plain key condition; None where that is not for us to say."""
+    if expression not in _PARSED:
+        _PARSED[expression] = _KEY_CONDITION.fullmatch(expression)
+    parsed = _PARSED[expression]
+    if parsed is None:
+        return None
+
+    def stored(group: str) -> bytes:
+        name = str(parsed[group])
+        return str(item[names.get(name, name)]["S"]).encode()
+
+    def asked(group: str) -> bytes:
+        return str(values[str(parsed[group])]["S"]).encode()
+
+    try:
+        holds = stored("pk") == asked("pk_value")
+        if parsed["prefixed"]:
+            holds = holds and stored("prefixed").startswith(asked("prefix"))
+        elif parsed["ranged"]:
+            holds = holds and asked("low") <= stored("ranged") <= asked("high")
+        elif parsed["compared"]:
+            holds = holds and _OPERATORS[parsed["operator"]](stored("compared"), asked("bound"))
+    except KeyError:
+        return None
+    return holds
+
+
+def _same_json(one: str, other: str) -> bool:
+    try:
+        return bool(json.loads(one) == json.loads(other))
+    except ValueError:
+        return one == other
