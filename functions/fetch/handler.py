@@ -1,0 +1,18 @@
+"""State Fetch of statemachine/import.asl.yaml: source bytes → the run's bucket."""
+
+from contactsync import bootstrap
+from contactsync.entry import step
+from contactsync.journeys import importing
+from contactsync.model.message import Fetched, Requested
+
+
+@step(reads=Requested)
+def lambda_handler(message: Requested) -> Fetched:
+    """Source bytes → the run's bucket."""
+    return importing.fetch(
+        message,
+        control=bootstrap.control(),
+        uploads=bootstrap.uploads(),
+        runs=bootstrap.runs(),
+        clock=bootstrap.clock(),
+    )

@@ -1,0 +1,16 @@
+"""State Guard of statemachine/import.asl.yaml: the whole plan → go, or not."""
+
+from contactsync import bootstrap
+from contactsync.entry import step
+from contactsync.journeys import importing
+from contactsync.model.message import Guarded, Message
+
+
+@step(reads=Message)
+def lambda_handler(message: Message) -> Guarded:
+    """The whole plan → go, or not."""
+    return importing.guard(
+        message,
+        control=bootstrap.control(),
+        runs=bootstrap.runs(),
+    )

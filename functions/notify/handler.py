@@ -1,0 +1,21 @@
+"""State Notify of statemachine/import.asl.yaml: the run's end → its record and the mail."""
+
+from contactsync import bootstrap
+from contactsync.config import settings
+from contactsync.entry import step
+from contactsync.journeys import importing
+from contactsync.model.message import Finishing, Notified
+
+
+@step(reads=Finishing)
+def lambda_handler(message: Finishing) -> Notified:
+    """The run's end → its record and the mail."""
+    return importing.notify(
+        message,
+        control=bootstrap.control(),
+        contacts=bootstrap.contacts(),
+        runs=bootstrap.runs(),
+        mailer=bootstrap.mailer(),
+        clock=bootstrap.clock(),
+        public_url=settings().public_url,
+    )

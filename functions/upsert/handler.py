@@ -1,0 +1,18 @@
+"""State Upsert of statemachine/import.asl.yaml: the plan → the contact list."""
+
+from contactsync import bootstrap
+from contactsync.entry import step
+from contactsync.journeys import importing
+from contactsync.model.message import Units, Upserted
+
+
+@step(reads=Units)
+def lambda_handler(message: Units) -> Upserted:
+    """The plan → the contact list."""
+    return importing.upsert(
+        message,
+        control=bootstrap.control(),
+        contacts=bootstrap.contacts(),
+        runs=bootstrap.runs(),
+        clock=bootstrap.clock(),
+    )

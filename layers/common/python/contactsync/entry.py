@@ -1,0 +1,81 @@
+"""Where Lambda meets a step: event → validated message → step → JSON, with log context and errors translated.
+
+The state machine matches errors by name, so there are four, whatever went wrong:
+
+    Refused     the customer can mend it; the message is the problem as JSON, to be shown to them
+    Busy        throttled or briefly away: try again later
+    Cancelled   the run is no longer ours to work on
+    Bug         anything else; the message is a reference into the log, because the cause may quote people's data
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from aws_lambda_powertools.logging import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BaseModel
+
+from contactsync.errors import Busy, Cancelled, UserError
+
+Reads = TypeVar("Reads", bound=BaseModel)
+
+logger = Logger(service="contactsync", utc=True)
+
+
+class Refused(Exception):
+    """The customer can mend it."""
+
+
+class Bug(Exception):
+    """Ours to mend."""
+
+
+def step(
+    reads: type[Reads],
+) -> Callable[[Callable[[Reads], BaseModel]], Callable[[dict[str, Any], LambdaContext], dict[str, Any]]]:
+    """Make a Lambda handler of a function from one message to the next.
+
+    The function's name in the log is its folder's, which is the step's word.
+    """
+
+    def decorate(function: Callable[[Reads], BaseModel]) -> Callable[[dict[str, Any], LambdaContext], dict[str, Any]]:
+        @functools.wraps(function)
+        def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+            began = time.monotonic()
+            message = reads.model_validate(event)
+            told = message.model_dump(include={"account_id", "run_id"})
+            logger.append_keys(step=context.function_name, request_id=context.aws_request_id, **told)
+            try:
+                answer = function(message)
+            except UserError as error:
+                logger.info("refused", extra={"code": error.code})
+                raise Refused(problem_of(error)) from None
+            except (Busy, Cancelled) as error:
+                logger.warning(type(error).__name__)
+                raise
+            except Exception as error:
+                log_bug(error)
+                raise Bug(f"internal error, see request {context.aws_request_id} in the log") from None
+            logger.info("done", extra={"duration_ms": round((time.monotonic() - began) * 1000)})
+            return answer.model_dump(mode="json")
+
+        return handler
+
+    return decorate
+
+
+def problem_of(error: UserError) -> str:
+    """The problem as the run's record keeps it, JSON."""
+    return json.dumps({"code": error.code, "title": error.title, "detail": error.detail})
+
+
+def log_bug(error: Exception) -> None:
+    """Log where an unexpected error came from, never what it says: its message may quote a contact."""
+    frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    logger.error("bug", extra={"error": type(error).__qualname__, "frames": frames[-20:]})
