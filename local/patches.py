@@ -32,6 +32,7 @@ def apply(invoke: Invoke) -> None:
     start_executions_at_once()
     let_a_repeated_start_find_its_execution()
     compare_keys_without_parsing()
+    import_all_of_an_api()
 
 
 def run_lambda_in_sandboxes(invoke: Invoke) -> None:
@@ -113,6 +114,30 @@ def compare_keys_without_parsing() -> None:
         return evaluate(expression, item, values, names, slot=slot)
 
     dynamodb._evaluate_condition = evaluate_keys_fast
+
+
+def import_all_of_an_api() -> None:
+    """Of an OpenAPI body, the emulator reads neither "any method" nor gateway responses."""
+    from ministack.services import apigateway_v1
+
+    import_body = apigateway_v1._import_rest_api
+    apigateway_v1._OPENAPI_HTTP_METHODS.add("any")
+
+    def import_whole_body(body: Record, settings: Record | None = None) -> Any:
+        paths = {
+            path: {"any" if method == "x-amazon-apigateway-any-method" else method: operation}
+            for path, operations in (body.get("paths") or {}).items()
+            for method, operation in operations.items()
+        }
+        api_id = import_body({**body, "paths": paths}, settings)
+        for kind, response in (body.get("x-amazon-apigateway-gateway-responses") or {}).items():
+            status = response.get("statusCode")
+            apigateway_v1._put_gateway_response(
+                api_id, kind, {**response, **({"statusCode": str(status)} if status else {})}
+            )
+        return api_id
+
+    apigateway_v1._import_rest_api = import_whole_body
 
 
 _KEY_CONDITION = re.compile(
