@@ -28,7 +28,7 @@ def email_key(email: str) -> str:
 def _ascii_domain(domain: str) -> str:
     if domain.isascii():
         return domain.lower()
-    import idna  # for the few addresses that need it
+    import idna  # noqa: PLC0415 - large tables, for the few addresses that need them
 
     try:
         return idna.encode(domain, uts46=True).decode("ascii").lower()

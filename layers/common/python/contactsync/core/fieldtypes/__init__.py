@@ -1,10 +1,10 @@
 """Cell text → canonical value, by field type. Every converter refuses with BadValue, never in silence.
 
-    text      as it is                        date      "YYYY-MM-DD" or "--MM-DD"
-    email     "Ada@example.com"               integer   64 bits
-    phone     {"text", "value": E.164}        decimal   canonical text, "-1234.5"
-    url       "https://…"                     boolean   true or false
-    address   {"formatted": …}                choice    one of the field's own
+text      as it is                        date      "YYYY-MM-DD" or "--MM-DD"
+email     "Ada@example.com"               integer   64 bits
+phone     {"text", "value": E.164}        decimal   canonical text, "-1234.5"
+url       "https://…"                     boolean   true or false
+address   {"formatted": …}                choice    one of the field's own
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ def converter(
     """The converter of a field type, made once for a column and called for each of its cells.
 
     Args:
+        field_type: as in a field's spec.
         country: ISO 3166, upper case; where local phone numbers and separators belong.
         date_order: "dmy", "mdy", "ymd", "iso" or None.
         choices: of a choice field, as they are stored.

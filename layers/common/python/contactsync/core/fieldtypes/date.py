@@ -6,23 +6,31 @@ never is. What cannot be misread is always read: a year first, or a month by its
 
 from __future__ import annotations
 
+import datetime
 import re
 import unicodedata
-from datetime import date as Day
 
 from contactsync.core.fieldtypes.refusal import EDGES, BadValue, Converter, refuse_unprintable
 
-FILLERS = frozenset({"0/0/00", "0/0/0000", "00/00/00", "00/00/0000", "0000-00-00", "00.00.0000", "00-00-0000"})
+FILLERS = frozenset(
+    {"0/0/00", "0/0/0000", "00/00/00", "00/00/0000", "0000-00-00", "00.00.0000", "00-00-0000"}
+)
 """What Outlook and databases write for "no date"."""
 
 _LEAP_YEAR = 2000
 _is_iso = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
-_year_first = re.compile(r"([0-9]{4})(?:([\-/. ])([0-9]{1,2})\2([0-9]{1,2})\.?|([0-9]{2})([0-9]{2}))").fullmatch
+_year_first = re.compile(
+    r"([0-9]{4})(?:([\-/. ])([0-9]{1,2})\2([0-9]{1,2})\.?|([0-9]{2})([0-9]{2}))"
+).fullmatch
 _yearless = re.compile(r"--([0-9]{2})-?([0-9]{2})").fullmatch
 _year_last = re.compile(r"([0-9]{1,2})([\-/. ])([0-9]{1,2})\2([0-9]{4})").fullmatch
 _short_year = re.compile(r"[0-9]{1,2}([\-/. ])[0-9]{1,2}\1[0-9]{2}").fullmatch
-_named_month = re.compile(r"(?:([0-9]{1,2})(?:st|nd|rd|th|er|º|\.)?(?: de|\.)?[ \-])?([^\W\d_]{3,12})\.?,?[ \-](.{4,14})").fullmatch
-_time_of_day = re.compile(r"[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:Z|[+\-][0-9]{2}:?[0-9]{2})?\Z")
+_named_month = re.compile(
+    r"(?:([0-9]{1,2})(?:st|nd|rd|th|er|º|\.)?(?: de|\.)?[ \-])?([^\W\d_]{3,12})\.?,?[ \-](.{4,14})"
+).fullmatch
+_time_of_day = re.compile(
+    r"[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:Z|[+\-][0-9]{2}:?[0-9]{2})?\Z"
+)
 
 _MONTHS = """
 january jan januari januar jänner janvier janv enero ene gennaio gen janeiro styczeń stycznia
@@ -60,7 +68,7 @@ def date(order: str | None) -> Converter:
 def _existing(iso: str) -> str | None:
     """An ISO date that the calendar has."""
     try:
-        Day.fromisoformat(iso)
+        datetime.date.fromisoformat(iso)
     except ValueError:
         if iso in FILLERS:
             return None
@@ -86,7 +94,9 @@ def _unusual(text: str, order: str | None) -> str | None:
             return _assembled(year, second, first)
         if order == "mdy":
             return _assembled(year, first, second)
-        raise BadValue("date_order", "Day and month cannot be told apart: write YYYY-MM-DD, or set date_order.")
+        raise BadValue(
+            "date_order", "Day and month cannot be told apart: write YYYY-MM-DD, or set date_order."
+        )
     if _short_year(text):
         raise BadValue("date_short_year", "The year has two digits: write all four, as in 1984-05-17.")
     return _named(text)

@@ -44,7 +44,8 @@ def _with_lower_domain(text: str) -> str:
 
 def _judged(text: str) -> str:
     """The unusual address, by email-validator: quoted names and bracketed IP addresses are refused."""
-    from email_validator import EmailNotValidError, validate_email  # 50 ms that most files never need
+    # 50 ms that most files never need
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415
 
     refuse_unprintable(text)
     if len(text) > ADDRESS_MAX:

@@ -14,14 +14,14 @@ INTEGER_MIN, INTEGER_MAX = -(2**63), 2**63 - 1
 DIGITS_MAX = 38
 """Significant digits of a decimal: what a number in DynamoDB can hold."""
 
-COMMA_DECIMAL = frozenset(
-    """AD AL AM AO AR AT AZ BA BE BG BO BR BY CL CM CO CR CU CY CZ DE DK DZ EC EE ES FI FO FR GE GL GR HR HU
-    ID IS IT KG KZ LT LU LV MA MC MD ME MK MN MZ NL NO PL PT PY RO RS RU SE SI SK SM SN TN TR UA UY UZ VA VE
-    VN XK""".split()
-)
+_COMMA_DECIMAL = """
+AD AL AM AO AR AT AZ BA BE BG BO BR BY CL CM CO CR CU CY CZ DE DK DZ EC EE ES FI FO FR GE GL GR HR HU ID IS IT KG
+KZ LT LU LV MA MC MD ME MK MN MZ NL NO PL PT PY RO RS RU SE SI SK SM SN TN TR UA UY UZ VA VE VN XK
+"""
+COMMA_DECIMAL = frozenset(_COMMA_DECIMAL.split())
 """Countries whose decimals follow a comma (CLDR); elsewhere they follow a point."""
 
-PAIR_GROUPING = frozenset("BD IN NP PK".split())
+PAIR_GROUPING = frozenset({"BD", "IN", "NP", "PK"})
 """Countries that group by two after the first thousand: 12,34,567."""
 
 _SIGNED = re.compile(r"[+\-]?[0-9]++")
@@ -88,7 +88,9 @@ def _pattern(country: str | None) -> re.Pattern[str]:
         return re.compile(r"(?P<sign>[+\-]?)(?P<whole>[0-9]++)(?:\.(?P<fraction>[0-9]++))?")
     point, group = (",", ".") if country in COMMA_DECIMAL else (".", ",")
     inner = "{2,3}" if country in PAIR_GROUPING else "{3}"
-    whole = rf"[0-9]{{1,3}}(?P<group>[{re.escape(group + _SPACES)}])(?:[0-9]{inner}(?P=group))*[0-9]{{3}}|[0-9]+"
+    whole = (
+        rf"[0-9]{{1,3}}(?P<group>[{re.escape(group + _SPACES)}])(?:[0-9]{inner}(?P=group))*[0-9]{{3}}|[0-9]+"
+    )
     return re.compile(rf"(?P<sign>[+\-]?)(?P<whole>{whole})(?:{re.escape(point)}(?P<fraction>[0-9]+))?")
 
 

@@ -26,7 +26,16 @@ _WITHOUT_PUNCTUATION = str.maketrans("", "", " ()-./\u00a0")
 _IN_LITERAL = re.compile(r"[0-9]+").fullmatch
 _SPOILED = re.compile(r"[0-9]+[.,][0-9]+[eE]\+?[0-9]+").fullmatch
 _TYPES = (
-    "fixed_line mobile toll_free premium_rate shared_cost personal_number voip pager uan voicemail".split()
+    "fixed_line",
+    "mobile",
+    "toll_free",
+    "premium_rate",
+    "shared_cost",
+    "personal_number",
+    "voip",
+    "pager",
+    "uan",
+    "voicemail",
 )
 
 Digits = Callable[[str], str | None]
@@ -107,7 +116,7 @@ def _invalid(possible: int, country: str | None) -> str:
 @cache
 def _library() -> ModuleType:
     """phonenumbers, imported with the first number: most handlers never see one."""
-    import phonenumbers
+    import phonenumbers  # noqa: PLC0415
 
     return phonenumbers
 
@@ -163,7 +172,7 @@ class _Plan:
     def __init__(self, code: str, country: str) -> None:
         metadata = _library().PhoneMetadata.metadata_for_region(country, None)
         prefix = metadata.national_prefix_for_parsing
-        simple = prefix is None or bool(_IN_LITERAL(prefix)) and not metadata.national_prefix_transform_rule
+        simple = prefix is None or (bool(_IN_LITERAL(prefix)) and not metadata.national_prefix_transform_rule)
         self.code = code
         self.prefix = prefix if prefix and simple else None
         self.strips = re.compile(prefix or "NonMatch").match
@@ -231,7 +240,9 @@ def _numbers(metadata: PhoneMetadata) -> str:
     return rf"(?={_described(metadata.general_desc)}\Z)(?:{'|'.join(patterns)})"
 
 
-def _described(kind: PhoneNumberDesc) -> str:
+def _described(kind: PhoneNumberDesc | None) -> str:
+    if kind is None or not kind.national_number_pattern:
+        return "NonMatch"
     lengths = "|".join(rf"[0-9]{{{length}}}\Z" for length in kind.possible_length if length > 0)
     return rf"(?:{f'(?={lengths})' if lengths else ''}(?:{kind.national_number_pattern}))"
 

@@ -9,7 +9,7 @@ from contactsync.core.fieldtypes.refusal import EDGES, BadValue, Converter, refu
 
 _TRUE = "true yes y t 1 on ja j oui o si sí sì s sim tak ano igen da kyllä evet nai ναι да так はい 是"
 _FALSE = "false no n f 0 off nee nein non nej não nao nie ne nem nu ei hayır hayir oxi όχι нет ні いいえ 否"
-BOOLEANS: dict[str, bool] = {word: True for word in _TRUE.split()} | {word: False for word in _FALSE.split()}
+BOOLEANS: dict[str, bool] = dict.fromkeys(_TRUE.split(), True) | dict.fromkeys(_FALSE.split(), False)
 """The words a boolean may be written as, in lower case: English, and yes and no in the languages around us."""
 
 

@@ -49,7 +49,9 @@ def _checked(text: str) -> str:
     except ValueError:
         parts = None
     if parts is None or not parts.hostname or not _is_name(parts.hostname):
-        raise BadValue("url_invalid", "The host is not valid: a web address looks like https://example.com/page.")
+        raise BadValue(
+            "url_invalid", "The host is not valid: a web address looks like https://example.com/page."
+        )
     return text
 
 
@@ -58,6 +60,6 @@ def _is_name(host: str) -> bool:
     if ":" in host:
         return True
     try:
-        return 0 < len(host.rstrip(".")) and len(host.encode("idna")) <= 253
+        return host.strip(".") != "" and len(host.encode("idna")) <= 253
     except UnicodeError:
         return False

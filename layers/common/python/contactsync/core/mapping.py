@@ -1,0 +1,354 @@
+"""Raw cells → a contact's fields, typed and normalised, or every reason why not.
+
+The mapping is compiled once for a file; `Mapper.map` then runs for each row, a million times. A good row goes
+straight through. A row that stumbles anywhere is gone through again, slowly, to name all its problems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from hashlib import blake2b
+from typing import Any, Literal, NamedTuple
+
+import orjson
+
+from contactsync.core.composing import Composed, Item, compose
+from contactsync.core.fieldtypes import TEXT_MAX, BadValue, Converter, converter, is_country, text
+from contactsync.core.fieldtypes.refusal import EDGES
+from contactsync.core.identity import ID_BYTES, email_key, identity_key
+from contactsync.core.rules import Rule, feeders, resolve_mapping
+from contactsync.errors import InvalidRequest, Problem
+from contactsync.model.field import PRIMARIES
+
+__all__ = ["Blank", "Mapped", "Mapper", "Rejected", "Rule", "compile_mapping", "resolve_mapping"]
+
+ROW_MAX = 300_000
+"""Bytes of a row's fields as JSON: a table item holds 400 KB, and segments and sources need some of it."""
+
+HASH_BYTES = 8
+
+EmptyCells = Literal["ignore", "clear", "reject"]
+
+NEVER_EMPTY = frozenset({"phone", "date", "integer", "decimal", "choice"})
+"""Types whose empty cells `reject` refuses. Text may always be empty; a list, unless all its columns are."""
+
+_NUL = b"\\u0000"
+
+RowProblem = tuple[int | None, str | None, str, str]
+"""Column (from 0) or None, field or None, code, message. Never the cell: it stands in the reject file beside."""
+
+
+class Mapped(NamedTuple):
+    """A good row. `json` is `fields` as canonical JSON (sorted keys), `hash` its digest: 16 hex digits."""
+
+    id: str
+    fields: dict[str, Any]
+    hash: str
+    json: bytes
+
+
+class Rejected(NamedTuple):
+    """A row that cannot be imported, and all that is wrong with it."""
+
+    problems: list[RowProblem]
+
+
+class Blank(NamedTuple):
+    """A row without any content: nothing is wrong with it, and nothing is to be done."""
+
+
+class _Stumbled(Exception):
+    """Something is wrong with the row; `Mapper._refused` finds out what."""
+
+
+class _Single(NamedTuple):
+    """A column that alone feeds a field."""
+
+    column: int
+    field: str
+    type: str
+    convert: Converter
+    clear: bool
+    required: bool
+
+
+def compile_mapping(
+    rules: Sequence[Rule],
+    *,
+    identity_field: str,
+    secret: bytes,
+    country: str | None,
+    date_order: str | None,
+    empty_cells: EmptyCells,
+    width: int,
+) -> Mapper:
+    """The mapper of one file.
+
+    Args:
+        rules: from `resolve_mapping`.
+        identity_field: whose value makes the contact's id; a rule feeds it.
+        secret: the account's, keys the ids.
+        country: ISO 3166, upper case; where local phones and separators belong. None: nowhere.
+        date_order: "iso", "ymd", "dmy", "mdy" or None.
+        empty_cells: what an empty cell of a mapped column does: nothing, empty the field, or refuse the row
+            (only fields of the types in NEVER_EMPTY).
+        width: cells of a whole row.
+
+    Raises:
+        InvalidRequest: a literal is not a value of its field's type, or the country is unknown.
+    """
+    if country is not None and any(rule.type == "phone" for rule in rules) and not is_country(country):
+        raise InvalidRequest([Problem("/format/country", "This is no country: write its ISO code, like NL.")])
+
+    def convert_for(rule: Rule) -> Converter:
+        return converter(rule.type, country=country, date_order=date_order, choices=rule.choices)
+
+    def is_required(field_type: str) -> bool:
+        return empty_cells == "reject" and field_type in NEVER_EMPTY
+
+    clear = empty_cells == "clear"
+    constants: dict[str, Any] = {}
+    singles: list[_Single] = []
+    composed: list[Composed] = []
+    literals = _converted_literals(rules, convert_for)
+    for field, feeding in _by_field(rules).items():
+        first = feeding[0]
+        if field in PRIMARIES.values() or first.list_ or first.part:
+            items = tuple(
+                Item(
+                    rule.column,
+                    literals.get(rule),
+                    text if rule.part else convert_for(rule),
+                    rule.label,
+                    rule.part,
+                )
+                for rule in feeding
+            )
+            is_list = any(rule.list_ for rule in feeding)
+            composed.append(Composed(field, first.type, is_list, items, clear, is_required(first.type)))
+        elif first.column is None:
+            constants[field] = literals[first]
+        else:
+            singles.append(
+                _Single(first.column, field, first.type, convert_for(first), clear, is_required(first.type))
+            )
+    return Mapper(
+        constants=constants,
+        singles=singles,
+        composed=composed,
+        identity=_identity(identity_field, rules),
+        secret=secret,
+        width=width,
+    )
+
+
+def _by_field(rules: Sequence[Rule]) -> dict[str, list[Rule]]:
+    """Rules by the field that they fill. Where a list is mapped, its primary joins it, in first place."""
+    mapped = {rule.field for rule in rules}
+    fields: dict[str, list[Rule]] = {}
+    for rule in sorted(rules, key=lambda rule: rule.field not in PRIMARIES):
+        list_field = PRIMARIES.get(rule.field, "")
+        fields.setdefault(list_field if list_field in mapped else rule.field, []).append(rule)
+    return fields
+
+
+def _converted_literals(rules: Sequence[Rule], convert_for: Callable[[Rule], Converter]) -> dict[Rule, Any]:
+    """Each literal's value, converted once for all rows."""
+    values: dict[Rule, Any] = {}
+    problems: list[Problem] = []
+    for rule in rules:
+        if rule.literal is None:
+            continue
+        try:
+            values[rule] = (text if rule.part else convert_for(rule))(rule.literal)
+        except BadValue as bad:
+            problems.append(Problem(f"{rule.pointer}/literal", bad.message, bad.code))
+    if problems:
+        raise InvalidRequest(problems, title="The mapping does not fit.")
+    return values
+
+
+class _Identity(NamedTuple):
+    """Which field of a mapped row identifies it, and which columns can fill that field."""
+
+    name: str
+    field: str
+    type: str
+    from_list: bool
+    columns: frozenset[int]
+
+
+def _identity(identity_field: str, rules: Sequence[Rule]) -> _Identity:
+    """Where the identity is found: in its field, or first in the list that it belongs to."""
+    names = feeders(identity_field)
+    feeding = [rule for rule in rules if rule.field in names]
+    columns = frozenset(rule.column for rule in feeding if rule.column is not None)
+    if not columns:
+        raise ValueError("no column feeds the identity: resolve_mapping refuses that")
+    lists = [rule.field for rule in feeding if rule.list_]
+    return _Identity(names[0], lists[0] if lists else names[0], feeding[0].type, bool(lists), columns)
+
+
+class Mapper:
+    """Maps the rows of one file. Make it with `compile_mapping`."""
+
+    def __init__(
+        self,
+        *,
+        constants: dict[str, Any],
+        singles: Sequence[_Single],
+        composed: Sequence[Composed],
+        identity: _Identity,
+        secret: bytes,
+        width: int,
+    ) -> None:
+        self._width = width
+        self._constants = constants
+        self._singles = tuple(singles)
+        self._composed = tuple(composed)
+        self._texts = tuple((one.column, one.field, one.clear) for one in singles if one.convert is text)
+        self._typed = tuple(one for one in singles if one.convert is not text)
+        self._identity = identity
+        self._keyed = blake2b(f"{identity.name}\0".encode(), key=secret, digest_size=ID_BYTES)
+
+    def map(self, cells: Sequence[str]) -> Mapped | Rejected | Blank:
+        """One row's fields, or what is wrong with it.
+
+        A row must have the file's width; empty cells beyond it are overlooked.
+        """
+        if len(cells) != self._width:
+            return self._map_misfit(cells)
+        try:
+            fields = self._fields(cells)
+            key = self._identity_key(fields)
+            json = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
+        except (_Stumbled, BadValue, orjson.JSONEncodeError):
+            return self._refused(cells)
+        # What is wrong with text shows in the JSON: one look for the row spares one for each cell.
+        if len(json) > TEXT_MAX or _NUL in json:
+            problems = self._problems(cells) or _too_large(json)
+            if problems:
+                return Rejected(problems)
+        keyed = self._keyed.copy()
+        keyed.update(key.encode())
+        return Mapped(keyed.hexdigest(), fields, blake2b(json, digest_size=HASH_BYTES).hexdigest(), json)
+
+    def _fields(self, cells: Sequence[str]) -> dict[str, Any]:
+        """The row's fields.
+
+        Raises:
+            BadValue: some cell is not a value of its type.
+            _Stumbled: a cell is empty that may not be.
+        """
+        fields = self._constants.copy()
+        for column, field, clear in self._texts:
+            cell = cells[column]
+            if cell > " " or cell.strip(EDGES):  # the comparison alone decides for nearly every cell
+                fields[field] = cell
+            elif clear:
+                fields[field] = None
+        for column, field, _, convert, clear, required in self._typed:
+            cell = cells[column]
+            value = convert(cell) if cell else None
+            if value is not None:
+                fields[field] = value
+            elif clear:
+                fields[field] = None
+            elif required:
+                raise _Stumbled
+        for one in self._composed:
+            value = compose(one, cells)
+            if value is not None or one.clear:
+                fields[one.field] = value
+            elif one.required:
+                raise _Stumbled
+        return fields
+
+    def _identity_key(self, fields: dict[str, Any]) -> str:
+        """What identifies the row's contact.
+
+        Raises:
+            _Stumbled: nothing does.
+        """
+        identity = self._identity
+        value = fields.get(identity.field)
+        if value and identity.from_list:
+            value = value[0] if identity.type == "phone" else value[0]["value"]
+        if value is None:
+            raise _Stumbled
+        key = email_key(value) if identity.type == "email" else identity_key(identity.type, value)
+        if not key:
+            raise _Stumbled
+        return key
+
+    def _map_misfit(self, cells: Sequence[str]) -> Mapped | Rejected | Blank:
+        """A row of another width: trailing empty cells are forgiven, everything else is not."""
+        if not any(cell.strip(EDGES) for cell in cells):
+            return Blank()
+        found, expected = len(cells), self._width
+        if found > expected and not any(cell.strip(EDGES) for cell in cells[expected:]):
+            return self.map(cells[:expected])
+        message = (
+            f"The row has {found} cells where the file has {expected} columns: look for a missing or superfluous "
+            "separator, or for an unquoted one inside a cell."
+        )
+        return Rejected([(None, None, "ragged_row", message)])
+
+    def _refused(self, cells: Sequence[str]) -> Rejected | Blank:
+        """The slow way: why this row cannot be imported."""
+        if not any(cell.strip(EDGES) for cell in cells):
+            return Blank()
+        return Rejected(self._problems(cells))
+
+    def _problems(self, cells: Sequence[str]) -> list[RowProblem]:
+        """All problems of a row, cell by cell; none if it is a good one."""
+        problems: list[RowProblem] = []
+        identity = self._identity
+        identified = False
+        filled: set[str] = set()
+        for column, field, field_type, convert in self._sources():
+            try:
+                value = convert(cells[column]) if cells[column].strip(EDGES) else None
+            except BadValue as bad:
+                problems.append((column, field, bad.code, bad.message))
+                filled.add(field)
+                identified = identified or column in identity.columns
+                continue
+            if value is not None:
+                filled.add(field)
+                identified = identified or (
+                    column in identity.columns and bool(identity_key(field_type, value))
+                )
+        if not identified:
+            message = f"“{identity.name}” identifies contacts and is empty here: fill it in."
+            column = min(identity.columns)
+            problems.append((column, identity.name, "identity_missing", message))
+        problems.extend(self._empty(filled))
+        return sorted(problems, key=lambda problem: -1 if problem[0] is None else problem[0])
+
+    def _sources(self) -> Iterator[tuple[int, str, str, Converter]]:
+        """Every column that is read, with the field that it feeds, its type and its converter."""
+        for one in self._singles:
+            yield one.column, one.field, one.type, one.convert
+        for composed in self._composed:
+            for item in composed.items:
+                if item.column is not None:
+                    yield item.column, composed.field, composed.type, item.convert
+
+    def _empty(self, filled: set[str]) -> Iterator[RowProblem]:
+        """Fields that may not be empty, and are."""
+        required = [(one.column, one.field, one.type) for one in self._singles if one.required]
+        required += [(one.items[0].column, one.field, one.type) for one in self._composed if one.required]
+        for column, field, field_type in required:
+            if field not in filled and field != self._identity.field:
+                message = f"The cell is empty, and this import refuses that for a field of type {field_type}."
+                yield column, field, "empty_cell", message
+
+
+def _too_large(json: bytes) -> list[RowProblem]:
+    if len(json) <= ROW_MAX:
+        return []
+    message = (
+        f"The row's values make {len(json):,} bytes and a contact holds {ROW_MAX:,}: shorten the longest."
+    )
+    return [(None, None, "row_too_large", message)]

@@ -1,0 +1,253 @@
+"""A sync's mapping, resolved against one file's header: which column feeds which field.
+
+A field is named by its key. A value of a list may carry a label, and an address may come in parts:
+
+    organization        phones.mobile           address.city
+    emails              emails.work             addresses.home.postal_code
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from contactsync.errors import InvalidRequest, Problem
+from contactsync.model.field import PRIMARIES, FieldSpec
+
+ADDRESS_PARTS = ("formatted", "street", "extended", "po_box", "city", "region", "postal_code", "country")
+LABEL_MAX = 40
+NAME_SHOWN_MAX = 100
+
+
+class MappingEntry(Protocol):
+    """One entry of a sync's mapping: `{column, field}` or `{literal, field}`."""
+
+    @property
+    def field(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One column, or one constant, into one field.
+
+    `column` counts from 0; exactly one of `column` and `literal` is set. Several rules may feed one list.
+    `part` is one of ADDRESS_PARTS, or "" for a whole value. `pointer` finds the entry in the request.
+    """
+
+    field: str
+    type: str
+    column: int | None
+    literal: str | None = None
+    list_: bool = False
+    label: str = ""
+    part: str = ""
+    choices: tuple[str, ...] = ()
+    pointer: str = ""
+
+
+def resolve_mapping(
+    mapping: Sequence[MappingEntry] | Sequence[Mapping[str, Any]],
+    header: Sequence[str] | None,
+    fields: Mapping[str, FieldSpec],
+    *,
+    identity_field: str | None = None,
+    width: int | None = None,
+) -> list[Rule]:
+    """The mapping's entries as rules, in their order.
+
+    Args:
+        mapping: the sync's.
+        header: the file's column names; None if it has none, and then columns go by position.
+        fields: every field of the account, by key.
+        identity_field: the field that identifies contacts; a column must feed it.
+        width: the number of columns; the header's length if not given.
+
+    Raises:
+        InvalidRequest: every problem of the mapping at once, each with its pointer, like "/mapping/3/column".
+    """
+    problems: list[Problem] = []
+    if width is None and header is not None:
+        width = len(header)
+    columns = _Columns(header, width)
+    rules: list[Rule] = []
+    for index, entry in enumerate(mapping):
+        rule = _rule(f"/mapping/{index}", _plain(entry), columns, fields, problems)
+        if rule:
+            rules.append(rule)
+    problems.extend(_repeated(rules))
+    if identity_field is not None:
+        problems.extend(_without_identity(rules, identity_field, fields))
+    if problems:
+        raise InvalidRequest(problems, title="The mapping does not fit.")
+    return rules
+
+
+def _plain(entry: Any) -> dict[str, Any]:
+    """A model or a dict → {"field", "column" | "literal"}."""
+    names = ("field", "column", "literal")
+    if isinstance(entry, Mapping):
+        return {name: entry.get(name) for name in names}
+    return {name: getattr(entry, name, None) for name in names}
+
+
+def _rule(
+    pointer: str,
+    entry: dict[str, Any],
+    columns: _Columns,
+    fields: Mapping[str, FieldSpec],
+    problems: list[Problem],
+) -> Rule | None:
+    """One entry's rule; None with its problems reported."""
+    found = len(problems)
+    spec, label, part = _target(entry["field"] or "", fields, f"{pointer}/field", problems)
+    column = literal = None
+    if entry["column"] is not None:
+        column = columns.find(entry["column"], f"{pointer}/column", problems)
+    else:
+        literal = _written(entry["literal"])
+        if not literal.strip():
+            problems.append(
+                Problem(
+                    f"{pointer}/literal",
+                    "The literal is empty: give a value or leave it out.",
+                    "empty_literal",
+                )
+            )
+    if spec is None or len(problems) > found:
+        return None
+    return Rule(spec.key, spec.type, column, literal, spec.list, label, part, spec.choices, pointer)
+
+
+def _written(literal: str | int | bool | None) -> str:
+    """A literal as a cell would write it."""
+    if isinstance(literal, bool):
+        return "true" if literal else "false"
+    return "" if literal is None else str(literal)
+
+
+def _target(
+    name: str, fields: Mapping[str, FieldSpec], pointer: str, problems: list[Problem]
+) -> tuple[FieldSpec | None, str, str]:
+    """A field's name → its spec, the label of a list's value, the part of an address."""
+    key, *rest = name.split(".")
+    spec = fields.get(key)
+    if spec is None:
+        message = f"There is no field “{_shown(key)}”: create it first, or map the column to another one."
+        problems.append(Problem(pointer, message, "unknown_field"))
+        return None, "", ""
+    part = rest.pop() if rest and spec.type == "address" and rest[-1] in ADDRESS_PARTS else ""
+    label = rest.pop() if rest and spec.list else ""
+    if rest or len(label) > LABEL_MAX:
+        problems.append(Problem(pointer, _misnamed(spec), "unknown_field"))
+        return None, "", ""
+    return spec, label, part
+
+
+def _misnamed(spec: FieldSpec) -> str:
+    key = spec.key
+    if spec.type == "address":
+        return f"“{key}” has the parts {', '.join(ADDRESS_PARTS)}, as in {key}{'.home' if spec.list else ''}.city."
+    if spec.list:
+        return (
+            f"A label follows “{key}” after one point, as in {key}.work, in at most {LABEL_MAX} characters."
+        )
+    return f"“{key}” has no parts and no labels: write the key alone."
+
+
+def _repeated(rules: Sequence[Rule]) -> Iterator[Problem]:
+    """A second source for a place that holds one value."""
+    seen: set[tuple[Any, ...]] = set()
+    for rule in rules:
+        place: tuple[Any, ...] = (rule.field, rule.label, rule.part)
+        if rule.list_ and not rule.part:
+            place = (rule.field, rule.column, rule.literal)
+        if place in seen:
+            message = f"“{rule.field}” is mapped twice: leave one of the two out."
+            yield Problem(f"{rule.pointer}/field", message, "mapped_twice")
+        seen.add(place)
+
+
+def _without_identity(
+    rules: Sequence[Rule], identity_field: str, fields: Mapping[str, FieldSpec]
+) -> Iterator[Problem]:
+    """What keeps `identity_field` from telling contacts apart."""
+    pointer = "/identity/field"
+    shown = _shown(identity_field)
+    spec = fields.get(identity_field)
+    if spec is None:
+        yield Problem(
+            pointer, f"There is no field “{shown}”: name one of the account's fields.", "unknown_field"
+        )
+        return
+    if spec.type == "address" or (spec.list and identity_field not in PRIMARIES.values()):
+        yield Problem(
+            pointer, f"“{shown}” cannot identify a contact: choose a single value.", "identity_type"
+        )
+        return
+    feeding = [rule for rule in rules if rule.field in feeders(identity_field)]
+    if not feeding:
+        message = (
+            f"No column is mapped to “{shown}”, which identifies contacts: map one, or choose another field."
+        )
+        yield Problem(pointer, message, "identity_not_mapped")
+    elif any(rule.column is None for rule in feeding):
+        message = f"“{shown}” identifies contacts, so it cannot be one literal for all of them: map a column."
+        yield Problem(pointer, message, "identity_literal")
+
+
+def feeders(field: str) -> tuple[str, ...]:
+    """The fields whose first value is that of `field`: itself, and the list or the primary that it belongs to."""
+    for primary, list_field in PRIMARIES.items():
+        if field in (primary, list_field):
+            return primary, list_field
+    return (field,)
+
+
+class _Columns:
+    """A file's columns by name: exactly as written, else ignoring case, blanks and Unicode form, if that is clear."""
+
+    def __init__(self, header: Sequence[str] | None, width: int | None) -> None:
+        self._width = width
+        self._has_header = header is not None
+        self._exact: dict[str, list[int]] = {}
+        self._loose: dict[str, list[int]] = {}
+        for index, name in enumerate(header or ()):
+            self._exact.setdefault(name, []).append(index)
+            self._loose.setdefault(folded(name), []).append(index)
+
+    def find(self, column: str | int, pointer: str, problems: list[Problem]) -> int | None:
+        """The position of a column; None with the problem reported."""
+        if isinstance(column, int):
+            if column < 0 or (self._width is not None and column >= self._width):
+                message = f"There is no column {column}: the file has {self._width}, counted from 0."
+                problems.append(Problem(pointer, message, "unknown_column"))
+                return None
+            return column
+        shown = _shown(column)
+        if not self._has_header:
+            message = f"The file has no header, so “{shown}” names nothing: map columns by position, from 0."
+            problems.append(Problem(pointer, message, "unknown_column"))
+            return None
+        found = self._exact.get(column) or self._loose.get(folded(column)) or []
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            message = f"The file has no column “{shown}”: correct the name, or leave the entry out."
+            problems.append(Problem(pointer, message, "unknown_column"))
+        else:
+            places = ", ".join(str(index) for index in found[:10])
+            message = f"Several columns are called “{shown}”: map by position instead, one of {places}."
+            problems.append(Problem(pointer, message, "ambiguous_column"))
+        return None
+
+
+def folded(name: str) -> str:
+    """A header name as people compare them: NFC, without case, blanks run together."""
+    return " ".join(unicodedata.normalize("NFC", name).replace("\ufeff", "").casefold().split())
+
+
+def _shown(name: str) -> str:
+    """A name from the request, short enough for a message."""
+    return name if len(name) <= NAME_SHOWN_MAX else f"{name[:NAME_SHOWN_MAX]}…"
