@@ -337,6 +337,7 @@ class Mapper:
 
     def _empty(self, filled: set[str]) -> Iterator[RowProblem]:
         """Fields that may not be empty, and are."""
+        required: list[tuple[int | None, str, str]]
         required = [(one.column, one.field, one.type) for one in self._singles if one.required]
         required += [(one.items[0].column, one.field, one.type) for one in self._composed if one.required]
         for column, field, field_type in required:

@@ -78,7 +78,8 @@ def resolve_mapping(
             rules.append(rule)
     problems.extend(_repeated(rules))
     if identity_field is not None:
-        problems.extend(_without_identity(rules, identity_field, fields))
+        named = {str(_plain(entry)["field"]).partition(".")[0] for entry in mapping}
+        problems.extend(_without_identity(rules, named, identity_field, fields))
     if problems:
         raise InvalidRequest(problems, title="The mapping does not fit.")
     return rules
@@ -170,9 +171,9 @@ def _repeated(rules: Sequence[Rule]) -> Iterator[Problem]:
 
 
 def _without_identity(
-    rules: Sequence[Rule], identity_field: str, fields: Mapping[str, FieldSpec]
+    rules: Sequence[Rule], named: set[str], identity_field: str, fields: Mapping[str, FieldSpec]
 ) -> Iterator[Problem]:
-    """What keeps `identity_field` from telling contacts apart."""
+    """What keeps `identity_field` from telling contacts apart; `named` are the fields that entries name."""
     pointer = "/identity/field"
     shown = _shown(identity_field)
     spec = fields.get(identity_field)
@@ -187,7 +188,7 @@ def _without_identity(
         )
         return
     feeding = [rule for rule in rules if rule.field in feeders(identity_field)]
-    if not feeding:
+    if named.isdisjoint(feeders(identity_field)):
         message = (
             f"No column is mapped to “{shown}”, which identifies contacts: map one, or choose another field."
         )
