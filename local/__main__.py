@@ -1,0 +1,103 @@
+"""`make run`: start the stack, say where everything is, wait for Ctrl-C."""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from local.problem import Problem
+
+_WELCOME = """
+Contact Sync runs on this machine (ready after {seconds:.1f} s).
+
+  API      {api}/v1
+  key      {api_key}
+  inbox    {inbox}
+
+Import two contacts, look at the run, list the contacts:
+
+  curl -s {api}/v1/imports \\
+    -H 'Authorization: Bearer {api_key}' \\
+    -H 'Content-Type: application/json' \\
+    -d '{body}'
+
+  curl -s '{api}/v1/runs?limit=1' -H 'Authorization: Bearer {api_key}'
+
+  curl -s {api}/v1/contacts -H 'Authorization: Bearer {api_key}'
+
+The mail about the run is at {inbox}. Ctrl-C stops everything; what was imported is gone then.
+"""
+
+_BODY = (
+    '{"source": {"type": "paste", "text": "Name,Mail\\nAda Example,ada@example.com\\nGrace Example,grace@example.com"}, '
+    '"mapping": [{"column": "Name", "field": "name"}, {"column": "Mail", "field": "email"}], '
+    '"identity": {"field": "email"}}'
+)
+
+
+def main() -> int:
+    """The process's exit code: 0 after Ctrl-C, 1 if the stack cannot run."""
+    options = _options()
+    started = time.monotonic()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    try:
+        from local.stack import Ports, Settings, Stack
+
+        settings = Settings(
+            home=Path(".local"),
+            ports=Ports.starting_at(options.port),
+            functions={"ALLOW_HOSTS": options.allow_hosts} if options.allow_hosts else {},
+        )
+        with Stack(settings) as stack:
+            facts = stack.facts
+            seconds = time.monotonic() - started
+            welcome = _WELCOME.format(
+                seconds=seconds, api=facts.api, api_key=facts.api_key, inbox=facts.inbox, body=_BODY
+            )
+            print(welcome, flush=True)
+            stack.wait()
+        print("The emulator ended by itself. Its last words are in .local/emulator.log.", file=sys.stderr)
+        return 1
+    except Problem as problem:
+        print(f"\n{problem}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as missing:
+        print(
+            f"{missing.name} is not installed. Start with make run, which installs what is needed.",
+            file=sys.stderr,
+        )
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped.")
+        return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
+    parser.add_argument(
+        "--port",
+        type=int,
+        default=int(os.environ.get("PORT") or 8600),
+        help="the API's port; AWS, inbox and SMTP take the three that follow (default: $PORT, or 8600)",
+    )
+    parser.add_argument(
+        "--allow-hosts",
+        default=os.environ.get("ALLOW_HOSTS", ""),
+        help="private hosts that sources may read, host:port separated by commas (default: $ALLOW_HOSTS, or none)",
+    )
+    return parser.parse_args()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (signal calls it so)
+    # A second Ctrl-C must not cut the stopping short, or processes would stay behind.
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())
