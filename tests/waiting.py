@@ -1,0 +1,23 @@
+"""Waiting for what happens elsewhere: look again and again until a deadline, never sleep and hope."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+INTERVAL_S = 0.02
+
+
+def wait_for(look: Callable[[], T | None], *, within_s: float, what: str) -> T:
+    """What `look` finds, as soon as that is neither None nor False.
+
+    Raises AssertionError naming `what` if that is not within within_s seconds.
+    """
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        found = look()
+        if found is not None and found is not False:
+            return found
+        time.sleep(INTERVAL_S)
+    raise AssertionError(f"{what} did not happen within {within_s:g} seconds")
