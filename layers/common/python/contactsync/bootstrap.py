@@ -5,23 +5,23 @@ Each function makes its adapter once a process and on first use, so that a handl
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 
+from contactsync.adapters import clients, wire
 from contactsync.adapters.bucket import Bucket
-from contactsync.adapters.bus import EventBus
+from contactsync.adapters.bus import EventBridgeBus
 from contactsync.adapters.clock import SystemClock
 from contactsync.adapters.contact_table import ContactTable
 from contactsync.adapters.control_table import ControlTable
 from contactsync.adapters.mailer import SesMailer
-from contactsync.adapters.wire import Wire
 from contactsync.config import settings
 from contactsync.control import Control
-from contactsync.ports import Bus, Clock, ContactStore, Mailer, Objects, Records
+from contactsync.ports import Bus, Clock, ContactStore, Mailer, Objects
 
 
 @cache
-def _wire() -> Wire:
-    return Wire(settings().aws_region)
+def _dynamodb() -> wire.Wire:
+    return wire.dynamodb(settings().aws_region)
 
 
 @cache
@@ -31,42 +31,40 @@ def clock() -> Clock:
 
 
 @cache
-def records() -> Records:
-    """The control table's records."""
-    return ControlTable(_wire(), settings().control_table, clock())
-
-
-@cache
 def control() -> Control:
     """The control table, typed."""
-    return Control(records())
+    return Control(ControlTable(settings().control_table, _dynamodb(), clock()))
 
 
 @cache
 def contacts() -> ContactStore:
     """The contacts table."""
-    return ContactTable(_wire(), settings().contacts_table)
+    return ContactTable(settings().contacts_table, _dynamodb())
 
 
 @cache
 def runs() -> Objects:
     """The runs bucket."""
-    return Bucket(settings().runs_bucket, settings().aws_region)
+    return _bucket(settings().runs_bucket)
 
 
 @cache
 def uploads() -> Objects:
     """The uploads bucket."""
-    return Bucket(settings().uploads_bucket, settings().aws_region)
+    return _bucket(settings().uploads_bucket)
 
 
 @cache
 def mailer() -> Mailer:
     """The mail service."""
-    return SesMailer(settings().mail_sender, settings().aws_region)
+    return SesMailer(settings().mail_sender, partial(clients.ses, settings().aws_region))
 
 
 @cache
 def bus() -> Bus:
     """The product's own event bus."""
-    return EventBus(settings().bus_name, settings().aws_region)
+    return EventBridgeBus(settings().bus_name, wire.eventbridge(settings().aws_region))
+
+
+def _bucket(name: str) -> Objects:
+    return Bucket(name, partial(clients.s3, settings().aws_region))

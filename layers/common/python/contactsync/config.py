@@ -21,7 +21,9 @@ class Settings(BaseModel):
     uploads_bucket: str = Field(min_length=3)
     bus_name: str = Field(min_length=1)
     mail_sender: str = Field(default="", description="Without a sender no mail leaves; runs say so.")
-    public_url: str = Field(default="", description="Where customers reach the API; links in mails start here.")
+    public_url: str = Field(
+        default="", description="Where customers reach the API; links in mails start here."
+    )
 
 
 class Misconfigured(Exception):
@@ -30,7 +32,9 @@ class Misconfigured(Exception):
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
     """Read the settings; raises Misconfigured with all problems at once."""
-    values = {name: environment[name.upper()] for name in Settings.model_fields if name.upper() in environment}
+    values = {
+        name: environment[name.upper()] for name in Settings.model_fields if name.upper() in environment
+    }
     try:
         return Settings.model_validate(values)
     except ValidationError as error:

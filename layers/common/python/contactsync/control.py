@@ -19,6 +19,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -104,14 +105,18 @@ class Control:
             self.records.commit([_put(RecordKey(account_id, f"field#{spec.key}"), spec)])
         except Stale:
             raise Conflict(
-                "field_exists", f"There is a field {spec.key} already.", "Choose another key, or use that field."
+                "field_exists",
+                f"There is a field {spec.key} already.",
+                "Choose another key, or use that field.",
             ) from None
 
     # Uploads
 
     def create_upload(self, account_id: str, upload: Upload, *, expires_at: int) -> None:
         """Remember where a client may put a file."""
-        self.records.commit([_put(RecordKey(account_id, f"upload#{upload.id}"), upload, expires_at=expires_at)])
+        self.records.commit(
+            [_put(RecordKey(account_id, f"upload#{upload.id}"), upload, expires_at=expires_at)]
+        )
 
     def upload(self, account_id: str, upload_id: str) -> Upload:
         """The upload. Raises NotFound."""
@@ -195,7 +200,9 @@ class Control:
                 writes.append(_put(RecordKey(account_id, f"run#{run_id}"), closed, expected=read.version))
             if sync.value.active_run == run_id:
                 free = sync.value.model_copy(update={"active_run": None})
-                writes.append(_put(RecordKey(account_id, f"sync#{sync.value.id}"), free, expected=sync.version))
+                writes.append(
+                    _put(RecordKey(account_id, f"sync#{sync.value.id}"), free, expected=sync.version)
+                )
             if not writes:
                 return closed
             try:
@@ -212,10 +219,8 @@ class Control:
         key = RecordKey(run.account_id, f"progress#{run.id}#{step}#{part:05d}")
         stored = self.records.get(key)
         expires_at = int((now + PROGRESS_KEPT).timestamp())
-        try:
+        with suppress(Stale):
             self.records.commit([Put(key, {"rows": rows}, stored.version if stored else 0, expires_at)])
-        except Stale:
-            pass
 
     def has_progress(self, run: Run, step: str, part: int) -> bool:
         """Whether a worker has ever begun on this part."""

@@ -44,7 +44,9 @@ def step(
     The function's name in the log is its folder's, which is the step's word.
     """
 
-    def decorate(function: Callable[[Reads], BaseModel]) -> Callable[[dict[str, Any], LambdaContext], dict[str, Any]]:
+    def decorate(
+        function: Callable[[Reads], BaseModel],
+    ) -> Callable[[dict[str, Any], LambdaContext], dict[str, Any]]:
         @functools.wraps(function)
         def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             began = time.monotonic()
@@ -59,7 +61,7 @@ def step(
             except (Busy, Cancelled) as error:
                 logger.warning(type(error).__name__)
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, its text must not leave this process
                 log_bug(error)
                 raise Bug(f"internal error, see request {context.aws_request_id} in the log") from None
             logger.info("done", extra={"duration_ms": round((time.monotonic() - began) * 1000)})
@@ -77,5 +79,7 @@ def problem_of(error: UserError) -> str:
 
 def log_bug(error: Exception) -> None:
     """Log where an unexpected error came from, never what it says: its message may quote a contact."""
-    frames = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]
+    frames = [
+        f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
+    ]
     logger.error("bug", extra={"error": type(error).__qualname__, "frames": frames[-20:]})

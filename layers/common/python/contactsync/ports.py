@@ -144,7 +144,13 @@ class Records(Protocol):
         ...
 
     def page(
-        self, partition: str, prefix: str, *, after: str | None = None, limit: int = 100, newest_first: bool = False
+        self,
+        partition: str,
+        prefix: str,
+        *,
+        after: str | None = None,
+        limit: int = 100,
+        newest_first: bool = False,
     ) -> RecordPage:
         """Records of a partition whose names begin with `prefix`, in name order or its reverse."""
         ...
@@ -165,7 +171,9 @@ class Objects(Protocol):
         """A small object, whole. Raises NotFound."""
         ...
 
-    def open(self, key: str, *, offset: int = 0, length: int | None = None) -> AbstractContextManager[BinaryIO]:
+    def open(
+        self, key: str, *, offset: int = 0, length: int | None = None
+    ) -> AbstractContextManager[BinaryIO]:
         """Stream an object or a range of it. A body that ends early raises Busy, never a quiet end.
 
         Raises NotFound.

@@ -79,7 +79,9 @@ class Update:
     def line(self) -> bytes:
         """As stored."""
         row = self.row
-        return orjson.dumps(["update", row.id, row.line, row.hash, row.fields, asdict(self.contact), self.changes])
+        return orjson.dumps(
+            ["update", row.id, row.line, row.hash, row.fields, asdict(self.contact), self.changes]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,9 @@ def decide(row: Row, stored: Contact | None, rules: Rules) -> Decision:
     if stored is None:
         return Add(row)
     if rules.existing == "skip":
-        return Skip(row, "exists", "A contact with this identity is here already, and existing ones are left alone.")
+        return Skip(
+            row, "exists", "A contact with this identity is here already, and existing ones are left alone."
+        )
     applied = stored.sources.get(rules.sync_id)
     if rules.mode == "three_way" and applied is not None and applied.hash == row.hash:
         return Unchanged(row)
@@ -243,7 +247,7 @@ def _same_value(list_key: str, one: Any, other: Any) -> bool:
 
 def is_empty(value: Any) -> bool:
     """Whether a field holds nothing that `fill_empty` would have to respect."""
-    return value is None or value == "" or value == []
+    return value is None or value in ("", [])
 
 
 def _contact(document: Mapping[str, Any]) -> Contact:

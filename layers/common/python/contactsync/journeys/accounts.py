@@ -28,9 +28,11 @@ def create_account(control: Control, *, name: str, country: str, email: str, now
     """Create an account with one member who may do everything, and a key for them.
 
     Args:
+        control: where they are stored.
         name: the customer's name, for the operator's eyes.
         country: ISO 3166 code; phones and numbers without one are read as this country's.
         email: the member's address.
+        now: in UTC.
     """
     at = now.isoformat(timespec="milliseconds")
     account = Account(
@@ -40,7 +42,9 @@ def create_account(control: Control, *, name: str, country: str, email: str, now
         id=f"m{new_id(now)}", account_id=account.id, email=email, permissions=ALL_PERMISSIONS, created_at=at
     )
     api_key = new_key()
-    key = Key(account_id=account.id, member_id=member.id, prefix=api_key[: len(KEY_PREFIX) + 4], created_at=at)
+    key = Key(
+        account_id=account.id, member_id=member.id, prefix=api_key[: len(KEY_PREFIX) + 4], created_at=at
+    )
     control.create_account(account, member, key_digest(api_key), key)
     return NewAccount(account.id, member.id, api_key)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import orjson
-
 from contactsync.core.identity import SHARDS, shard_of
 from contactsync.core.mapping import Blank, Mapper, Rejected
 from contactsync.core.parsing import Damaged, read_chunk
@@ -32,7 +30,9 @@ def map_chunk(number: int, files: RunFiles, manifest: Manifest, mapper: Mapper) 
             skipped += 1
             rejects.append(Reject(line, cells, [(None, None, BLANK, "The row is empty.")]).line())
         else:
-            by_shard[shard_of(mapped.id)].append(orjson.dumps([mapped.id, line, mapped.hash, mapped.fields]))
+            by_shard[shard_of(mapped.id)].append(
+                b'["%b",%d,"%b",%b]' % (mapped.id.encode(), line, mapped.hash.encode(), mapped.json)
+            )
     counts = Counts(rows=rows, rejected=len(rejects) - skipped, skipped=skipped)
     files.save_mapped(number, by_shard, rejects, counts)
     return counts

@@ -40,7 +40,9 @@ def finish(
     run = control.run(message.account_id, message.run_id).value
     sync = control.sync(run.account_id, run.sync_id).value
     if run.is_open:
-        run = _close(run, sync, message.error, control, contacts, RunFiles(runs, run.account_id, run.id), clock)
+        files = RunFiles(runs, run.account_id, run.id)
+        work = Applying(run, rules_of(run, sync), files, contacts, control, clock)
+        run = _close(work, message.error)
     else:
         run = control.close_run(run.account_id, run.id, lambda run: run)
     _mail(run, sync, control, mailer, public_url)
@@ -48,25 +50,18 @@ def finish(
     return Notified(account_id=run.account_id, run_id=run.id, status=run.status, bug=bug)
 
 
-def _close(
-    run: Run,
-    sync: Sync,
-    error: Failure | None,
-    control: Control,
-    contacts: ContactStore,
-    files: RunFiles,
-    clock: Clock,
-) -> Run:
+def _close(work: Applying, error: Failure | None) -> Run:
     problem = _problem(error)
     status: Status = "succeeded" if error is None else "failed"
+    refusals: tuple[Refused, ...] = ()
     try:
-        manifest = files.manifest()
+        manifest = work.files.manifest()
     except NotFound:
-        counts, refusals = Counts(), ()
+        counts = Counts()
     else:
-        counts = _counts(run, sync, manifest, error, control, contacts, files, clock)
-        refusals = _report_rejects(manifest, files)
-    finished_at = clock.now().isoformat(timespec="milliseconds")
+        counts = _counts(work, manifest, error)
+        refusals = _report_rejects(manifest, work.files)
+    finished_at = work.clock.now().isoformat(timespec="milliseconds")
 
     def close(run: Run) -> Run:
         if not run.is_open:
@@ -82,7 +77,7 @@ def _close(
             }
         )
 
-    return control.close_run(run.account_id, run.id, close)
+    return work.control.close_run(work.run.account_id, work.run.id, close)
 
 
 def _problem(error: Failure | None) -> RunProblem | None:
@@ -95,28 +90,18 @@ def _problem(error: Failure | None) -> RunProblem | None:
     return INTERNAL
 
 
-def _counts(
-    run: Run,
-    sync: Sync,
-    manifest: Manifest,
-    error: Failure | None,
-    control: Control,
-    contacts: ContactStore,
-    files: RunFiles,
-    clock: Clock,
-) -> Counts:
+def _counts(work: Applying, manifest: Manifest, error: Failure | None) -> Counts:
     """What became of every row, from what is stored. Rows that the run never came to count as skipped."""
-    mapped = files.mapped_counts(len(manifest.chunks))
+    mapped = work.files.mapped_counts(len(manifest.chunks))
     total = Counts(rejected=mapped.rejected, skipped=mapped.skipped)
-    applying = Applying(run, rules_of(run, sync), files, contacts, control, clock)
     for unit in range(manifest.units):
-        summary = files.plan_summary(unit)
+        summary = work.files.plan_summary(unit)
         if summary is None:
             continue
-        if error is None and (run.dry_run or not summary.writes):
+        if error is None and (work.run.dry_run or not summary.writes):
             total += summary.counts
-        elif control.has_progress(run, "upsert", unit):
-            total += applying.settle(unit)
+        elif work.control.has_progress(work.run, "upsert", unit):
+            total += work.settle(unit)
         else:
             total += summary.counts.model_copy(update={"added": 0, "updated": 0})
     return total.model_copy(
@@ -134,10 +119,14 @@ def _report_rejects(manifest: Manifest, files: RunFiles) -> tuple[Refused, ...]:
             if reject.is_blank:
                 continue
             _count_reason(reject, reasons)
-            yield reporting.row_line(reject.cells, width=manifest.width, line=reject.row, reason=reject.reason)
+            yield reporting.row_line(
+                reject.cells, width=manifest.width, line=reject.row, reason=reject.reason
+            )
 
     files.save_rejects_csv(lines())
-    return tuple(sorted(reasons.values(), key=lambda refused: (-refused.rows, refused.first_line))[:REASONS_KEPT])
+    return tuple(
+        sorted(reasons.values(), key=lambda refused: (-refused.rows, refused.first_line))[:REASONS_KEPT]
+    )
 
 
 def _count_reason(reject: Reject, reasons: dict[str, Refused]) -> None:
@@ -170,9 +159,7 @@ def _mail(run: Run, sync: Sync, control: Control, mailer: Mailer, public_url: st
                 lambda run: run.model_copy(update={"mails_refused": run.mails_refused + 1}),
             )
         except Busy:
-            control.update_run(
-                run.account_id, run.id, lambda run, number=number: run.model_copy(update={"mails_claimed": number})
-            )
+            _give_back(run, number, control)
             raise
 
 
@@ -187,6 +174,11 @@ def _wanted(run: Run, sync: Sync) -> bool:
             return trouble or changed
         case "problems":
             return trouble
+
+
+def _give_back(run: Run, number: int, control: Control) -> None:
+    """The mail to address `number` certainly did not leave: whoever comes next may send it."""
+    control.update_run(run.account_id, run.id, lambda run: run.model_copy(update={"mails_claimed": number}))
 
 
 def _claim(run: Run, number: int, control: Control) -> bool:

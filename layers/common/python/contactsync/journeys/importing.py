@@ -66,7 +66,8 @@ def fetch(message: Requested, *, control: Control, uploads: Objects, runs: Objec
         return Fetched(account_id=run.account_id, run_id=run.id, outcome="duplicate")
     sync = control.sync(run.account_id, run.sync_id).value
     files = RunFiles(runs, run.account_id, run.id)
-    digest, proof = _copy(_source(sync, run, control, uploads, runs, files), runs, files.source)
+    source = _source(sync, run, control=control, uploads=uploads, runs=runs, paste=files.paste)
+    digest, proof = _copy(source, runs, files.source)
     control.update_run(
         run.account_id, run.id, lambda run: run.model_copy(update={"digest": digest, "proof": proof})
     )
@@ -95,7 +96,9 @@ def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
     rows = sum(chunk.rows for chunk in chunks)
     if not rows:
         raise UnreadableFile(
-            "no_rows", "The file has no rows.", "Only a header was found: check the export and send the file again."
+            "no_rows",
+            "The file has no rows.",
+            "Only a header was found: check the export and send the file again.",
         )
     units = units_for(rows, rows_each=UNIT_ROWS)
     files.save_manifest(
@@ -180,7 +183,9 @@ def guard(message: Message, *, control: Control, runs: Objects) -> Guarded:
     return Guarded(account_id=run.account_id, run_id=run.id, verdict="nothing" if idle else "go")
 
 
-def upsert(message: Units, *, control: Control, contacts: ContactStore, runs: Objects, clock: Clock) -> Upserted:
+def upsert(
+    message: Units, *, control: Control, contacts: ContactStore, runs: Objects, clock: Clock
+) -> Upserted:
     """The plan, carried out with conditional writes. What was planned and what was done are both kept."""
     run = _enter(control, message, "upsert")
     sync = control.sync(run.account_id, run.sync_id).value
@@ -206,11 +211,9 @@ def _enter(control: Control, message: Message, step: Step) -> Run:
     return run
 
 
-def _source(
-    sync: Sync, run: Run, control: Control, uploads: Objects, runs: Objects, files: RunFiles
-) -> Source:
+def _source(sync: Sync, run: Run, *, control: Control, uploads: Objects, runs: Objects, paste: str) -> Source:
     if sync.source["kind"] == "paste":
-        return StoredSource(runs, files.paste)
+        return StoredSource(runs, paste)
     upload_id = run.upload_id or sync.source["upload_id"]
     return StoredSource(uploads, control.upload(run.account_id, upload_id).key)
 
@@ -223,7 +226,9 @@ def _copy(source: Source, runs: Objects, key: str) -> tuple[str, str | None]:
         while data := stream.body.read(COPY_BYTES):
             size += len(data)
             if size > MAX_SOURCE_BYTES:
-                raise UnreadableFile("too_large", "The file is larger than 5 GiB.", "Split it into several files.")
+                raise UnreadableFile(
+                    "too_large", "The file is larger than 5 GiB.", "Split it into several files."
+                )
             digest.update(data)
             out.write(data)
     return digest.hexdigest(), stream.proof

@@ -22,7 +22,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict
@@ -32,6 +33,8 @@ from contactsync.core.parsing import Chunk, Dialect
 from contactsync.errors import NotFound
 from contactsync.model.run import Counts
 from contactsync.ports import Objects
+
+T = TypeVar("T")
 
 READ_BYTES = 1 << 20
 BLANK = "blank_row"
@@ -122,7 +125,9 @@ class RunFiles:
 
     # Map
 
-    def save_mapped(self, chunk: int, by_shard: list[list[bytes]], rejects: list[bytes], counts: Counts) -> None:
+    def save_mapped(
+        self, chunk: int, by_shard: list[list[bytes]], rejects: list[bytes], counts: Counts
+    ) -> None:
         """One chunk's rows, grouped by shard with the file's order kept within each, and its rejects.
 
         The index is written last: where it is, the rest is.
@@ -189,7 +194,9 @@ class RunFiles:
     def save_upserted(self, unit: int, deviations: list[bytes], counts: Counts) -> None:
         """What became of one unit. The counts are written last: where they are, the unit is done."""
         self.save_deviations(unit, deviations)
-        self.objects.put(f"{self.prefix}upsert/{unit:02d}.json", orjson.dumps({"counts": counts.model_dump()}))
+        self.objects.put(
+            f"{self.prefix}upsert/{unit:02d}.json", orjson.dumps({"counts": counts.model_dump()})
+        )
 
     def save_deviations(self, unit: int, deviations: list[bytes]) -> None:
         """Decisions made anew, kept before they are carried out."""
@@ -259,11 +266,6 @@ def units_for(rows: int, *, rows_each: int) -> int:
     while units < SHARDS and units * rows_each < rows:
         units *= 2
     return units
-
-
-
-
-T = TypeVar("T")
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:

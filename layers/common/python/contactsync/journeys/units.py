@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from contactsync.control import Control
 from contactsync.core.identity import shard_of
@@ -47,13 +48,11 @@ ID = slice(2, 34)
 
 def rules_of(run: Run, sync: Sync) -> Rules:
     """The rules under which a run plans and writes."""
-    if run.started_at is None:
-        raise RuntimeError("the run has not begun")
     return Rules(
         account_id=run.account_id,
         sync_id=sync.id,
         run_id=run.id,
-        at=run.started_at,
+        at=run.started_at or run.requested_at,
         existing=sync.options.existing,
         mode=sync.options.mode,
     )
@@ -96,7 +95,9 @@ def _decisions(
         stored = _stored(shard, ids, contacts, rules.account_id)
         for id_ in ids:
             contact = stored.get(id_)
-            yield add_line(rows[id_]) if contact is None else decide(read_row(rows[id_]), contact, rules).line()
+            yield (
+                add_line(rows[id_]) if contact is None else decide(read_row(rows[id_]), contact, rules).line()
+            )
 
 
 def _superseded(earlier: Row, later: Row) -> Skip:
@@ -138,6 +139,7 @@ def _stored(shard: int, ids: list[str], contacts: ContactStore, account_id: str)
 # Upsert
 
 
+@dataclass(frozen=True, slots=True)
 class Applying:
     """One run's writes to the contact list, unit by unit.
 
@@ -146,15 +148,12 @@ class Applying:
     first, is decided anew for that row, and the new decision is saved before it is carried out.
     """
 
-    def __init__(
-        self, run: Run, rules: Rules, files: RunFiles, contacts: ContactStore, control: Control, clock: Clock
-    ) -> None:
-        self.run = run
-        self.rules = rules
-        self.files = files
-        self.contacts = contacts
-        self.control = control
-        self.clock = clock
+    run: Run
+    rules: Rules
+    files: RunFiles
+    contacts: ContactStore
+    control: Control
+    clock: Clock
 
     def apply(self, unit: int) -> Counts:
         """Carry out one unit's plan; returns what became of its rows.
@@ -218,7 +217,9 @@ class _Unit:
                 return
             open_ = self._write(self._decide_anew(open_))
         for decision in open_:
-            self._settled(Skip(decision.row, "contended", "The contact kept changing while the run was at it."))
+            self._settled(
+                Skip(decision.row, "contended", "The contact kept changing while the run was at it.")
+            )
 
     def take_stock(self, lines: list[bytes]) -> None:
         """See which of these plan lines are applied."""

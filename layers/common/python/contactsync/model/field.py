@@ -16,7 +16,9 @@ class FieldSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    key: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="Lower-case letters, digits and underscores.")
+    key: str = Field(
+        pattern=r"^[a-z][a-z0-9_]{0,62}$", description="Lower-case letters, digits and underscores."
+    )
     label: str = Field(min_length=1, max_length=200)
     type: FieldType
     list: bool = False

@@ -88,7 +88,9 @@ class Run(BaseModel):
     status: Status = "queued"
     step: Step | None = None
     execution: str | None = Field(default=None, description="The state machine execution that owns this run.")
-    upload_id: str | None = Field(default=None, description="The upload this run reads, if not the sync's first.")
+    upload_id: str | None = Field(
+        default=None, description="The upload this run reads, if not the sync's first."
+    )
     rows_total: int | None = None
     planned: Counts | None = Field(default=None, description="What the plan would do; guard's sum.")
     counts: Counts = Counts()
@@ -98,7 +100,9 @@ class Run(BaseModel):
     digest: str | None = Field(default=None, description="SHA-256 of the source's bytes.")
     proof: str | None = Field(default=None, description="What shows that the source was read to its end.")
     plan_hash: str | None = None
-    mails_claimed: int = Field(default=0, description="How many addresses a mail was, or may have been, sent to.")
+    mails_claimed: int = Field(
+        default=0, description="How many addresses a mail was, or may have been, sent to."
+    )
     mails_refused: int = 0
     requested_at: str
     requested_by: str

@@ -77,7 +77,8 @@ class Options(_Asked):
         "mirror: the file always wins.",
     )
     empty_cells: Literal["ignore", "clear", "reject"] = Field(
-        default="ignore", description="An empty cell of a mapped column: leave, empty the field, or refuse the row."
+        default="ignore",
+        description="An empty cell of a mapped column: leave, empty the field, or refuse the row.",
     )
 
 
