@@ -170,6 +170,27 @@ class Control:
         """The sync. Raises NotFound."""
         return self._read(RecordKey(account_id, f"sync#{sync_id}"), Sync)
 
+    def syncs(self, account_id: str, *, after: str | None, limit: int) -> tuple[list[Read[Sync]], str | None]:
+        """Up to `limit` syncs older than the sync `after`, newest first, and the id to go on after."""
+        page = self.records.page(
+            account_id, "sync#", after=after and f"sync#{after}", limit=limit, newest_first=True
+        )
+        read = [Read(Sync.model_validate(record.document), record.version) for record in page.records]
+        return read, page.next and page.next.removeprefix("sync#")
+
+    def runs(
+        self, account_id: str, sync_id: str, *, after: str | None, limit: int
+    ) -> tuple[list[Run], str | None]:
+        """Up to `limit` runs of a sync older than the run `after`, newest first, and the id to go on after."""
+        prefix = f"sync_run#{sync_id}#"
+        page = self.records.page(
+            account_id, prefix, after=after and f"{prefix}{after}", limit=limit, newest_first=True
+        )
+        ids = [record.key.name.removeprefix(prefix) for record in page.records]
+        return [self.run(account_id, run_id).value for run_id in ids], page.next and page.next.removeprefix(
+            prefix
+        )
+
     def run(self, account_id: str, run_id: str) -> Read[Run]:
         """The run. Raises NotFound."""
         return self._read(RecordKey(account_id, f"run#{run_id}"), Run)

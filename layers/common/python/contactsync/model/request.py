@@ -1,0 +1,41 @@
+"""Bodies of requests that are not nouns of their own. An unknown key is a mistake, and is said so."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contactsync.model.field import FieldType
+
+
+class _Asked(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class UploadRequest(_Asked):
+    """The body of `POST /v1/uploads`."""
+
+    filename: str = Field(min_length=1, max_length=255)
+
+
+class RunRequest(_Asked):
+    """The body of `POST /v1/syncs/{id}/runs`."""
+
+    dry_run: bool = False
+    upload_id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        description="A newer file for a sync whose source is an upload.",
+    )
+
+
+class FieldRequest(_Asked):
+    """The body of `POST /v1/fields`."""
+
+    key: str = Field(
+        pattern=r"^[a-z][a-z0-9_]{0,62}$", description="Lower-case letters, digits and underscores."
+    )
+    label: str = Field(min_length=1, max_length=200)
+    type: FieldType
+    list: bool = False
+    choices: tuple[str, ...] = Field(default=(), max_length=500, description="What a choice may be.")
