@@ -154,7 +154,9 @@ class ContactTable:
         answer = self._wire.call("Query", request)
         return _contacts(answer["Items"]), answer.get("LastEvaluatedKey")
 
-    def _first(self, account_id: str, shard: int, *, after: str | None, limit: int) -> tuple[int, list[Contact]]:
+    def _first(
+        self, account_id: str, shard: int, *, after: str | None, limit: int
+    ) -> tuple[int, list[Contact]]:
         """The shard, and up to `limit` of its contacts beyond the id `after`."""
         if after is not None and shard_of(after) != shard:
             after = None  # earlier shards are behind us, later ones count from their beginning
@@ -195,8 +197,10 @@ class ContactTable:
         """What became of each statement: None, or the code of its error."""
         try:
             answer = self._wire.call("BatchExecuteStatement", {"Statements": statements})
-        except TypeError:
-            # JSON cannot carry one of them (half a surrogate pair): find it, let the others pass.
+        except (TypeError, ServiceError) as error:
+            # One that neither JSON nor the table can hold fails the whole request, and nothing was carried out
+            if isinstance(error, ServiceError) and error.code != "ValidationException":
+                raise
             if len(statements) == 1:
                 return ["ValidationError"]
             return [code for statement in statements for code in self._execute([statement])]
@@ -217,12 +221,13 @@ class _Statements:
         names = ("pk", "sk", "k", "v", "f", "s", "ca", "cb", "ua", "ub")
         insert = ", ".join(f"'{name}': ?" for name in names)
         update = " ".join(f"SET {name} = ?" for name in names[3:])
+        # The table's name is the template's, and values are parameters
         where = "WHERE pk = ? AND sk = ? AND v = ? AND k = ?"  # k: an alias is nobody's to overwrite
-        self._insert = f"INSERT INTO \"{table}\" VALUE {{{insert}}}"
+        self._insert = f'INSERT INTO "{table}" VALUE {{{insert}}}'
         self._insert_in_segments = f"INSERT INTO \"{table}\" VALUE {{{insert}, 'g': ?}}"
         self._update = f'UPDATE "{table}" {update} REMOVE g {where}'
-        self._update_in_segments = f'UPDATE "{table}" {update} SET g = ? {where}'
-        self._delete = f'DELETE FROM "{table}" {where}'
+        self._update_in_segments = f'UPDATE "{table}" {update} SET g = ? {where}'  # noqa: S608
+        self._delete = f'DELETE FROM "{table}" {where}'  # noqa: S608
 
     def of(self, account_id: str, write: Write) -> _Statement | None:
         """The statement that carries out `write`; None if its contact holds a value that no item can."""
@@ -239,7 +244,10 @@ class _Statements:
             statement = self._insert_in_segments if contact.segments else self._insert
             return {"Statement": statement, "Parameters": values}
         statement = self._update_in_segments if contact.segments else self._update
-        return {"Statement": statement, "Parameters": [*values[3:], *values[:2], *_condition(contact.version - 1)]}
+        return {
+            "Statement": statement,
+            "Parameters": [*values[3:], *values[:2], *_condition(contact.version - 1)],
+        }
 
 
 def _condition(version: int) -> list[dict[str, str]]:

@@ -20,6 +20,9 @@ ITEM_LIMIT = 400 * 1024
 """Bytes of an item, by DynamoDB's own count."""
 
 
+_PLAIN = frozenset({"S", "BOOL"})
+
+
 class Unstorable(Exception):
     """Contacts that the table cannot hold: too large, or no valid text. All other writes were seen to.
 
@@ -62,7 +65,7 @@ def attribute(value: Any) -> Attribute:
 def value_of(typed: Attribute) -> Any:
     """Typed attribute → canonical JSON."""
     for kind, value in typed.items():
-        if kind == "S" or kind == "BOOL":
+        if kind in _PLAIN:
             return value
         if kind == "M":
             return {key: value_of(inner) for key, inner in value.items()}

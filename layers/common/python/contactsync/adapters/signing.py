@@ -52,7 +52,9 @@ def credential_source() -> CredentialSource:
 
     chain = Session().get_credentials()
     if chain is None:
-        raise NoCredentials("No AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.")
+        raise NoCredentials(
+            "No AWS credentials: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
 
     def renewed() -> Credentials:
         frozen = chain.get_frozen_credentials()
@@ -73,7 +75,9 @@ class Signer:
         self._content_type = content_type
         self._key: tuple[tuple[str, str], bytes] | None = None
 
-    def headers(self, target: str, body: bytes, credentials: Credentials, *, at: float | None = None) -> dict[str, str]:
+    def headers(
+        self, target: str, body: bytes, credentials: Credentials, *, at: float | None = None
+    ) -> dict[str, str]:
         """The headers that carry `body` to the operation `target`, signed.
 
         `at` is epoch seconds, now by default; the service refuses what is older than five minutes.

@@ -62,7 +62,9 @@ class ServiceError(Exception):
     cancelled transaction, one a write, in order, "None" for a write that was not at fault.
     """
 
-    def __init__(self, operation: str, status: int, code: str, request_id: str, reasons: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, operation: str, status: int, code: str, request_id: str, reasons: tuple[str, ...] = ()
+    ) -> None:
         because = f", because of {', '.join(sorted(set(reasons) - {'None'}))}" if reasons else ""
         super().__init__(f"{operation} was refused: {code}{because} (HTTP {status}, request {request_id}).")
         self.operation = operation
@@ -127,7 +129,9 @@ class Wire:
                     raise ServiceError(operation, status, why, request_id, _reasons(answer))
             if failures < self.patience.attempts:
                 self.patience.wait(failures)
-        raise Busy(f"{operation} failed {self.patience.attempts} times, the last time with {why or 'no code'}.")
+        raise Busy(
+            f"{operation} failed {self.patience.attempts} times, the last time with {why or 'no code'}."
+        )
 
     def close(self) -> None:
         """Close the connections that are idle."""
@@ -155,7 +159,11 @@ class Wire:
         checksum = response.headers.get("x-amz-crc32")
         if checksum is not None and checksum != str(zlib.crc32(content)):
             raise _Interrupted("checksum")
-        return response.status, response.headers.get("x-amzn-RequestId", "unknown"), _decoded(response.status, content)
+        return (
+            response.status,
+            response.headers.get("x-amzn-RequestId", "unknown"),
+            _decoded(response.status, content),
+        )
 
     def _connection(self) -> HTTPConnection:
         """An idle connection, the most recently used first, or a new one."""
@@ -218,7 +226,7 @@ def _decoded(status: int, content: bytes) -> dict[str, Any]:
 
 
 def _code(answer: Mapping[str, Any]) -> str:
-    """ "com.amazonaws.dynamodb.v20120810#ThrottlingException" → "ThrottlingException"."""
+    """The name behind "com.amazonaws.dynamodb.v20120810#"."""
     return str(answer.get("__type", "")).rpartition("#")[2]
 
 

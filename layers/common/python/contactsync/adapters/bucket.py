@@ -1,0 +1,262 @@
+"""Files of one bucket, on S3.
+
+Keys hold identifiers only, never people's data: they show up in access logs and error messages.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from urllib.parse import quote
+
+from contactsync.adapters.clients import busy_if_transient
+from contactsync.adapters.patience import Patience
+from contactsync.errors import Busy, NotFound
+from contactsync.ports import ObjectWriter
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PART_BYTES = 8 * 1024 * 1024
+"""Parts of an upload. S3 takes 10,000 of them, so an object of up to 78 GB, and wants 5 MiB at least."""
+BUFFER_BYTES = 256 * 1024
+MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
+
+
+class Bucket:
+    """See `ports.Objects`. `client` makes the client when it is first needed."""
+
+    def __init__(
+        self, name: str, client: Callable[[], S3Client], *, patience: Patience | None = None
+    ) -> None:
+        self._name = name
+        self._make_client = client
+        self._patience = patience or Patience(attempts=5)
+
+    def get(self, key: str) -> bytes:
+        """See `ports.Objects.get`."""
+        with self.open(key) as stream:
+            return stream.read()
+
+    @contextmanager
+    def open(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[BinaryIO]:
+        """See `ports.Objects.open`. A range is clipped at the object's end, as S3 does."""
+        address = {"Bucket": self._name, "Key": key}
+        if offset or length is not None:
+            size = self.size(key)
+            if size is None:
+                raise NotFound
+            end = size if length is None else min(size, offset + length)
+            if offset >= end:
+                yield io.BytesIO()
+                return
+            body = _Body(self._client, self._patience, address, offset, end)
+        else:
+            body = _Body(self._client, self._patience, address, 0, None)
+        with body, io.BufferedReader(body, BUFFER_BYTES) as stream:
+            yield cast(BinaryIO, stream)
+
+    def size(self, key: str) -> int | None:
+        """See `ports.Objects.size`."""
+        try:
+            with _translated():
+                return self._client.head_object(Bucket=self._name, Key=key)["ContentLength"]
+        except NotFound:
+            return None
+
+    def put(self, key: str, data: bytes) -> None:
+        """See `ports.Objects.put`."""
+        with _translated():
+            self._client.put_object(Bucket=self._name, Key=key, Body=data)
+
+    @contextmanager
+    def writer(self, key: str) -> Iterator[ObjectWriter]:
+        """See `ports.Objects.writer`. What fits into one part goes up as one request."""
+        upload = _Upload(self._client, self._name, key)
+        try:
+            yield upload
+            upload.complete()
+        except BaseException:
+            upload.abort()
+            raise
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """See `ports.Objects.keys`."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)
+        with _translated():
+            for page in pages:
+                for entry in page.get("Contents", ()):
+                    yield entry["Key"]
+
+    def presign_put(self, key: str, *, expires_s: int) -> str:
+        """See `ports.Objects.presign_put`."""
+        return self._presigned("put_object", {"Key": key}, expires_s)
+
+    def presign_get(self, key: str, *, expires_s: int, filename: str) -> str:
+        """See `ports.Objects.presign_get`."""
+        disposition = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
+        return self._presigned(
+            "get_object", {"Key": key, "ResponseContentDisposition": disposition}, expires_s
+        )
+
+    def _presigned(self, method: Any, parameters: dict[str, str], expires_s: int) -> str:
+        return self._client.generate_presigned_url(
+            method, {"Bucket": self._name, **parameters}, ExpiresIn=expires_s
+        )
+
+    @cached_property
+    def _client(self) -> S3Client:
+        return self._make_client()
+
+
+class _Body(io.RawIOBase):
+    """The bytes from `start` to `end` (None: the object's end) of one version of an object.
+
+    A body that stops short is asked for again from there, of the same version: urllib3 and botocore report some
+    cut bodies and hand out others as if they were whole, so bytes are counted here.
+    """
+
+    def __init__(
+        self, client: S3Client, patience: Patience, address: dict[str, Any], start: int, end: int | None
+    ) -> None:
+        self._client = client
+        self._patience = patience
+        self._address = address
+        self._at, self._end = start, end
+        self._etag: str | None = None
+        self._stream: Any = None
+        self._failures = 0
+        self._connect()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill some of `buffer`; 0 only at the true end."""
+        while True:
+            assert self._end is not None
+            if self._at >= self._end:
+                return 0
+            data = self._some(min(len(buffer), self._end - self._at))
+            if data:
+                buffer[: len(data)] = data
+                self._at += len(data)
+                self._failures = 0
+                return len(data)
+            self._resume()
+
+    def close(self) -> None:
+        """Drop the connection unless the body was read to its end."""
+        if not self.closed and self._stream is not None:
+            self._stream.close()
+        super().close()
+
+    def _some(self, count: int) -> bytes:
+        """Up to `count` bytes; none where the connection has ended, whether it says so or not."""
+        from botocore.exceptions import BotoCoreError  # noqa: PLC0415 lazy, like the client
+
+        try:
+            return cast(bytes, self._stream.read(count))
+        except (BotoCoreError, OSError):
+            return b""
+
+    def _resume(self) -> None:
+        self._failures += 1
+        self._stream.close()
+        if self._failures >= self._patience.attempts:
+            raise Busy(f"An object's body ended early {self._failures} times at the same place.")
+        self._patience.wait(self._failures)
+        self._connect()
+
+    def _connect(self) -> None:
+        request = dict(self._address)
+        if self._end is not None:
+            request["Range"] = f"bytes={self._at}-{self._end - 1}"
+        if self._etag is not None:
+            request["IfMatch"] = self._etag
+        with _translated():
+            answer = self._client.get_object(**request)
+        if self._end is None:
+            self._end = answer["ContentLength"]
+        elif answer["ContentLength"] != self._end - self._at:
+            answer["Body"].close()
+            raise Busy("An object changed while it was read.")
+        self._etag = answer["ETag"]
+        self._stream = answer["Body"]
+
+
+class _Upload:
+    """An object going up in parts; see `ports.ObjectWriter`. Holds one part in memory at most, twice over."""
+
+    def __init__(self, client: S3Client, bucket: str, key: str) -> None:
+        self._client = client
+        self._address: Any = {"Bucket": bucket, "Key": key}
+        self._buffer = bytearray()
+        self._upload_id: str | None = None
+        self._parts: list[Any] = []
+
+    def write(self, data: bytes, /) -> int:
+        """See `ports.ObjectWriter.write`."""
+        view = memoryview(data)
+        while len(self._buffer) + len(view) >= PART_BYTES:
+            room = PART_BYTES - len(self._buffer)
+            self._buffer += view[:room]
+            view = view[room:]
+            self._send_part()
+        self._buffer += view
+        return len(data)
+
+    def complete(self) -> None:
+        """Make the object appear."""
+        if self._upload_id is None:
+            with _translated():
+                self._client.put_object(**self._address, Body=bytes(self._buffer))
+            return
+        if self._buffer:
+            self._send_part()
+        with _translated(gone=Busy("An upload had vanished when it was to be completed.")):
+            self._client.complete_multipart_upload(
+                **self._address, UploadId=self._upload_id, MultipartUpload={"Parts": self._parts}
+            )
+
+    def abort(self) -> None:
+        """Leave nothing behind. What cannot be tidied now, the bucket's lifecycle rule removes."""
+        if self._upload_id is None:
+            return
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 lazy, like the client
+
+        with suppress(BotoCoreError, ClientError):
+            self._client.abort_multipart_upload(**self._address, UploadId=self._upload_id)
+
+    def _send_part(self) -> None:
+        with _translated(gone=Busy("An upload vanished while it was under way.")):
+            if self._upload_id is None:
+                self._upload_id = self._client.create_multipart_upload(**self._address)["UploadId"]
+            number = len(self._parts) + 1
+            sent = self._client.upload_part(
+                **self._address, UploadId=self._upload_id, PartNumber=number, Body=bytes(self._buffer)
+            )
+        self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+        self._buffer.clear()
+
+
+@contextmanager
+def _translated(gone: Exception | None = None) -> Iterator[None]:
+    """S3's errors in the port's words. `gone` is raised where the upload, not the object, is missing."""
+    from botocore.exceptions import ClientError  # noqa: PLC0415 lazy, like the client
+
+    try:
+        with busy_if_transient():
+            yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code in MISSING:
+            raise NotFound from None
+        if code == "NoSuchUpload" and gone is not None:
+            raise gone from None
+        if code == "PreconditionFailed":
+            raise Busy("An object changed while it was read.") from None
+        raise

@@ -1,0 +1,81 @@
+"""boto3 clients: made late, because the import alone takes a third of a second, and bounded in every wait."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from contactsync.errors import Busy
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sesv2 import SESV2Client
+
+CONNECT_S = 3
+READ_S = 20
+ATTEMPTS = 5
+
+TRANSIENT_CODES = frozenset(
+    {
+        "InternalError",
+        "OperationAborted",
+        "RequestTimeout",
+        "RequestTimeTooSkewed",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+
+
+def s3(region: str, *, endpoint: str | None = None) -> S3Client:
+    """A client of S3. Against an endpoint of one's own, buckets are named in the path, as no name would resolve."""
+    import boto3  # noqa: PLC0415 see the module's docstring
+    from botocore.config import Config  # noqa: PLC0415
+
+    endpoint = endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    style: Any = {"addressing_style": "path" if endpoint else "virtual"}
+    config = Config(signature_version="s3v4", s3=style, **_bounds())
+    return boto3.client("s3", region_name=region, endpoint_url=endpoint, config=config)
+
+
+def ses(region: str, *, endpoint: str | None = None) -> SESV2Client:
+    """A client of the mail service."""
+    import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+
+    # One attempt, because a mail whose answer was lost may have gone out; SesMailer retries what surely did not
+    return boto3.client(
+        "sesv2", region_name=region, endpoint_url=endpoint, config=Config(**_bounds(attempts=1))
+    )
+
+
+@contextmanager
+def busy_if_transient(*, passing: frozenset[str] = frozenset()) -> Iterator[None]:
+    """Turn what botocore gave up on after its own bounded retries into Busy; all else and `passing` go through."""
+    from botocore import exceptions  # noqa: PLC0415
+
+    try:
+        yield
+    except exceptions.ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        if code in passing:
+            raise
+        if status >= 500 or status == 429 or code in TRANSIENT_CODES:
+            raise Busy(f"{error.operation_name} failed with {code or status}.") from None
+        raise
+    except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
+        raise Busy(f"The service could not be reached: {type(error).__name__}.") from None
+
+
+def _bounds(attempts: int = ATTEMPTS) -> dict[str, Any]:
+    return {
+        "connect_timeout": CONNECT_S,
+        "read_timeout": READ_S,
+        "retries": {"mode": "standard", "total_max_attempts": attempts},
+    }

@@ -1,0 +1,293 @@
+"""Every port in memory: the service on one machine without AWS, held to the same contract tests.
+
+All of it is safe to share between threads, and hands out copies, so that nobody edits what is stored.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from threading import RLock
+from typing import BinaryIO, cast
+from urllib.parse import quote
+
+import orjson
+
+from contactsync.adapters.bus import SOURCE
+from contactsync.adapters.control_table import check_commit, check_page
+from contactsync.adapters.items import (
+    CONTACT,
+    ITEM_LIMIT,
+    SHARDS,
+    Item,
+    Unstorable,
+    contact_of,
+    item_of,
+    partition,
+    shard_of,
+    size_of,
+)
+from contactsync.adapters.mailer import check_address, one_line
+from contactsync.errors import NotFound, Stale
+from contactsync.model.contact import Contact
+from contactsync.ports import (
+    Clock,
+    ContactPage,
+    Delete,
+    Insert,
+    Mail,
+    ObjectWriter,
+    Put,
+    Record,
+    RecordKey,
+    RecordPage,
+    Remove,
+    Write,
+)
+
+
+class ManualClock:
+    """See `ports.Clock`. Stands still until it is moved."""
+
+    def __init__(self, now: datetime | None = None) -> None:
+        self._now = now or datetime(2026, 1, 1, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        """See `ports.Clock.now`."""
+        return self._now
+
+    def advance(self, by: timedelta) -> None:
+        """Let time pass, or go back."""
+        self._now += by
+
+
+class MemoryContacts:
+    """See `ports.ContactStore`. Keeps items as the table does, encoded, so that both refuse the same."""
+
+    def __init__(self) -> None:
+        self._partitions: dict[str, dict[str, bytes]] = {}
+        self._lock = RLock()
+
+    def get(self, account_id: str, ids: Sequence[str]) -> dict[str, Contact]:
+        """See `ports.ContactStore.get`."""
+        with self._lock:
+            stored = [self._slot(account_id, each).get(each) for each in ids]
+        return {contact.id: contact for contact in _contacts(each for each in stored if each is not None)}
+
+    def scan(self, account_id: str, shard: int) -> Iterator[Contact]:
+        """See `ports.ContactStore.scan`."""
+        with self._lock:
+            stored = sorted(self._partitions.get(partition(account_id, shard), {}).items())
+        return iter(_contacts(data for _, data in stored))
+
+    def page(self, account_id: str, *, after: str | None, limit: int) -> ContactPage:
+        """See `ports.ContactStore.page`."""
+        found: list[Contact] = []
+        for shard in range(shard_of(after) if after else 0, SHARDS):
+            found += (
+                contact for contact in self.scan(account_id, shard) if after is None or contact.id > after
+            )
+            if len(found) > limit:
+                return ContactPage(found[:limit], found[limit - 1].id)
+        return ContactPage(found, None)
+
+    def write(self, account_id: str, writes: Iterable[Write]) -> Iterator[tuple[Write, bool]]:
+        """See `ports.ContactStore.write`."""
+        unstorable: list[str] = []
+        for write in writes:
+            try:
+                yield write, self._write(account_id, write)
+            except Unstorable as error:
+                unstorable += error.ids
+        if unstorable:
+            raise Unstorable(unstorable)
+
+    def _write(self, account_id: str, write: Write) -> bool:
+        if isinstance(write, Remove):
+            with self._lock:
+                slot = self._slot(account_id, write.contact_id)
+                stored = _version(slot.get(write.contact_id))
+                if stored == write.version:
+                    del slot[write.contact_id]
+            return stored in {write.version, 0}
+        contact = write.contact
+        data = _encoded(account_id, contact)
+        with self._lock:
+            slot = self._slot(account_id, contact.id)
+            expected = 0 if isinstance(write, Insert) else contact.version - 1
+            if _version(slot.get(contact.id)) != expected:
+                return False
+            slot[contact.id] = data
+            return True
+
+    def _slot(self, account_id: str, contact_id: str) -> dict[str, bytes]:
+        return self._partitions.setdefault(partition(account_id, shard_of(contact_id)), {})
+
+
+class MemoryRecords:
+    """See `ports.Records`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._stored: dict[RecordKey, tuple[bytes, int, int | None]] = {}
+        self._lock = RLock()
+
+    def get(self, key: RecordKey) -> Record | None:
+        """See `ports.Records.get`."""
+        with self._lock:
+            return self._alive(key)
+
+    def commit(self, writes: Sequence[Put | Delete]) -> None:
+        """See `ports.Records.commit`."""
+        check_commit(writes)
+        documents = [orjson.dumps(write.document) if isinstance(write, Put) else b"" for write in writes]
+        with self._lock:
+            for write in writes:
+                stored = self._alive(write.key)
+                if (stored.version if stored else 0) != write.expected:
+                    raise Stale("A record's version is not the one that was read. Nothing was written.")
+            for write, document in zip(writes, documents, strict=True):
+                if isinstance(write, Put):
+                    self._stored[write.key] = (document, write.expected + 1, write.expires_at)
+                else:
+                    self._stored.pop(write.key, None)
+
+    def page(
+        self,
+        partition: str,
+        prefix: str,
+        *,
+        after: str | None = None,
+        limit: int = 100,
+        newest_first: bool = False,
+    ) -> RecordPage:
+        """See `ports.Records.page`."""
+        check_page(prefix, after, limit)
+        with self._lock:
+            names = [
+                key.name for key in self._stored if key.partition == partition and key.name.startswith(prefix)
+            ]
+            found: list[Record] = []
+            for name in sorted(names, key=str.encode, reverse=newest_first):
+                if after is not None and (name >= after if newest_first else name <= after):
+                    continue
+                record = self._alive(RecordKey(partition, name))
+                if record is not None:
+                    found.append(record)
+        more = len(found) > limit
+        return RecordPage(tuple(found[:limit]), found[limit - 1].key.name if more else None)
+
+    def _alive(self, key: RecordKey) -> Record | None:
+        document, version, expires_at = self._stored.get(key, (b"", 0, None))
+        if not version or (expires_at is not None and expires_at <= int(self._clock.now().timestamp())):
+            return None
+        return Record(key, orjson.loads(document), version, expires_at)
+
+
+class MemoryObjects:
+    """See `ports.Objects`. URLs lead nowhere; their form is `memory:<key>?…`."""
+
+    def __init__(self) -> None:
+        self._stored: dict[str, bytes] = {}
+        self._lock = RLock()
+
+    def get(self, key: str) -> bytes:
+        """See `ports.Objects.get`."""
+        with self._lock:
+            if key not in self._stored:
+                raise NotFound
+            return self._stored[key]
+
+    @contextmanager
+    def open(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[BinaryIO]:
+        """See `ports.Objects.open`."""
+        whole = self.get(key)
+        end = len(whole) if length is None else offset + length
+        with io.BytesIO(whole[offset:end]) as stream:
+            yield stream
+
+    def size(self, key: str) -> int | None:
+        """See `ports.Objects.size`."""
+        with self._lock:
+            return len(self._stored[key]) if key in self._stored else None
+
+    def put(self, key: str, data: bytes) -> None:
+        """See `ports.Objects.put`."""
+        with self._lock:
+            self._stored[key] = bytes(data)
+
+    @contextmanager
+    def writer(self, key: str) -> Iterator[ObjectWriter]:
+        """See `ports.Objects.writer`."""
+        buffer = io.BytesIO()
+        yield cast(ObjectWriter, buffer)
+        self.put(key, buffer.getvalue())
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """See `ports.Objects.keys`."""
+        with self._lock:
+            return iter(sorted((key for key in self._stored if key.startswith(prefix)), key=str.encode))
+
+    def presign_put(self, key: str, *, expires_s: int) -> str:
+        """See `ports.Objects.presign_put`."""
+        return f"memory:{quote(key)}?method=PUT&expires={expires_s}"
+
+    def presign_get(self, key: str, *, expires_s: int, filename: str) -> str:
+        """See `ports.Objects.presign_get`."""
+        return f"memory:{quote(key)}?method=GET&expires={expires_s}&filename={quote(filename, safe='')}"
+
+
+class MemoryMailer:
+    """See `ports.Mailer`. Keeps what was sent in `sent`, oldest first."""
+
+    def __init__(self) -> None:
+        self.sent: list[Mail] = []
+
+    def send(self, mail: Mail) -> None:
+        """See `ports.Mailer.send`."""
+        check_address(mail.to)
+        self.sent.append(Mail(mail.to, one_line(mail.subject), mail.text, mail.html))
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event as a bus carries it."""
+
+    source: str
+    kind: str
+    detail: dict[str, str]
+
+
+class MemoryBus:
+    """See `ports.Bus`. Keeps what was published in `events`, oldest first."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def publish(self, kind: str, detail: dict[str, str]) -> None:
+        """See `ports.Bus.publish`."""
+        self.events.append(Event(SOURCE, kind, dict(detail)))
+
+
+def _encoded(account_id: str, contact: Contact) -> bytes:
+    """A contact as the table would store it. Raises Unstorable where the table would refuse."""
+    try:
+        item = item_of(account_id, contact)
+        data = orjson.dumps(item)
+    except TypeError:
+        raise Unstorable([contact.id]) from None
+    if size_of(item) > ITEM_LIMIT:
+        raise Unstorable([contact.id])
+    return data
+
+
+def _contacts(stored: Iterable[bytes]) -> list[Contact]:
+    items: Iterator[Item] = map(orjson.loads, stored)
+    return [contact_of(item) for item in items if item["k"]["S"] == CONTACT]
+
+
+def _version(stored: bytes | None) -> int:
+    return int(orjson.loads(stored)["v"]["N"]) if stored is not None else 0
