@@ -1,0 +1,98 @@
+"""Whether what a sync asks for fits the account: its fields exist, an identity is mapped, the country is one.
+
+The body may have any shape: whatever of it makes sense is checked, so that these problems are told together
+with those of the shape itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from contactsync.core.checking import value_at
+from contactsync.core.fieldtypes import BadValue, converter, is_country
+from contactsync.core.rules import Rule, resolve_mapping
+from contactsync.errors import InvalidRequest, Problem
+from contactsync.model.field import FieldSpec
+from contactsync.model.sync import SyncRequest
+
+MAX_COLUMNS = 1000
+DEFAULT_IDENTITY = SyncRequest.model_fields["identity"].default.field
+
+
+def misfits(body: Mapping[str, Any], fields: Mapping[str, FieldSpec], *, country: str) -> list[Problem]:
+    """What of a sync's request does not fit an account with these fields, at home in `country`.
+
+    Returns:
+        Problems with pointers into the request; those that only the file can show are parse's to find.
+    """
+    problems: list[Problem] = []
+    named = value_at(body, "format", "country")
+    if isinstance(named, str):
+        if is_country(named):
+            country = named
+        else:
+            problems.append(Problem("/format/country", "This is no country: write its ISO code, like NL."))
+    entries = _readable(value_at(body, "mapping"))
+    identity = value_at(body, "identity", "field") if "identity" in body else DEFAULT_IDENTITY
+    if not entries:
+        return problems
+    try:
+        rules = resolve_mapping(
+            list(entries.values()),
+            list(
+                dict.fromkeys(
+                    entry["column"] for entry in entries.values() if isinstance(entry["column"], str)
+                )
+            ),
+            fields,
+            identity_field=identity if isinstance(identity, str) else None,
+            width=10 * MAX_COLUMNS,
+        )
+    except InvalidRequest as error:
+        problems += [_placed(problem, list(entries)) for problem in error.problems]
+    else:
+        found = _bad_literals(rules, country, value_at(body, "format", "date_order"))
+        problems += [_placed(problem, list(entries)) for problem in found]
+    return problems
+
+
+def _readable(mapping: Any) -> dict[int, dict[str, Any]]:
+    """Those entries of a mapping that name a field, by their place. One without a usable column stands in for one."""
+    entries: dict[int, dict[str, Any]] = {}
+    for index, entry in enumerate(mapping[:MAX_COLUMNS] if isinstance(mapping, list) else ()):
+        if not isinstance(value_at(entry, "field"), str):
+            continue
+        column = entry.get("column")
+        literal = entry.get("literal")
+        if "literal" not in entry and not isinstance(column, str) and not _is_position(column):
+            column = MAX_COLUMNS + index
+        if "literal" in entry and (not isinstance(literal, str | int) or column is not None):
+            column, literal = MAX_COLUMNS + index, None
+        entries[index] = {"field": entry["field"], "column": column, "literal": literal}
+    return entries
+
+
+def _is_position(column: Any) -> bool:
+    return isinstance(column, int) and not isinstance(column, bool) and 0 <= column < MAX_COLUMNS
+
+
+def _bad_literals(rules: list[Rule], country: str, date_order: Any) -> Iterator[Problem]:
+    """Constants that are no value of their field: every row would be refused for the same reason."""
+    for rule in rules:
+        if rule.literal is None or rule.part:
+            continue
+        order = date_order if isinstance(date_order, str) else None
+        try:
+            converter(rule.type, country=country, date_order=order, choices=rule.choices)(rule.literal)
+        except BadValue as bad:
+            yield Problem(f"{rule.pointer}/literal", bad.message, bad.code)
+
+
+def _placed(problem: Problem, places: list[int]) -> Problem:
+    """The problem with its pointer into the request: `places` says where each checked entry stands there."""
+    parts = problem.pointer.split("/")
+    if len(parts) < 3 or parts[1] != "mapping":
+        return problem
+    parts[2] = str(places[int(parts[2])])
+    return Problem("/".join(parts), problem.message, problem.code)

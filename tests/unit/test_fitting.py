@@ -1,0 +1,46 @@
+"""Whether a sync's request fits the account, whatever shape the request has."""
+
+import pytest
+
+from contactsync.core.fitting import misfits
+from contactsync.model.field import STANDARD_FIELDS, FieldSpec
+
+FIELDS = {
+    **STANDARD_FIELDS,
+    "tier": FieldSpec(key="tier", label="Tier", type="choice", choices=("gold", "silver")),
+}
+EMAIL = {"column": "E-mail", "field": "email"}
+
+
+def pointers(body):
+    return {problem.pointer for problem in misfits(body, FIELDS, country="NL")}
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"mapping": [EMAIL]}, set()),
+        ({"mapping": [{"column": 3, "field": "emails"}]}, set()),
+        ({"mapping": [EMAIL, {"column": "Tel", "field": "phones.mobile"}]}, set()),
+        ({"mapping": [EMAIL, {"column": "Shoe", "field": "shoe_size"}]}, {"/mapping/1/field"}),
+        ({"mapping": [{"column": "Name", "field": "name"}]}, {"/identity/field"}),
+        ({"mapping": [EMAIL], "identity": {"field": "shoe_size"}}, {"/identity/field"}),
+        ({"mapping": [EMAIL], "identity": {"field": "phone"}}, {"/identity/field"}),
+        ({"mapping": [{"literal": "all@example.com", "field": "email"}]}, {"/identity/field"}),
+        ({"mapping": [EMAIL, {"literal": "bronze", "field": "tier"}]}, {"/mapping/1/literal"}),
+        ({"mapping": [EMAIL, {"literal": "gold", "field": "tier"}]}, set()),
+        ({"mapping": [EMAIL, {"literal": "06 12345678", "field": "phone"}]}, set()),
+        ({"mapping": [EMAIL], "format": {"country": "XX"}}, {"/format/country"}),
+        # entries without a shape do not hide the problems of the others, nor shift their pointers
+        (
+            {"mapping": [7, {"column": 1.5, "field": "email"}, {"column": "x", "field": "no"}]},
+            {"/mapping/2/field"},
+        ),
+        ({"mapping": [{"column": None, "literal": [], "field": "email"}]}, set()),
+        ({"mapping": "email"}, set()),
+        ({"mapping": [EMAIL], "identity": 7, "format": []}, set()),
+        ({}, set()),
+    ],
+)
+def test_what_does_not_fit_is_named(body, expected):
+    assert pointers(body) == expected
