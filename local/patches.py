@@ -32,6 +32,7 @@ def apply(invoke: Invoke) -> None:
     start_executions_at_once()
     let_a_repeated_start_find_its_execution()
     compare_keys_without_parsing()
+    parse_each_statement_once()
     import_all_of_an_api()
 
 
@@ -114,6 +115,57 @@ def compare_keys_without_parsing() -> None:
         return evaluate(expression, item, values, names, slot=slot)
 
     dynamodb._evaluate_condition = evaluate_keys_fast
+
+
+def parse_each_statement_once() -> None:
+    """PartiQL in a quarter of the time.
+
+    The emulator parses each of a batch's statements twice, which takes ten times as long as carrying them
+    out. Statements that differ in their parameters alone are parsed once; the parameters, which the parser
+    hands through as they are, are put in their places.
+    """
+    from ministack.services import dynamodb
+
+    parse = dynamodb.parse_partiql_statement
+    parsed: dict[tuple[str, ...], tuple[list[Record], Any]] = {}
+
+    def parse_or_fill(text: str, parameters: list[Record] | None) -> Any:
+        given = parameters or []
+        shape = (text, *(next(iter(parameter), "") for parameter in given))
+        if shape not in parsed:
+            examples = [dict(parameter) for parameter in given]
+            statement = parse(text, examples)
+            if len(parsed) > MOST_STATEMENTS or not all(_holds(statement, example) for example in examples):
+                return parse(text, parameters)
+            parsed[shape] = (examples, statement)
+        examples, statement = parsed[shape]
+        places = {id(example): parameter for example, parameter in zip(examples, given, strict=True)}
+        return _filled(statement, places)
+
+    dynamodb.parse_partiql_statement = parse_or_fill
+
+
+MOST_STATEMENTS = 1000
+
+
+def _holds(node: Any, wanted: Record) -> bool:
+    if node is wanted:
+        return True
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list | tuple) else ()
+    return any(_holds(child, wanted) for child in children)
+
+
+def _filled(node: Any, places: Mapping[int, Record]) -> Any:
+    """A copy of a parsed statement with other parameters, told by identity."""
+    if id(node) in places:
+        return places[id(node)]
+    if isinstance(node, dict):
+        return {key: _filled(value, places) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_filled(value, places) for value in node]
+    if isinstance(node, tuple):
+        return tuple(_filled(value, places) for value in node)
+    return node
 
 
 def import_all_of_an_api() -> None:
