@@ -246,8 +246,14 @@ class Mailer(Protocol):
 
         Raises:
             MailRefused: this mail was not taken and will not be; nobody gets it.
+            MailUncertain: the answer was lost; whether to risk a second mail is the caller's decision.
+            Busy: the mail certainly did not leave.
         """
         ...
+
+
+class MailUncertain(Exception):
+    """The mail may have left, or not."""
 
 
 class MailRefused(Exception):

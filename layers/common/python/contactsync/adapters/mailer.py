@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from contactsync.adapters.clients import busy_if_transient
 from contactsync.adapters.patience import Patience
 from contactsync.errors import Busy
-from contactsync.ports import Mail, MailRefused
+from contactsync.ports import Mail, MailRefused, MailUncertain
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
@@ -45,7 +45,7 @@ class SesMailer:
         """See `ports.Mailer.send`.
 
         A mail that the service throttled was not sent, and is tried again. After any other failure it may have
-        been: that is Busy at once, and whether to risk a second mail is the caller's decision.
+        been: that is MailUncertain at once.
         """
         check_address(mail.to)
         if not self._sender:
@@ -59,6 +59,8 @@ class SesMailer:
                 with busy_if_transient(passing=_THROTTLED):
                     self._send(mail)
                 return
+            except Busy as error:
+                raise MailUncertain(str(error)) from None
             except ClientError as error:
                 code = error.response.get("Error", {}).get("Code", "")
                 if code in _REFUSALS:

@@ -13,7 +13,7 @@ from contactsync.journeys.units import Applying, rules_of
 from contactsync.model.message import Failure, Finishing, Notified
 from contactsync.model.run import Counts, Refused, Run, RunProblem, Status
 from contactsync.model.sync import Sync
-from contactsync.ports import Clock, ContactStore, Mail, Mailer, MailRefused, Objects
+from contactsync.ports import Clock, ContactStore, Mail, Mailer, MailRefused, MailUncertain, Objects
 
 REASONS_COUNTED = 1_000
 """Reasons name columns and rules, never values, so there are few; the bound is for a file made to have many."""
@@ -140,8 +140,8 @@ def _count_reason(reject: Reject, reasons: dict[str, Refused]) -> None:
 def _mail(run: Run, sync: Sync, control: Control, mailer: Mailer, public_url: str) -> None:
     """One mail to each address, never two: an address is claimed before its mail leaves.
 
-    A worker that dies between the claim and the service's answer leaves one mail possibly unsent; the run's
-    record says all that the mail would have said.
+    Where nobody can tell whether it left, because the worker died or the answer was lost, no second mail is
+    risked: the run's record says all that the mail would have said.
     """
     if not _wanted(run, sync):
         return
@@ -152,11 +152,11 @@ def _mail(run: Run, sync: Sync, control: Control, mailer: Mailer, public_url: st
         mail = Mail(to=sync.notify.emails[number], subject=letter.subject, text=letter.text, html=letter.html)
         try:
             mailer.send(mail)
-        except MailRefused:
+        except (MailRefused, MailUncertain):
             control.update_run(
                 run.account_id,
                 run.id,
-                lambda run: run.model_copy(update={"mails_refused": run.mails_refused + 1}),
+                lambda run: run.model_copy(update={"mails_failed": run.mails_failed + 1}),
             )
         except Busy:
             _give_back(run, number, control)

@@ -103,7 +103,7 @@ class Run(BaseModel):
     mails_claimed: int = Field(
         default=0, description="How many addresses a mail was, or may have been, sent to."
     )
-    mails_refused: int = 0
+    mails_failed: int = Field(default=0, description="How many of these were refused, or lost their answer.")
     requested_at: str
     requested_by: str
     started_at: str | None = None

@@ -1,0 +1,120 @@
+"""Ports that fail at their n-th call, once: for every n and every way, this is crash enumeration.
+
+Before: the worker dies, the call had no effect. After: the call took effect, then the worker dies. Lost: the call
+took effect and the worker lives, but its adapter gave up on the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, TypeVar
+
+from contactsync.errors import Busy
+from contactsync.ports import MailUncertain
+from tests.world import Died, Ports
+
+P = TypeVar("P")
+
+
+class Way(Enum):
+    """How a call fails."""
+
+    BEFORE = "dies before"
+    AFTER = "dies after the effect"
+    LOST = "reply lost"
+
+
+@dataclass
+class Interruptions:
+    """Counts the calls of all ports together, and lets one of them fail."""
+
+    at: int
+    way: Way
+    calls: list[str] = field(default_factory=list)
+    fired: bool = False
+
+    def ports(self, ports: Ports) -> Ports:
+        """The same ports, watched."""
+        return Ports(
+            records=_Watched(ports.records, self),  # type: ignore[arg-type]
+            contacts=_Watched(ports.contacts, self),  # type: ignore[arg-type]
+            runs=_Watched(ports.runs, self),  # type: ignore[arg-type]
+            uploads=_Watched(ports.uploads, self),  # type: ignore[arg-type]
+            mailer=_Watched(ports.mailer, self),  # type: ignore[arg-type]
+            clock=ports.clock,
+        )
+
+    def due(self, name: str) -> bool:
+        """Note a call; whether it is the one that fails."""
+        self.calls.append(name)
+        if len(self.calls) == self.at:
+            self.fired = True
+            return True
+        return False
+
+    def raise_before(self) -> None:
+        """Die, if this is the way."""
+        if self.way is Way.BEFORE:
+            raise Died
+
+    def raise_after(self) -> None:
+        """Die or lose the reply."""
+        if self.way is Way.AFTER:
+            raise Died
+        raise MailUncertain if self.calls[-1] == "send" else Busy("the reply was lost")
+
+
+class _Watched:
+    def __init__(self, port: object, interruptions: Interruptions) -> None:
+        self._port = port
+        self._interruptions = interruptions
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        call = getattr(self._port, name)
+        kind = {"open": self._context, "writer": self._context, "write": self._stream, "scan": self._stream}
+        return kind.get(name, self._plain)(name, call)
+
+    def _plain(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(*arguments: Any, **options: Any) -> Any:
+            if not self._interruptions.due(name):
+                return call(*arguments, **options)
+            self._interruptions.raise_before()
+            call(*arguments, **options)
+            self._interruptions.raise_after()
+
+        return watched
+
+    def _context(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        @contextmanager
+        def watched(*arguments: Any, **options: Any) -> Iterator[Any]:
+            due = self._interruptions.due(name)
+            if due:
+                self._interruptions.raise_before()
+            with call(*arguments, **options) as inner:
+                yield inner
+            if due:
+                self._interruptions.raise_after()
+
+        return watched
+
+    def _stream(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(*arguments: Any, **options: Any) -> Iterator[Any]:
+            """Each item is a call of its own; a batch in flight takes effect though its answers are lost."""
+            inner = call(*arguments, **options)
+            while True:
+                due = self._interruptions.due(name)
+                if due:
+                    self._interruptions.raise_before()
+                    for _ in inner:
+                        pass
+                    self._interruptions.raise_after()
+                try:
+                    item = next(inner)
+                except StopIteration:
+                    return
+                yield item
+
+        return watched

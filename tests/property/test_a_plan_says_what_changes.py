@@ -1,0 +1,146 @@
+"""Laws of planning one row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contactsync.core.planning import (
+    Add,
+    Row,
+    Rules,
+    Skip,
+    Unchanged,
+    Update,
+    decide,
+    is_applied,
+    is_empty,
+    new_contact,
+    overlay,
+    read_decision,
+)
+from contactsync.model.contact import Audit, Contact, Source
+
+texts = st.text(max_size=20)
+emails = st.sampled_from(["ada@example.com", "ADA@example.com", "zoë@example.com", "bob@example.org"])
+row_fields = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": texts | st.none(),
+        "organization": texts | st.none(),
+        "age": st.integers(-(2**63), 2**63 - 1),
+        "member": st.booleans(),
+        "email": emails | st.none(),
+        "phone": st.sampled_from([{"value": "+31612345678", "text": "06 12345678"}]) | st.none(),
+    },
+)
+stored_fields = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": texts,
+        "organization": texts,
+        "notes": texts,
+        "emails": st.lists(emails.map(lambda value: {"value": value}), min_size=1, max_size=3),
+    },
+)
+RULES = Rules("a1", "s1", "r2", "2026-11-22T09:00:00+00:00", "override", "three_way")
+MIRROR = Rules("a1", "s1", "r2", "2026-11-22T09:00:00+00:00", "override", "mirror")
+SKIP = Rules("a1", "s1", "r2", "2026-11-22T09:00:00+00:00", "skip", "three_way")
+AUDIT = Audit("2026-01-01T00:00:00+00:00", "member:m1", "2026-01-01T00:00:00+00:00", "member:m1")
+
+
+def a_row(fields: dict[str, Any], hash_: str = "h2") -> Row:
+    return Row("0" * 32, 7, hash_, fields)
+
+
+def a_contact(fields: dict[str, Any], sources: dict[str, Source] | None = None) -> Contact:
+    return Contact("0" * 32, 3, fields, AUDIT, sources or {}, ("vip",))
+
+
+@given(stored=stored_fields, row=row_fields)
+def test_laying_a_row_over_twice_changes_nothing_the_second_time(stored: dict[str, Any], row: dict[str, Any]) -> None:
+    once, _ = overlay(stored, row, only_empty=False)
+    emptied_lists = {key for key, value in row.items() if value is None and key in ("email", "phone")}
+    if not emptied_lists:  # emptying the primary of a list lets the next value take its place
+        assert overlay(once, row, only_empty=False) == (once, {})
+
+
+@given(stored=stored_fields, row=row_fields)
+def test_changes_name_exactly_the_fields_that_differ(stored: dict[str, Any], row: dict[str, Any]) -> None:
+    after, changes = overlay(stored, row, only_empty=False)
+    assert changes == {
+        key: [stored.get(key), after.get(key)]
+        for key in {*stored, *after}
+        if stored.get(key) != after.get(key) or (key in after) != (key in stored)
+    }
+
+
+@given(stored=stored_fields, row=row_fields)
+def test_fill_empty_never_touches_a_field_that_holds_something(stored: dict[str, Any], row: dict[str, Any]) -> None:
+    after, _ = overlay(stored, row, only_empty=True)
+    assert {key: after[key] for key, value in stored.items() if not is_empty(value)} == {
+        key: value for key, value in stored.items() if not is_empty(value)
+    }
+
+
+@given(stored=stored_fields, row=row_fields)
+def test_only_mapped_fields_are_touched(stored: dict[str, Any], row: dict[str, Any]) -> None:
+    after, _ = overlay(stored, row, only_empty=False)
+    touched = {{"email": "emails", "phone": "phones"}.get(key, key) for key in row}
+    assert {k: v for k, v in after.items() if k not in touched} == {
+        k: v for k, v in stored.items() if k not in touched
+    }
+
+
+@given(stored=stored_fields, row=row_fields)
+def test_a_row_as_it_was_last_applied_leaves_an_edit_alone(stored: dict[str, Any], row: dict[str, Any]) -> None:
+    contact = a_contact(stored, {"s1": Source("r1", 7, "h2")})
+    assert decide(a_row(row), contact, RULES) == Unchanged(a_row(row))
+
+
+@given(stored=stored_fields, row=row_fields)
+def test_mirror_mode_always_brings_the_row(stored: dict[str, Any], row: dict[str, Any]) -> None:
+    contact = a_contact(stored, {"s1": Source("r1", 7, "h2")})
+    fields, changes = overlay(stored, row, only_empty=False)
+    decision = decide(a_row(row), contact, MIRROR)
+    assert isinstance(decision, Update) == bool(changes)
+    if isinstance(decision, Update):
+        assert (decision.contact.fields, decision.changes) == (fields, changes)
+
+
+@given(stored=stored_fields, row=row_fields)
+def test_an_update_keeps_what_it_does_not_say(stored: dict[str, Any], row: dict[str, Any]) -> None:
+    others = Source("r0", 1, "h0")
+    decision = decide(a_row(row), a_contact(stored, {"other": others}), RULES)
+    if isinstance(decision, Update):
+        contact = decision.contact
+        assert (contact.version, contact.segments, contact.sources["other"]) == (4, ("vip",), others)
+        assert (contact.audit.created_by, contact.audit.updated_by) == ("member:m1", "run:r2")
+        assert is_applied(a_row(row), contact, RULES)
+
+
+@given(row=row_fields)
+def test_an_existing_contact_is_left_alone_when_asked(row: dict[str, Any]) -> None:
+    assert isinstance(decide(a_row(row), a_contact({}), SKIP), Skip)
+
+
+@given(row=row_fields)
+def test_a_new_contact_is_the_row_and_knows_where_it_comes_from(row: dict[str, Any]) -> None:
+    assert decide(a_row(row), None, RULES) == Add(a_row(row))
+    contact = new_contact(a_row(row), RULES)
+    assert contact.version == 1
+    assert is_applied(a_row(row), contact, RULES)
+    assert decide(a_row(row), contact, MIRROR) == Unchanged(a_row(row))
+
+
+@given(stored=st.none() | stored_fields, row=row_fields)
+def test_a_plan_comes_back_from_its_file_as_it_was(stored: dict[str, Any] | None, row: dict[str, Any]) -> None:
+    decision = decide(a_row(row), None if stored is None else a_contact(stored), RULES)
+    read = read_decision(decision.line())
+    if isinstance(decision, Add | Update):
+        assert read == decision
+    else:
+        assert type(read) is type(decision)
+        assert (read.row.id, read.row.line) == (decision.row.id, decision.row.line)

@@ -1,0 +1,227 @@
+"""The service in memory: every port's memory adapter, and the import machine's states in their order.
+
+The tries and catches are those of statemachine/import.asl.yaml, so that a step which dies is run again as the
+service would run it. Ports can be wrapped to make them fail.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from contactsync.adapters.memory import (
+    ManualClock,
+    MemoryContacts,
+    MemoryMailer,
+    MemoryObjects,
+    MemoryRecords,
+)
+from contactsync.control import Control, new_id
+from contactsync.core.identity import SHARDS, contact_id, identity_key
+from contactsync.entry import problem_of
+from contactsync.errors import UserError
+from contactsync.journeys import importing
+from contactsync.journeys.accounts import create_account
+from contactsync.journeys.runfiles import RunFiles
+from contactsync.model.contact import Contact
+from contactsync.model.message import Chunks, Finishing, Message, Notified, Requested, Units
+from contactsync.model.run import Run
+from contactsync.model.sync import Sync, SyncRequest
+from contactsync.ports import Clock, ContactStore, Mailer, Objects, Records
+
+TRIES = 4
+A = TypeVar("A")
+
+EMAIL_ONLY = [{"column": "email", "field": "email"}]
+
+
+@dataclass
+class Ports:
+    """What the journeys are given; a test may put faulty ones in front."""
+
+    records: Records
+    contacts: ContactStore
+    runs: Objects
+    uploads: Objects
+    mailer: Mailer
+    clock: Clock
+
+
+@dataclass
+class World:
+    """One service with one customer. `ports` is what the steps see, the other attributes are the truth."""
+
+    clock: ManualClock = field(default_factory=lambda: ManualClock(datetime(2026, 11, 22, 9, tzinfo=UTC)))
+    contacts: MemoryContacts = field(default_factory=MemoryContacts)
+    runs: MemoryObjects = field(default_factory=MemoryObjects)
+    uploads: MemoryObjects = field(default_factory=MemoryObjects)
+    mailer: MemoryMailer = field(default_factory=MemoryMailer)
+
+    def __post_init__(self) -> None:
+        self.records = MemoryRecords(self.clock)
+        self.control = Control(self.records)
+        self.ports = Ports(self.records, self.contacts, self.runs, self.uploads, self.mailer, self.clock)
+        self.account = create_account(
+            self.control, name="Acme", country="NL", email="owner@example.com", now=self.clock.now()
+        )
+
+    def request(
+        self, text: str | bytes, mapping: list[dict[str, Any]] | None = None, *, dry_run: bool = False, **body: Any
+    ) -> Run:
+        """Save a sync over pasted rows and its first run, as the API does."""
+        asked = SyncRequest.model_validate(
+            {
+                "source": {"kind": "paste", "text": "-"},
+                "mapping": mapping or EMAIL_ONLY,
+                "notify": {"emails": ["owner@example.com"]},
+                **body,
+            }
+        )
+        at = self.clock.now().isoformat(timespec="milliseconds")
+        run_id = f"r{new_id(self.clock.now())}"
+        sync = Sync(
+            id=f"s{new_id(self.clock.now())}",
+            source={"kind": "paste"},
+            active_run=run_id,
+            latest_run=run_id,
+            created_at=at,
+            created_by="member:m1",
+            updated_at=at,
+            **asked.model_dump(exclude={"source"}),
+        )
+        return self.start(sync, run_id, text, dry_run=dry_run)
+
+    def start(self, sync: Sync, run_id: str, text: str | bytes, *, dry_run: bool = False) -> Run:
+        """Store the pasted rows, the sync and the run."""
+        run = self._run(sync.id, run_id, text, dry_run=dry_run)
+        self.control.create_sync(self.account.account_id, sync, run)
+        return run
+
+    def again(self, sync_id: str, text: str | bytes) -> Run:
+        """Another run of a sync, over other rows."""
+        run = self._run(sync_id, f"r{new_id(self.clock.now())}", text)
+        self.control.create_run(self.account.account_id, run)
+        return run
+
+    def _run(self, sync_id: str, run_id: str, text: str | bytes, *, dry_run: bool = False) -> Run:
+        data = text.encode() if isinstance(text, str) else text
+        self.runs.put(RunFiles(self.runs, self.account.account_id, run_id).paste, data)
+        return Run(
+            id=run_id,
+            account_id=self.account.account_id,
+            sync_id=sync_id,
+            trigger="api",
+            dry_run=dry_run,
+            requested_at=self.clock.now().isoformat(timespec="milliseconds"),
+            requested_by="member:m1",
+        )
+
+    def import_rows(self, text: str | bytes, mapping: list[dict[str, Any]] | None = None, **body: Any) -> Run:
+        """Request an import, run it to its end, and return the run as it is then."""
+        run = self.request(text, mapping, **body)
+        self.execute(run)
+        return self.run(run)
+
+    def run(self, run: Run) -> Run:
+        """The run as it is stored now."""
+        return self.control.run(run.account_id, run.id).value
+
+    def execute(self, run: Run, *, execution: str = "execution-1") -> Notified | None:
+        """The import machine over one run; None if the run belongs to another execution."""
+        ports = self.ports
+        control = Control(ports.records)
+        names = {"account_id": run.account_id, "run_id": run.id}
+        error: dict[str, str] | None = None
+        try:
+            fetched = _tried(
+                lambda: importing.fetch(
+                    Requested(**names, execution=execution),
+                    control=control,
+                    uploads=ports.uploads,
+                    runs=ports.runs,
+                    clock=ports.clock,
+                )
+            )
+            if fetched.outcome == "duplicate":
+                return None
+            self._middle(names, control)
+        except _Caught as caught:
+            error = caught.as_state()
+        message = Finishing.model_validate({**names, "error": error})
+        return _tried(
+            lambda: importing.notify(
+                message,
+                control=control,
+                contacts=ports.contacts,
+                runs=ports.runs,
+                mailer=ports.mailer,
+                clock=ports.clock,
+                public_url="https://api.example.com",
+            )
+        )
+
+    def _middle(self, names: dict[str, str], control: Control) -> None:
+        ports = self.ports
+        message = Message(**names)
+        parsed = _tried(lambda: importing.parse(message, control=control, runs=ports.runs))
+        for chunk in parsed.chunks:
+            chunks = Chunks(**names, chunks=(chunk,))
+            _tried(lambda c=chunks: importing.map(c, control=control, runs=ports.runs, clock=ports.clock))
+        reading = {"control": control, "contacts": ports.contacts, "runs": ports.runs, "clock": ports.clock}
+        for unit in parsed.units:
+            units = Units(**names, units=(unit,))
+            _tried(lambda u=units: importing.plan(u, **reading))
+        if _tried(lambda: importing.guard(message, control=control, runs=ports.runs)).verdict != "go":
+            return
+        for unit in parsed.units:
+            units = Units(**names, units=(unit,))
+            _tried(lambda u=units: importing.upsert(u, **reading))
+
+    def stored(self) -> dict[str, Contact]:
+        """Every contact of the customer, by its primary email or else by id."""
+        found = [c for shard in range(SHARDS) for c in self.contacts.scan(self.account.account_id, shard)]
+        return {(contact.fields.get("emails") or [{"value": contact.id}])[0]["value"]: contact for contact in found}
+
+    def fields(self) -> dict[str, Mapping[str, Any]]:
+        """The fields of every contact, by primary email."""
+        return {email: contact.fields for email, contact in self.stored().items()}
+
+    def id_of(self, email: str) -> str:
+        """The contact id that an email address makes."""
+        secret = self.control.account(self.account.account_id).identity_secret
+        return contact_id(bytes.fromhex(secret), "email", identity_key("email", email))
+
+    def files(self, run: Run) -> RunFiles:
+        """The files of a run."""
+        return RunFiles(self.runs, run.account_id, run.id)
+
+
+class _Caught(Exception):
+    """What a Catch puts into the state."""
+
+    def __init__(self, error: str, message: str) -> None:
+        super().__init__(error)
+        self.error, self.message = error, message
+
+    def as_state(self) -> dict[str, str]:
+        return {"Error": self.error, "Cause": json.dumps({"errorType": self.error, "errorMessage": self.message})}
+
+
+class Died(BaseException):
+    """A worker is killed: nothing in it runs any more. Only the machine sees it."""
+
+
+def _tried(step: Callable[[], A]) -> A:
+    """Run a step as the machine does: a refusal ends the run, all else is tried again."""
+    for attempt in range(1, TRIES + 1):
+        try:
+            return step()
+        except UserError as error:
+            raise _Caught("Refused", problem_of(error)) from None
+        except (Exception, Died) as error:
+            if attempt == TRIES:
+                raise _Caught(type(error).__name__, "") from error
+    raise AssertionError("unreachable")
