@@ -164,9 +164,12 @@ class RunFiles:
     def rejects(self, chunks: int) -> Iterator[Reject]:
         """Every refused row, in the file's order."""
         for chunk in range(chunks):
-            for line in self._lines_if_any(f"{self.prefix}rejects/{chunk:05d}.jsonl"):
-                row, cells, problems = orjson.loads(line)
-                yield Reject(row, cells, [tuple(problem) for problem in problems])
+            for line in self.reject_lines(chunk):
+                yield read_reject(line)
+
+    def reject_lines(self, chunk: int, *, offset: int = 0) -> Iterator[bytes]:
+        """One chunk's refused rows, unread, from a byte on at which a line begins."""
+        return self._lines_if_any(f"{self.prefix}rejects/{chunk:05d}.jsonl", offset=offset)
 
     # Plan
 
@@ -188,6 +191,10 @@ class RunFiles:
     def plan(self, unit: int) -> Iterator[bytes]:
         """One unit's decisions, unread."""
         return self._lines(f"{self.prefix}plan/{unit:02d}.jsonl")
+
+    def plan_lines(self, unit: int, *, offset: int = 0) -> Iterator[bytes]:
+        """As `plan`, from a byte on at which a line begins; nothing if the run ended before there was a plan."""
+        return self._lines_if_any(f"{self.prefix}plan/{unit:02d}.jsonl", offset=offset)
 
     # Upsert
 
@@ -239,9 +246,9 @@ class RunFiles:
             if rest:
                 yield rest
 
-    def _lines_if_any(self, key: str) -> Iterator[bytes]:
+    def _lines_if_any(self, key: str, *, offset: int = 0) -> Iterator[bytes]:
         try:
-            yield from self._lines(key)
+            yield from self._lines(key, offset=offset)
         except NotFound:
             return
 
@@ -253,6 +260,12 @@ class RunFiles:
             except NotFound:
                 continue
         return total
+
+
+def read_reject(line: bytes) -> Reject:
+    """A refused row as `line()` stored it."""
+    row, cells, problems = orjson.loads(line)
+    return Reject(row, cells, [tuple(problem) for problem in problems])
 
 
 def shards_of(unit: int, units: int) -> range:

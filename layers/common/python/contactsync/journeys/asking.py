@@ -1,0 +1,258 @@
+"""What callers ask to be done: make room for a file, import, run again, add a field.
+
+What a request creates gets ids derived from the request's seed, and is announced after it is stored. So a
+request that died anywhere can be sent again with the same seed: it finds what it has stored, and announces it
+again. An announcement that arrives twice is harmless; the first execution claims the run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from contactsync.control import Control
+from contactsync.core import checking
+from contactsync.core.fitting import misfits
+from contactsync.errors import Busy, Conflict, InvalidRequest, NotFound, Problem, Stale
+from contactsync.journeys.runfiles import RunFiles
+from contactsync.model.account import Caller
+from contactsync.model.field import FieldSpec
+from contactsync.model.request import FieldRequest, RunRequest, UploadRequest
+from contactsync.model.run import Run
+from contactsync.model.sync import PasteSource, Sync, SyncRequest, Upload
+from contactsync.ports import Bus, Clock, ContactStore, Objects, Put, RecordKey
+
+UPLOAD_OPEN = timedelta(hours=1)
+UPLOAD_KEPT = timedelta(days=7)
+"""As long as the uploads bucket keeps the file."""
+UNCLAIMED = timedelta(minutes=1)
+"""A run that nobody has taken up for so long may have lost its announcement."""
+MAX_ID_LENGTH = 100
+MAX_SYNC_BYTES = 200_000
+"""A record of the control table holds 400 KB, and the answer that holds the sync is a record too."""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The ports that requests reach."""
+
+    control: Control
+    contacts: ContactStore
+    runs: Objects
+    uploads: Objects
+    bus: Bus
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPlace:
+    """Where and until when the client may PUT its file."""
+
+    upload: Upload
+    url: str
+
+
+def create_upload(world: World, caller: Caller, body: Mapping[str, Any], seed: str) -> UploadPlace:
+    """Make room for one file, which the client then puts there itself."""
+    request = checking.parse(UploadRequest, body)
+    now = world.clock.now()
+    upload_id = derived_id(seed, "upload")
+    key = f"uploads/{caller.account_id}/{upload_id}"
+    upload = Upload(id=upload_id, key=key, filename=request.filename, expires_at=_time(now + UPLOAD_OPEN))
+    try:
+        world.control.create_upload(
+            caller.account_id, upload, expires_at=int((now + UPLOAD_KEPT).timestamp())
+        )
+    except Stale:
+        upload = world.control.upload(caller.account_id, upload_id)
+    return UploadPlace(upload, world.uploads.presign_put(key, expires_s=int(UPLOAD_OPEN.total_seconds())))
+
+
+def start_import(world: World, caller: Caller, body: Mapping[str, Any], seed: str) -> tuple[Sync, Run]:
+    """Save a sync and run it.
+
+    Raises InvalidRequest with every problem of the request at once: its shape, and what does not fit the account.
+    """
+    account = world.control.account(caller.account_id)
+    request, problems = checking.check(SyncRequest, body)
+    problems += misfits(body, world.control.fields(account.id), country=account.country)
+    problems += _upload_problems(
+        world, account.id, checking.value_at(body, "source", "upload_id"), "/source/upload_id"
+    )
+    if request is not None and len(request.model_dump_json(exclude={"source"}).encode()) > MAX_SYNC_BYTES:
+        problems.append(
+            Problem("", f"The sync is larger than {MAX_SYNC_BYTES:,} bytes: shorten names and literals.")
+        )
+    if request is None or problems:
+        raise InvalidRequest(_one_a_place(problems))
+    sync, run = _saved(request, caller, seed, world.clock.now())
+    if isinstance(request.source, PasteSource):
+        world.runs.put(RunFiles(world.runs, account.id, run.id).paste, request.source.text.encode())
+    world.control.create_sync(account.id, sync, run)
+    announce(world, run)
+    return sync, run
+
+
+def start_run(world: World, caller: Caller, sync_id: str, body: Mapping[str, Any], seed: str) -> Run:
+    """Run a sync again. Raises Conflict while a run of it is under way."""
+    request = checking.parse(RunRequest, body)
+    sync = world.control.sync(caller.account_id, sync_id).value
+    run = Run(
+        id=derived_id(seed, "run"),
+        account_id=caller.account_id,
+        sync_id=sync.id,
+        trigger="api",
+        dry_run=request.dry_run,
+        upload_id=request.upload_id,
+        requested_at=_time(world.clock.now()),
+        requested_by=f"member:{caller.member_id}",
+    )
+    with suppress(NotFound):
+        run = world.control.run(caller.account_id, run.id).value
+        announce(world, run)  # this request was here before, and may not have come so far
+        return run
+    _prepare_source(world, sync, run)
+    try:
+        world.control.create_run(caller.account_id, run)
+    except Conflict:
+        active = world.control.sync(caller.account_id, sync_id).value.active_run
+        if active is not None:
+            remind(world, world.control.run(caller.account_id, active).value)
+        raise
+    announce(world, run)
+    return run
+
+
+def create_field(world: World, caller: Caller, body: Mapping[str, Any]) -> FieldSpec:
+    """Add a field of the account's own. Raises Conflict if the key is taken."""
+    request, problems = checking.check(FieldRequest, body)
+    kind, choices = body.get("type"), body.get("choices")
+    if kind == "choice" and not choices:
+        problems.append(Problem("/choices", "A choice needs at least one value to choose."))
+    if kind != "choice" and choices:
+        problems.append(Problem("/choices", "Only a field of the type choice has choices."))
+    if request is None or problems:
+        raise InvalidRequest(_one_a_place(problems))
+    spec = FieldSpec(**request.model_dump())
+    if spec.key in world.control.fields(caller.account_id):
+        raise Conflict(
+            "field_exists", f"There is a field {spec.key} already.", "Choose another key, or use that field."
+        )
+    world.control.create_field(caller.account_id, spec)
+    return spec
+
+
+def announce(world: World, run: Run) -> None:
+    """Tell the bus that a run was asked for.
+
+    Raises Busy when it did not get through. The run stays queued: the same request again, or whoever looks at
+    the run later, announces it anew.
+    """
+    if run.status == "queued":
+        world.bus.publish("RunRequested", {"account_id": run.account_id, "run_id": run.id})
+
+
+def remind(world: World, run: Run) -> None:
+    """Announce a run again that nobody has taken up: the announcement, or who was to send it, may be lost.
+
+    At most once a minute a run, however many look at it.
+    """
+    now = world.clock.now()
+    if run.status != "queued" or now - datetime.fromisoformat(run.requested_at) < UNCLAIMED:
+        return
+    records = world.control.records
+    key = RecordKey(run.account_id, f"reminder#{run.id}")
+    stored = records.get(key)
+    if stored is not None and now - datetime.fromisoformat(stored.document["at"]) < UNCLAIMED:
+        return
+    expires_at = int((now + timedelta(days=1)).timestamp())
+    with suppress(Stale, Busy):
+        records.commit([Put(key, {"at": _time(now)}, stored.version if stored else 0, expires_at)])
+        announce(world, run)
+
+
+def derived_id(seed: str, kind: str) -> str:
+    """The id of what a request creates: sorts by the seed's time, and is the same each time it is asked."""
+    return seed[:12] + hashlib.sha256(f"{seed}\0{kind}".encode()).hexdigest()[:12]
+
+
+def _saved(request: SyncRequest, caller: Caller, seed: str, now: datetime) -> tuple[Sync, Run]:
+    by, at = f"member:{caller.member_id}", _time(now)
+    run_id = derived_id(seed, "run")
+    sync = Sync(
+        id=derived_id(seed, "sync"),
+        name=request.name,
+        source=request.source.model_dump(mode="json", exclude={"text"}),
+        format=request.format,
+        mapping=request.mapping,
+        identity=request.identity,
+        options=request.options,
+        notify=request.notify,
+        active_run=run_id,
+        latest_run=run_id,
+        created_at=at,
+        created_by=by,
+        updated_at=at,
+    )
+    run = Run(
+        id=run_id,
+        account_id=caller.account_id,
+        sync_id=sync.id,
+        trigger="api",
+        requested_at=at,
+        requested_by=by,
+    )
+    return sync, run
+
+
+def _prepare_source(world: World, sync: Sync, run: Run) -> None:
+    """See that the run will find its bytes: an upload that has arrived, or a copy of what was pasted."""
+    if sync.source["kind"] == "upload":
+        upload_id = run.upload_id or sync.source["upload_id"]
+        problems = _upload_problems(world, run.account_id, upload_id, "/upload_id")
+        if problems:
+            raise InvalidRequest(problems)
+        return
+    if run.upload_id is not None:
+        raise InvalidRequest([Problem("/upload_id", "This sync reads pasted text: leave the upload out.")])
+    if sync.latest_run is None:
+        raise RuntimeError("a sync of pasted text begins with a run")
+    try:
+        text = world.runs.get(RunFiles(world.runs, run.account_id, sync.latest_run).paste)
+    except NotFound:
+        raise Conflict(
+            "paste_forgotten", "The pasted text is no longer kept.", "Paste it again with a new import."
+        ) from None
+    world.runs.put(RunFiles(world.runs, run.account_id, run.id).paste, text)
+
+
+def _upload_problems(world: World, account_id: str, upload_id: Any, pointer: str) -> list[Problem]:
+    """Why an upload cannot be imported; nothing if it can, or if the request names none."""
+    if not isinstance(upload_id, str) or len(upload_id) > MAX_ID_LENGTH:
+        return []
+    try:
+        upload = world.control.upload(account_id, upload_id)
+    except NotFound:
+        return [
+            Problem(pointer, "There is no such upload: create one with POST /v1/uploads.", "unknown_upload")
+        ]
+    if world.uploads.size(upload.key) is None:
+        return [
+            Problem(
+                pointer, "No file has arrived there: PUT it to the upload's url first.", "nothing_uploaded"
+            )
+        ]
+    return []
+
+
+def _one_a_place(problems: list[Problem]) -> list[Problem]:
+    """The first problem of each place: what is said about its shape comes before what is said about its sense."""
+    return list({problem.pointer: problem for problem in reversed(problems)}.values())[::-1]
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
