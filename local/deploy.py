@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 import yaml
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from local.emulator import POINTER, REGION
 from local.problem import Problem
@@ -126,12 +127,15 @@ def deploy(*, endpoint: str, layer: Path, parameters: dict[str, str], say: Calla
         Bucket=_ARTIFACTS, Key="template.json", Body=json.dumps(template, default=str)
     )
     cloudformation = client("cloudformation", endpoint)
-    cloudformation.create_stack(
-        StackName=STACK_NAME,
-        TemplateURL=f"{endpoint}/{_ARTIFACTS}/template.json",
-        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in known.items()],
-        Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
-    )
+    try:
+        cloudformation.create_stack(
+            StackName=STACK_NAME,
+            TemplateURL=f"{endpoint}/{_ARTIFACTS}/template.json",
+            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in known.items()],
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )
+    except ClientError as error:
+        raise Problem(f"template.yaml was not deployed: {error.response['Error']['Message']}") from None
     stack = _completed(cloudformation)
     pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK_NAME)
     resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
@@ -187,6 +191,7 @@ def _packaged(s3: Any, layer: Path) -> dict[str, Any]:
 
 def _translated(template: dict[str, Any], parameters: dict[str, str]) -> dict[str, Any]:
     """SAM to CloudFormation, without asking AWS for its managed policies."""
+    from samtranslator.model.exceptions import InvalidDocumentException
     from samtranslator.translator.transform import transform
 
     class NoManagedPolicies:
@@ -195,7 +200,11 @@ def _translated(template: dict[str, Any], parameters: dict[str, str]) -> dict[st
             return {}
 
     os.environ.setdefault("AWS_DEFAULT_REGION", REGION)
-    translated: dict[str, Any] = transform(template, dict(parameters), NoManagedPolicies())
+    try:
+        translated: dict[str, Any] = transform(template, dict(parameters), NoManagedPolicies())
+    except InvalidDocumentException as error:
+        causes = "\n  ".join(str(cause.message) for cause in error.causes)
+        raise Problem(f"SAM does not understand template.yaml:\n  {causes}") from None
     return translated
 
 
