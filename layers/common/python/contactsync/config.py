@@ -24,6 +24,11 @@ class Settings(BaseModel):
     public_url: str = Field(
         default="", description="Where customers reach the API; links in mails start here."
     )
+    allow_hosts: str = Field(
+        default="",
+        description="Private hosts that sources may read all the same, host:port separated by commas. "
+        "For trials on one machine; in the cloud it stays empty.",
+    )
 
 
 class Misconfigured(Exception):

@@ -6,7 +6,7 @@ Every port has a memory adapter and a real one; both pass the suites in tests/co
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -206,14 +206,38 @@ class Objects(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class SourceStream:
-    """The bytes of a source as they come, and what proves that the end is the end.
+class Ending:
+    """How a source's bytes ended.
 
-    `proof` names the evidence ("length", "digest", …), or is None: then a run may add and update, never delete.
+    `proof` names the evidence that they are all there are ("length", "terminal_chunk", "size"). None: there is
+    none; a run may then add and update, never delete, and `doubt` says to the customer why.
+    """
+
+    proof: str | None
+    doubt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStream:
+    """The bytes of a source as they come, and what is known about them.
+
+    `ending` answers once `body` has been read to its end; before that nothing is proven. A body that is known
+    to be cut raises Busy instead of ending. `name` is what was read, without its folder; of several files that
+    match a pattern it says which. `etag` and `last_modified` are what the server claims: hints, not proof.
+    `host_key` is an SSH server's "<type> SHA256:<fingerprint>", to be stored and given to the next fetch.
     """
 
     body: BinaryIO
-    proof: str | None
+    ending: Callable[[], Ending]
+    name: str = ""
+    etag: str | None = None
+    last_modified: str | None = None
+    host_key: str | None = None
+
+    @property
+    def proof(self) -> str | None:
+        """Shorthand for `ending().proof`."""
+        return self.ending().proof
 
 
 class Source(Protocol):
@@ -222,8 +246,9 @@ class Source(Protocol):
     def open(self) -> AbstractContextManager[SourceStream]:
         """Stream the file from its beginning.
 
-        Raises:
-            UnreadableFile: there is no file, or we may not have it; says what to do.
+        Raises, here or while the body is read:
+            UnreadableFile: there is no file, or we may not have it; says what to do. Trying again is no use.
+            Busy: the server is away, slow or breaks off; what was read so far is of no use.
         """
         ...
 

@@ -231,7 +231,8 @@ def _copy(source: Source, runs: Objects, key: str) -> tuple[str, str | None]:
                 )
             digest.update(data)
             out.write(data)
-    return digest.hexdigest(), stream.proof
+        proof = stream.proof
+    return digest.hexdigest(), proof
 
 
 def _check_mapping(sync: Sync, header: list[str] | None, width: int, fields: Mapping[str, FieldSpec]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from contactsync.errors import NotFound, UnreadableFile
-from contactsync.ports import Objects, SourceStream
+from contactsync.ports import Ending, Objects, SourceStream
 
 
 class StoredSource:
@@ -21,7 +21,7 @@ class StoredSource:
         """See `ports.Source.open`."""
         try:
             with self.objects.open(self.key) as body:
-                yield SourceStream(body, proof="length")
+                yield SourceStream(body, lambda: Ending("length"), name=self.key.rpartition("/")[2])
         except NotFound:
             raise UnreadableFile(
                 "nothing_uploaded",
