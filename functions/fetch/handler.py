@@ -6,7 +6,7 @@ from contactsync.journeys import importing
 from contactsync.model.message import Fetched, Requested
 
 
-@step(reads=Requested)
+@step("fetch", reads=Requested)
 def lambda_handler(message: Requested) -> Fetched:
     """Source bytes → the run's bucket."""
     return importing.fetch(

@@ -6,7 +6,7 @@ from contactsync.journeys import importing
 from contactsync.model.message import Guarded, Message
 
 
-@step(reads=Message)
+@step("guard", reads=Message)
 def lambda_handler(message: Message) -> Guarded:
     """The whole plan → go, or not."""
     return importing.guard(

@@ -6,7 +6,7 @@ from contactsync.journeys import importing
 from contactsync.model.message import Chunks, Mapped
 
 
-@step(reads=Chunks)
+@step("map", reads=Chunks)
 def lambda_handler(message: Chunks) -> Mapped:
     """Chunks → typed rows and rejects."""
     return importing.map(

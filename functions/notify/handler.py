@@ -7,7 +7,7 @@ from contactsync.journeys import importing
 from contactsync.model.message import Finishing, Notified
 
 
-@step(reads=Finishing)
+@step("notify", reads=Finishing)
 def lambda_handler(message: Finishing) -> Notified:
     """The run's end → its record and the mail."""
     return importing.notify(

@@ -6,7 +6,7 @@ from contactsync.journeys import importing
 from contactsync.model.message import Message, Parsed
 
 
-@step(reads=Message)
+@step("parse", reads=Message)
 def lambda_handler(message: Message) -> Parsed:
     """Bytes → chunks of rows."""
     return importing.parse(

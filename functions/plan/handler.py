@@ -6,7 +6,7 @@ from contactsync.journeys import importing
 from contactsync.model.message import Planned, Units
 
 
-@step(reads=Units)
+@step("plan", reads=Units)
 def lambda_handler(message: Units) -> Planned:
     """Rows against stored contacts → what will be done."""
     return importing.plan(

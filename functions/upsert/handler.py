@@ -6,7 +6,7 @@ from contactsync.journeys import importing
 from contactsync.model.message import Units, Upserted
 
 
-@step(reads=Units)
+@step("upsert", reads=Units)
 def lambda_handler(message: Units) -> Upserted:
     """The plan → the contact list."""
     return importing.upsert(

@@ -37,11 +37,14 @@ class Bug(Exception):
 
 
 def step(
+    word: str,
+    *,
     reads: type[Reads],
 ) -> Callable[[Callable[[Reads], BaseModel]], Callable[[dict[str, Any], LambdaContext], dict[str, Any]]]:
     """Make a Lambda handler of a function from one message to the next.
 
-    The function's name in the log is its folder's, which is the step's word.
+    `word` is the step's: its state, its folder, its journey function, and in the log the field `step`. Lambda's
+    own name of the function would not do, for that carries the stack's name and a random tail.
     """
 
     def decorate(
@@ -52,7 +55,7 @@ def step(
             began = time.monotonic()
             message = reads.model_validate(event)
             told = message.model_dump(include={"account_id", "run_id"})
-            logger.append_keys(step=context.function_name, request_id=context.aws_request_id, **told)
+            logger.append_keys(step=word, request_id=context.aws_request_id, **told)
             try:
                 answer = function(message)
             except UserError as error:
