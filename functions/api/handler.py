@@ -23,6 +23,6 @@ def api() -> Api:
     return Api(world, logger=logger, log_bug=log_bug)
 
 
-def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Request → answer."""
-    return api().handle(event, context)
+    return api().handle(event)

@@ -1,0 +1,1 @@
+"""The HTTP API: requests in, journeys asked, answers and problems out."""

@@ -1,0 +1,176 @@
+"""A request as a Lambda proxy event brings it → what the routes may rely on.
+
+Everything here is hostile until it has passed: sizes, nesting, encodings, keys that occur twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, get_args
+
+import orjson
+
+from contactsync.api.answer import BadRequest, TooLarge, Unauthorized
+from contactsync.errors import InvalidRequest, Problem
+from contactsync.model.account import Caller, Permission
+
+MAX_BODY_BYTES = 5_000_000
+MAX_NESTING = 40
+MAX_QUERY_LENGTH = 2_000
+
+_PERMISSIONS: frozenset[str] = frozenset(get_args(Permission))
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request.
+
+    `place` names the route with its ids: "POST /syncs/0190…/runs". From `seed` come the ids of what the request
+    creates: the same again when it is sent again under its Idempotency-Key.
+    """
+
+    place: str
+    caller: Caller
+    ids: Mapping[str, str]
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
+    idempotency_key: str | None = None
+    seed: str = ""
+
+
+def caller_of(event: Mapping[str, Any]) -> Caller:
+    """Who is asking. Only the authorizer is believed, never a header, a query or a body."""
+    found = (event.get("requestContext") or {}).get("authorizer") or {}
+    account_id, member_id = found.get("account_id"), found.get("member_id")
+    if not account_id or not member_id:
+        raise Unauthorized("unauthorized", "This needs a key.", "Send Authorization: Bearer <your key>.")
+    granted = _PERMISSIONS & set(str(found.get("permissions") or "").split())
+    return Caller(account_id=account_id, member_id=member_id, permissions=granted)
+
+
+def header(event: Mapping[str, Any], name: str) -> str | None:
+    """The value of a header, whatever its spelling."""
+    for key, value in (event.get("headers") or {}).items():
+        if key.lower() == name and value is not None:
+            return str(value)
+    return None
+
+
+def query_of(event: Mapping[str, Any], allowed: frozenset[str]) -> dict[str, str]:
+    """The query's parameters; each may occur once. Raises InvalidRequest for all that are not `allowed`."""
+    several = event.get("multiValueQueryStringParameters") or {}
+    single = event.get("queryStringParameters") or {}
+    problems = []
+    for name in {**several, **single}:
+        if name not in allowed:
+            offered = ", ".join(sorted(allowed)) or "none"
+            message = f"There is no such parameter here. Offered: {offered}."
+        elif len(several.get(name) or ()) > 1:
+            message = "Give this parameter once."
+        elif len(single.get(name) or "") > MAX_QUERY_LENGTH:
+            message = f"Give at most {MAX_QUERY_LENGTH} characters."
+        else:
+            continue
+        problems.append(Problem(f"/{name[:100]}", message))
+    if problems:
+        raise InvalidRequest(problems)
+    return {
+        name: value if value is not None else (several.get(name) or [""])[0] for name, value in single.items()
+    }
+
+
+def idempotency_key_of(event: Mapping[str, Any]) -> str | None:
+    """The Idempotency-Key, if there is one."""
+    key = header(event, "idempotency-key")
+    if key is None:
+        return None
+    if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
+        raise BadRequest(
+            "bad_idempotency_key",
+            "The Idempotency-Key cannot be used.",
+            "Send 1 to 255 printable ASCII characters, for instance a UUID.",
+        )
+    return key
+
+
+def body_of(event: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON object of the body; no body at all is an empty object."""
+    data = _bytes_of(event)
+    if not data.strip():
+        return {}
+    kind = (header(event, "content-type") or "application/json").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise BadRequest(
+            "not_json", "The body is not JSON.", "Send JSON, with Content-Type: application/json."
+        )
+    document = _read(data)
+    if not isinstance(document, dict):
+        raise BadRequest("not_an_object", "The body is not a JSON object.", "Send one object: {…}.")
+    return document
+
+
+def _bytes_of(event: Mapping[str, Any]) -> bytes:
+    body = event.get("body") or ""
+    if len(body) > MAX_BODY_BYTES * 4 // 3 + 4:
+        _too_large()
+    try:
+        data = base64.b64decode(body, validate=True) if event.get("isBase64Encoded") else body.encode()
+    except (binascii.Error, UnicodeEncodeError):
+        raise _malformed() from None
+    if len(data) > MAX_BODY_BYTES:
+        _too_large()
+    return data
+
+
+def _read(data: bytes) -> Any:
+    """Strict JSON: no NaN, no key twice, no lone surrogates, no numbers or nesting without end."""
+    try:
+        orjson.loads(data)  # refuses all of that but keys that occur twice
+        document = json.loads(data, object_pairs_hook=_unique)
+        _bound_nesting(document)
+        orjson.dumps(document)  # integers beyond 64 bits
+    except (ValueError, TypeError, RecursionError):
+        raise _malformed() from None
+    return document
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        raise BadRequest(
+            "duplicate_key", "A key occurs twice in the body.", "Say each key of an object once."
+        )
+    return document
+
+
+def _bound_nesting(document: Any) -> None:
+    level = [document]
+    for _ in range(MAX_NESTING):
+        level = [
+            child
+            for value in level
+            if isinstance(value, dict | list)
+            for child in (value.values() if isinstance(value, dict) else value)
+        ]
+        if not level:
+            return
+    raise BadRequest("too_deep", "The body is nested too deeply.", f"Nest at most {MAX_NESTING} levels.")
+
+
+def _malformed() -> BadRequest:
+    return BadRequest(
+        "malformed_json", "The body is not well-formed JSON.", "Check it with a JSON validator."
+    )
+
+
+def _too_large() -> NoReturn:
+    megabytes = MAX_BODY_BYTES // 1_000_000
+    raise TooLarge(
+        "body_too_large",
+        f"The body is larger than {megabytes} MB.",
+        "Send large files by POST /v1/uploads: up to 5 GB each.",
+    )

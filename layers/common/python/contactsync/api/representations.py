@@ -1,0 +1,136 @@
+"""How the nouns look from outside, as the contract has them. Nothing is shown that is not named here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from contactsync.journeys.asking import UploadPlace
+from contactsync.journeys.telling import Page, RowView, RunView, SyncView
+from contactsync.model.account import Account, Caller
+from contactsync.model.contact import Contact
+from contactsync.model.field import PRIMARIES, FieldSpec
+
+T = TypeVar("T")
+
+
+def listing(page: Page[T], show: Callable[[T], dict[str, Any]], following: str | None) -> dict[str, Any]:
+    """A list; `following` is the token of the next page."""
+    return {"items": [show(item) for item in page.items], "next": following}
+
+
+def upload(place: UploadPlace) -> dict[str, Any]:
+    """What the client needs to send its file."""
+    return {
+        "upload_id": place.upload.id,
+        "url": place.url,
+        "method": "PUT",
+        "headers": {},
+        "fields": {},
+        "expires_at": place.upload.expires_at,
+    }
+
+
+def sync(view: SyncView) -> dict[str, Any]:
+    """A sync and its latest run."""
+    stored = view.sync.value
+    return {
+        "id": stored.id,
+        "name": stored.name,
+        "source": stored.source,
+        **stored.model_dump(mode="json", include={"format", "mapping", "identity", "options"}),
+        "schedule": None,
+        "notify": stored.notify.model_dump(mode="json"),
+        "state": stored.state,
+        "latest_run": run(view.latest_run) if view.latest_run else None,
+        "next_run_at": None,
+        "version": view.sync.version,
+        "created_at": stored.created_at,
+        "updated_at": stored.updated_at,
+    }
+
+
+def run(view: RunView) -> dict[str, Any]:
+    """A run and how far it is. The counts of one that waits for approval are what its plan would do."""
+    stored = view.run
+    progress = view.progress
+    waits = stored.status == "awaiting_approval"
+    counts = stored.planned if waits and stored.planned else stored.counts
+    return {
+        **stored.model_dump(mode="json", include={"id", "sync_id", "trigger", "dry_run", "status", "step"}),
+        "progress": {
+            "percent": progress.percent,
+            "rows_done": progress.rows_done,
+            "rows_total": progress.rows_total,
+        },
+        "counts": counts.model_dump(),
+        **stored.model_dump(mode="json", include={"warnings", "problem", "plan_hash"}),
+        "requested_at": stored.requested_at,
+        "started_at": stored.started_at,
+        "finished_at": stored.finished_at,
+    }
+
+
+def row(view: RowView) -> dict[str, Any]:
+    """What became of one row."""
+    return {
+        "row": view.line,
+        "outcome": view.outcome,
+        "contact_id": view.contact_id,
+        "reason": view.reason,
+        "errors": list(view.errors),
+    }
+
+
+def contact(stored: Contact) -> dict[str, Any]:
+    """A contact. Each of the standard lists shows its primary under the singular key too."""
+    fields = dict(stored.fields)
+    for primary, plural in PRIMARIES.items():
+        values = fields.get(plural)
+        if values:
+            fields[plural] = [_labelled(value) for value in values]
+            fields[primary] = values[0]["value"]
+    return {
+        "id": stored.id,
+        "fields": fields,
+        "segments": list(stored.segments),
+        "sources": [
+            {"sync_id": sync_id, "run_id": source.run_id, "row": source.row}
+            for sync_id, source in stored.sources.items()
+        ],
+        "audit": {
+            "created_at": stored.audit.created_at,
+            "created_by": stored.audit.created_by,
+            "updated_at": stored.audit.updated_at,
+            "updated_by": stored.audit.updated_by,
+        },
+        "version": stored.version,
+    }
+
+
+def field(spec: FieldSpec) -> dict[str, Any]:
+    """A field; `choices` only where there are any to choose."""
+    shown = spec.model_dump(mode="json")
+    if spec.type != "choice":
+        del shown["choices"]
+    return shown
+
+
+def account(stored: Account, caller: Caller) -> dict[str, Any]:
+    """The account, and what the caller may do in it."""
+    return {
+        "id": stored.id,
+        "name": stored.name,
+        "country": stored.country,
+        "created_at": stored.created_at,
+        "member": {"id": caller.member_id, "permissions": sorted(caller.permissions)},
+    }
+
+
+def fields(specs: Sequence[FieldSpec]) -> dict[str, Any]:
+    """All fields at once: their number is bounded."""
+    return {"items": [field(spec) for spec in specs], "next": None}
+
+
+def _labelled(value: dict[str, Any]) -> dict[str, Any]:
+    return {**value, "label": value.get("label")}
