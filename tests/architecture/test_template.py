@@ -1,0 +1,252 @@
+"""What must hold of template.yaml and the state machines, whatever is added to them."""
+
+import json
+import re
+
+import pytest
+
+from contactsync.config import Settings
+from tests.architecture.template import (
+    ENTRANCES,
+    MACHINES,
+    RESOURCES,
+    STEPS,
+    TEMPLATE,
+    Permission,
+    functions,
+    of_type,
+    permissions,
+    tasks,
+)
+
+# AWS offers no resource to limit these to. None of them reads or writes data.
+NO_RESOURCE_TO_NAME = {
+    *("logs:CreateLogDelivery", "logs:GetLogDelivery", "logs:UpdateLogDelivery", "logs:DeleteLogDelivery"),
+    *(
+        "logs:ListLogDeliveries",
+        "logs:PutResourcePolicy",
+        "logs:DescribeResourcePolicies",
+        "logs:DescribeLogGroups",
+    ),
+    *(
+        "xray:PutTraceSegments",
+        "xray:PutTelemetryRecords",
+        "xray:GetSamplingRules",
+        "xray:GetSamplingTargets",
+    ),
+}
+TLS_ONLY = {"Bool": {"aws:SecureTransport": False}}
+TABLES = sorted(of_type("AWS::DynamoDB::Table"))
+BUCKETS = sorted(of_type("AWS::S3::Bucket"))
+
+
+# ── Who may do what ──
+
+
+@pytest.mark.parametrize("permission", list(permissions()), ids=lambda it: f"{it.role}-{it.sid}")
+def test_no_action_is_a_wildcard(permission: Permission):
+    assert not [action for action in permission.actions if "*" in action]
+
+
+@pytest.mark.parametrize("permission", list(permissions()), ids=lambda it: f"{it.role}-{it.sid}")
+def test_every_permission_names_its_resource(permission: Permission):
+    if set(permission.actions) <= NO_RESOURCE_TO_NAME:
+        return
+    for resource in permission.resources:
+        # A star may only stand for what lies inside a named bucket or the executions of a named machine.
+        named = resource.removesuffix("*")
+        assert re.search(r"\$\{(\w+(\.Arn)?|AWS::StackName)\}", named), (
+            f"{resource} names nothing of this template"
+        )
+        assert "*" not in named or named.endswith("/paste"), resource
+
+
+@pytest.mark.parametrize("role", sorted(of_type("AWS::IAM::Role")))
+def test_a_role_is_lent_only_to_this_account(role: str):
+    for statement in RESOURCES[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]:
+        if statement["Principal"] == {"Service": "apigateway.amazonaws.com"}:
+            continue  # the account's one role for API Gateway's logs: it sends no source to compare
+        assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == {"Ref": "AWS::AccountId"}
+
+
+def test_only_upsert_writes_contacts_and_only_by_statements_that_carry_conditions():
+    writers = {
+        (permission.role, action)
+        for permission in permissions()
+        for action in permission.actions
+        if "${ContactsTable.Arn}" in permission.resources
+        and action not in {"dynamodb:BatchGetItem", "dynamodb:Query"}
+    }
+    assert writers == {("upsert", f"dynamodb:PartiQL{verb}") for verb in ("Insert", "Update", "Delete")}
+
+
+def test_the_machine_may_invoke_the_steps_and_nothing_else():
+    invoked = {
+        resource
+        for permission in permissions()
+        for resource in permission.resources
+        if permission.role == "ImportRole" and "lambda:InvokeFunction" in permission.actions
+    }
+    assert invoked == {f"${{{word.capitalize()}Function.Arn}}" for word in STEPS}
+
+
+# ── Where data rests ──
+
+
+@pytest.mark.parametrize("bucket", BUCKETS)
+def test_a_bucket_is_private_encrypted_and_forgets(bucket: str):
+    properties = RESOURCES[bucket]["Properties"]
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(properties["PublicAccessBlockConfiguration"]) == 4
+    assert properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    assert properties["BucketEncryption"]
+    [rule] = properties["LifecycleConfiguration"]["Rules"]
+    assert rule["Status"] == "Enabled"
+    assert "Prefix" not in rule
+    assert rule["ExpirationInDays"] <= 90
+    assert rule["AbortIncompleteMultipartUpload"]
+    assert ("VersioningConfiguration" in properties) == ("NoncurrentVersionExpiration" in rule)
+
+
+@pytest.mark.parametrize("bucket", BUCKETS)
+def test_a_bucket_refuses_plain_http(bucket: str):
+    [policy] = [it for it in of_type("AWS::S3::BucketPolicy").values() if it["Bucket"] == {"Ref": bucket}]
+    [statement] = policy["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", "*", "s3:*")
+    assert statement["Resource"] == [{"GetAtt": f"{bucket}.Arn"}, {"Sub": f"${{{bucket}.Arn}}/*"}]
+    assert statement["Condition"] == TLS_ONLY
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_can_be_brought_back_and_not_be_lost_by_mistake(table: str):
+    resource = RESOURCES[table]
+    assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain"
+    properties = resource["Properties"]
+    assert properties["BillingMode"] == "PAY_PER_REQUEST"
+    assert properties["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert properties["SSESpecification"] == {"SSEEnabled": True}
+    assert properties["DeletionProtectionEnabled"] is True
+
+
+def test_records_that_expire_are_removed():
+    assert RESOURCES["ControlTable"]["Properties"]["TimeToLiveSpecification"] == {
+        "AttributeName": "expires_at",
+        "Enabled": True,
+    }
+
+
+@pytest.mark.parametrize("queue", sorted(of_type("AWS::SQS::Queue")))
+def test_a_queue_is_encrypted_and_refuses_plain_http(queue: str):
+    assert RESOURCES[queue]["Properties"]["SqsManagedSseEnabled"] is True
+    [policy] = [it for it in of_type("AWS::SQS::QueuePolicy").values() if it["Queues"] == [{"Ref": queue}]]
+    denials = [it for it in policy["PolicyDocument"]["Statement"] if it["Effect"] == "Deny"]
+    assert [denial["Condition"] for denial in denials] == [TLS_ONLY]
+
+
+# ── What is written down ──
+
+
+def test_logs_are_kept_for_as_long_as_is_said():
+    kept = {name: it.get("RetentionInDays") for name, it in of_type("AWS::Logs::LogGroup").items()}
+    assert kept
+    assert all(days == {"Ref": "LogRetentionDays"} for days in kept.values()), kept
+
+
+@pytest.mark.parametrize("word", [*STEPS, *ENTRANCES])
+def test_a_function_logs_where_retention_is_set(word: str):
+    [group] = functions()[word]["LoggingConfig"]["LogGroup"].values()
+    assert RESOURCES[group]["Type"] == "AWS::Logs::LogGroup"
+
+
+def test_the_machine_logs_no_execution_data():
+    for machine in of_type("AWS::Serverless::StateMachine").values():
+        assert machine["Logging"]["IncludeExecutionData"] is False
+
+
+def test_the_access_log_holds_no_path_and_no_query():
+    for api in of_type("AWS::Serverless::Api").values():
+        logged = set(re.findall(r"\$context\.([\w.]+)", api["AccessLogSetting"]["Format"]))
+        assert not logged & {"path", "requestOverride.path", "domainName", "identity.sourceIp"}
+        assert all(not setting["DataTraceEnabled"] for setting in api["MethodSettings"])
+
+
+# ── What bounds it ──
+
+
+@pytest.mark.parametrize("name", sorted(tasks()))
+def test_a_task_waits_longer_than_its_function_runs(name: str):
+    """So that the function's own time-out is seen as such; both are bounds."""
+    task = tasks()[name]
+    word = re.fullmatch(r"\$\{(\w+)FunctionArn\}", task["Resource"])
+    assert word
+    assert functions()[word[1].lower()]["Timeout"] < task["TimeoutSeconds"] <= 960
+
+
+@pytest.mark.parametrize("name", sorted(tasks()))
+def test_every_task_is_tried_again_in_the_same_way(name: str):
+    refused, busy, rest = tasks()[name]["Retry"]
+    assert refused == {"ErrorEquals": ["Refused", "Cancelled"], "MaxAttempts": 0}
+    assert busy["ErrorEquals"] == ["Busy"]
+    assert busy["JitterStrategy"] == "FULL"
+    assert rest["ErrorEquals"] == ["States.ALL"]
+    assert 1 <= rest["MaxAttempts"] < busy["MaxAttempts"] <= 10
+
+
+def test_every_failure_is_caught_and_told():
+    """A Task outside a Map catches for itself, one inside is caught by its Map; only Notify's own failure ends the run."""
+    for machine in MACHINES.values():
+        for name, state in machine["States"].items():
+            if state["Type"] not in {"Task", "Map"}:
+                continue
+            [catch] = state["Catch"]
+            assert catch["ErrorEquals"] == ["States.ALL"], name
+            assert catch["ResultPath"] == "$.error", name
+            assert catch["Next"] == ("Failed" if name == "Notify" else "Notify"), name
+
+
+def test_a_rule_keeps_what_it_cannot_deliver():
+    for name, rule in of_type("AWS::Events::Rule").items():
+        for target in rule["Targets"]:
+            assert target["DeadLetterConfig"], name
+            assert target["RetryPolicy"], name
+
+
+def test_a_dead_letter_rings():
+    watched = {
+        dimension["Value"]["GetAtt"].split(".")[0]
+        for alarm in of_type("AWS::CloudWatch::Alarm").values()
+        for dimension in alarm.get("Dimensions", ())
+        if dimension["Name"] == "QueueName"
+    }
+    assert watched == set(of_type("AWS::SQS::Queue"))
+
+
+def test_functions_run_on_arm_and_are_traced():
+    shared = TEMPLATE["Globals"]["Function"]
+    assert (shared["Runtime"], shared["Architectures"], shared["Tracing"]) == (
+        "python3.13",
+        ["arm64"],
+        "Active",
+    )
+    assert RESOURCES["CommonLayer"]["Metadata"] == {"BuildMethod": "python3.13", "BuildArchitecture": "arm64"}
+    assert RESOURCES["CommonLayer"]["Properties"]["ContentUri"] == "layers/common/python"
+
+
+def test_every_setting_that_the_code_needs_is_in_the_environment():
+    given = set(TEMPLATE["Globals"]["Function"]["Environment"]["Variables"])
+    needed = {name.upper() for name, field in Settings.model_fields.items() if field.is_required()}
+    assert needed - given == {"AWS_REGION"}, "Lambda sets the region, all else is ours to give"
+    assert "PUBLIC_URL" in functions()["notify"]["Environment"]["Variables"]
+
+
+# ── What API Gateway says by itself ──
+
+
+@pytest.mark.parametrize("kind", sorted(RESOURCES["RestApi"]["Properties"]["GatewayResponses"]))
+def test_a_gateway_answer_looks_like_our_own(kind: str):
+    answer = RESOURCES["RestApi"]["Properties"]["GatewayResponses"][kind]
+    assert answer["ResponseParameters"]["Headers"]["Content-Type"] == "'application/problem+json'"
+    [template] = answer["ResponseTemplates"].values()
+    problem = json.loads(template)
+    assert {"type", "title", "detail", "errors"} <= set(problem)
+    assert problem.get("status") == answer.get("StatusCode")
