@@ -31,7 +31,7 @@ check: .venv/.ready .venv-sam/.ready ## lint, types, import rules, template, sta
 	.venv/bin/mypy $(SOURCES)
 	.venv/bin/lint-imports
 	.venv/bin/cfn-lint template.yaml
-	.venv-sam/bin/sam validate --lint --template template.yaml
+	AWS_ACCESS_KEY_ID=none AWS_SECRET_ACCESS_KEY=none .venv-sam/bin/sam validate --lint --template template.yaml
 	.venv/bin/python -m local.asl_lint statemachine/*.yaml
 	@$(UV) lock --check --quiet || { echo "uv.lock does not fit pyproject.toml: run make lock"; exit 1; }
 	@$(EXPORT) | diff -q - $(REQUIREMENTS) >/dev/null || { echo "$(REQUIREMENTS) does not fit uv.lock: run make lock"; exit 1; }

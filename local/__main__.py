@@ -17,14 +17,14 @@ Contact Sync runs on this machine (ready after {seconds:.1f} s).
   key      {api_key}
   inbox    {inbox}
 
-Import two contacts, look at the run, list the contacts:
+Import two contacts, look at the run (the sync's latest_run), list the contacts:
 
   curl -s {api}/v1/imports \\
     -H 'Authorization: Bearer {api_key}' \\
     -H 'Content-Type: application/json' \\
     -d '{body}'
 
-  curl -s '{api}/v1/runs?limit=1' -H 'Authorization: Bearer {api_key}'
+  curl -s {api}/v1/syncs -H 'Authorization: Bearer {api_key}'
 
   curl -s {api}/v1/contacts -H 'Authorization: Bearer {api_key}'
 
@@ -32,7 +32,7 @@ The mail about the run is at {inbox}. Ctrl-C stops everything; what was imported
 """
 
 _BODY = (
-    '{"source": {"type": "paste", "text": "Name,Mail\\nAda Example,ada@example.com\\nGrace Example,grace@example.com"}, '
+    '{"source": {"kind": "paste", "text": "Name,Mail\\nAda Example,ada@example.com\\nGrace Example,grace@example.com"}, '
     '"mapping": [{"column": "Name", "field": "name"}, {"column": "Mail", "field": "email"}], '
     '"identity": {"field": "email"}}'
 )

@@ -149,7 +149,7 @@ def test_a_template_that_cannot_be_deployed_stops_everything_again(
 
     monkeypatch.setattr("local.deploy._translated", broken)
     ports = Ports.free()
-    with pytest.raises(Problem, match="not deployed.*Nowhere"):
+    with pytest.raises(Problem, match=r"not deployed.*Nowhere"):
         Stack(Settings(home=tmp_path, ports=ports, say=lambda text: None)).start()
     for port in (ports.api, ports.aws, ports.inbox, ports.smtp):
         socket.create_server(("127.0.0.1", port)).close()
