@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from contactsync.core.fieldtypes import Converter
+from contactsync.core.fieldtypes import BadValue, Converter
 from contactsync.core.identity import identity_key
+
+RowProblem = tuple[int | None, str | None, str, str]
+"""Column (from 0) or None, field or None, code, message. Never the cell: it stands in the reject file beside."""
 
 
 class Item(NamedTuple):
@@ -30,56 +33,59 @@ class Composed(NamedTuple):
     required: bool
 
 
-def compose(composed: Composed, cells: Sequence[str]) -> Any:
+def compose(composed: Composed, cells: Sequence[str], problems: list[RowProblem]) -> Any:
     """The field's value from a row: a list of `{"value"[, "label"]}`, an address, or None if all is empty.
 
-    A value that stands in two columns is listed once.
-
-    Raises:
-        BadValue: a cell is not a value of its type.
+    A value that stands in two columns is listed once. What cells are refused for is added to `problems`.
     """
-    if composed.type == "address":
-        return _addresses(composed, cells)
-    entries: list[dict[str, Any]] = []
-    seen: set[str] = set()
+    found: list[tuple[Item, Any]] = []
     for item in composed.items:
-        value = _value(item, cells)
-        if value is None:
+        column = item.column
+        if column is None:
+            found.append((item, item.literal))
             continue
-        key = identity_key(composed.type, value)
-        if key in seen:
+        cell = cells[column]
+        try:
+            value = item.convert(cell) if cell else None
+        except BadValue as bad:
+            problems.append((column, composed.field, bad.code, bad.message))
             continue
-        seen.add(key)
-        entry = dict(value) if isinstance(value, dict) else {"value": value}
+        if value is not None:
+            found.append((item, value))
+    if not found:
+        return None
+    return _addresses(found, composed) if composed.type == "address" else _entries(found, composed.type)
+
+
+def _entries(found: list[tuple[Item, Any]], field_type: str) -> list[dict[str, Any]]:
+    """Values as entries of a list, each value once. A phone is an entry already."""
+    entries: list[dict[str, Any]] = []
+    seen: list[str] = []
+    for item, value in found:
+        if len(found) > 1:
+            key = identity_key(field_type, value)
+            if key in seen:
+                continue
+            seen.append(key)
+        entry = value if field_type == "phone" else {"value": value}
         if item.label:
+            entry = entry if item.column is not None else entry.copy()
             entry["label"] = item.label
         entries.append(entry)
-    return entries or None
+    return entries
 
 
-def _addresses(composed: Composed, cells: Sequence[str]) -> Any:
+def _addresses(found: list[tuple[Item, Any]], composed: Composed) -> Any:
     """Addresses: parts under one label make one address, a whole one in a cell stands for itself."""
-    by_label: dict[str | int, dict[str, str]] = {}
+    addresses: dict[str | int, dict[str, str]] = {}
     labels: dict[str | int, str] = {}
-    for number, item in enumerate(composed.items):
-        value = _value(item, cells)
-        if value is None:
-            continue
+    for number, (item, value) in enumerate(found):
         key: str | int = item.label if item.part or not composed.is_list else number
         labels[key] = item.label
-        by_label.setdefault(key, {}).update({item.part: value} if item.part else value)
-    if not by_label:
-        return None
+        addresses.setdefault(key, {}).update({item.part: value} if item.part else value)
     if not composed.is_list:
-        return next(iter(by_label.values()))
+        return addresses.popitem()[1]
     return [
         {"value": address, "label": labels[key]} if labels[key] else {"value": address}
-        for key, address in by_label.items()
+        for key, address in addresses.items()
     ]
-
-
-def _value(item: Item, cells: Sequence[str]) -> Any:
-    if item.column is None:
-        return item.literal
-    cell = cells[item.column]
-    return item.convert(cell) if cell else None

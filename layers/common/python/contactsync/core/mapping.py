@@ -1,18 +1,17 @@
 """Raw cells → a contact's fields, typed and normalised, or every reason why not.
 
-The mapping is compiled once for a file; `Mapper.map` then runs for each row, a million times. A good row goes
-straight through. A row that stumbles anywhere is gone through again, slowly, to name all its problems.
+The mapping is compiled once for a file; `Mapper.map` then runs for each row, a million times.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from contactsync.core.composing import Composed, Item, compose
+from contactsync.core.composing import Composed, Item, RowProblem, compose
 from contactsync.core.fieldtypes import TEXT_MAX, BadValue, Converter, converter, is_country, text
 from contactsync.core.fieldtypes.refusal import EDGES
 from contactsync.core.identity import ID_BYTES, email_key, identity_key
@@ -20,7 +19,16 @@ from contactsync.core.rules import Rule, feeders, resolve_mapping
 from contactsync.errors import InvalidRequest, Problem
 from contactsync.model.field import PRIMARIES
 
-__all__ = ["Blank", "Mapped", "Mapper", "Rejected", "Rule", "compile_mapping", "resolve_mapping"]
+__all__ = [
+    "Blank",
+    "Mapped",
+    "Mapper",
+    "Rejected",
+    "RowProblem",
+    "Rule",
+    "compile_mapping",
+    "resolve_mapping",
+]
 
 ROW_MAX = 300_000
 """Bytes of a row's fields as JSON: a table item holds 400 KB, and segments and sources need some of it."""
@@ -32,10 +40,7 @@ EmptyCells = Literal["ignore", "clear", "reject"]
 NEVER_EMPTY = frozenset({"phone", "date", "integer", "decimal", "choice"})
 """Types whose empty cells `reject` refuses. Text may always be empty; a list, unless all its columns are."""
 
-_NUL = b"\\u0000"
-
-RowProblem = tuple[int | None, str | None, str, str]
-"""Column (from 0) or None, field or None, code, message. Never the cell: it stands in the reject file beside."""
+_ESCAPE, _NUL = b"\\", b"\\u0000"
 
 
 class Mapped(NamedTuple):
@@ -57,16 +62,11 @@ class Blank(NamedTuple):
     """A row without any content: nothing is wrong with it, and nothing is to be done."""
 
 
-class _Stumbled(Exception):
-    """Something is wrong with the row; `Mapper._refused` finds out what."""
-
-
 class _Single(NamedTuple):
     """A column that alone feeds a field."""
 
     column: int
     field: str
-    type: str
     convert: Converter
     clear: bool
     required: bool
@@ -129,9 +129,7 @@ def compile_mapping(
         elif first.column is None:
             constants[field] = literals[first]
         else:
-            singles.append(
-                _Single(first.column, field, first.type, convert_for(first), clear, is_required(first.type))
-            )
+            singles.append(_Single(first.column, field, convert_for(first), clear, is_required(first.type)))
     return Mapper(
         constants=constants,
         singles=singles,
@@ -174,7 +172,7 @@ class _Identity(NamedTuple):
     name: str
     field: str
     type: str
-    from_list: bool
+    in_list: bool
     columns: frozenset[int]
 
 
@@ -202,12 +200,20 @@ class Mapper:
         secret: bytes,
         width: int,
     ) -> None:
+        addresses = [one for one in composed if _is_plain_address(one)]
         self._width = width
         self._constants = constants
-        self._singles = tuple(singles)
-        self._composed = tuple(composed)
         self._texts = tuple((one.column, one.field, one.clear) for one in singles if one.convert is text)
         self._typed = tuple(one for one in singles if one.convert is not text)
+        self._addresses = tuple(
+            (
+                one.field,
+                tuple((column, part) for column, _, _, _, part in one.items if column is not None),
+                one.clear,
+            )
+            for one in addresses
+        )
+        self._composed = tuple(one for one in composed if one not in addresses)
         self._identity = identity
         self._keyed = blake2b(f"{identity.name}\0".encode(), key=secret, digest_size=ID_BYTES)
 
@@ -218,75 +224,83 @@ class Mapper:
         """
         if len(cells) != self._width:
             return self._map_misfit(cells)
+        problems: list[RowProblem] = []
+        fields = self._texts_of(cells)
+        self._add_typed(cells, fields, problems)
+        key = self._identity_key(fields)
+        if problems or key is None:
+            return self._refused(cells, problems, identified=key is not None)
         try:
-            fields = self._fields(cells)
-            key = self._identity_key(fields)
             json = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
-        except (_Stumbled, BadValue, orjson.JSONEncodeError):
-            return self._refused(cells)
-        # What is wrong with text shows in the JSON: one look for the row spares one for each cell.
-        if len(json) > TEXT_MAX or _NUL in json:
-            problems = self._problems(cells) or _too_large(json)
+        except orjson.JSONEncodeError:  # half a character somewhere
+            return self._refused(cells, problems, identified=True)
+        # What else can be wrong with text shows in the JSON: one look for the row spares one for each cell.
+        if len(json) > TEXT_MAX or (_ESCAPE in json and _NUL in json):
+            problems += self._bad_texts(cells) or _too_large(json)
             if problems:
                 return Rejected(problems)
         keyed = self._keyed.copy()
         keyed.update(key.encode())
         return Mapped(keyed.hexdigest(), fields, blake2b(json, digest_size=HASH_BYTES).hexdigest(), json)
 
-    def _fields(self, cells: Sequence[str]) -> dict[str, Any]:
-        """The row's fields.
-
-        Raises:
-            BadValue: some cell is not a value of its type.
-            _Stumbled: a cell is empty that may not be.
-        """
+    def _texts_of(self, cells: Sequence[str]) -> dict[str, Any]:
+        """The literals, and the columns that are taken as they are. `cell >= "!"` alone decides nearly always."""
         fields = self._constants.copy()
         for column, field, clear in self._texts:
             cell = cells[column]
-            if cell > " " or cell.strip(EDGES):  # the comparison alone decides for nearly every cell
+            if cell >= "!" or cell.strip(EDGES):
                 fields[field] = cell
             elif clear:
                 fields[field] = None
-        for column, field, _, convert, clear, required in self._typed:
+        for field, parts, clear in self._addresses:
+            address = {
+                part: cell for column, part in parts if (cell := cells[column]) >= "!" or cell.strip(EDGES)
+            }
+            if address:
+                fields[field] = address
+            elif clear:
+                fields[field] = None
+        return fields
+
+    def _add_typed(self, cells: Sequence[str], fields: dict[str, Any], problems: list[RowProblem]) -> None:
+        """The columns that have a type, and the fields that several columns feed."""
+        for column, field, convert, clear, required in self._typed:
             cell = cells[column]
-            value = convert(cell) if cell else None
+            try:
+                value = convert(cell) if cell else None
+            except BadValue as bad:
+                problems.append((column, field, bad.code, bad.message))
+                continue
             if value is not None:
                 fields[field] = value
             elif clear:
                 fields[field] = None
             elif required:
-                raise _Stumbled
+                problems.append(_empty(column, field))
         for one in self._composed:
-            value = compose(one, cells)
+            before = len(problems)
+            value = compose(one, cells, problems)
             if value is not None or one.clear:
                 fields[one.field] = value
-            elif one.required:
-                raise _Stumbled
-        return fields
+            elif one.required and len(problems) == before:
+                problems.append(_empty(one.items[0].column, one.field))
 
-    def _identity_key(self, fields: dict[str, Any]) -> str:
-        """What identifies the row's contact.
-
-        Raises:
-            _Stumbled: nothing does.
-        """
+    def _identity_key(self, fields: dict[str, Any]) -> str | None:
+        """What identifies the row's contact; None if nothing does."""
         identity = self._identity
         value = fields.get(identity.field)
-        if value and identity.from_list:
+        if value and identity.in_list:
             value = value[0] if identity.type == "phone" else value[0]["value"]
         if value is None:
-            raise _Stumbled
-        key = email_key(value) if identity.type == "email" else identity_key(identity.type, value)
-        if not key:
-            raise _Stumbled
-        return key
+            return None
+        return (email_key(value) if identity.type == "email" else identity_key(identity.type, value)) or None
 
     def _map_misfit(self, cells: Sequence[str]) -> Mapped | Rejected | Blank:
         """A row of another width: trailing empty cells are forgiven, everything else is not."""
-        if not any(cell.strip(EDGES) for cell in cells):
+        if _is_blank(cells):
             return Blank()
         found, expected = len(cells), self._width
-        if found > expected and not any(cell.strip(EDGES) for cell in cells[expected:]):
+        if found > expected and _is_blank(cells[expected:]):
             return self.map(cells[:expected])
         message = (
             f"The row has {found} cells where the file has {expected} columns: look for a missing or superfluous "
@@ -294,56 +308,45 @@ class Mapper:
         )
         return Rejected([(None, None, "ragged_row", message)])
 
-    def _refused(self, cells: Sequence[str]) -> Rejected | Blank:
-        """The slow way: why this row cannot be imported."""
-        if not any(cell.strip(EDGES) for cell in cells):
+    def _refused(
+        self, cells: Sequence[str], problems: list[RowProblem], *, identified: bool
+    ) -> Rejected | Blank:
+        """A row that cannot be imported, with all its problems in the order of its columns."""
+        if _is_blank(cells):
             return Blank()
-        return Rejected(self._problems(cells))
-
-    def _problems(self, cells: Sequence[str]) -> list[RowProblem]:
-        """All problems of a row, cell by cell; none if it is a good one."""
-        problems: list[RowProblem] = []
+        problems = problems + self._bad_texts(cells)
         identity = self._identity
-        identified = False
-        filled: set[str] = set()
-        for column, field, field_type, convert in self._sources():
+        refused = {column for column, *_ in problems}
+        if not identified and identity.columns.isdisjoint(refused):
+            message = f"“{identity.name}” identifies contacts and is empty here: fill it in."
+            problems.append((min(identity.columns), identity.name, "identity_missing", message))
+        return Rejected(sorted(problems, key=lambda problem: -1 if problem[0] is None else problem[0]))
+
+    def _bad_texts(self, cells: Sequence[str]) -> list[RowProblem]:
+        """What is wrong with cells that are taken as they are."""
+        columns = [(column, field) for column, field, _ in self._texts]
+        columns += [(column, field) for field, parts, _ in self._addresses for column, _ in parts]
+        problems: list[RowProblem] = []
+        for column, field in columns:
             try:
-                value = convert(cells[column]) if cells[column].strip(EDGES) else None
+                text(cells[column])
             except BadValue as bad:
                 problems.append((column, field, bad.code, bad.message))
-                filled.add(field)
-                identified = identified or column in identity.columns
-                continue
-            if value is not None:
-                filled.add(field)
-                identified = identified or (
-                    column in identity.columns and bool(identity_key(field_type, value))
-                )
-        if not identified:
-            message = f"“{identity.name}” identifies contacts and is empty here: fill it in."
-            column = min(identity.columns)
-            problems.append((column, identity.name, "identity_missing", message))
-        problems.extend(self._empty(filled))
-        return sorted(problems, key=lambda problem: -1 if problem[0] is None else problem[0])
+        return problems
 
-    def _sources(self) -> Iterator[tuple[int, str, str, Converter]]:
-        """Every column that is read, with the field that it feeds, its type and its converter."""
-        for one in self._singles:
-            yield one.column, one.field, one.type, one.convert
-        for composed in self._composed:
-            for item in composed.items:
-                if item.column is not None:
-                    yield item.column, composed.field, composed.type, item.convert
 
-    def _empty(self, filled: set[str]) -> Iterator[RowProblem]:
-        """Fields that may not be empty, and are."""
-        required: list[tuple[int | None, str, str]]
-        required = [(one.column, one.field, one.type) for one in self._singles if one.required]
-        required += [(one.items[0].column, one.field, one.type) for one in self._composed if one.required]
-        for column, field, field_type in required:
-            if field not in filled and field != self._identity.field:
-                message = f"The cell is empty, and this import refuses that for a field of type {field_type}."
-                yield column, field, "empty_cell", message
+def _is_plain_address(composed: Composed) -> bool:
+    """One address, all of whose parts come from columns: plain text, so as quick as any."""
+    return not composed.is_list and all(item.part and item.column is not None for item in composed.items)
+
+
+def _is_blank(cells: Sequence[str]) -> bool:
+    return not any(cell.strip(EDGES) for cell in cells)
+
+
+def _empty(column: int | None, field: str) -> RowProblem:
+    message = f"“{field}” is empty, and this import refuses that for a field of its type: fill it in."
+    return column, field, "empty_cell", message
 
 
 def _too_large(json: bytes) -> list[RowProblem]:

@@ -18,7 +18,6 @@ FILLERS = frozenset(
 """What Outlook and databases write for "no date"."""
 
 _LEAP_YEAR = 2000
-_is_iso = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 _year_first = re.compile(
     r"([0-9]{4})(?:([\-/. ])([0-9]{1,2})\2([0-9]{1,2})\.?|([0-9]{2})([0-9]{2}))"
 ).fullmatch
@@ -58,22 +57,15 @@ def date(order: str | None) -> Converter:
     """
 
     def convert(cell: str) -> str | None:
-        if _is_iso(cell):
-            return _existing(cell)
+        if len(cell) == 10 and cell[4] == cell[7] == "-":
+            try:
+                datetime.date.fromisoformat(cell)
+                return cell
+            except ValueError:
+                pass
         return _unusual(cell.strip(EDGES), order)
 
     return convert
-
-
-def _existing(iso: str) -> str | None:
-    """An ISO date that the calendar has."""
-    try:
-        datetime.date.fromisoformat(iso)
-    except ValueError:
-        if iso in FILLERS:
-            return None
-        raise BadValue("date_impossible", "The calendar has no such day: check day and month.") from None
-    return iso
 
 
 def _unusual(text: str, order: str | None) -> str | None:
@@ -119,7 +111,9 @@ def _named(text: str) -> str:
 
 
 def _assembled(year: str, month: str, day: str) -> str:
-    iso = _existing(f"{year:0>4}-{month:0>2}-{day:0>2}")
-    if iso is None:
-        raise BadValue("date_impossible", "The calendar has no such day: check day and month.")
+    iso = f"{year:0>4}-{month:0>2}-{day:0>2}"
+    try:
+        datetime.date.fromisoformat(iso)
+    except ValueError:
+        raise BadValue("date_impossible", "The calendar has no such day: check day and month.") from None
     return iso

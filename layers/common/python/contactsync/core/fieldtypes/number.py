@@ -34,6 +34,8 @@ def integer(country: str | None) -> Converter:
     grouped = _pattern(country)
 
     def convert(cell: str) -> int | None:
+        if len(cell) < 19 and cell.isascii() and cell.isdigit():
+            return int(cell)
         text = cell.strip(EDGES)
         if _SIGNED.fullmatch(text) and len(text) <= DIGITS_MAX:
             return _bounded(int(text))

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from contactsync.core.fieldtypes.refusal import EDGES, BadValue, Converter, refuse_unprintable
 
@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from phonenumbers import PhoneMetadata, PhoneNumberDesc
 
 TEXT_MAX = 250
-"""Characters that phonenumbers looks at."""
+"""Characters of a number with its punctuation: phonenumbers reads no more."""
 
-_WITHOUT_PUNCTUATION = str.maketrans("", "", " ()-./\u00a0")
+NEVER = "(?!)"
+"""A pattern that matches nothing: metadata without a pattern."""
+
 _IN_LITERAL = re.compile(r"[0-9]+").fullmatch
 _SPOILED = re.compile(r"[0-9]+[.,][0-9]+[eE]\+?[0-9]+").fullmatch
 _TYPES = (
@@ -47,17 +49,17 @@ def phone(country: str | None) -> Converter:
 
     `country` (ISO 3166, upper case) is where numbers without a country code belong; without it they are refused.
     """
+    from_national = _from_national(country) if country else None
 
     def convert(cell: str) -> dict[str, str] | None:
-        digits = cell.translate(_WITHOUT_PUNCTUATION)
-        if digits.isascii():
-            value = None
-            if digits.isdigit():
-                value = _from_national(country)(digits) if country else None
-            elif digits[:1] == "+" and digits[1:].isdigit():
-                value = _from_international(digits[1:])
-            if value is not None:
-                return {"text": cell, "value": value}
+        # six calls that find nothing to do are quicker than one translate
+        digits = cell.replace(" ", "").replace("-", "").replace("(", "").replace(")", "").replace(".", "")
+        if digits[:1] == "+":
+            value = _from_international(digits[1:])
+        else:
+            value = from_national(digits) if from_national else None
+        if value is not None and len(cell) <= TEXT_MAX:
+            return {"text": cell, "value": value}
         return _judged(cell, country)
 
     return convert
@@ -80,6 +82,8 @@ def _judged(cell: str, country: str | None) -> dict[str, str] | None:
             "phone_spoiled",
             "A spreadsheet has shortened this number (like 3.46E+10): format the column as text and save again.",
         )
+    if not any(map(str.isdigit, text)):
+        raise _no_number()
     try:
         number = library.parse(text, country)
     except library.NumberParseException as refusal:
@@ -99,6 +103,10 @@ def _refusal(kind: int, country: str | None) -> BadValue:
             "phone_without_country",
             "The country code is missing: write it, as in +31 20 123 4567, or set the format's country.",
         )
+    return _no_number()
+
+
+def _no_number() -> BadValue:
     return BadValue("phone_invalid", "This is not a phone number: it looks like +31 20 123 4567.")
 
 
@@ -122,28 +130,33 @@ def _library() -> ModuleType:
 
 
 # The short way -----------------------------------------------------------------------------------------
+#
+# phonenumbers takes a prefix off (to dial abroad, the country code, the trunk prefix) under conditions on
+# what was there and on what remains. Each step below takes one off only where those conditions certainly
+# hold, and answers None wherever they might not. All patterns match ASCII digits and nothing else.
 
 
 @cache
 def _from_national(country: str) -> Digits:
     """Digits dialled inside `country`: with its trunk prefix or without, or with its international prefix."""
-    metadata = _library().PhoneMetadata.metadata_for_region(country, None)
-    if metadata is None:
-        return lambda _: None
+    metadata = _metadata(country)
     own = _plan(str(metadata.country_code), country)
-    code, outward = own.code, metadata.international_prefix or "NonMatch"
-    dials_abroad = re.compile(outward).match
+    code, outward = own.code, metadata.international_prefix or NEVER
     outward_is_literal = bool(_IN_LITERAL(outward))
-    general = re.compile(metadata.general_desc.national_number_pattern or "NonMatch").fullmatch
+    dials_abroad = _compiled(outward).match
+    general = _compiled(_pattern(metadata.general_desc)).fullmatch
+    ordinary = _compiled(rf"(?!{outward}|{code}){own.ordinary}").fullmatch
+    plus = f"+{code}"
 
     def e164(digits: str) -> str | None:
+        if found := ordinary(digits):
+            return plus + found[1]
         if dials_abroad(digits):
             abroad = digits[len(outward) :]
             return _from_international(abroad) if outward_is_literal and abroad[:1] != "0" else None
-        value = own.e164(digits)
-        if value is None and digits.startswith(code) and not general(digits):
-            value = own.e164_untouched(digits[len(code) :])
-        return value
+        if not digits.startswith(code) or own.is_possible(digits):
+            return own.e164(digits)
+        return None if general(digits) else own.e164_untouched(digits[len(code) :])
 
     return e164
 
@@ -160,7 +173,7 @@ def _plan_by_start(start: str) -> _Plan | None:
     regions = _library().COUNTRY_CODE_TO_REGION_CODE
     for length in (1, 2, 3):
         code = start[:length]
-        if code[:1] != "0" and code.isdigit() and int(code) in regions:
+        if _IN_LITERAL(code) and code[0] != "0" and int(code) in regions:
             main = regions[int(code)][0]
             return None if main == "001" else _plan(code, main)
     return None
@@ -170,47 +183,46 @@ class _Plan:
     """One country code as phonenumbers reads it with one country's metadata."""
 
     def __init__(self, code: str, country: str) -> None:
-        metadata = _library().PhoneMetadata.metadata_for_region(country, None)
-        prefix = metadata.national_prefix_for_parsing
-        simple = prefix is None or (bool(_IN_LITERAL(prefix)) and not metadata.national_prefix_transform_rule)
+        metadata = _metadata(country)
+        prefix = metadata.national_prefix_for_parsing or NEVER
         self.code = code
-        self.prefix = prefix if prefix and simple else None
-        self.strips = re.compile(prefix or "NonMatch").match
-        self.exists = _existence(code)
-        self.may_lose_prefix = re.compile(_dialable(metadata)).fullmatch
+        self._plus = f"+{code}"
+        self._prefix = _compiled(prefix).match
+        self._rewrites = bool(metadata.national_prefix_transform_rule)
+        self._exists = _existence(code)
+        possible = _described(metadata.general_desc)
+        self.is_possible = _compiled(possible).fullmatch
+        self.ordinary = NEVER
+        main = _metadata(_library().COUNTRY_CODE_TO_REGION_CODE[int(code)][0])
+        if main.leading_digits is None and _compiled(prefix).groups == 0:
+            self.ordinary = rf"(?:{prefix})?+(?!{prefix})(?={possible}\Z)({_numbers(main)})"
+        self._ordinary = _compiled(self.ordinary).fullmatch
 
     def e164(self, digits: str) -> str | None:
         """The national number, with the trunk prefix taken off where phonenumbers takes it off."""
-        if not self.strips(digits):
-            return f"+{self.code}{digits}" if self.exists(digits) else None
-        if self.prefix is None or _overlap(self.prefix, self.code):
+        if found := self._ordinary(digits):  # most numbers, in one match
+            return self._plus + found[1]
+        prefix = self._prefix(digits)
+        if prefix is None:
+            return self._plus + digits if self._exists(digits) else None
+        if self._rewrites and prefix[prefix.re.groups] is not None:
             return None
-        rest = digits[len(self.prefix) :]
-        return self.e164_untouched(rest) if self.may_lose_prefix(rest) else None
+        return self.e164_untouched(digits[prefix.end() :])
 
     def e164_untouched(self, digits: str) -> str | None:
-        """The national number, if it carries no trunk prefix that phonenumbers would take off."""
-        if self.strips(digits) or not self.may_lose_prefix(digits) or not self.exists(digits):
-            return None
-        return f"+{self.code}{digits}"
+        """The national number, if it carries no trunk prefix and phonenumbers would keep all of it."""
+        if self._prefix(digits) is None and self.is_possible(digits) and self._exists(digits):
+            return self._plus + digits
+        return None
 
 
 _plan = cache(_Plan)
-
-
-def _overlap(prefix: str, code: str) -> bool:
-    """A trunk prefix that can be mistaken for the country code, as 8 can for 86. The same digits cannot."""
-    return prefix != code and (prefix.startswith(code) or code.startswith(prefix))
 
 
 @cache
 def _existence(code: str) -> Callable[[str], bool]:
     """Whether a national number exists under a country code: the first country that claims it decides."""
     countries = _library().COUNTRY_CODE_TO_REGION_CODE[int(code)]
-    if len(countries) == 1:
-        pattern = _numbers(_library().PhoneMetadata.metadata_for_region(countries[0], None))
-        matches = re.compile(pattern).fullmatch
-        return lambda digits: matches(digits) is not None
 
     def exists(digits: str) -> bool:
         for country in countries:
@@ -228,9 +240,16 @@ def _existence(code: str) -> Callable[[str], bool]:
 @cache
 def _claim(country: str) -> tuple[Callable[[str], Any] | None, Callable[[str], Any]]:
     """How one of several countries under one code claims numbers (None: by having them), and its numbers."""
+    metadata = _metadata(country)
+    claims = _compiled(metadata.leading_digits).match if metadata.leading_digits else None
+    return claims, _compiled(_numbers(metadata)).fullmatch
+
+
+def _metadata(country: str) -> PhoneMetadata:
     metadata = _library().PhoneMetadata.metadata_for_region(country, None)
-    claims = re.compile(metadata.leading_digits).match if metadata.leading_digits else None
-    return claims, re.compile(_numbers(metadata)).fullmatch
+    if metadata is None:
+        raise ValueError(f"no such country: {country}")
+    return cast("PhoneMetadata", metadata)
 
 
 def _numbers(metadata: PhoneMetadata) -> str:
@@ -241,12 +260,17 @@ def _numbers(metadata: PhoneMetadata) -> str:
 
 
 def _described(kind: PhoneNumberDesc | None) -> str:
-    if kind is None or not kind.national_number_pattern:
-        return "NonMatch"
-    lengths = "|".join(rf"[0-9]{{{length}}}\Z" for length in kind.possible_length if length > 0)
-    return rf"(?:{f'(?={lengths})' if lengths else ''}(?:{kind.national_number_pattern}))"
+    """The pattern of one kind of number, its length included."""
+    lengths = sorted(length for length in kind.possible_length if length > 0) if kind else []
+    if not lengths:
+        return f"(?:{_pattern(kind)})"
+    gaps = [rf"(?![0-9]{{{gap}}}\Z)" for gap in range(lengths[0], lengths[-1]) if gap not in lengths]
+    return rf"(?:(?=[0-9]{{{lengths[0]},{lengths[-1]}}}\Z){''.join(gaps)}(?:{_pattern(kind)}))"
 
 
-def _dialable(metadata: PhoneMetadata) -> str:
-    """What may remain once a prefix is gone: phonenumbers demands a possible length and the general form."""
-    return _described(metadata.general_desc)
+def _pattern(kind: PhoneNumberDesc | None) -> str:
+    return (kind.national_number_pattern if kind else None) or NEVER
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.ASCII)
