@@ -177,7 +177,7 @@ def remind(world: World, run: Run) -> None:
 
 def derived_id(seed: str, kind: str) -> str:
     """The id of what a request creates: sorts by the seed's time, and is the same each time it is asked."""
-    return seed[:12] + hashlib.sha256(f"{seed}\0{kind}".encode()).hexdigest()[:12]
+    return kind[0] + seed[:12] + hashlib.sha256(f"{seed}\0{kind}".encode()).hexdigest()[:12]
 
 
 def _saved(request: SyncRequest, caller: Caller, seed: str, now: datetime) -> tuple[Sync, Run]:

@@ -1,0 +1,117 @@
+"""A caller of the API as API Gateway sees one: proxy events into the real handlers, over memory adapters."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from contactsync.adapters.memory import MemoryBus
+from contactsync.errors import Busy
+from contactsync.journeys.accounts import NewAccount, create_account
+from contactsync.model.account import ALL_PERMISSIONS
+from functions.api import handler
+from tests.world import World
+
+
+class FlakyBus(MemoryBus):
+    """Refuses to take the next `failures` events."""
+
+    failures = 0
+
+    def publish(self, kind: str, detail: dict[str, str]) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise Busy("the bus is away")
+        super().publish(kind, detail)
+
+
+@dataclass
+class ApiWorld(World):
+    """The service in memory with its bus; `runs_asked` are the runs that were announced on it."""
+
+    bus: FlakyBus = field(default_factory=FlakyBus)
+
+    def runs_asked(self) -> list[str]:
+        return [event.detail["run_id"] for event in self.bus.events]
+
+    def another_account(self) -> NewAccount:
+        return create_account(
+            self.control, name="Globex", country="GB", email="other@example.com", now=self.clock.now()
+        )
+
+
+@dataclass(frozen=True)
+class Told:
+    """An answer."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def pointers(self) -> set[str]:
+        """Where a problem says that something is wrong."""
+        assert self.headers["content-type"] == "application/problem+json"
+        return {error["pointer"] for error in self.json["errors"]}
+
+
+@dataclass
+class Client:
+    """Somebody with a key of `account`, who may do `permissions`."""
+
+    world: ApiWorld
+    account: NewAccount
+    permissions: tuple[str, ...] = ALL_PERMISSIONS
+
+    def get(self, path: str, **changes: Any) -> Told:
+        return self.call("GET", path, **changes)
+
+    def post(self, path: str, body: Any = None, *, key: str | None = None, **changes: Any) -> Told:
+        headers = {"Content-Type": "application/json", **({"Idempotency-Key": key} if key else {})}
+        return self.call(
+            "POST", path, body=json.dumps(body) if body is not None else None, headers=headers, **changes
+        )
+
+    def call(self, method: str, path: str, **changes: Any) -> Told:
+        """The handler's answer; `changes` are laid over the event."""
+        answer = handler.lambda_handler(self.event(method, path, **changes), None)
+        headers = {name.lower(): value for name, value in answer["headers"].items()}
+        return Told(answer["statusCode"], headers, answer["body"])
+
+    def event(self, method: str, path: str, **changes: Any) -> dict[str, Any]:
+        url = urlsplit(path)
+        several: dict[str, list[str]] = {}
+        for name, value in parse_qsl(url.query, keep_blank_values=True):
+            several.setdefault(name, []).append(value)
+        return {
+            "resource": "/{proxy+}",
+            "path": url.path,
+            "httpMethod": method,
+            "headers": {},
+            "multiValueHeaders": {},
+            "queryStringParameters": {name: values[-1] for name, values in several.items()} or None,
+            "multiValueQueryStringParameters": several or None,
+            "pathParameters": {"proxy": url.path.lstrip("/")},
+            "stageVariables": None,
+            "requestContext": {
+                "stage": "v1",
+                "path": f"/v1{url.path}",
+                "requestId": str(uuid.uuid4()),
+                "authorizer": {
+                    "account_id": self.account.account_id,
+                    "member_id": self.account.member_id,
+                    "permissions": " ".join(self.permissions),
+                    "principalId": self.account.member_id,
+                },
+            },
+            "body": None,
+            "isBase64Encoded": False,
+            **changes,
+        }
