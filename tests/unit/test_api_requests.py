@@ -1,0 +1,214 @@
+"""What every request must pass: hostile bodies, wrong places, missing permissions, other people's ids."""
+
+import base64
+import json
+import logging
+
+import pytest
+
+from contactsync.api.routes import ROUTES
+from tests.calling import Client
+
+JSON = {"content-type": "application/json"}
+SOME_ID = "r0190a1b2c3d4e5f6a7b8c9d0"
+
+
+def path_of(route, some_id=SOME_ID):
+    head, _, tail = route.path.partition("<")
+    return head + (some_id + tail.partition(">")[2] if tail else "")
+
+
+# Bodies
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{",
+        "[1, 2",
+        "null",
+        "[]",
+        '"text"',
+        "{'filename': 'a'}",
+        '{"filename": NaN}',
+        '{"filename": Infinity}',
+        '{"filename": "a", "filename": "b"}',
+        '{"filename": "a", "x": {"y": 1, "y": 2}}',
+        '{"filename": "\\ud800"}',
+        '{"filename": "a",}',
+        '{"filename": "a"} trailing',
+        '{"filename": "a\x00"}',
+        '{"x": ' + "9" * 5000 + "}",
+        '{"x": ' + "9" * 30 + "}",
+        "[" * 100_000,
+        "[" * 100_000 + "]" * 100_000,
+        '{"x": ' * 100 + "1" + "}" * 100,
+        '{"x":' * 5000 + "1" + "}" * 5000,
+        "\ufeff{}",
+    ],
+)
+def test_what_is_not_one_json_object_is_400(api, body):
+    answer = api.call("POST", "/uploads", body=body, headers=JSON)
+    assert answer.status == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert set(answer.json) == {"type", "title", "detail", "status", "errors"}
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "application/xml", "json"]
+)
+def test_another_content_type_is_400(api, kind):
+    assert (
+        api.call("POST", "/uploads", body='{"filename": "a"}', headers={"Content-Type": kind}).status == 400
+    )
+
+
+@pytest.mark.parametrize("kind", ["application/json", "Application/JSON; charset=utf-8", None])
+def test_json_by_any_spelling_is_read(api, kind):
+    headers = {"content-type": kind} if kind else None
+    assert api.call("POST", "/uploads", body='{"filename": "a"}', headers=headers).status == 201
+
+
+def test_a_body_in_base64_is_read(api):
+    body = base64.b64encode('{"filename": "späti.csv"}'.encode()).decode()
+    assert api.call("POST", "/uploads", body=body, headers=JSON, isBase64Encoded=True).status == 201
+    for bad in ("%%%", base64.b64encode(b'{"filename": "\xff"}').decode()):
+        assert api.call("POST", "/uploads", body=bad, headers=JSON, isBase64Encoded=True).status == 400
+
+
+@pytest.mark.parametrize("size", [5_000_001, 10_000_000])
+def test_a_body_beyond_the_bound_is_413(api, size):
+    body = json.dumps({"filename": "x" * size})
+    assert api.call("POST", "/uploads", body=body, headers=JSON).status == 413
+
+
+def test_no_body_is_an_empty_object(api):
+    answer = api.call("POST", "/uploads", body=None, headers=JSON)
+    assert (answer.status, answer.pointers) == (422, {"/filename"})
+
+
+@pytest.mark.parametrize(
+    "query", ["?colour=red", "?limit=0", "?limit=201", "?limit=x", "?limit=²", "?limit=1&limit=2", "?next="]
+)
+def test_a_query_that_means_nothing_is_named(api, query):
+    answer = api.get(f"/contacts{query}")
+    assert answer.status == 422
+    assert answer.pointers == {f"/{query[1:].partition('=')[0]}"}
+
+
+# Places
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/nowhere", "/imports/x", "/runs", "/runs//rows", "/contacts/x/y", "/v2/imports", "/Imports"],
+)
+def test_a_place_that_is_not_there_is_404(api, path):
+    answer = api.get(path)
+    assert (answer.status, answer.json["type"]) == (404, "/problems/not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"), [("GET", "/imports", "POST"), ("DELETE", "/fields", "GET, POST")]
+)
+def test_another_method_is_405(api, method, path, allowed):
+    answer = api.call(method, path)
+    assert (answer.status, answer.headers["allow"]) == (405, allowed)
+
+
+@pytest.mark.parametrize("path", ["/v1/account", "/account/", "/v1/account/"])
+def test_the_stage_and_a_slash_at_the_end_do_not_matter(api, path):
+    assert api.get(path).json["id"] == api.account.account_id
+
+
+# Callers
+
+
+@pytest.mark.parametrize("authorizer", [None, {}, {"account_id": "x"}, {"member_id": "y"}])
+def test_without_the_authorizers_word_nobody_gets_in(api, authorizer):
+    event = api.event("GET", "/account")
+    event["requestContext"]["authorizer"] = authorizer
+    assert api.call("GET", "/account", requestContext=event["requestContext"]).status == 401
+
+
+def test_an_account_in_header_query_or_body_is_not_believed(api, stranger):
+    theirs = stranger.account.account_id
+    assert api.get("/account", headers={"account_id": theirs, "X-Account-Id": theirs}).json["id"] != theirs
+    assert api.get(f"/account?account_id={theirs}").status == 422
+
+
+@pytest.mark.parametrize(
+    "route", [route for route in ROUTES if route.permission], ids=lambda route: f"{route.method} {route.path}"
+)
+def test_every_route_names_the_permission_that_is_missing(api, route):
+    granted = tuple(permission for permission in api.permissions if permission != route.permission)
+    limited = Client(api.world, api.account, granted)
+    answer = limited.call(route.method, path_of(route), body="{}", headers=JSON)
+    assert answer.status == 403
+    assert route.permission in answer.json["title"]
+    nobody = Client(api.world, api.account, ("made.up",))
+    assert nobody.call(route.method, path_of(route)).status == 403
+
+
+@pytest.mark.parametrize(
+    "route",
+    [route for route in ROUTES if "<" in route.path],
+    ids=lambda route: f"{route.method} {route.path}",
+)
+def test_foreign_and_missing_ids_look_the_same(api, stranger, route):
+    text = "email\nada@example.com\n"
+    asked = {"source": {"kind": "paste", "text": text}, "mapping": [{"column": "email", "field": "email"}]}
+    told = stranger.post("/imports", asked).json
+    world = api.world
+    world.execute(world.control.run(stranger.account.account_id, told["run"]["id"]).value)
+    contact_id = stranger.get("/contacts").json["items"][0]["id"]
+    theirs = {"sync_id": told["sync"]["id"], "run_id": told["run"]["id"], "contact_id": contact_id}
+    foreign = theirs[route.path.partition("<")[2].partition(">")[0]]
+    assert stranger.call(route.method, path_of(route, foreign), body="{}", headers=JSON).status < 300
+
+    answers = [
+        api.call(route.method, path_of(route, some_id), body="{}", headers=JSON)
+        for some_id in (foreign, SOME_ID, "0" * 32, "é", "x" * 2000, "a;b", "%2e%2e")
+    ]
+    assert {(answer.status, answer.text, tuple(answer.headers)) for answer in answers} == {
+        (404, answers[0].text, tuple(answers[0].headers))
+    }
+
+
+# Mistakes of ours
+
+
+def test_a_bug_is_500_with_a_reference_and_says_nothing_more(api, monkeypatch, caplog):
+    def broken(*_args, **_options):
+        raise KeyError("ada@example.com")
+
+    monkeypatch.setattr(type(api.world.contacts), "page", broken)
+    event = api.event("GET", "/contacts")
+    with caplog.at_level(logging.INFO):
+        answer = api.call("GET", "/contacts", requestContext=event["requestContext"])
+    assert answer.status == 500
+    assert event["requestContext"]["requestId"] in answer.json["detail"]
+    told = " ".join(str(record.__dict__) for record in caplog.records)
+    assert "ada@example.com" not in answer.text + told
+    assert "KeyError" in told
+
+
+def test_the_log_says_route_status_account_and_time_and_nothing_of_what_was_said(api, caplog):
+    text = "email\nada@example.com\n"
+    body = {"source": {"kind": "paste", "text": text}, "mapping": [{"column": "email", "field": "email"}]}
+    with caplog.at_level(logging.DEBUG):
+        api.post("/imports", body, key="ada@example.com")
+        api.get("/contacts?email=ada@example.com")
+        api.get("/contacts/ada@example.com")
+    lines = [record.__dict__ for record in caplog.records if record.message == "request"]
+    assert [(line["route"], line["status"]) for line in lines] == [
+        ("POST /imports", 202),
+        ("GET /contacts", 200),
+        ("GET /contacts/<contact_id>", 404),
+    ]
+    assert all(line["account_id"] == api.account.account_id for line in lines)
+    assert "ada@" not in " ".join(str(record.__dict__) for record in caplog.records)
+
+
+def test_no_answer_may_be_kept_on_the_way(api):
+    assert api.get("/contacts").headers["cache-control"] == "no-store"
