@@ -47,8 +47,8 @@ audit: .venv-audit/.ready ## security findings in the template, known vulnerabil
 	.venv-audit/bin/checkov --file template.yaml --framework cloudformation --quiet --compact
 	.venv-audit/bin/pip-audit --requirement $(REQUIREMENTS) --disable-pip --require-hashes
 
-build: .venv-sam/.ready ## build the functions and the layer for AWS
-	.venv-sam/bin/sam build
+build: .venv-sam/.ready ## build the layer for AWS
+	PATH="$(CURDIR)/.uv/bin:$$PATH" .venv-sam/bin/sam build
 
 deploy: build ## deploy to AWS (asks for stack name, region, mail sender; remembers the answers in samconfig.toml)
 	.venv-sam/bin/sam deploy $(if $(wildcard samconfig.toml),,--guided) --capabilities CAPABILITY_IAM
