@@ -10,6 +10,7 @@ from tests.architecture.template import (
     ENTRANCES,
     MACHINES,
     RESOURCES,
+    ROOT,
     STEPS,
     TEMPLATE,
     Permission,
@@ -228,8 +229,12 @@ def test_functions_run_on_arm_and_are_traced():
         ["arm64"],
         "Active",
     )
-    assert RESOURCES["CommonLayer"]["Metadata"] == {"BuildMethod": "python3.13", "BuildArchitecture": "arm64"}
-    assert RESOURCES["CommonLayer"]["Properties"]["ContentUri"] == "layers/common/python"
+    layer = RESOURCES["CommonLayer"]
+    assert layer["Properties"]["ContentUri"] == "layers/common/python"
+    assert layer["Metadata"] == {"BuildMethod": "makefile"}
+    recipe = (ROOT / "layers/common/python/Makefile").read_text()
+    assert "--python-version 3.13" in recipe
+    assert set(re.findall(r"manylinux\w+_([a-z0-9]+)\b", recipe)) == {"aarch64"}
 
 
 def test_every_setting_that_the_code_needs_is_in_the_environment():
