@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,6 @@ from tests.architecture.template import (
     ENTRANCES,
     MACHINES,
     RESOURCES,
-    ROOT,
     STEPS,
     TEMPLATE,
     Permission,
@@ -232,7 +232,7 @@ def test_functions_run_on_arm_and_are_traced():
     layer = RESOURCES["CommonLayer"]
     assert layer["Properties"]["ContentUri"] == "layers/common/python"
     assert layer["Metadata"] == {"BuildMethod": "makefile"}
-    recipe = (ROOT / "layers/common/python/Makefile").read_text()
+    recipe = Path("layers/common/python/Makefile").read_text()
     assert "--python-version 3.13" in recipe
     assert set(re.findall(r"manylinux\w+_([a-z0-9]+)\b", recipe)) == {"aarch64"}
 
