@@ -69,7 +69,12 @@ class World:
         )
 
     def request(
-        self, text: str | bytes, mapping: list[dict[str, Any]] | None = None, *, dry_run: bool = False, **body: Any
+        self,
+        text: str | bytes,
+        mapping: list[dict[str, Any]] | None = None,
+        *,
+        dry_run: bool = False,
+        **body: Any,
     ) -> Run:
         """Save a sync over pasted rows and its first run, as the API does."""
         asked = SyncRequest.model_validate(
@@ -183,7 +188,10 @@ class World:
     def stored(self) -> dict[str, Contact]:
         """Every contact of the customer, by its primary email or else by id."""
         found = [c for shard in range(SHARDS) for c in self.contacts.scan(self.account.account_id, shard)]
-        return {(contact.fields.get("emails") or [{"value": contact.id}])[0]["value"]: contact for contact in found}
+        return {
+            (contact.fields.get("emails") or [{"value": contact.id}])[0]["value"]: contact
+            for contact in found
+        }
 
     def fields(self) -> dict[str, Mapping[str, Any]]:
         """The fields of every contact, by primary email."""
@@ -207,7 +215,10 @@ class _Caught(Exception):
         self.error, self.message = error, message
 
     def as_state(self) -> dict[str, str]:
-        return {"Error": self.error, "Cause": json.dumps({"errorType": self.error, "errorMessage": self.message})}
+        return {
+            "Error": self.error,
+            "Cause": json.dumps({"errorType": self.error, "errorMessage": self.message}),
+        }
 
 
 class Died(BaseException):

@@ -55,7 +55,9 @@ def undisturbed() -> dict[str, object]:
 
 
 @pytest.mark.parametrize("way", Way, ids=lambda way: way.name.lower())
-def test_a_failure_at_any_call_changes_nothing_in_the_result(way: Way, undisturbed: dict[str, object]) -> None:
+def test_a_failure_at_any_call_changes_nothing_in_the_result(
+    way: Way, undisturbed: dict[str, object]
+) -> None:
     for at in count(1):
         world, run = divided_world()
         interruptions = Interruptions(at, way)

@@ -60,7 +60,9 @@ def a_contact(fields: dict[str, Any], sources: dict[str, Source] | None = None) 
 
 
 @given(stored=stored_fields, row=row_fields)
-def test_laying_a_row_over_twice_changes_nothing_the_second_time(stored: dict[str, Any], row: dict[str, Any]) -> None:
+def test_laying_a_row_over_twice_changes_nothing_the_second_time(
+    stored: dict[str, Any], row: dict[str, Any]
+) -> None:
     once, _ = overlay(stored, row, only_empty=False)
     emptied_lists = {key for key, value in row.items() if value is None and key in ("email", "phone")}
     if not emptied_lists:  # emptying the primary of a list lets the next value take its place
@@ -78,7 +80,9 @@ def test_changes_name_exactly_the_fields_that_differ(stored: dict[str, Any], row
 
 
 @given(stored=stored_fields, row=row_fields)
-def test_fill_empty_never_touches_a_field_that_holds_something(stored: dict[str, Any], row: dict[str, Any]) -> None:
+def test_fill_empty_never_touches_a_field_that_holds_something(
+    stored: dict[str, Any], row: dict[str, Any]
+) -> None:
     after, _ = overlay(stored, row, only_empty=True)
     assert {key: after[key] for key, value in stored.items() if not is_empty(value)} == {
         key: value for key, value in stored.items() if not is_empty(value)
@@ -95,7 +99,9 @@ def test_only_mapped_fields_are_touched(stored: dict[str, Any], row: dict[str, A
 
 
 @given(stored=stored_fields, row=row_fields)
-def test_a_row_as_it_was_last_applied_leaves_an_edit_alone(stored: dict[str, Any], row: dict[str, Any]) -> None:
+def test_a_row_as_it_was_last_applied_leaves_an_edit_alone(
+    stored: dict[str, Any], row: dict[str, Any]
+) -> None:
     contact = a_contact(stored, {"s1": Source("r1", 7, "h2")})
     assert decide(a_row(row), contact, RULES) == Unchanged(a_row(row))
 
@@ -136,7 +142,9 @@ def test_a_new_contact_is_the_row_and_knows_where_it_comes_from(row: dict[str, A
 
 
 @given(stored=st.none() | stored_fields, row=row_fields)
-def test_a_plan_comes_back_from_its_file_as_it_was(stored: dict[str, Any] | None, row: dict[str, Any]) -> None:
+def test_a_plan_comes_back_from_its_file_as_it_was(
+    stored: dict[str, Any] | None, row: dict[str, Any]
+) -> None:
     decision = decide(a_row(row), None if stored is None else a_contact(stored), RULES)
     read = read_decision(decision.line())
     if isinstance(decision, Add | Update):

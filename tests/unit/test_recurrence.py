@@ -1,0 +1,147 @@
+"""Schedules: one run per due local day, whatever the clocks do."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from contactsync.core.recurrence import Schedule, due_day, moment_of, next_run, problems, wake_up_cron
+
+ZONES = ["Africa/Cairo", "Africa/Casablanca", "Africa/Johannesburg", "Africa/Nairobi", "America/Anchorage", "America/Argentina/Buenos_Aires", "America/Asuncion", "America/Caracas", "America/Chicago", "America/Denver", "America/Halifax", "America/Havana", "America/Los_Angeles", "America/Mexico_City", "America/New_York", "America/Nuuk", "America/Santiago", "America/Sao_Paulo", "America/St_Johns", "Antarctica/Troll", "Asia/Amman", "Asia/Beirut", "Asia/Dhaka", "Asia/Gaza", "Asia/Jerusalem", "Asia/Kathmandu", "Asia/Kolkata", "Asia/Tehran", "Asia/Tokyo", "Atlantic/Azores", "Australia/Adelaide", "Australia/Lord_Howe", "Australia/Sydney", "Europe/Amsterdam", "Europe/Chisinau", "Europe/London", "Europe/Moscow", "Pacific/Apia", "Pacific/Auckland", "Pacific/Chatham"]
+TIMES = ["01:30", "02:00", "02:30", "03:00", "23:59"]
+
+
+def schedule(
+    start: str, rule: str = "FREQ=DAILY", zone: str = "Europe/Amsterdam", end: date | None = None
+) -> Schedule:
+    return Schedule(datetime.fromisoformat(start), zone, rule, end)
+
+
+def wake_ups(cron: str, day: date) -> list[datetime]:
+    """The moments at which the scheduler would wake us on a UTC day."""
+    minutes, hours = cron.removeprefix("cron(").split()[:2]
+    return sorted(
+        datetime(day.year, day.month, day.day, int(hour), int(minute), tzinfo=UTC)
+        for hour in hours.split(",")
+        for minute in minutes.split(",")
+    )
+
+
+def changes_of_the_clock(zone: ZoneInfo, first: date, days: int) -> list[date]:
+    """Local days on whose end the offset is another one than on the day before."""
+    noons = [datetime.combine(first + timedelta(days=day), time(12), zone) for day in range(days)]
+    return [now.date() for before, now in pairwise(noons) if before.utcoffset() != now.utcoffset()]
+
+
+def run_days(daily: Schedule, days: int) -> list[date]:
+    """The local days that are run when the scheduler wakes us as the cron says, for so many days from the start."""
+    first = daily.start.date()
+    cron = wake_up_cron(daily)
+    ran: list[date] = []
+    for offset in range(-1, days + 1):
+        for now in wake_ups(cron, first + timedelta(days=offset)):
+            day = due_day(daily, last=ran[-1] if ran else first - timedelta(days=1), now=now)
+            if day is not None:
+                assert now >= moment_of(daily, day)
+                ran.append(day)
+    return ran[:days]
+
+
+@pytest.mark.parametrize("at", TIMES)
+@pytest.mark.parametrize("zone", ZONES)
+def test_every_local_day_is_run_once_around_each_change_of_the_clock(zone: str, at: str) -> None:
+    begin = date(2026, 1, 1)
+    for change in [begin, *changes_of_the_clock(ZoneInfo(zone), begin, 3 * 366)]:
+        first = change - timedelta(days=2)
+        ran = run_days(schedule(f"{first}T{at}", zone=zone), 5)
+        assert ran == [first + timedelta(days=day) for day in range(5)]
+
+
+@pytest.mark.parametrize("at", TIMES)
+@pytest.mark.parametrize("zone", ZONES)
+def test_three_years_of_moments_lie_each_on_its_own_local_day(zone: str, at: str) -> None:
+    daily = schedule(f"2026-01-01T{at}", zone=zone)
+    days = [date(2026, 1, 1) + timedelta(days=day) for day in range(3 * 366)]
+    assert [moment_of(daily, day).astimezone(ZoneInfo(zone)).date() for day in days] == days
+
+
+@pytest.mark.parametrize(
+    ("day", "moment"),
+    [
+        ("2026-03-28", "2026-03-28T01:30:00+00:00"),
+        ("2026-03-29", "2026-03-29T01:00:00+00:00"),  # 02:30 is left out: the first minute after is 03:00
+        ("2026-03-30", "2026-03-30T00:30:00+00:00"),
+        ("2026-10-25", "2026-10-25T00:30:00+00:00"),  # 02:30 occurs twice: the first
+        ("2026-10-26", "2026-10-26T01:30:00+00:00"),
+    ],
+)
+def test_half_past_two_in_amsterdam(day: str, moment: str) -> None:
+    assert moment_of(schedule("2026-01-01T02:30"), date.fromisoformat(day)).isoformat() == moment
+
+
+def test_a_day_that_an_island_skipped_is_not_run_twice() -> None:
+    apia = schedule("2011-12-28T10:00", zone="Pacific/Apia")
+    days = [moment_of(apia, date(2011, 12, day)) for day in (29, 30, 31)]
+    assert days == sorted(days)
+
+
+@pytest.mark.parametrize(
+    ("rule", "days"),
+    [
+        ("FREQ=WEEKLY;INTERVAL=2;BYDAY=MO,TH", ["2026-01-01", "2026-01-12", "2026-01-15"]),
+        ("FREQ=MONTHLY;BYMONTHDAY=31", ["2026-01-31", "2026-03-31", "2026-05-31"]),
+        ("FREQ=MONTHLY;BYDAY=-1FR", ["2026-01-30", "2026-02-27", "2026-03-27"]),
+        ("FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29", ["2028-02-29", "2032-02-29"]),
+        ("FREQ=DAILY;COUNT=2", ["2026-01-01", "2026-01-02"]),
+        ("FREQ=DAILY;UNTIL=20260102T235959Z", ["2026-01-01", "2026-01-02"]),
+        ("RRULE:FREQ=DAILY;INTERVAL=3", ["2026-01-01", "2026-01-04", "2026-01-07"]),
+    ],
+)
+def test_recurrences(rule: str, days: list[str]) -> None:
+    plan = schedule("2026-01-01T09:00", rule)
+    found: list[str] = []
+    after = datetime(2025, 12, 31, tzinfo=UTC)
+    while len(found) < 3 and (moment := next_run(plan, after)) is not None:
+        found.append(moment.astimezone(ZoneInfo(plan.zone)).date().isoformat())
+        after = moment
+    assert found[: len(days)] == days
+    assert len(found) == len(days) or len(days) == 3 or "29" in rule
+
+
+def test_the_end_is_the_last_day() -> None:
+    plan = schedule("2026-01-01T09:00", end=date(2026, 1, 2))
+    assert next_run(plan, datetime(2026, 1, 2, 7, tzinfo=UTC)) == datetime(2026, 1, 2, 8, tzinfo=UTC)
+    assert next_run(plan, datetime(2026, 1, 2, 8, tzinfo=UTC)) is None
+
+
+def test_after_an_outage_one_run_catches_up() -> None:
+    plan = schedule("2026-01-01T09:00")
+    back = datetime(2026, 1, 20, 12, tzinfo=UTC)
+    assert due_day(plan, last=date(2026, 1, 3), now=back) == date(2026, 1, 20)
+    assert due_day(plan, last=date(2026, 1, 20), now=back) is None
+
+
+def test_nothing_is_due_before_its_time() -> None:
+    plan = schedule("2026-01-01T09:00")
+    assert due_day(plan, last=None, now=datetime(2026, 1, 1, 7, 59, tzinfo=UTC)) is None
+    assert due_day(plan, last=None, now=datetime(2026, 1, 1, 8, 0, tzinfo=UTC)) == date(2026, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("broken", "pointer"),
+    [
+        (schedule("2026-01-01T09:00", "FREQ=HOURLY"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=DAILY;BYHOUR=3"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=WEEKLY;BYDAY=XX"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "every day"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"), "/recurrence"),
+        (schedule("2026-01-01T09:00", zone="Mars/Olympus"), "/time_zone"),
+        (schedule("2026-01-01T09:00+01:00"), "/start"),
+        (schedule("2026-01-01T09:00", end=date(2025, 1, 1)), "/end"),
+    ],
+)
+def test_what_cannot_be_a_schedule_is_refused_with_its_place(broken: Schedule, pointer: str) -> None:
+    assert pointer in {problem.pointer for problem in problems(broken)}
