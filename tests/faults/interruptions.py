@@ -79,11 +79,13 @@ class _Watched:
 
     def _plain(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def watched(*arguments: Any, **options: Any) -> Any:
-            if not self._interruptions.due(name):
-                return call(*arguments, **options)
-            self._interruptions.raise_before()
-            call(*arguments, **options)
-            self._interruptions.raise_after()
+            due = self._interruptions.due(name)
+            if due:
+                self._interruptions.raise_before()
+            answer = call(*arguments, **options)
+            if due:
+                self._interruptions.raise_after()
+            return answer
 
         return watched
 

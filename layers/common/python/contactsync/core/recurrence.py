@@ -126,13 +126,13 @@ def _rule_problems(text: str) -> list[Problem]:
         for name in names
         if name not in PARTS
     ]
-    if dict((name, value) for name, _, value in parts).get("FREQ") not in FREQUENCIES:
+    if {name: value for name, _, value in parts}.get("FREQ") not in FREQUENCIES:
         found.append(Problem(pointer, "FREQ must be DAILY, WEEKLY, MONTHLY or YEARLY."))
     if len(set(names)) != len(names):
         found.append(Problem(pointer, "A part of the recurrence occurs twice."))
     if not found:
         try:
-            _parsed(text, datetime(2026, 1, 1))
+            _parsed(text, datetime.combine(date(2026, 1, 1), time()))
         except (ValueError, TypeError, OverflowError):
             found.append(
                 Problem(
@@ -163,7 +163,7 @@ def _parsed(text: str, first: datetime) -> rrule:
         kept.append(f"UNTIL={value[:8]}" if name == "UNTIL" else part)
     parsed = rrulestr(";".join(kept), dtstart=first, cache=False)
     if not isinstance(parsed, rrule):
-        raise ValueError("a set of rules")
+        raise TypeError("a set of rules")
     return parsed
 
 
