@@ -1,7 +1,8 @@
 """The AWS emulator as a process of its own: `python -m local.emulator`, started by local/stack.py.
 
-Its settings come from the environment (see `environment`). It serves until its standard input closes,
-so that it ends with the process that started it however that one ends.
+Its settings come from the environment (see `environment`). Each line on its standard input names a function
+that shall be warm before its first event. It serves until its standard input closes, so that it ends with
+the process that started it however that one ends.
 """
 
 import asyncio
@@ -60,12 +61,12 @@ def main() -> None:
     patches.apply(functions.invoke)
     _allow_many_files()
     try:
-        asyncio.run(_serve(port))
+        asyncio.run(_serve(port, functions))
     finally:
         pool.close()
 
 
-async def _serve(port: int) -> None:
+async def _serve(port: int, functions: "Functions") -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
     from ministack.app import app
@@ -79,13 +80,14 @@ async def _serve(port: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
-    threading.Thread(target=_wait_for_parent, args=(loop, ending), daemon=True).start()
+    threading.Thread(target=_listen_to_parent, args=(functions, loop, ending), daemon=True).start()
     await serve(app, config, shutdown_trigger=ending.wait)
 
 
-def _wait_for_parent(loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> None:
-    """Standard input is a pipe that nobody writes to; it ends when the parent does."""
-    sys.stdin.buffer.read()
+def _listen_to_parent(functions: "Functions", loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> None:
+    """Standard input is a pipe; it ends when the parent does."""
+    for line in sys.stdin:
+        functions.warm(line.strip())
     loop.call_soon_threadsafe(ending.set)
 
 
@@ -108,6 +110,14 @@ class Functions:
         body = json.loads(outcome.payload) if outcome.payload else None
         answer = {"body": body, "log": outcome.log}
         return answer | {"error": True, "function_error": "Unhandled"} if outcome.failed else answer
+
+    def warm(self, name: str) -> None:
+        """Start a sandbox of the function, so that its first event does not wait for the imports."""
+        from ministack.services import lambda_svc
+
+        record, _, _ = lambda_svc._get_func_record_for_ref(name)
+        if record is not None:
+            self._pool.warm(self._function(record))
 
     def _function(self, record: dict[str, Any]) -> Any:
         from ministack.services import lambda_svc

@@ -138,6 +138,7 @@ class Stack:
         self.deployed = deploy.deploy(
             endpoint=self.endpoint, layer=layer, parameters=parameters, say=settings.say
         )
+        self._warm_functions()
         front = Front(port=settings.ports.api, emulator_port=settings.ports.aws)
         front.start(self.deployed.api_id)
         self._running.callback(front.stop)
@@ -230,6 +231,15 @@ class Stack:
                 connection.close()
         log = (self.settings.home / "emulator.log").read_text(encoding="utf-8", errors="replace")
         raise Problem(f"The emulator did not start. Its last words:\n{log[-2000:].strip()}")
+
+    def _warm_functions(self) -> None:
+        """As with provisioned concurrency: one sandbox of each function is there before the first event."""
+        assert self._emulator is not None and self._emulator.stdin is not None
+        names = (
+            self.deployed.resources[name] for name in self.deployed.resources if name.endswith("Function")
+        )
+        self._emulator.stdin.write("".join(f"{name}\n" for name in names).encode())
+        self._emulator.stdin.flush()
 
 
 def _check_ports(ports: Ports) -> None:
