@@ -234,10 +234,10 @@ class Stack:
 
     def _warm_functions(self) -> None:
         """As with provisioned concurrency: one sandbox of each function is there before the first event."""
-        assert self._emulator is not None and self._emulator.stdin is not None
-        names = (
-            self.deployed.resources[name] for name in self.deployed.resources if name.endswith("Function")
-        )
+        assert self._emulator is not None
+        assert self._emulator.stdin is not None
+        resources = self.deployed.resources.items()
+        names = [physical_id for logical_id, physical_id in resources if logical_id.endswith("Function")]
         self._emulator.stdin.write("".join(f"{name}\n" for name in names).encode())
         self._emulator.stdin.flush()
 
