@@ -1,0 +1,207 @@
+"""A file coming in over connections that break: bounded in bytes, time and attempts, resumed where that is safe.
+
+Each protocol gives `Leg`s: one connection's worth of the file, from an offset on. `Transfer` strings them
+together. After a cut it asks for the rest. A leg that must begin at the beginning again is read up to where the
+last one ended and compared by digest, so that the head of one version is never joined to the tail of another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from contactsync.errors import Busy, UnreadableFile
+from contactsync.ports import Ending
+
+BUFFER_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long and how much. The total leaves the fetch function, which has 15 minutes, time to say what happened."""
+
+    connect_s: float = 10
+    read_s: float = 30
+    answer_s: float = 40
+    total_s: float = 780
+    slow_s: float = 60
+    slow_bytes_per_s: int = 1024
+    most_bytes: int = 5 * 1024**3
+    attempts: int = 5
+    first_wait_s: float = 0.5
+
+
+class Cut(Exception):
+    """A connection ended before the file did. What came is right as far as it goes."""
+
+
+class Leg(Protocol):
+    """One connection's worth of a file."""
+
+    start: int
+    """The offset of its first byte: what was asked for, or 0 where the server cannot begin elsewhere."""
+
+    def read(self, count: int, /) -> bytes:
+        """Up to `count` bytes; none at the end. Raises Cut or OSError."""
+        ...
+
+    def ending(self) -> Ending:
+        """What proves the end, after `read` gave nothing. Raises Cut if it was not the end."""
+        ...
+
+    def close(self) -> None:
+        """Give the connection up. Raises nothing."""
+        ...
+
+
+class Transfer(io.RawIOBase):
+    """The file as one stream. `begin` opens a leg at an offset; it may raise Busy, Cut, OSError or UnreadableFile.
+
+    Reading raises Busy when the server keeps breaking off, is too slow, or changes the file meanwhile, and
+    UnreadableFile when the file is too large or takes too long.
+    """
+
+    def __init__(self, begin: Callable[[int], Leg], limits: Limits, host: str) -> None:
+        self._begin = begin
+        self._limits = limits
+        self._host = host
+        self._digest = hashlib.sha256()
+        self._at = 0
+        self._head = b""
+        self._failures = 0
+        self._failed_at = 0
+        self._started = time.monotonic()
+        self._window_s = 0.0
+        self._window_bytes = 0
+        self._ending: Ending | None = None
+        self._leg: Leg | None = None
+        self._reach()
+
+    def ending(self) -> Ending:
+        """See `ports.SourceStream.ending`."""
+        return self._ending or Ending(None, "The file was not read to its end.")
+
+    def head(self, count: int) -> bytes:
+        """The first bytes, up to `count` of them, without taking them out of the stream."""
+        while len(self._head) < count and (data := self._next(count - len(self._head))):
+            self._head += data
+        return self._head
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        """Fill some of `buffer`; 0 only at an end that is no cut."""
+        view = memoryview(buffer)
+        data = self._head[: len(view)]
+        if data:
+            self._head = self._head[len(data) :]
+        else:
+            data = self._next(len(view))
+        view[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        """Give the connection up."""
+        if self._leg is not None:
+            self._leg.close()
+            self._leg = None
+        super().close()
+
+    def _next(self, count: int) -> bytes:
+        while self._ending is None:
+            assert self._leg is not None
+            try:
+                data = self._timed(self._leg, count)
+                if not data:
+                    self._ending = self._leg.ending()
+                    break
+            except (Cut, OSError):
+                self._failed()
+                self._reach()
+                continue
+            self._at += len(data)
+            self._digest.update(data)
+            if self._at > self._limits.most_bytes:
+                raise too_large(self._limits.most_bytes)
+            return data
+        return b""
+
+    def _reach(self) -> None:
+        """Have a leg whose next byte is the one that is wanted."""
+        while True:
+            try:
+                self._leg = self._begin(self._at)
+                if self._leg.start != self._at:
+                    self._catch_up(self._leg)
+                return
+            except (Cut, OSError):
+                self._failed()
+
+    def _failed(self) -> None:
+        """Wait before another attempt, or give up. What went well for a while starts counting anew."""
+        if self._leg is not None:
+            self._leg.close()
+            self._leg = None
+        self._failures = 1 if self._at - self._failed_at >= BUFFER_BYTES else self._failures + 1
+        self._failed_at = self._at
+        if self._failures >= self._limits.attempts:
+            raise Busy(
+                f"{self._host} broke off {self._failures} times, the last time after {self._at} bytes."
+            )
+        self._check_total()
+        time.sleep(random.uniform(0.5, 1) * self._limits.first_wait_s * 2 ** (self._failures - 1))  # noqa: S311 spreads load, keeps no secret
+
+    def _catch_up(self, leg: Leg) -> None:
+        """Read a leg that began anew up to where we are. Raises Busy unless it says the same so far."""
+        digest = hashlib.sha256()
+        left = self._at
+        while left:
+            data = self._timed(leg, min(left, BUFFER_BYTES))
+            if not data:
+                leg.ending()  # raises Cut if the connection broke; otherwise the file is shorter now
+                raise changed(self._host)
+            digest.update(data)
+            left -= len(data)
+        if digest.digest() != self._digest.digest():
+            raise changed(self._host)
+
+    def _timed(self, leg: Leg, count: int) -> bytes:
+        """Read, and count the time that reading took; what our own side takes is no fault of the server."""
+        self._check_total()
+        began = time.monotonic()
+        data = leg.read(count)
+        self._window_s += time.monotonic() - began
+        self._window_bytes += len(data)
+        if self._window_s >= self._limits.slow_s:
+            if self._window_bytes < self._limits.slow_bytes_per_s * self._window_s:
+                raise Busy(f"{self._host} sends less than {self._limits.slow_bytes_per_s} bytes a second.")
+            self._window_s, self._window_bytes = 0.0, 0
+        return data
+
+    def _check_total(self) -> None:
+        if time.monotonic() - self._started > self._limits.total_s:
+            raise UnreadableFile(
+                "too_slow",
+                f"The file did not arrive from {self._host} within {self._limits.total_s / 60:.0f} minutes.",
+                "Split it, compress it, or have it served from a faster host.",
+            )
+
+
+def changed(host: str) -> Busy:
+    """The file is not the one that we began to read: it is read anew, later."""
+    return Busy(f"The file on {host} changed while it was read.")
+
+
+def too_large(most_bytes: int) -> UnreadableFile:
+    """More than any run takes."""
+    return UnreadableFile(
+        "too_large",
+        f"The file is larger than {most_bytes / 1024**3:.3g} GiB.",
+        "Split it into several files, each with a sync of its own.",
+    )
