@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from contactsync.adapters.memory import (
@@ -27,7 +28,19 @@ from contactsync.journeys import importing
 from contactsync.journeys.accounts import create_account
 from contactsync.journeys.runfiles import RunFiles
 from contactsync.model.contact import Contact
-from contactsync.model.message import Chunks, Finishing, Message, Notified, Requested, Units
+from contactsync.model.message import (
+    Chunks,
+    Finishing,
+    Guarded,
+    Mapped,
+    Message,
+    Notified,
+    Parsed,
+    Planned,
+    Requested,
+    Units,
+    Upserted,
+)
 from contactsync.model.run import Run
 from contactsync.model.sync import Sync, SyncRequest
 from contactsync.ports import Clock, ContactStore, Mailer, Objects, Records
@@ -171,19 +184,38 @@ class World:
     def _middle(self, names: dict[str, str], control: Control) -> None:
         ports = self.ports
         message = Message(**names)
-        parsed = _tried(lambda: importing.parse(message, control=control, runs=ports.runs))
-        for chunk in parsed.chunks:
+
+        def parse() -> Parsed:
+            return importing.parse(message, control=control, runs=ports.runs)
+
+        def map_(chunk: int) -> Mapped:
             chunks = Chunks(**names, chunks=(chunk,))
-            _tried(lambda c=chunks: importing.map(c, control=control, runs=ports.runs, clock=ports.clock))
-        reading = {"control": control, "contacts": ports.contacts, "runs": ports.runs, "clock": ports.clock}
-        for unit in parsed.units:
+            return importing.map(chunks, control=control, runs=ports.runs, clock=ports.clock)
+
+        def plan(unit: int) -> Planned:
             units = Units(**names, units=(unit,))
-            _tried(lambda u=units: importing.plan(u, **reading))
-        if _tried(lambda: importing.guard(message, control=control, runs=ports.runs)).verdict != "go":
+            return importing.plan(
+                units, control=control, contacts=ports.contacts, runs=ports.runs, clock=ports.clock
+            )
+
+        def guard() -> Guarded:
+            return importing.guard(message, control=control, runs=ports.runs)
+
+        def upsert(unit: int) -> Upserted:
+            units = Units(**names, units=(unit,))
+            return importing.upsert(
+                units, control=control, contacts=ports.contacts, runs=ports.runs, clock=ports.clock
+            )
+
+        parsed = _tried(parse)
+        for chunk in parsed.chunks:
+            _tried(partial(map_, chunk))
+        for unit in parsed.units:
+            _tried(partial(plan, unit))
+        if _tried(guard).verdict != "go":
             return
         for unit in parsed.units:
-            units = Units(**names, units=(unit,))
-            _tried(lambda u=units: importing.upsert(u, **reading))
+            _tried(partial(upsert, unit))
 
     def stored(self) -> dict[str, Contact]:
         """Every contact of the customer, by its primary email or else by id."""

@@ -39,11 +39,11 @@ class Interruptions:
     def ports(self, ports: Ports) -> Ports:
         """The same ports, watched."""
         return Ports(
-            records=_Watched(ports.records, self),  # type: ignore[arg-type]
-            contacts=_Watched(ports.contacts, self),  # type: ignore[arg-type]
-            runs=_Watched(ports.runs, self),  # type: ignore[arg-type]
-            uploads=_Watched(ports.uploads, self),  # type: ignore[arg-type]
-            mailer=_Watched(ports.mailer, self),  # type: ignore[arg-type]
+            records=_Watched(ports.records, self),
+            contacts=_Watched(ports.contacts, self),
+            runs=_Watched(ports.runs, self),
+            uploads=_Watched(ports.uploads, self),
+            mailer=_Watched(ports.mailer, self),
             clock=ports.clock,
         )
 
