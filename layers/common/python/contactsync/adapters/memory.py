@@ -290,4 +290,8 @@ def _contacts(stored: Iterable[bytes]) -> list[Contact]:
 
 
 def _version(stored: bytes | None) -> int:
-    return int(orjson.loads(stored)["v"]["N"]) if stored is not None else 0
+    """What a write must name: 0 where there is nothing, and -1, which none names, where there is an alias."""
+    if stored is None:
+        return 0
+    item: Item = orjson.loads(stored)
+    return int(item["v"]["N"]) if item["k"]["S"] == CONTACT else -1

@@ -21,6 +21,10 @@ class Patience:
     longest_s: float = 5.0
     sleep: Callable[[float], None] = time.sleep
 
+    def delay_s(self, failures: int) -> float:
+        """How long to wait after the n-th failure in a row, n counted from 1."""
+        return random.uniform(0, min(self.longest_s, self.first_s * 2 ** (failures - 1)))  # noqa: S311 spreads load, keeps no secret
+
     def wait(self, failures: int) -> None:
-        """Sleep after the n-th failure in a row, n counted from 1."""
-        self.sleep(random.uniform(0, min(self.longest_s, self.first_s * 2 ** (failures - 1))))  # noqa: S311 chance spreads load here, it keeps no secret
+        """Sleep for it."""
+        self.sleep(self.delay_s(failures))

@@ -14,7 +14,8 @@ import os
 import ssl
 import zlib
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
@@ -73,8 +74,12 @@ class ServiceError(Exception):
         self.reasons = reasons
 
 
-class _Interrupted(Exception):
-    """An answer that did not arrive whole."""
+class Again(Exception):
+    """One attempt failed in a way that may pass; the message is a code."""
+
+
+class MangledAnswer(HTTPException):
+    """An answer that is not what was sent: cut, or changed on the way."""
 
 
 class Wire:
@@ -112,84 +117,91 @@ class Wire:
             TypeError: the request holds something that JSON does not, such as half a surrogate pair.
         """
         body = orjson.dumps(request)
-        why = ""
-        for failures in range(1, self.patience.attempts + 1):
+        failures = 0
+        while True:
             try:
-                status, request_id, answer = self._send(operation, body)
-            except ssl.SSLCertVerificationError:
-                raise
-            except (OSError, HTTPException, _Interrupted) as error:
-                self._drop_idle()
-                why = type(error).__name__
-            else:
-                if status == 200:
-                    return answer
-                why = _code(answer)
-                if status < 500 and status != 429 and why not in TRANSIENT:
-                    raise ServiceError(operation, status, why, request_id, _reasons(answer))
-            if failures < self.patience.attempts:
+                return self.receive(operation, self.send(operation, body))
+            except Again as last:
+                failures += 1
+                self.check_patience(operation, failures, last)
                 self.patience.wait(failures)
-        raise Busy(
-            f"{operation} failed {self.patience.attempts} times, the last time with {why or 'no code'}."
-        )
 
-    def close(self) -> None:
-        """Close the connections that are idle."""
-        self._drop_idle()
-
-    def _send(self, operation: str, body: bytes) -> tuple[int, str, dict[str, Any]]:
-        """One attempt: HTTP status, request id and decoded answer."""
+    def send(self, operation: str, body: bytes) -> HTTPConnection:
+        """Half an attempt: the request goes out on a connection that is the sender's until `receive`. Raises Again."""
         if self._credentials is None:
             self._credentials = credential_source()
         headers = self._signer.headers(f"{self._target}.{operation}", body, self._credentials())
         connection = self._connection()
-        try:
+        with self._closed_on_failure(connection):
+            if connection.sock is None:
+                _open(connection)
             connection.request("POST", "/", body, headers)
-            response = connection.getresponse()
-            content = response.read()
-        except BaseException:
-            connection.close()
-            raise
-        if response.will_close:
-            connection.close()
-        elif len(self._idle) < IDLE_CONNECTIONS:
-            self._idle.append(connection)
-        else:
-            connection.close()
-        checksum = response.headers.get("x-amz-crc32")
-        if checksum is not None and checksum != str(zlib.crc32(content)):
-            raise _Interrupted("checksum")
-        return (
-            response.status,
-            response.headers.get("x-amzn-RequestId", "unknown"),
-            _decoded(response.status, content),
-        )
-
-    def _connection(self) -> HTTPConnection:
-        """An idle connection, the most recently used first, or a new one."""
-        try:
-            return self._idle.pop()
-        except IndexError:
-            pass
-        if self._tls:
-            if self._trust is None:
-                self._trust = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None)
-            connection: HTTPConnection = HTTPSConnection(
-                self._host, self._port, timeout=CONNECT_S, context=self._trust
-            )
-        else:
-            connection = HTTPConnection(self._host, self._port, timeout=CONNECT_S)
-        connection.connect()
-        connection.sock.settimeout(READ_S)
         return connection
 
-    def _drop_idle(self) -> None:
-        """After one broken connection the idle ones are suspect: a frozen sandbox loses all of them at once."""
+    def receive(self, operation: str, connection: HTTPConnection) -> dict[str, Any]:
+        """The other half: the answer. Raises Again, or ServiceError for a refusal that is final."""
+        with self._closed_on_failure(connection):
+            response = connection.getresponse()
+            content = response.read()
+            checksum = response.headers.get("x-amz-crc32")
+            if checksum is not None and checksum != str(zlib.crc32(content)):
+                raise MangledAnswer
+            answer = _decoded(response.status, content)
+        if response.will_close or len(self._idle) >= IDLE_CONNECTIONS:
+            connection.close()
+        else:
+            self._idle.append(connection)
+        if response.status == 200:
+            return answer
+        code = _code(answer)
+        if response.status >= 500 or response.status == 429 or code in TRANSIENT:
+            raise Again(code or f"HTTP {response.status}")
+        request_id = response.headers.get("x-amzn-RequestId", "unknown")
+        raise ServiceError(operation, response.status, code, request_id, _reasons(answer))
+
+    def check_patience(self, operation: str, failures: int, last: Again) -> None:
+        """Raises Busy once an operation has failed as often as patience allows."""
+        if failures >= self.patience.attempts:
+            raise Busy(f"{operation} failed {failures} times, the last time with {last}.") from None
+
+    def close(self) -> None:
+        """Close the connections that are idle."""
         while True:
             try:
                 self._idle.pop().close()
             except IndexError:
                 return
+
+    def _connection(self) -> HTTPConnection:
+        """An idle connection, the most recently used first, or one that is still to be opened."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            pass
+        if not self._tls:
+            return HTTPConnection(self._host, self._port, timeout=CONNECT_S)
+        if self._trust is None:
+            self._trust = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None)
+        return HTTPSConnection(self._host, self._port, timeout=CONNECT_S, context=self._trust)
+
+    @contextmanager
+    def _closed_on_failure(self, connection: HTTPConnection) -> Iterator[None]:
+        """Close a connection in any doubt about it, and say Again where another one may fare better."""
+        try:
+            yield
+        except BaseException as error:
+            connection.close()
+            if not isinstance(error, (OSError, HTTPException)) or isinstance(
+                error, ssl.SSLCertVerificationError
+            ):
+                raise
+            self.close()  # the idle ones are suspect as well: a frozen sandbox loses all of them at once
+            raise Again(type(error).__name__) from None
+
+
+def _open(connection: HTTPConnection) -> None:
+    connection.connect()
+    connection.sock.settimeout(READ_S)
 
 
 def dynamodb(region: str, **options: Any) -> Wire:
@@ -221,7 +233,7 @@ def _decoded(status: int, content: bytes) -> dict[str, Any]:
     if isinstance(answer, dict):
         return answer
     if status == 200:
-        raise _Interrupted("not JSON")
+        raise MangledAnswer
     return {}  # a proxy or load balancer answered in the service's stead
 
 
