@@ -11,7 +11,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from contactsync.errors import InvalidRequest, Problem
 from contactsync.model.field import PRIMARIES, FieldSpec
@@ -19,13 +19,6 @@ from contactsync.model.field import PRIMARIES, FieldSpec
 ADDRESS_PARTS = ("formatted", "street", "extended", "po_box", "city", "region", "postal_code", "country")
 LABEL_MAX = 40
 NAME_SHOWN_MAX = 100
-
-
-class MappingEntry(Protocol):
-    """One entry of a sync's mapping: `{column, field}` or `{literal, field}`."""
-
-    @property
-    def field(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +41,7 @@ class Rule:
 
 
 def resolve_mapping(
-    mapping: Sequence[MappingEntry] | Sequence[Mapping[str, Any]],
+    mapping: Sequence[object],
     header: Sequence[str] | None,
     fields: Mapping[str, FieldSpec],
     *,
@@ -58,7 +51,7 @@ def resolve_mapping(
     """The mapping's entries as rules, in their order.
 
     Args:
-        mapping: the sync's.
+        mapping: the sync's entries, `{column, field}` or `{literal, field}`, as models or as dicts.
         header: the file's column names; None if it has none, and then columns go by position.
         fields: every field of the account, by key.
         identity_field: the field that identifies contacts; a column must feed it.
@@ -85,7 +78,7 @@ def resolve_mapping(
     return rules
 
 
-def _plain(entry: Any) -> dict[str, Any]:
+def _plain(entry: object) -> dict[str, Any]:
     """A model or a dict → {"field", "column" | "literal"}."""
     names = ("field", "column", "literal")
     if isinstance(entry, Mapping):

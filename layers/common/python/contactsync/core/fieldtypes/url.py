@@ -13,6 +13,9 @@ _HOST = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_\-]{0,61}[A-Za-z0-9_])?\.)+[A-Za-z][A-Za-
 _is_plain = re.compile(rf"https?://{_HOST}(?:[/?#][!#-;=?-\[\]_a-z~]*+)?").fullmatch
 _is_host = re.compile(rf"{_HOST}(?::[0-9]{{1,5}})?(?:[/?#].*)?").fullmatch
 _has_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*+:").match
+_is_domain = re.compile(r"(?:[A-Za-z0-9_\-]{1,63}(?:\.|\Z))++").fullmatch
+_is_ipv4 = re.compile(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])(?:\.(?!\Z)|\Z)){4}").fullmatch
+_is_number = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*").fullmatch
 _FORBIDDEN = re.compile(r'[\s<>"\\^`{|}]')
 
 
@@ -60,6 +63,11 @@ def _is_name(host: str) -> bool:
     if ":" in host:
         return True
     try:
-        return host.strip(".") != "" and len(host.encode("idna")) <= 253
+        name = host.encode("idna").decode("ascii")
     except UnicodeError:
         return False
+    if _is_number(
+        name.rstrip(".").rpartition(".")[2]
+    ):  # as browsers have it: then all of it is an IPv4 address
+        return bool(_is_ipv4(name))
+    return bool(_is_domain(name)) and len(name) <= 253
