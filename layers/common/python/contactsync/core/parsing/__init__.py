@@ -5,7 +5,23 @@ divides the whole into chunks between records; `read_chunk` yields one chunk's r
 what they are given.
 """
 
+from contactsync.core.parsing.damage import Finding
+from contactsync.core.parsing.detection import Detected, Requested, detect
 from contactsync.core.parsing.dialect import Dialect
+from contactsync.core.parsing.encoding import to_utf8
+from contactsync.core.parsing.kinds import kind_of
 from contactsync.core.parsing.records import Chunk, Damaged, cut, read_chunk
 
-__all__ = ["Chunk", "Damaged", "Dialect", "cut", "read_chunk"]
+__all__ = [
+    "Chunk",
+    "Damaged",
+    "Detected",
+    "Dialect",
+    "Finding",
+    "Requested",
+    "cut",
+    "detect",
+    "kind_of",
+    "read_chunk",
+    "to_utf8",
+]

@@ -443,7 +443,7 @@ def _judged(
         fault = _suspicion(found, column, dialect)
     else:
         return number, cells
-    return Damaged(number, [_clean(cell) for cell in cells[:COLUMNS]], fault.code, fault.message, column)
+    return Damaged(number, [legible(cell) for cell in cells[:COLUMNS]], fault.code, fault.message, column)
 
 
 def _suspicion(found: str, column: int, dialect: Dialect) -> Fault:
@@ -458,6 +458,6 @@ def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def _clean(cell: str) -> str:
+def legible(cell: str) -> str:
     """The cell with a visible mark for what is no text, so that it can be stored and shown."""
     return _SUSPECT.sub("\ufffd", cell)

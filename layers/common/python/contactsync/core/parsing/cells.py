@@ -1,0 +1,75 @@
+"""What a cell looks like, and whether a row of cells names the columns below it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+
+Look = Literal["empty", "email", "url", "date", "number", "phone", "boolean", "text"]
+
+_LOOKS: tuple[tuple[Look, re.Pattern[str]], ...] = (
+    ("email", re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")),
+    ("url", re.compile(r"https?://\S+|www\.\S+", re.IGNORECASE)),
+    ("date", re.compile(r"\d{4}-\d\d?-\d\d?(?:[T ][\d:.+Z-]+)?|\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d\d)")),
+    ("number", re.compile(r"[-+]?[$€£]?\d{1,3}(?:[., ']?\d+)*(?:[eE][-+]?\d+)?\s?[%€]?")),
+    ("phone", re.compile(r"[+(]?\d[\d\s()./-]{5,}\d(?:\s?(?:x|ext\.?)\s?\d+)?", re.IGNORECASE)),
+    ("boolean", re.compile(r"true|false|yes|no|y|n", re.IGNORECASE)),
+)
+_NAMES = """
+    id key nr no number uid guid email e-mail mail name names first last surname firstname lastname fullname given
+    family middle prefix suffix nickname title phone telephone tel mobile cell fax address street city town state
+    region zip postcode postal country company organization organisation department job position role birthday
+    birth dob date created updated notes note comment comments url website web status type group groups tags labels
+    language gender age value label primary home work other business personal photo
+    vorname nachname anrede firma straße strasse ort stadt plz land telefon handy geburtstag geburtsdatum notiz
+    prénom prenom nom société societe adresse ville pays téléphone portable courriel naissance
+    nombre apellido apellidos correo teléfono telefono móvil movil empresa dirección direccion ciudad país pais
+    nome cognome azienda indirizzo città citta telefono cellulare nascita
+    voornaam achternaam naam bedrijf adres plaats telefoon mobiel geboortedatum notities
+    sobrenome apelido telefone celular endereço endereco cidade aniversário
+    imię imie nazwisko telefon firma adres miasto förnamn efternamn fornavn etternavn efternavn etunimi sukunimi
+    jméno příjmení имя фамилия почта телефон компания адрес 姓名 姓 名 电话 邮箱 氏名 名前 電話
+"""
+_USUAL = frozenset(_NAMES.split())
+_SPLIT = re.compile(r"[^\w-]+|_")
+
+
+def look(cell: str) -> Look:
+    """The first kind of value that the whole cell could be."""
+    text = cell.strip()
+    if not text:
+        return "empty"
+    return next((name for name, pattern in _LOOKS if pattern.fullmatch(text)), "text")
+
+
+def header_likeness(first: Sequence[str], rest: Sequence[Sequence[str]]) -> float:
+    """From -1 (surely a row) to 1 (surely a header): does `first` name the columns of `rest`?
+
+    Each column votes: for a header if its top is a usual name, or text above values; against it if its top is a
+    value itself, or stands below again. 0 says that nothing tells.
+    """
+    votes = 0.0
+    for index, top in enumerate(first):
+        below = [row[index] for row in rest if index < len(row)]
+        votes += _vote(top, below)
+    return max(-1.0, min(1.0, votes / max(1, min(len(first), 4))))
+
+
+def _vote(top: str, below: Sequence[str]) -> float:
+    words = {word for word in _SPLIT.split(top.casefold()) if word}
+    if words & _USUAL and len(words) <= 4:
+        return 1.0
+    kind = look(top)
+    kinds = Counter(each for each in map(look, below) if each != "empty")
+    usual, count = kinds.most_common(1)[0] if kinds else ("empty", 0)
+    typed = usual not in {"empty", "text"} and count >= 0.7 * kinds.total()
+    if kind == "email":
+        return -3.0
+    if kind in {"empty", "text", "boolean"}:
+        repeated = bool(top.strip()) and top in below
+        return -0.5 if repeated else 0.6 if typed and kind == "text" else 0.0
+    if typed and kind == usual:
+        return -1.0
+    return -0.5 if kind in {"date", "phone", "url"} or not kinds else 0.0

@@ -1,0 +1,140 @@
+"""What other programs have done to a file's values, found in its first rows before anything is stored.
+
+A finding names the column and what to do; it never repeats a value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+_NOTHING = (
+    "0/0/00 00/00/00 0000-00-00 00/00/0000 unspecified unknown n/a #n/a na none null nil - -- ? . tbd xxx"
+)
+FILLERS = frozenset(_NOTHING.split())
+"""What Outlook and others write where there is nothing (folded)."""
+_SPOILED = re.compile(r"\d(?:[.,]\d+)?[eE]\+\d{1,3}")
+_BROKEN_FORMULA = re.compile(r"#(?:REF|NAME|VALUE|DIV/0|NUM|NULL)[!?]?")
+_NUMERIC_DATE = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(?:\d{4}|\d\d)(?:[ T].*)?")
+_MISREAD = re.compile("[ÃÂ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€|\ufffd")
+_PHONE_NAMES = re.compile(
+    r"phone|tel|mobile|mobil|handy|cell|fax|móvil|movil|portable|cellulare|telefo", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to know before the import. `column` is a header's name or a position from 0, `row` a line number."""
+
+    code: str
+    message: str
+    column: str | int | None = None
+    row: int | None = None
+
+
+def damage_in(
+    header: Sequence[str] | None, rows: Sequence[Sequence[str]], lines: Sequence[int], width: int
+) -> Iterator[Finding]:
+    """Findings about the header, the rows' shape, and each column's values. `lines` number the rows."""
+    if header is not None:
+        yield from _header_findings(header, width)
+    ragged = [line for line, row in zip(lines, rows, strict=True) if len(row) != width]
+    if ragged:
+        yield Finding(
+            "ragged_rows",
+            f"{len(ragged)} of the first {len(rows)} rows do not have {width} columns. They may be refused.",
+            row=ragged[0],
+        )
+    for index in range(width):
+        values = [
+            (line, row[index].strip()) for line, row in zip(lines, rows, strict=True) if index < len(row)
+        ]
+        name = header[index] if header and index < len(header) and header[index] else index
+        yield from _column_findings(name, [(line, value) for line, value in values if value])
+
+
+def _header_findings(header: Sequence[str], width: int) -> Iterator[Finding]:
+    for name, count in Counter(map(str.casefold, filter(None, header))).items():
+        if count > 1:
+            first = next(each for each in header if each.casefold() == name)
+            yield Finding(
+                "duplicate_header", f"{count} columns have this name. Map them by position.", column=first
+            )
+    for index, name in enumerate(header):
+        if not name:
+            yield Finding("blank_header", "This column has no name. Map it by position.", column=index)
+    if len(header) != width:
+        yield Finding(
+            "header_width", f"The header names {len(header)} columns, but most rows have {width}.", row=None
+        )
+
+
+def _column_findings(name: str | int, values: Sequence[tuple[int, str]]) -> Iterator[Finding]:
+    for code, pattern, message in _PATTERNS:
+        if found := [line for line, value in values if pattern(value)]:
+            yield Finding(code, f"{message} ({len(found)} of {len(values)} values)", name, found[0])
+    fillers = [line for line, value in values if value.casefold() in FILLERS]
+    if fillers:
+        yield Finding(
+            "filler_values",
+            f"{len(fillers)} of {len(values)} values stand for “nothing”. Leave the column out, or clear them first.",
+            name,
+            fillers[0],
+        )
+    yield from _dates(name, values)
+    yield from _lost_zeros(name, values)
+
+
+def _dates(name: str | int, values: Sequence[tuple[int, str]]) -> Iterator[Finding]:
+    """A date order is decided by the column as a whole, where one row proves it, or else it must be stated."""
+    pairs = [(line, int(m[1]), int(m[3])) for line, value in values if (m := _NUMERIC_DATE.fullmatch(value))]
+    if not pairs or len(pairs) < len(values) / 2:
+        return
+    day_first = [line for line, first, _ in pairs if first > 12]
+    month_first = [line for line, _, second in pairs if second > 12]
+    if day_first and month_first:
+        yield Finding(
+            "mixed_date_orders",
+            "Some dates begin with the day, others with the month. Rows of the other order are refused.",
+            name,
+            max(day_first[0], month_first[0]),
+        )
+    elif not day_first and not month_first:
+        yield Finding(
+            "ambiguous_dates",
+            "No date in the sample tells whether day or month comes first. State the date order.",
+            name,
+            pairs[0][0],
+        )
+
+
+def _lost_zeros(name: str | int, values: Sequence[tuple[int, str]]) -> Iterator[Finding]:
+    """Phone numbers that a spreadsheet took for numbers: digits only, and none begins with 0 or +."""
+    if not isinstance(name, str) or not _PHONE_NAMES.search(name):
+        return
+    bare = [line for line, value in values if value.isdecimal() and value[0] != "0" and 7 <= len(value) <= 10]
+    if len(values) >= 3 and len(bare) == len(values):
+        yield Finding(
+            "lost_leading_zeros",
+            "No number in this column begins with 0 or +. If a spreadsheet dropped the zeros, "
+            "export the column as text; otherwise state the country.",
+            name,
+            bare[0],
+        )
+
+
+_PATTERNS = (
+    (
+        "spoiled_number",
+        _SPOILED.fullmatch,
+        "A spreadsheet has shortened long numbers (as in 3.46E+10): digits are lost. Export the column as text.",
+    ),
+    ("broken_formula", _BROKEN_FORMULA.fullmatch, "A formula's error stands where its value should."),
+    (
+        "misread_text",
+        _MISREAD.search,
+        "Text was saved in the wrong encoding before it came here (é reads as Ã©). Export it again as UTF-8.",
+    ),
+)
