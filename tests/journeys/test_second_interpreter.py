@@ -1,0 +1,244 @@
+"""The state machine means the same to two interpreters: ministack, which carries the stack, and moto."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from moto import mock_aws
+
+from contactsync import bootstrap
+from contactsync.journeys import importing
+from contactsync.journeys.asking import World, start_import
+from contactsync.model.account import ALL_PERMISSIONS, Caller
+from contactsync.model.run import Run
+from local import deploy
+from local.asl_lint import COMPARISONS, INTRINSICS, STATES, findings
+from local.stack import Stack
+from tests.architecture.template import permissions
+from tests.customer import Customer
+from tests.second_interpreter import SecondInterpreter, executed, second_interpreter
+
+pytestmark = pytest.mark.stack
+
+ROWS = """\
+email,name,phone
+ada@example.com,Ada Lovelace,020 7946 0018
+bob@example.com,"Bob, the
+first",
+nobody,No Address,
+zoe@example.com,Zoë,
+bob@example.com,Bob the Second,
+cem@example.com,Cem,+90 212 555 01 23
+"""
+LATER = ROWS.replace("Zoë", "Zoé").replace("cem@", "cemal@")
+HEADER_ONLY = "email,name,phone\n"
+
+
+@pytest.fixture
+def second(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecondInterpreter]:
+    with second_interpreter(stack, monkeypatch) as interpreter:
+        yield interpreter
+
+
+def request(text: str, customer: Customer) -> dict[str, Any]:
+    return {
+        "name": "People",
+        "source": {"kind": "paste", "text": text},
+        "format": {"kind": "csv"},
+        "mapping": [{"column": key, "field": key} for key in ("email", "name", "phone")],
+        "identity": {"field": "email"},
+        "notify": {"emails": [customer.email], "on": "every_run"},
+    }
+
+
+def import_on_first(customer: Customer, text: str) -> dict[str, Any]:
+    """As a customer does, through the API; the run when it has ended."""
+    return customer.wait_for_run(customer.post("/imports", request(text, customer), expect=202)["run"]["id"])
+
+
+def import_on_second(second: SecondInterpreter, customer: Customer, text: str) -> Run:
+    """The same for this customer, with the second interpreter in the place of the bus."""
+    world = World(
+        control=bootstrap.control(),
+        contacts=bootstrap.contacts(),
+        runs=bootstrap.runs(),
+        uploads=bootstrap.uploads(),
+        bus=second,
+        clock=bootstrap.clock(),
+    )
+    caller = Caller(account_id=customer.account_id, member_id="m1", permissions=ALL_PERMISSIONS)
+    _, run = start_import(world, caller, request(text, customer), uuid.uuid4().hex)
+    return bootstrap.control().run(run.account_id, run.id).value
+
+
+def listed(customer: Customer) -> list[Any]:
+    """The contact list as far as two customers can have the same one."""
+    return sorted(
+        (
+            [contact["fields"], contact["version"], [it["row"] for it in contact["sources"]]]
+            for contact in customer.contacts()
+        ),
+        key=json.dumps,
+    )
+
+
+def test_the_same_files_come_to_the_same_list(
+    customer: Customer, other_customer: Customer, second: SecondInterpreter
+):
+    for text in (ROWS, LATER, LATER):
+        first_run = import_on_first(customer, text)
+        second_run = import_on_second(second, other_customer, text)
+        assert second_run.status == first_run["status"] == "succeeded"
+        assert second_run.counts.model_dump(include=set(first_run["counts"])) == first_run["counts"]
+        assert listed(other_customer) == listed(customer) != []
+    assert [execution.status for execution in second.executions] == ["SUCCEEDED"] * 3
+    assert len(other_customer.mails()) == len(customer.mails()) == 3
+
+
+def test_a_small_file_passes_every_step_once_in_order(other_customer: Customer, second: SecondInterpreter):
+    import_on_second(second, other_customer, ROWS)
+    steps = [
+        "Fetch",
+        "Fetched",
+        "Parse",
+        "Parsed",
+        "Map",
+        "Plan",
+        "Guard",
+        "Guarded",
+        "Upsert",
+        "Notify",
+        "Notified",
+    ]
+    assert second.executions[0].states == [*steps, "Done"]
+
+
+def test_a_large_file_passes_side_by_side_and_comes_to_the_same_list(
+    customer: Customer, other_customer: Customer, second: SecondInterpreter, monkeypatch: pytest.MonkeyPatch
+):
+    import_on_second(second, customer, ROWS)
+    monkeypatch.setattr(importing, "SMALL_ROWS", 2)
+    monkeypatch.setattr(importing, "UNIT_ROWS", 2)
+    run = import_on_second(second, other_customer, ROWS)
+    assert run.status == "succeeded"
+    assert listed(other_customer) == listed(customer)
+    states = second.executions[1].states
+    assert {"MapChunks", "PlanShards", "UpsertShards"} <= set(states)
+    assert not {"Map", "Plan", "Upsert"} & set(states)
+
+
+def test_a_refused_file_ends_with_its_problem_and_no_alarm(
+    customer: Customer, other_customer: Customer, second: SecondInterpreter
+):
+    first_run = import_on_first(customer, HEADER_ONLY)
+    second_run = import_on_second(second, other_customer, HEADER_ONLY)
+    assert second_run.status == first_run["status"] == "failed"
+    assert second_run.problem is not None
+    assert second_run.problem.model_dump() == first_run["problem"]
+    [execution] = second.executions
+    assert execution.status == "SUCCEEDED"
+    assert execution.states == ["Fetch", "Fetched", "Parse", "Notify", "Notified", "Done"]
+
+
+def test_an_event_delivered_twice_changes_nothing(other_customer: Customer, second: SecondInterpreter):
+    run = import_on_second(second, other_customer, ROWS)
+    before = listed(other_customer)
+    again = second.execute({"account_id": run.account_id, "run_id": run.id})
+    assert again.states == ["Fetch", "Fetched", "Duplicate"]
+    assert listed(other_customer) == before
+    assert len(other_customer.mails()) == 1
+
+
+def test_a_bug_fails_the_execution_and_tells_nothing_of_the_file(
+    other_customer: Customer, second: SecondInterpreter, monkeypatch: pytest.MonkeyPatch
+):
+    def broken(*_: object) -> None:
+        raise ValueError("ada@example.com")
+
+    monkeypatch.setattr(importing, "plan_unit", broken)
+    run = import_on_second(second, other_customer, ROWS)
+    [execution] = second.executions
+    assert (execution.status, execution.error) == ("FAILED", "Bug")
+    assert run.status == "failed"
+    assert "example.com" not in execution.history
+
+
+def test_an_execution_history_holds_no_contact(other_customer: Customer, second: SecondInterpreter):
+    import_on_second(second, other_customer, ROWS)
+    [execution] = second.executions
+    assert [told for told in ("example.com", "Lovelace", "Zoë", "555") if told in execution.history] == []
+
+
+SAMPLE = {
+    "number": 3,
+    "text": "b,a,b",
+    "json": '{"x": 1}',
+    "list": [1, 2, 2, 3],
+    "nested": {"inner": {"numbers": [10, 20]}},
+    "nothing": None,
+    "yes": True,
+}
+SAMPLER = Path("tests/journeys/every_allowed_feature.asl.yaml")
+
+
+def test_what_the_lint_allows_means_the_same_to_both(stack: Stack):
+    definition = yaml.safe_load(SAMPLER.read_text(encoding="utf-8"))
+    with mock_aws(
+        config={"stepfunctions": {"execute_state_machine": True}, "core": {"mock_credentials": False}}
+    ):
+        by_moto = executed(boto3.client("stepfunctions"), definition, SAMPLE)
+    by_ministack = executed(deploy.client("stepfunctions", stack.endpoint), definition, SAMPLE)
+    assert by_moto == by_ministack
+    assert by_moto[0] == "SUCCEEDED"
+
+
+def test_the_sample_holds_all_that_the_lint_allows():
+    text = SAMPLER.read_text(encoding="utf-8")
+    assert list(findings(yaml.safe_load(text))) == []
+    assert {word for word in COMPARISONS if f"{word}:" not in text} == set()
+    assert {word for word in INTRINSICS if f"States.{word}(" not in text} == set()
+    assert {kind for kind in STATES if f"Type: {kind}" not in text} == {"Task"}, "import.asl.yaml has those"
+
+
+def test_each_step_s_role_allows_all_that_the_step_asks_for(
+    stack: Stack, other_customer: Customer, second: SecondInterpreter, monkeypatch: pytest.MonkeyPatch
+):
+    import_on_second(second, other_customer, ROWS)
+    monkeypatch.setattr(importing, "SMALL_ROWS", 2)
+    import_on_second(second, other_customer, LATER)
+    import_on_second(second, other_customer, HEADER_ONLY)
+    names = {physical: logical for logical, physical in stack.deployed.resources.items()}
+    refused = {
+        call._replace(resource=resource)
+        for call in second.calls
+        if not _allowed(call.step, call.action, resource := _arn(call.resource, names))
+    }
+    assert second.calls
+    assert refused == set()
+
+
+def _arn(resource: str, names: dict[str, str]) -> str:
+    """`bucket/<name>/<key>` as a role of the template spells it: `${RunsBucket.Arn}/<key>`."""
+    kind, _, rest = resource.partition("/")
+    name, _, inner = rest.partition("/")
+    if kind == "identity":
+        return "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${MailIdentity}"
+    return f"${{{names[name]}.Arn}}" + (f"/{inner}" if inner else "")
+
+
+def _allowed(step: str, action: str, resource: str) -> bool:
+    return any(
+        permission.role == step and action in permission.actions and _matches(resource, allowed)
+        for permission in permissions()
+        for allowed in permission.resources
+    )
+
+
+def _matches(resource: str, allowed: str) -> bool:
+    return resource == allowed or (allowed.endswith("*") and fnmatchcase(resource, allowed))
