@@ -1,0 +1,270 @@
+"""Files on SSH servers: sftp, with a password or a private key.
+
+An SSH server proves who it is by its host key alone, so the key that is seen first is stored and asked for from
+then on. paramiko is imported when a file is opened: it takes a fifth of a second, and most functions never need it.
+"""
+
+from __future__ import annotations
+
+import base64
+import errno
+import hashlib
+import io
+import logging
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from contactsync.errors import UnreadableFile
+from contactsync.ports import Ending, SourceStream
+from contactsync.sources.choosing import FilePath
+from contactsync.sources.net import Guard, cut_after
+from contactsync.sources.transfer import BUFFER_BYTES, Cut, Leg, Limits, Transfer, changed, too_large
+
+if TYPE_CHECKING:
+    from paramiko import PKey, SFTPAttributes, SFTPClient, Transport
+
+SCHEMES = ("sftp",)
+IN_FLIGHT = 64
+"""Requests of 32 KiB under way at once, so that a distant server is not asked one after the other: 2 MiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """`password` is the private key's passphrase where there is a private key (PEM or OpenSSH text)."""
+
+    username: str
+    password: str = field(default="", repr=False)
+    private_key: str = field(default="", repr=False)
+
+
+class SftpServerSource:
+    """See `ports.Source`. `host_key` is what an earlier `SourceStream.host_key` said; None accepts any, once."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        guard: Guard,
+        login: Login,
+        host_key: str | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self._url = url
+        self._guard = guard
+        self._login = login
+        self._host_key = host_key
+        self._limits = limits or Limits()
+
+    @contextmanager
+    def open(self) -> Iterator[SourceStream]:
+        """See `ports.Source.open`."""
+        fetching = _Fetching(self._url, self._guard, self._login, self._host_key, self._limits)
+        with (
+            Transfer(fetching.begin, self._limits, fetching.place.host) as transfer,
+            io.BufferedReader(transfer, BUFFER_BYTES) as body,
+        ):
+            yield SourceStream(
+                cast(BinaryIO, body), transfer.ending, name=fetching.name, host_key=fetching.host_key
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What the server says about the file: bytes, and time of change in epoch seconds; None: it does not say."""
+
+    size: int | None = None
+    changed: int | None = None
+
+    @classmethod
+    def of(cls, attributes: SFTPAttributes) -> _Facts:
+        """Read a stat."""
+        return cls(attributes.st_size, attributes.st_mtime)
+
+
+class _Fetching:
+    """One file being fetched: its name, the host's key, and what was said about the file first."""
+
+    def __init__(self, url: str, guard: Guard, login: Login, host_key: str | None, limits: Limits) -> None:
+        self.place = guard.place(url, SCHEMES)
+        self.host_key = host_key
+        self.first = _Facts()
+        self._path = FilePath.of(self.place.target.removeprefix("/~/"), encoded=True)
+        self.name = "" if self._path.pattern else self._path.name
+        self._guard = guard
+        self._login = login
+        self._limits = limits
+
+    def begin(self, at: int) -> Leg:
+        """The file from byte `at`. See `transfer.Transfer`."""
+        import paramiko  # noqa: PLC0415 see the module's docstring
+
+        logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # it logs what we raise
+        host, port = self.place.host, self.place.port
+        sock = self._guard.connect(host, port, timeout_s=self._limits.connect_s)
+        transport: Transport | None = None
+        try:
+            with _translated(host), cut_after(sock, self._limits.answer_s):
+                transport = paramiko.Transport(sock)
+                self._greet(transport)
+                self._sign_in(transport)
+                return self._leg(transport, at)
+        except BaseException:
+            if transport is not None:
+                transport.close()
+            sock.close()
+            raise
+
+    def _greet(self, transport: Transport) -> None:
+        """Agree on encryption, and see who the server is before anything is told to it."""
+        if self.host_key:
+            kind = self.host_key.partition(" ")[0]
+            names = ("rsa-sha2-512", "rsa-sha2-256") if kind == "ssh-rsa" else (kind,)
+            options = transport.get_security_options()
+            options.key_types = sorted(options.key_types, key=lambda name: name not in names)
+        transport.banner_timeout = transport.auth_timeout = self._limits.read_s
+        transport.start_client(timeout=self._limits.answer_s)
+        key = transport.get_remote_server_key()
+        digest = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
+        seen = f"{key.get_name()} SHA256:{digest}"
+        if self.host_key and self.host_key != seen:
+            raise UnreadableFile(
+                "host_key_changed",
+                f"{self.place.host} shows the host key {seen}, but {self.host_key} is the one it had before.",
+                "Ask whoever runs the server. If its key was replaced, accept the new one in this source; "
+                "if not, somebody is between us and the server. Nothing was sent.",
+            )
+        self.host_key = seen
+
+    def _sign_in(self, transport: Transport) -> None:
+        import paramiko  # noqa: PLC0415
+
+        try:
+            if self._login.private_key:
+                transport.auth_publickey(self._login.username, _key_of(self._login))
+            else:
+                transport.auth_password(self._login.username, self._login.password)
+        except paramiko.AuthenticationException:
+            raise UnreadableFile(
+                "login_refused",
+                f"{self.place.host} refuses the login.",
+                "Check the user name and the password or private key of this source, and that the server accepts "
+                f"{'keys' if self._login.private_key else 'passwords'}.",
+            ) from None
+
+    def _leg(self, transport: Transport, at: int) -> Leg:
+        from paramiko import SFTPClient  # noqa: PLC0415
+
+        client = SFTPClient.from_transport(transport)
+        if client is None:
+            raise Cut
+        cast(socket.socket, client.get_channel()).settimeout(self._limits.read_s)
+        if not self.name:
+            self.name = self._path.newest(_listed(client, self._path.folder))
+        path = self._path.folder + self.name
+        facts = _Facts.of(client.stat(path))
+        if facts.size is not None and facts.size > self._limits.most_bytes:
+            raise too_large(self._limits.most_bytes)
+        if at == 0:
+            self.first = facts
+        elif facts != self.first:
+            raise changed(self.place.host)
+        return _SftpLeg(transport, client, path, at, facts=facts, host=self.place.host)
+
+
+class _SftpLeg:
+    """One opened file. See `transfer.Leg`."""
+
+    def __init__(
+        self, transport: Transport, client: SFTPClient, path: str, at: int, *, facts: _Facts, host: str
+    ) -> None:
+        self.start = at
+        self._at = at
+        self._transport = transport
+        self._client = client
+        self._path = path
+        self._facts = facts
+        self._host = host
+        self._file = client.open(path, "rb")
+        self._file.seek(at)
+        if facts.size is not None:
+            self._file.prefetch(facts.size, max_concurrent_requests=IN_FLIGHT)
+
+    def read(self, count: int, /) -> bytes:
+        """See `transfer.Leg.read`."""
+        with _translated(self._host):
+            data = self._file.read(min(count, BUFFER_BYTES))
+        self._at += len(data)
+        return data
+
+    def ending(self) -> Ending:
+        """See `transfer.Leg.ending`: proof is that size and time are what they were, and that the size came."""
+        size = self._facts.size
+        if size is not None and self._at < size:
+            raise Cut
+        with _translated(self._host):
+            after = _Facts.of(self._client.stat(self._path))
+        if after != self._facts or (size is not None and self._at > size):
+            raise changed(self._host)
+        if size is None or after.changed is None:
+            return Ending(
+                None,
+                "The server does not tell size and time of the file, so nobody can tell whether all of it arrived.",
+            )
+        return Ending("size")
+
+    def close(self) -> None:
+        """See `transfer.Leg.close`."""
+        with suppress(OSError, EOFError):
+            self._transport.close()
+
+
+def _listed(client: SFTPClient, folder: str) -> Iterator[tuple[str, str]]:
+    """Time and name of the files in a folder."""
+    for entry in client.listdir_iter(folder or "."):
+        if entry.st_mode is None or stat.S_ISREG(entry.st_mode):
+            yield f"{entry.st_mtime or 0:020d}", entry.filename
+
+
+def _key_of(login: Login) -> PKey:
+    """The private key, of whichever type it is. Raises UnreadableFile: private_key_not_valid."""
+    import paramiko  # noqa: PLC0415
+
+    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
+        with suppress(paramiko.SSHException, ValueError, IndexError, UnicodeError):
+            return kind.from_private_key(io.StringIO(login.private_key), login.password or None)
+    raise UnreadableFile(
+        "private_key_not_valid",
+        "The private key of this source cannot be read.",
+        "Paste the whole file, from -----BEGIN to -----END, of an Ed25519, ECDSA or RSA key; "
+        "if it has a passphrase, give it as the password.",
+    )
+
+
+@contextmanager
+def _translated(host: str) -> Iterator[None]:
+    """paramiko's errors in the port's words."""
+    from paramiko import SSHException  # noqa: PLC0415
+    from paramiko.ssh_exception import IncompatiblePeer  # noqa: PLC0415
+
+    try:
+        yield
+    except IncompatiblePeer:
+        raise UnreadableFile(
+            "encryption_failed",
+            f"{host} and we could not agree on encryption.",
+            "The server offers outdated methods only; whoever runs it has to update it.",
+        ) from None
+    except (SSHException, EOFError):
+        raise Cut from None
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.EACCES}:
+            raise UnreadableFile(
+                "file_not_found",
+                f"There is no such file on {host}, or this login may not read it.",
+                "Check the path and the login; if they are right, the file has not been put there, or was removed.",
+            ) from None
+        raise
