@@ -25,6 +25,9 @@ from contactsync.model.contact import Audit, Contact, Source
 
 texts = st.text(max_size=20)
 emails = st.sampled_from(["ada@example.com", "ADA@example.com", "zoë@example.com", "bob@example.org"])
+labels = st.fixed_dictionaries({}, optional={"label": st.sampled_from(["home", "work"])})
+entries = st.builds(lambda value, label: {"value": value, **label}, emails, labels)
+email_lists = st.lists(entries, min_size=1, max_size=3, unique_by=lambda entry: entry["value"].lower())
 row_fields = st.fixed_dictionaries(
     {},
     optional={
@@ -33,6 +36,7 @@ row_fields = st.fixed_dictionaries(
         "age": st.integers(-(2**63), 2**63 - 1),
         "member": st.booleans(),
         "email": emails | st.none(),
+        "urls": email_lists,
         "phone": st.sampled_from([{"value": "+31612345678", "text": "06 12345678"}]) | st.none(),
     },
 )
@@ -42,7 +46,8 @@ stored_fields = st.fixed_dictionaries(
         "name": texts,
         "organization": texts,
         "notes": texts,
-        "emails": st.lists(emails.map(lambda value: {"value": value}), min_size=1, max_size=3),
+        "emails": email_lists,
+        "urls": email_lists,
     },
 )
 RULES = Rules("a1", "s1", "r2", "2026-11-22T09:00:00+00:00", "override", "three_way")
@@ -125,6 +130,19 @@ def test_an_update_keeps_what_it_does_not_say(stored: dict[str, Any], row: dict[
         assert (contact.version, contact.segments, contact.sources["other"]) == (4, ("vip",), others)
         assert (contact.audit.created_by, contact.audit.updated_by) == ("member:m1", "run:r2")
         assert is_applied(a_row(row), contact, RULES)
+
+
+@given(stored=email_lists, row=email_lists)
+def test_a_list_says_all_that_the_row_says_and_loses_only_what_the_row_speaks_of(
+    stored: list[dict[str, Any]], row: list[dict[str, Any]]
+) -> None:
+    after = overlay({"emails": stored}, {"emails": row}, only_empty=False)[0]["emails"]
+    said = [entry["value"].lower() for entry in after]
+    assert said[: len(row)] == [entry["value"].lower() for entry in row]
+    assert len(set(said)) == len(said)
+    spoken_of = {entry.get("label") for entry in row}
+    for entry in stored:
+        assert entry["value"].lower() in said or entry.get("label") in spoken_of
 
 
 @given(row=row_fields)

@@ -25,6 +25,9 @@ from contactsync.model.contact import Audit, Contact, Fields, Source
 from contactsync.model.field import PRIMARIES
 
 Existing = Literal["override", "skip", "fill_empty"]
+Entry = dict[str, Any]
+"""One value of a list: `{"value": …}`, with `label` where it has one, with `text` for a phone as it was typed."""
+LISTS = frozenset(PRIMARIES.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +194,7 @@ def overlay(base: Fields, row: Fields, *, only_empty: bool) -> tuple[Fields, dic
     """Lay the fields of a row over those of a contact.
 
     A value of None empties its field. A singular key (`email`) reads and writes the first value of its list
-    (`emails`); the others stay.
+    (`emails`); the others stay. A list of a row replaces as much of the stored list as it speaks of.
 
     Returns:
         The fields as they become, and `{field: [from, to]}` for each that differs.
@@ -199,50 +202,67 @@ def overlay(base: Fields, row: Fields, *, only_empty: bool) -> tuple[Fields, dic
     fields = dict(base)
     changes: dict[str, list[Any]] = {}
     for key, value in row.items():
-        list_key = PRIMARIES.get(key)
-        if list_key is not None:
-            _overlay_primary(fields, changes, list_key, value, only_empty=only_empty)
+        list_key = PRIMARIES.get(key, key)
+        current = fields.get(list_key)
+        if only_empty and not is_empty(current):
             continue
-        current = fields.get(key)
-        if current == value or (only_empty and not is_empty(current)):
-            continue
-        if value is None:
-            del fields[key]
+        if list_key != key:
+            after = _with_primary(list_key, current or [], value)
+        elif key in LISTS and value is not None:
+            after = _with_list(list_key, current or [], value)
         else:
-            fields[key] = value
-        changes[key] = [current, value]
+            after = value
+        if after == current:
+            continue
+        if after is None:
+            del fields[list_key]
+        else:
+            fields[list_key] = after
+        changes[list_key] = [current, after]
     return fields, changes
 
 
-def _overlay_primary(
-    fields: Fields, changes: dict[str, list[Any]], list_key: str, value: Any, *, only_empty: bool
-) -> None:
-    before: list[dict[str, Any]] = fields.get(list_key) or []
+def _with_primary(list_key: str, before: list[Entry], value: Any) -> list[Entry] | None:
+    """The list with another first value, or without its first if the value is None; None if nothing is left."""
     if value is None:
-        after = before[1:]
-        if not before or only_empty:
-            return
-    else:
-        entry = value if list_key == "phones" else {"value": value}
-        if before:
-            if only_empty or _same_value(list_key, before[0]["value"], entry["value"]):
-                return
-            if "label" in before[0]:
-                entry = {**entry, "label": before[0]["label"]}
-        rest = [other for other in before[1:] if not _same_value(list_key, other["value"], entry["value"])]
-        after = [entry, *rest]
-    if after:
-        fields[list_key] = after
-    else:
-        del fields[list_key]
-    changes[list_key] = [before or None, after or None]
+        return before[1:] or None
+    entry = value if list_key == "phones" else {"value": value}
+    if before and _same_value(list_key, before[0], entry):
+        return before
+    if before and "label" in before[0]:
+        entry = {**entry, "label": before[0]["label"]}
+    return [entry, *(other for other in before[1:] if not _same_value(list_key, other, entry))]
 
 
-def _same_value(list_key: str, one: Any, other: Any) -> bool:
+def _with_list(list_key: str, before: list[Entry], row: list[Entry]) -> list[Entry]:
+    """The row's values, then those stored ones that the row does not speak of.
+
+    A labelled value of the row speaks of the stored value under its label; the unlabelled ones speak of as many
+    unlabelled stored ones, in order. A value that means the same stays as it was spelled.
+    """
+    labels = {entry.get("label") for entry in row}
+    unlabelled = sum("label" not in entry for entry in row)
+    after = []
+    for entry in row:
+        same = (other for other in before if _same_value(list_key, other, entry))
+        kept = next((other for other in same if other.get("label") == entry.get("label")), None)
+        after.append(kept or entry)
+    for other in before:
+        if "label" not in other and unlabelled:
+            unlabelled -= 1
+        elif other.get("label", "") not in labels and not any(
+            _same_value(list_key, other, kept) for kept in after
+        ):
+            after.append(other)
+    return after
+
+
+def _same_value(list_key: str, one: Entry, other: Entry) -> bool:
     """Whether two values of a list mean the same: spelling alone is no change."""
-    if one == other:
+    a, b = one["value"], other["value"]
+    if a == b:
         return True
-    return list_key == "emails" and email_key(one) == email_key(other)
+    return list_key == "emails" and email_key(a) == email_key(b)
 
 
 def is_empty(value: Any) -> bool:

@@ -8,13 +8,13 @@ it recognises those that it has made already. `notify` is in `journeys.finishing
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import get_args
+from typing import BinaryIO, get_args
 
 from contactsync.control import Control
 from contactsync.core.mapping import Mapper, compile_mapping, resolve_mapping
-from contactsync.core.parsing import cut, detect
+from contactsync.core.parsing import Detected, cut, detect, to_utf8
 from contactsync.errors import Cancelled, InvalidRequest, UnreadableFile
 from contactsync.journeys.chunks import map_chunk
 from contactsync.journeys.finishing import finish
@@ -79,20 +79,15 @@ def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
     run = _enter(control, message, "parse")
     sync = control.sync(run.account_id, run.sync_id).value
     files = RunFiles(runs, run.account_id, run.id)
-    with runs.open(files.source, length=SAMPLE_BYTES) as stream:
-        sample = stream.read()
-    size = runs.size(files.source) or 0
-    columns = [rule.column for rule in sync.mapping if isinstance(rule, ColumnMapping)]
-    detected = detect(
-        sample,
-        complete=size <= len(sample),
-        requested=sync.format,
-        mapped_columns=[column for column in columns if isinstance(column, str)],
-    )
+    detected = _detect(sync, runs, files.source)
     width = detected.width
     _check_mapping(sync, detected.header, width, control.fields(run.account_id))
-    with runs.open(files.source) as stream:
-        chunks = list(cut(iter(partial(stream.read, COPY_BYTES), b""), detected.dialect, width=width))
+    key = files.source
+    if not detected.dialect.is_utf8:
+        key = files.text
+        _transcode(runs, files.source, key, detected.dialect.encoding)
+    with runs.open(key) as stream:
+        chunks = list(cut(_blocks(stream), detected.dialect, width=width))
     rows = sum(chunk.rows for chunk in chunks)
     if not rows:
         raise UnreadableFile(
@@ -103,7 +98,7 @@ def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
     units = units_for(rows, rows_each=UNIT_ROWS)
     files.save_manifest(
         Manifest(
-            key=files.source,
+            key=key,
             dialect=detected.dialect,
             header=detected.header,
             width=width,
@@ -233,6 +228,30 @@ def _copy(source: Source, runs: Objects, key: str) -> tuple[str, str | None]:
             out.write(data)
         proof = stream.proof
     return digest.hexdigest(), proof
+
+
+def _detect(sync: Sync, runs: Objects, key: str) -> Detected:
+    """How the file is written, by its first bytes and by what the sync states."""
+    with runs.open(key, length=SAMPLE_BYTES) as stream:
+        sample = stream.read()
+    columns = [rule.column for rule in sync.mapping if isinstance(rule, ColumnMapping)]
+    return detect(
+        sample,
+        complete=(runs.size(key) or 0) <= len(sample),
+        requested=sync.format,
+        mapped_columns=[column for column in columns if isinstance(column, str)],
+    )
+
+
+def _transcode(runs: Objects, source: str, text: str, encoding: str) -> None:
+    """The same text in UTF-8, which is all that the later steps read."""
+    with runs.open(source) as stream, runs.writer(text) as out:
+        for block in to_utf8(_blocks(stream), encoding):
+            out.write(block)
+
+
+def _blocks(stream: BinaryIO) -> Iterator[bytes]:
+    return iter(partial(stream.read, COPY_BYTES), b"")
 
 
 def _check_mapping(sync: Sync, header: list[str] | None, width: int, fields: Mapping[str, FieldSpec]) -> None:
