@@ -252,6 +252,7 @@ def test_a_look_at_a_run_survives_a_bus_that_is_still_away(api, monkeypatch):
 def test_a_sync_runs_again_and_changes_nothing(api):
     first = imported(api)
     sync_id = first["sync_id"]
+    api.world.clock.advance(timedelta(seconds=1))
     answer = api.post(f"/syncs/{sync_id}/runs")
     assert answer.status == 202
     execute(api.world, answer.json["id"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from contactsync.journeys import telling
+from contactsync.journeys import importing, telling
 
 MAPPING: list[dict[str, Any]] = [
     {"column": "email", "field": "email"},
@@ -180,6 +180,43 @@ def test_a_page_looks_at_a_bounded_number_of_rows(api, monkeypatch):
     assert api.get(f"/runs/{run_id}/rows?outcome=rejected").json["next"] is not None
     assert all_pages(api, f"/runs/{run_id}/rows", outcome="rejected") == []
     assert len(all_pages(api, f"/runs/{run_id}/rows", outcome="added")) == 10
+
+
+def test_an_empty_row_is_skipped_not_refused(api):
+    run_id = import_rows(api, "email,phone,name\nada@example.com,,Ada\n,,\n")
+    rows = {row["row"]: row["outcome"] for row in all_pages(api, f"/runs/{run_id}/rows")}
+    assert rows == {2: "added", 3: "skipped"}
+
+
+def test_rows_that_a_failed_run_never_came_to_are_not_said_to_be_applied(api, monkeypatch):
+    def broken(*_args):
+        raise RuntimeError
+
+    monkeypatch.setattr(type(api.world.contacts), "write", broken)
+    run_id = import_rows(api)
+    run = api.get(f"/runs/{run_id}").json
+    assert (run["status"], run["counts"]["added"]) == ("failed", 0)
+    outcomes = [row["outcome"] for row in all_pages(api, f"/runs/{run_id}/rows")]
+    assert sorted(outcomes) == ["rejected", "skipped", "skipped", "skipped"]
+
+
+def test_rows_of_a_plan_that_nobody_began_to_apply_are_not_said_to_be_applied(api):
+    body = {"source": {"kind": "paste", "text": ROWS}, "mapping": MAPPING}
+    run_id = api.post("/imports", body).json["run"]["id"]
+    control, account_id = api.world.control, api.account.account_id
+    cancel = {"status": "cancelled"}
+    guard = importing.guard
+
+    def cancelled(message, **ports):
+        answer = guard(message, **ports)
+        control.close_run(account_id, run_id, lambda run: run.model_copy(update=cancel))
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importing, "guard", cancelled)
+        api.world.execute(control.run(account_id, run_id).value)
+    outcomes = [row["outcome"] for row in all_pages(api, f"/runs/{run_id}/rows")]
+    assert sorted(outcomes) == ["rejected", "skipped", "skipped", "skipped"]
 
 
 def test_refused_rows_come_as_a_file_to_mend_and_import_again(api):
