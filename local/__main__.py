@@ -50,6 +50,7 @@ def main() -> int:
         settings = Settings(
             home=Path(".local"),
             ports=Ports.starting_at(options.port),
+            rehearse=True,
             functions={"ALLOW_HOSTS": options.allow_hosts} if options.allow_hosts else {},
         )
         with Stack(settings) as stack:

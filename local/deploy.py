@@ -1,5 +1,6 @@
 """Deploy template.yaml to the emulator: build the layer, package, translate SAM offline, create the stack."""
 
+import compileall
 import hashlib
 import io
 import json
@@ -80,6 +81,8 @@ def build_layer(cache: Path) -> Path:
             shutil.copytree(LAYER_SOURCE / "contactsync", built / "contactsync", ignore=ignored)
             for entry in dependencies.iterdir():
                 (built / entry.name).symlink_to(entry)
+            place = layer / "python" / "contactsync"  # for tracebacks
+            compileall.compile_dir(str(built / "contactsync"), ddir=str(place), quiet=1)
             _move_into_place(built.parent, layer)
     return layer
 

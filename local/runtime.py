@@ -68,7 +68,16 @@ class _RuntimeApi(ThreadingHTTPServer):
         self.waiting: queue.Queue[_Invocation | None] = queue.Queue()  # None: the sandbox is gone
         self.current: _Invocation | None = None
         self.init_error: bytes | None = None
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        """Let go of the waiting sandbox and of the port, soon: to wait for it would take half a second each."""
+        self.waiting.put(None)
+        threading.Thread(target=self._close, daemon=True).start()
+
+    def _close(self) -> None:
+        self.shutdown()
+        self.server_close()
 
     @property
     def address(self) -> str:
@@ -234,9 +243,7 @@ class Sandbox:
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
-        self._api.waiting.put(None)
-        self._api.shutdown()
-        self._api.server_close()
+        self._api.close()
         self._log.close()
 
 

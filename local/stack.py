@@ -29,9 +29,11 @@ from local import accounts, deploy, emulator
 from local.front import Front
 from local.inbox import Inbox
 from local.problem import Problem
+from local.rehearsal import rehearse
 
 DEFAULT_PORT = 8600
 MAIL_SENDER = "contact-sync@example.com"
+REHEARSAL = "rehearsal@example.com"
 _START_TIMEOUT_S = 20
 
 
@@ -64,6 +66,7 @@ class Settings:
     """home: a folder for what this stack keeps, its own alone; cache: where built layers stay for the next start.
 
     functions: environment variables for every function on top of its own.
+    rehearse: whether one small import is made before the stack counts as started.
     wait_scale: what the state machines' waits (Retry intervals too) are multiplied by.
     """
 
@@ -71,6 +74,7 @@ class Settings:
     ports: Ports = field(default_factory=lambda: Ports.starting_at(DEFAULT_PORT))
     cache: Path = deploy.ROOT / ".local" / "layers"
     functions: dict[str, str] = field(default_factory=dict)
+    rehearse: bool = False
     wait_scale: float = 1.0
     say: Callable[[str], None] = print
 
@@ -151,6 +155,8 @@ class Stack:
             upload_bucket=self.deployed.outputs["UploadsBucketName"],
             drop_bucket=self.deployed.outputs["DropBucketName"],
         )
+        if settings.rehearse:
+            rehearse(api=api, api_key=self.create_account(name="Rehearsal", email=REHEARSAL).api_key)
         told = settings.home / "stack.json"
         told.write_text(json.dumps(asdict(self.facts), indent=2) + "\n", encoding="utf-8")
         self._running.callback(told.unlink, missing_ok=True)

@@ -148,9 +148,7 @@ def test_a_sandbox_ends_when_its_runtime_api_does(pool: Pool, function: Function
     """Handlers must not outlive an emulator that was killed: they have nobody to ask for work any more."""
     pid = answer(run(pool, function, "work"))["pid"]
     (sandbox,) = pool._started
-    sandbox._api.waiting.put(None)
-    sandbox._api.shutdown()
-    sandbox._api.server_close()
+    sandbox._api.close()
     wait_for(lambda: not sandbox.alive, within_s=5, what="the end of the sandbox")
     with pytest.raises(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
