@@ -118,10 +118,9 @@ def _report_rejects(manifest: Manifest, files: RunFiles) -> tuple[Refused, ...]:
         for reject in files.rejects(len(manifest.chunks)):
             if reject.is_blank:
                 continue
-            _count_reason(reject, reasons)
-            yield reporting.row_line(
-                reject.cells, width=manifest.width, line=reject.row, reason=reject.reason
-            )
+            reason = reject.reason(manifest.columns)
+            _count_reason(reason, reject.row, reasons)
+            yield reporting.row_line(reject.cells, width=manifest.width, line=reject.row, reason=reason)
 
     files.save_rejects_csv(lines())
     return tuple(
@@ -129,12 +128,12 @@ def _report_rejects(manifest: Manifest, files: RunFiles) -> tuple[Refused, ...]:
     )
 
 
-def _count_reason(reject: Reject, reasons: dict[str, Refused]) -> None:
-    known = reasons.get(reject.reason)
+def _count_reason(reason: str, row: int, reasons: dict[str, Refused]) -> None:
+    known = reasons.get(reason)
     if known is not None:
-        reasons[reject.reason] = known.model_copy(update={"rows": known.rows + 1})
+        reasons[reason] = known.model_copy(update={"rows": known.rows + 1})
     elif len(reasons) < REASONS_COUNTED:
-        reasons[reject.reason] = Refused(reason=reject.reason, rows=1, first_line=reject.row)
+        reasons[reason] = Refused(reason=reason, rows=1, first_line=row)
 
 
 def _mail(run: Run, sync: Sync, control: Control, mailer: Mailer, public_url: str) -> None:

@@ -90,10 +90,12 @@ class Reject:
         """A row without any content: skipped, not refused."""
         return self.problems[0][2] == BLANK
 
-    @property
-    def reason(self) -> str:
-        """All problems in one sentence each."""
-        return " ".join(message for _, _, _, message in self.problems)
+    def reason(self, columns: list[str]) -> str:
+        """Everything that is wrong, each with the name of its column."""
+        return " ".join(
+            f"{columns[column]}: {message}" if column is not None and column < len(columns) else message
+            for column, _, _, message in self.problems
+        )
 
 
 class RunFiles:

@@ -216,7 +216,7 @@ def _with_offsets(lines: Iterator[bytes], offset: int) -> Iterator[tuple[int, by
 def _refused(line: bytes, manifest: Manifest) -> RowView:
     reject = read_reject(line)
     if reject.is_blank:
-        return RowView(reject.row, "skipped", None, reject.reason)
+        return RowView(reject.row, "skipped", None, reject.reason(manifest.columns))
     columns = manifest.columns
     errors = [
         {
@@ -227,7 +227,7 @@ def _refused(line: bytes, manifest: Manifest) -> RowView:
         }
         for column, field, code, message in reject.problems
     ]
-    return RowView(reject.row, "rejected", None, reject.reason, errors)
+    return RowView(reject.row, "rejected", None, reject.reason(manifest.columns), errors)
 
 
 def _outcomes(files: RunFiles, run: Run, unit: int) -> Callable[[Decision], RowView]:
