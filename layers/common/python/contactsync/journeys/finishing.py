@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contactsync.control import Control
 from contactsync.core import mailing, reporting
 from contactsync.errors import Busy, NotFound
-from contactsync.journeys.runfiles import Manifest, Reject, RunFiles
+from contactsync.journeys.runfiles import Manifest, RunFiles
 from contactsync.journeys.units import Applying, rules_of
 from contactsync.model.message import Failure, Finishing, Notified
 from contactsync.model.run import Counts, Refused, Run, RunProblem, Status
