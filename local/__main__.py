@@ -50,7 +50,7 @@ def main() -> int:
         settings = Settings(
             home=Path(".local"),
             ports=Ports.starting_at(options.port),
-            rehearse=True,
+            rehearse=not options.cold,
             functions={"ALLOW_HOSTS": options.allow_hosts} if options.allow_hosts else {},
         )
         with Stack(settings) as stack:
@@ -89,6 +89,11 @@ def _options() -> argparse.Namespace:
         "--allow-hosts",
         default=os.environ.get("ALLOW_HOSTS", ""),
         help="private hosts that sources may read, host:port separated by commas (default: $ALLOW_HOSTS, or none)",
+    )
+    parser.add_argument(
+        "--cold",
+        action="store_true",
+        help="be ready a few seconds earlier, without the trial import that warms the functions",
     )
     return parser.parse_args()
 

@@ -64,7 +64,7 @@ def started(tmp_path: Path) -> "subprocess.Popen[str]":
     # The repository's code, but another place for what it keeps.
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "local", "--port", str(four_free_ports())],
+        [sys.executable, "-m", "local", "--cold", "--port", str(four_free_ports())],
         cwd=tmp_path,
         env=environment,
         stdout=subprocess.PIPE,
