@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from contactsync.core.planning import Row, Unchanged
 from contactsync.journeys import importing, telling
+from contactsync.journeys.runfiles import Reject, RunFiles
+from contactsync.model.run import Counts
 
 MAPPING: list[dict[str, Any]] = [
     {"column": "email", "field": "email"},
@@ -180,6 +183,23 @@ def test_a_page_looks_at_a_bounded_number_of_rows(api, monkeypatch):
     assert api.get(f"/runs/{run_id}/rows?outcome=rejected").json["next"] is not None
     assert all_pages(api, f"/runs/{run_id}/rows", outcome="rejected") == []
     assert len(all_pages(api, f"/runs/{run_id}/rows", outcome="added")) == 10
+
+
+def test_pages_go_on_across_chunks_and_units(api):
+    """Each part of a large run's files has positions of its own: none is lost or told twice at a seam."""
+    run_id = import_rows(api)
+    files = RunFiles(api.world.runs, api.account.account_id, run_id)
+    manifest = files.manifest()
+    files.save_manifest(manifest.model_copy(update={"chunks": manifest.chunks * 3, "units": 2}))
+    for chunk in range(3):
+        rejects = [Reject(10 * chunk + n, ["x"], [(0, "email", "bad", "Bad.")]).line() for n in range(3)]
+        files.save_mapped(chunk, [], rejects, Counts(rows=3, rejected=3))
+    for unit in range(2):
+        rows = [Row(f"{unit:016x}{n:016x}", 100 * (unit + 1) + n, "", {}) for n in range(3)]
+        files.save_plan(unit, [Unchanged(row).line() for row in rows])
+    expected = [0, 1, 2, 10, 11, 12, 20, 21, 22, 100, 101, 102, 200, 201, 202]
+    for limit in (1, 2, 4, 50):
+        assert [row["row"] for row in all_pages(api, f"/runs/{run_id}/rows", limit=limit)] == expected
 
 
 def test_an_empty_row_is_skipped_not_refused(api):
