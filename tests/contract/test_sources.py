@@ -110,10 +110,9 @@ class TestSftp(SourceContract):
     def served(self, request, authority, tmp_path) -> Iterator[Served]:
         login, keys = Login("ann", SECRET), []
         if request.param != "password":
-            keys = [asyncssh.generate_private_key(request.param)]
-            login = Login(
-                "ann", SECRET, keys[0].export_private_key("openssh", passphrase=SECRET, rounds=50).decode()
-            )
+            keys = [key_of(request.param)]
+            protected = {"passphrase": SECRET, "rounds": 50} if request.param == "ssh-ed25519" else {}
+            login = Login("ann", SECRET, keys[0].export_private_key("openssh", **protected).decode())
         with sftp_server(tmp_path, password=SECRET, keys=keys) as port:
             guard = guard_for(port, authority)
 

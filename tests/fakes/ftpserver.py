@@ -58,7 +58,7 @@ def ftp_server(
         thread.join(10)
 
 
-class _ImplicitHandler(TLS_FTPHandler):  # type: ignore[misc] pyftpdlib has no types
+class _ImplicitHandler(TLS_FTPHandler):  # type: ignore[misc]  # pyftpdlib has no types
     """TLS from the first byte on, as on port 990."""
 
     def handle(self) -> None:
