@@ -28,7 +28,8 @@ Import two contacts, look at the run (the sync's latest_run), list the contacts:
 
   curl -s {api}/v1/contacts -H 'Authorization: Bearer {api_key}'
 
-The mail about the run is at {inbox}. Ctrl-C stops everything; what was imported is gone then.
+The mail about the run is at {inbox}. What was imported is gone when the stack stops.
+Ctrl-C stops everything
 """
 
 _BODY = (
