@@ -2,11 +2,13 @@
 
 import csv
 import io
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from contactsync.api import representations
 from contactsync.core.planning import Row, Unchanged
 from contactsync.journeys import importing, telling
 from contactsync.journeys.runfiles import Reject, RunFiles
@@ -98,6 +100,17 @@ def test_an_account_sees_only_its_own(api, stranger):
     assert stranger.get("/contacts").json["items"] == []
     assert stranger.get("/contacts?email=ada@example.com").json["items"] == []
     assert stranger.get("/syncs").json["items"] == []
+
+
+def test_a_page_of_large_contacts_ends_before_an_answer_would_burst(api):
+    large = "email,phone,name\n" + "".join(f"p{n}@example.com,,{'x' * 30_000}\n" for n in range(150))
+    upload_id = api.post("/uploads", {"filename": "large.csv"}).json["upload_id"]
+    api.world.uploads.put(api.world.control.upload(api.account.account_id, upload_id).key, large.encode())
+    import_rows(api, source={"kind": "upload", "upload_id": upload_id})
+    first = api.get("/contacts?limit=150")
+    assert len(json.dumps(first.text).encode()) < 6_000_000
+    assert 1 < len(first.json["items"]) < 150
+    assert len({contact["id"] for contact in all_pages(api, "/contacts", limit=150)}) == 150
 
 
 # Page tokens
@@ -257,6 +270,21 @@ def test_a_large_report_is_fetched_from_the_bucket(api, monkeypatch):
     answer = api.get(f"/runs/{run_id}/rejects.csv")
     assert answer.status == 303
     assert f"{run_id}/rejects.csv" in answer.headers["location"]
+
+
+def test_a_page_of_rows_with_much_to_say_ends_early_too(api, monkeypatch):
+    run_id = import_rows(api)
+    expected = [row["row"] for row in all_pages(api, f"/runs/{run_id}/rows")]
+    monkeypatch.setattr(representations, "LISTING_BYTES", 10)
+    assert len(api.get(f"/runs/{run_id}/rows").json["items"]) == 1
+    assert [row["row"] for row in all_pages(api, f"/runs/{run_id}/rows")] == expected
+
+
+def test_a_report_that_grows_when_it_is_quoted_is_fetched_from_the_bucket(api):
+    run_id = import_rows(api)
+    files = RunFiles(api.world.runs, api.account.account_id, run_id)
+    api.world.runs.put(files.rejects_csv, b'"",' * 1_300_000)
+    assert api.get(f"/runs/{run_id}/rejects.csv").status == 303
 
 
 @pytest.mark.parametrize("path", ["rejects.csv", "rows"])
