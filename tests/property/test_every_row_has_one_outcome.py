@@ -49,7 +49,7 @@ rows = st.lists(cells, min_size=len(NAMES), max_size=len(NAMES))
 
 def mapper(empty_cells: Any = "ignore", order: list[int] | None = None):
     places = order or list(range(len(NAMES)))
-    entries = [{"column": places.index(n), "field": NAMES[n]} for n in range(len(NAMES))]
+    entries = [{"column": places.index(n), "field": NAMES[n]} for n in places]
     rules = resolve_mapping(entries, None, FIELDS, identity_field="email", width=len(NAMES))
     return compile_mapping(
         rules,
@@ -121,8 +121,6 @@ def test_the_same_row_maps_the_same_and_its_values_map_to_themselves(row):
 
 @given(row=rows)
 def test_no_reason_repeats_a_cell(row):
-    outcome = MAPPERS["ignore"].map(row)
+    outcome = MAPPERS["ignore"].map([f"Quixote{cell}Quixote" if cell else "" for cell in row])
     if isinstance(outcome, Rejected):
-        said = " ".join(message for *_, message in outcome.problems)
-        for cell in row:
-            assert len(cell) < 12 or cell not in said
+        assert "Quixote" not in " ".join(message for *_, message in outcome.problems)
