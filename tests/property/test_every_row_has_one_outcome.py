@@ -44,7 +44,20 @@ cells = st.one_of(
     ),
     st.from_regex(r"\A[0-9+\-./ @a-z]{1,20}\Z"),
 )
-rows = st.lists(cells, min_size=len(NAMES), max_size=len(NAMES))
+GOOD = {
+    "email": ["ada@example.com", "Zoë@example.com"],
+    "emails.work": ["", "ada@work.example.com", "ADA@example.com"],
+    "phone": ["", "06-12345678"],
+    "phones.mobile": ["", "+31 6 1234 5678"],
+    "birthday": ["", "1990-05-17", "3/4/2024"],
+    "url": ["", "example.com"],
+    "points": ["", "1.234"],
+    "rate": ["", "1.234,50"],
+    "member": ["", "ja"],
+    "size": ["", "s"],
+}
+good_rows = st.tuples(*(st.sampled_from(GOOD.get(name, ["", " x", "a\n"])) for name in NAMES)).map(list)
+rows = st.one_of(good_rows, st.lists(cells, min_size=len(NAMES), max_size=len(NAMES)))
 
 
 def mapper(empty_cells: Any = "ignore", order: list[int] | None = None):
