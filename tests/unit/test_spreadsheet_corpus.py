@@ -1,12 +1,15 @@
 """Every workbook of the corpus: its rows where the corpus or its name gives them, its refusal where it is none."""
 
 import csv
+import json
 
 import pytest
 
+from contactsync.core.parsing import Damaged
 from contactsync.core.spreadsheet import Workbook
 from contactsync.errors import UnreadableFile
 from tests.corpus import corpus
+from tests.workbooks import packed, parts_of, sheet_of
 
 REFUSED = {".xls": "old_workbook", ".ods": "opendocument"}
 
@@ -125,3 +128,11 @@ def test_the_rows_are_those_of_the_converted_file(name):
     for ours, theirs in zip(found, expected, strict=True):
         plain = [cell.capitalize() if cell in {"TRUE", "FALSE"} else cell for cell in ours]
         assert plain + [""] * (len(theirs) - len(ours)) == theirs
+
+
+def test_naughty_strings_survive_in_cells():
+    naughty = [
+        text for text in json.loads(corpus("naughty-strings/blns.json").read_text(encoding="utf-8")) if text
+    ]
+    book = Workbook(packed(parts_of(sheet_of([["x", text] for text in naughty]))))
+    assert [row[1][1] for row in book.rows() if not isinstance(row, Damaged)] == naughty
