@@ -13,10 +13,10 @@ import io
 import logging
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from contactsync.errors import UnreadableFile
 from contactsync.ports import Ending, SourceStream
@@ -191,6 +191,9 @@ class _SftpLeg:
         self._file = client.open(path, "rb")
         self._file.seek(at)
         if facts.size is not None:
+            file: Any = self._file
+            # its thread would print what it trips over when the connection breaks; the reader sees that as well
+            file._prefetch_thread = _quietly(file._prefetch_thread)  # noqa: SLF001
             self._file.prefetch(facts.size, max_concurrent_requests=IN_FLIGHT)
 
     def read(self, count: int, /) -> bytes:
@@ -220,6 +223,14 @@ class _SftpLeg:
         """See `transfer.Leg.close`."""
         with suppress(OSError, EOFError):
             self._transport.close()
+
+
+def _quietly(request: Callable[..., None]) -> Callable[..., None]:
+    def attempt(*arguments: Any) -> None:
+        with suppress(OSError, EOFError):
+            request(*arguments)
+
+    return attempt
 
 
 def _listed(client: SFTPClient, folder: str) -> Iterator[tuple[str, str]]:
