@@ -87,7 +87,19 @@ def test_after_a_cut_the_rest_is_asked_for(stub, farewell):
 
     stub.on_retrieve = mend
     assert fetched(source(stub.port)) == (TEXT, "size")
-    assert "REST 700000" in stub.commands or farewell == "RST"
+    assert "REST 634464" in stub.commands or farewell == "RST"
+
+
+def test_another_file_of_the_same_size_and_second_is_noticed(stub):
+    stub.cut_at = 700_000
+
+    def replace() -> None:
+        if sum(command.startswith("RETR") for command in stub.commands) > 1:
+            stub.cut_at, stub.content = None, TEXT[::-1]
+
+    stub.on_retrieve = replace
+    with pytest.raises(Busy, match="changed"):
+        fetched(source(stub.port))
 
 
 def test_a_server_without_rest_begins_anew(stub):
