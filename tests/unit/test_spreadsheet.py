@@ -263,3 +263,31 @@ def test_no_bytes_break_the_reader(noise, at):
     whole[at : at + len(noise)] = noise
     with suppress(UnreadableFile):
         list(Workbook(io.BytesIO(whole)).rows())
+
+
+SCRAPS = st.sampled_from(
+    [b"", b'"', b"<", b">", b"/", b"&", b"=", b"-1", b"1e999", b"9" * 12, b' t="s"', b's="-1"', b"[h]", b";"]
+)
+SOUND = parts_of(
+    '<row r="1"><c r="A1" s="0" t="s"><v>0</v></c><c s="0"><v>1</v></c></row>',
+    strings="<si><t>a</t></si>",
+    formats=["0.0"],
+)
+
+
+@given(st.sampled_from(sorted(SOUND)), st.floats(0, 1), st.integers(0, 6), SCRAPS | st.binary(max_size=3))
+def test_no_part_breaks_the_reader(name, where, length, scrap):
+    part = bytearray(SOUND[name].encode())
+    at = round(where * len(part))
+    part[at : at + length] = scrap
+    with suppress(UnreadableFile):
+        book = Workbook(packed({**SOUND, name: bytes(part)}))
+        list(book.rows())
+        book.warnings([])
+
+
+def test_parts_are_utf_8_or_utf_16_whatever_they_claim():
+    sheet = '<?xml version="1.0" encoding="{}"?><worksheet><sheetData><row><c t="str"><v>Zoë</v></c></row></sheetData></worksheet>'
+    for encoding, claim in [("utf-8", "UTF-99"), ("utf-8-sig", "UTF-8"), ("utf-16", "UTF-16")]:
+        parts = {**SOUND, "xl/worksheets/sheet1.xml": sheet.format(claim).encode(encoding)}
+        assert list(Workbook(packed(parts)).rows()) == [(1, ["Zoë"])]

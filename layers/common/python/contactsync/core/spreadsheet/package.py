@@ -9,6 +9,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import IO, Any, BinaryIO
 from xml.parsers import expat
 
@@ -27,6 +28,9 @@ _BLOCK_BYTES = 64 << 10
 _FED_BYTES = 8 << 10
 """What is parsed before rows are handed on. Few bytes can name long shared strings, so few are taken at a time."""
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_UTF_16 = frozenset({b"\xff\xfe", b"\xfe\xff"})
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError, OSError)
+"""What zipfile raises over bytes that are no sound zip file."""
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 
 StartHandler = Callable[[str, dict[str, str]], None]
@@ -41,7 +45,7 @@ class Package:
         _refuse_ole(file)
         try:
             self._zip = zipfile.ZipFile(_Bounded(file))
-        except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, OSError):
+        except _DAMAGE:
             raise damaged() from None
         self._parts: dict[str, zipfile.ZipInfo] = {}
         for info in self._zip.infolist():
@@ -67,7 +71,7 @@ class Package:
                     if total > bound:
                         raise too_large()
                     yield block
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError):
+        except _DAMAGE:
             raise damaged() from None
 
     def parse(
@@ -93,7 +97,10 @@ class Package:
         Element names come without their prefixes. Raises UnreadableFile for what is no well-formed XML, or has a
         document type.
         """
-        parser = expat.ParserCreate()
+        blocks = self.blocks(name)
+        first = next(blocks, b"")
+        # a workbook's XML has one of these two encodings, whatever it claims
+        parser = expat.ParserCreate("utf-16" if first[:2] in _UTF_16 else "utf-8")
         parser.buffer_text = True
         parser.StartDoctypeDeclHandler = _refuse_doctype
         parser.StartElementHandler = _from_root(parser, start, end)
@@ -101,7 +108,7 @@ class Package:
             parser.CharacterDataHandler = text
         fed = 0
         try:
-            for block in self.blocks(name):
+            for block in chain([first], blocks):
                 for at in range(0, len(block), _FED_BYTES):
                     parser.Parse(block[at : at + _FED_BYTES], False)
                     yield
