@@ -33,8 +33,6 @@ _DELIMITERS = {
 _ENOUGH = 0.4
 """Below this, the best delimiter divides the lines too irregularly: they are one column."""
 _AGREED = 0.8
-_AHEAD_CHARS = 1 << 20
-"""Where to give up on a sample whose quotes are all stray."""
 _DECLARED = re.compile(r'"?sep=(.{1,8}?)"?\s*$', re.IGNORECASE)
 """The line with which Excel is told the delimiter."""
 
@@ -304,7 +302,7 @@ def _table(lines: list[str], dialect: Dialect, limit: int, width: int | None = N
     lexer = Lexer(dialect)
     records: list[tuple[int, list[str] | None]] = []
     at = begin = dialect.skip_rows
-    while at < len(lines) and len(records) < limit and lexer.looked_ahead < _AHEAD_CHARS:
+    while at < len(lines) and len(records) < limit:
         line, used = lines[at], 1
         if line.strip("\r\n"):
             cells: list[str] | Fault | None

@@ -9,6 +9,10 @@ number, which a stray one and the sound rows after it never are together. Nor ma
 (`Lexer._swallows`): two stray quotes are even, too. Otherwise its first line alone is refused
 (`unbalanced_quote`), and reading goes on at the next line. A record of one line is read leniently, as spreadsheets
 do; whether its columns are right is for mapping.
+
+No file makes this slow. A line that can open a record of several has an odd number of quotes; one that goes on
+inside it has an even number. So looking ahead ends, at the latest, where the next such line begins: every line is
+looked at ahead once, whatever the quotes.
 """
 
 from __future__ import annotations
@@ -62,8 +66,6 @@ class Lexer:
     def __init__(self, dialect: Dialect) -> None:
         self.quote = dialect.quote or NEVER
         self.escape = dialect.escape or NEVER
-        self.looked_ahead = 0
-        """Characters read in vain so far, behind quotes that turned out to be stray."""
         self._delimiter = dialect.delimiter
         self._spaces = dialect.skip_spaces
         self._between = f"{dialect.quote}{dialect.delimiter}{dialect.quote}"
@@ -151,7 +153,6 @@ class Lexer:
         else:
             if not final:
                 return 0, UNBALANCED
-        self.looked_ahead += chars
         return 1, UNBALANCED
 
     def is_evident(self, lines: list[str], width: int) -> bool:

@@ -27,10 +27,6 @@ COLUMNS = 1_000
 """The most columns of a row: ten times the widest address book export that we know."""
 ROWS = 10_000_000
 """The most rows of a file: ten times the largest import that the service is sized for."""
-AHEAD_BYTES = 64 << 20
-AHEAD_SHARE = 2
-"""What is read in vain behind stray quotes may come to 64 MiB and twice what was read. Ordinary damage stays far
-below: a stray quote is noticed at the next quote. Only a file made for it needs more, and it is refused."""
 CHUNK_BYTES = 8 << 20
 CHUNK_ROWS = 25_000
 """A chunk is what one worker maps at a time: some seconds of work and tens of megabytes of memory."""
@@ -88,7 +84,7 @@ def cut(
     One pass with bounded memory: some windows of text, whatever the length of a line or of a block. No chunk has
     more than `target_rows` rows, nor more than `target_bytes` unless one record does.
 
-    Raises UnreadableFile, naming the line: `line_too_long`, `too_many_rows`, `too_many_unbalanced_quotes`.
+    Raises UnreadableFile, naming the line: `line_too_long`, `too_many_rows`.
     """
     cutter = _Cutter(dialect, width, target_bytes, target_rows)
     source = _slices(blocks)
@@ -261,12 +257,6 @@ class _Cutter:
             return 1
         ahead = (_text(lines[index]) for index in range(at, len(lines)))
         used, _ = self.lexer.lines(ahead, None if self.header else self.width, final=final)
-        if self.lexer.looked_ahead > AHEAD_BYTES + AHEAD_SHARE * (self.offset + self.length):
-            raise UnreadableFile(
-                "too_many_unbalanced_quotes",
-                f"Up to line {self.line:,} too many quotation marks are not closed.",
-                "Check which character quotes text in this file, or export it again.",
-            )
         return used
 
     def _refuse_long(self, lines: list[bytes]) -> None:
@@ -319,16 +309,17 @@ def read_chunk(
                     else:
                         yield first_line + begun, cells
                 begun = at
-        # where the reader took several lines, or the data ended, the lexer decides, and the reader follows
-        taken = behind + reader.line_num
-        used, found = lexer.record(lines, begun, width)
-        if found:
-            yield _judged(found, lines[begun], first_line + begun, dialect)
-        begun = at = begun + used
-        if at != taken:
-            pending[:0] = [] if pending else [""]
-            pending.extend(shown[at:taken][::-1])
-            reader, behind = lexer.reader(pending), at
+        # where the reader took several lines, or the data ended, the lexer decides about those lines
+        at, ahead = begun, behind + reader.line_num
+        while at < ahead:
+            used, found = lexer.record(lines, at, width)
+            if found:
+                yield _judged(found, lines[at], first_line + at, dialect)
+            at += used
+        if at > ahead:
+            del pending[ahead - at :]
+        behind = at - reader.line_num
+        begun = at
 
 
 def _judged(
