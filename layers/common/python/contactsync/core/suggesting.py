@@ -84,7 +84,7 @@ def _by_name(name: str) -> Suggestion | None:
     if name in table:
         return Suggestion(table[name], EXACT)
     words = name.split()
-    if not words or _aspects().intersection(words):
+    if not words:
         return None
     rest, label, number = _undressed(words)
     field = table.get(rest)
@@ -243,7 +243,3 @@ def _labels() -> dict[str, str]:
 
 def _noise() -> frozenset[str]:
     return _words(synonyms.NOISE)
-
-
-def _aspects() -> frozenset[str]:
-    return _words(synonyms.ASPECTS)

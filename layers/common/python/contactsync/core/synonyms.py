@@ -149,6 +149,3 @@ NOISE = """
     number, value, principal, principale, hoofd, haupt
 """
 """Words beside a name that change nothing."""
-
-ASPECTS = "type, label, service, display, yomi, phonetic, verified, status, opt, consent, hash, source, kana"
-"""Words that turn a name into something about the value, which is not the value."""
