@@ -1,0 +1,56 @@
+"""The same file again writes nothing: told by what is asked of the table, and by what stands in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from local.stack import Stack
+from tests.customer import Customer
+from tests.journeys import traces
+from tests.journeys.imports import LATER, ROWS, import_on_first, import_on_second
+from tests.second_interpreter import SecondInterpreter
+
+pytestmark = pytest.mark.stack
+
+WRITES = (
+    "PartiQLInsert",
+    "PartiQLUpdate",
+    "PartiQLDelete",
+    "PutItem",
+    "UpdateItem",
+    "DeleteItem",
+    "BatchWriteItem",
+)
+
+
+def contact_writes(second: SecondInterpreter, stack: Stack) -> list[str]:
+    """The write requests that have reached the contacts table, statement by statement."""
+    table = f"table/{stack.deployed.outputs['ContactsTableName']}"
+    return [call.action for call in second.calls if call.resource == table and call.action.endswith(WRITES)]
+
+
+def test_the_same_file_again_asks_for_no_write(
+    customer: Customer, second: SecondInterpreter, stack: Stack
+) -> None:
+    import_on_second(second, customer, ROWS)
+    assert contact_writes(second, stack) == ["dynamodb:PartiQLInsert"] * 4
+    second.calls.clear()
+    run = import_on_second(second, customer, ROWS)
+    assert (run.counts.unchanged, run.counts.rejected, run.counts.skipped) == (4, 1, 1)
+    assert contact_writes(second, stack) == []
+
+
+def test_what_changed_alone_is_written(customer: Customer, second: SecondInterpreter, stack: Stack) -> None:
+    import_on_second(second, customer, ROWS)
+    second.calls.clear()
+    run = import_on_second(second, customer, LATER)
+    assert (run.counts.added, run.counts.updated, run.counts.unchanged) == (1, 1, 2)
+    assert sorted(contact_writes(second, stack)) == ["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"]
+
+
+def test_the_same_file_again_leaves_every_attribute_as_it_was(customer: Customer, stack: Stack) -> None:
+    import_on_first(customer, ROWS)
+    before = traces.contacts(stack, customer.account_id)
+    assert len(before) == 4
+    assert import_on_first(customer, ROWS)["counts"]["unchanged"] == 4
+    assert traces.contacts(stack, customer.account_id) == before

@@ -1,0 +1,87 @@
+"""One account sees nothing of another: every route, asked with somebody else's ids, on the whole stack."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from contactsync.api.routes import ROUTES, Route
+from local.stack import Stack
+from tests.customer import Customer
+from tests.journeys.imports import ROWS, import_on_first, request
+
+pytestmark = pytest.mark.stack
+
+MISSING = "0" * 25
+
+
+@pytest.fixture(scope="module")
+def owner(stack: Stack) -> tuple[Customer, dict[str, str]]:
+    """A customer with contacts, and one id of everything that they have."""
+    owner = Customer.of(stack)
+    run = import_on_first(owner, ROWS)
+    contact = owner.contacts()[0]
+    return owner, {
+        "sync_id": run["sync_id"],
+        "run_id": run["id"],
+        "contact_id": contact["id"],
+        "upload_id": owner.upload("theirs.csv", ROWS.encode()),
+    }
+
+
+@pytest.fixture(scope="module")
+def stranger(stack: Stack) -> Customer:
+    """Somebody with a key of their own, and nothing else."""
+    return Customer.of(stack)
+
+
+def asked(customer: Customer, route: Route, ids: dict[str, str]) -> tuple[int, str]:
+    path = re.sub(r"<(\w+)>", lambda name: ids[name[1]], route.path)
+    body: dict[str, Any] = {"json": {}} if route.method == "POST" else {}
+    answer = customer.request(route.method, path, **body, allow_redirects=False)
+    return answer.status_code, answer.text
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_no_route_tells_or_touches_anything_of_another(
+    owner: tuple[Customer, dict[str, str]], stranger: Customer, route: Route
+) -> None:
+    _, ids = owner
+    status, text = asked(stranger, route, ids)
+    assert [held for held in ids.values() if held in text] == []
+    assert "example.com" not in text
+    if "<" in route.path:
+        assert status == 404
+        assert (status, text) == asked(stranger, route, dict.fromkeys(ids, MISSING))
+    elif route.method == "GET":
+        assert status == 200
+        assert json.loads(text).get("items", []) == [] or route.path == "/fields"
+
+
+def test_another_s_upload_cannot_be_imported(
+    owner: tuple[Customer, dict[str, str]], stranger: Customer
+) -> None:
+    _, ids = owner
+
+    def refused(upload_id: str) -> str:
+        theirs = {**request("", stranger), "source": {"kind": "upload", "upload_id": upload_id}}
+        answer = stranger.request("POST", "/imports", json=theirs)
+        assert answer.status_code == 422
+        return answer.text
+
+    assert refused(ids["upload_id"]) == refused(MISSING)
+
+
+def test_the_same_person_is_two_contacts_with_unlike_ids(
+    owner: tuple[Customer, dict[str, str]], stack: Stack
+) -> None:
+    """An id that was the same for everybody would tell who else has this person."""
+    customer, _ = owner
+    another = Customer.of(stack)
+    import_on_first(another, ROWS)
+    mine, theirs = ({contact["id"] for contact in each.contacts()} for each in (customer, another))
+    assert len(mine) == len(theirs) == 4
+    assert mine.isdisjoint(theirs)
