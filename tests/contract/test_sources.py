@@ -111,8 +111,7 @@ class TestSftp(SourceContract):
         login, keys = Login("ann", SECRET), []
         if request.param != "password":
             keys = [key_of(request.param)]
-            protected = {"passphrase": SECRET, "rounds": 50} if request.param == "ssh-ed25519" else {}
-            login = Login("ann", SECRET, keys[0].export_private_key("openssh", **protected).decode())
+            login = Login("ann", private_key=keys[0].export_private_key().decode())
         with sftp_server(tmp_path, password=SECRET, keys=keys) as port:
             guard = guard_for(port, authority)
 

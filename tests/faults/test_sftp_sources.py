@@ -98,12 +98,14 @@ def test_a_private_key_that_cannot_be_read_is_said_so(folder, text):
         assert code_of(source(port, login=Login("ann", SECRET, text or " "))) == "private_key_not_valid"
 
 
-def test_a_private_key_without_its_passphrase_is_said_so(folder):
+def test_a_private_key_needs_its_passphrase(folder):
     key = asyncssh.generate_private_key("ssh-ed25519")
     text = key.export_private_key(passphrase=SECRET, rounds=50).decode()
     with sftp_server(folder, keys=[key]) as port:
         assert code_of(source(port, login=Login("ann", "", text))) == "private_key_not_valid"
         assert code_of(source(port, login=Login("ann", "wrong", text))) == "private_key_not_valid"
+        with source(port, login=Login("ann", SECRET, text)).open() as stream:
+            assert stream.body.read() == TEXT
 
 
 # completeness
