@@ -307,6 +307,19 @@ def test_a_value_cannot_add_lines_of_its_own():
         assert to_fields(found.card)["notes"] == evil.replace("\r\n", "\n")
 
 
+@pytest.mark.parametrize("version", ["2.1", "3.0", "4.0"])
+def test_no_fold_makes_a_value_end_its_card(version):
+    for padding in range(160):
+        fields = {
+            "name": "Ada",
+            "notes": f"{'a' * padding}é END:VCARD",
+            "job_title": "b" * padding + "END:VCARD",
+        }
+        (found,) = read_cards([serialise(from_fields(fields, version=version)).encode()])
+        assert isinstance(found, Found)
+        assert to_fields(found.card) == fields
+
+
 def test_columns_are_stable_and_wide_enough():
     two = from_fields(
         {"name": "Ada", "emails": [{"value": "a@example.com", "label": "work"}, {"value": "b@example.com"}]}

@@ -23,17 +23,20 @@ PROPERTIES = 2_000
 SHOWN_BYTES = 200
 _BLOCK_BYTES = 256 << 10
 
-_BEGIN = re.compile(rb"(?:\xef\xbb\xbf)?[ \t]*BEGIN[ \t]*:[ \t]*VCARD[ \t]*", re.IGNORECASE)
-_END = re.compile(rb"[ \t]*END[ \t]*:[ \t]*VCARD[ \t]*", re.IGNORECASE)
+_BEGIN = re.compile(rb"(?:\xef\xbb\xbf)?BEGIN[ \t]*:[ \t]*VCARD[ \t]*", re.IGNORECASE)
+_END = re.compile(rb"END[ \t]*:[ \t]*VCARD[ \t]*", re.IGNORECASE)
 _VERSION = re.compile(rb"VERSION[^:\n]*:(.*)", re.IGNORECASE)
 _AGENT = re.compile(rb"(?:[\w-]+\.)?AGENT\b[^:]*:[ \t]*", re.IGNORECASE)
 _FORMATTED_NAME = re.compile(rb"(?:[\w-]+\.)?FN\b[^:]*:(.*)", re.IGNORECASE)
-_HEAD = re.compile(rb'(?:[\w-]+\.)?([\w/-]+)[ \t]*((?:;(?:[^":]|"[^"]*+")*+)?):')
+_NAME = re.compile("(?:([\\w\x80-\U0010ffff-]+)\\.)?([\\w/\x80-\U0010ffff-]+)[ \\t]*", re.ASCII)
+_HEAD = re.compile(rb'(?:[\w\x80-\xff-]+\.)?([\w/\x80-\xff-]+)[ \t]*((?:;(?:[^":]|"[^"]*+")*+)?):')
 _QUOTED_PRINTABLE = re.compile(rb"\bQUOTED-PRINTABLE\b", re.IGNORECASE)
 _BASE64 = re.compile(rb"\b(?:BASE64|ENCODING=B)\b", re.IGNORECASE)
 _BASE64_LINE = re.compile(rb"[A-Za-z0-9+/]++={0,2}[ \t]*")
 _PIECE = re.compile(r'(?:[^";]|"[^"]*+"?)++')
 _ITEM = re.compile(r'(?:[^",]|"[^"]*+"?)++')
+_CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
+_NOT_IN_NAME = re.compile('[";:,]')
 _RUNS_ON = frozenset({b"NOTE", b"LABEL", b"ADR"})
 """Values that exporters write over several lines without folding them."""
 
@@ -206,10 +209,11 @@ def _parsed(text: str) -> Property | None:
         return None
     head = text[:end]
     pieces = _PIECE.findall(head) if '"' in head else [piece for piece in head.split(";") if piece]
-    group, _, name = pieces.pop(0).strip().rpartition(".") if pieces else ("", "", "")
-    if not name or not name.isprintable() or " " in name:
+    named = _NAME.fullmatch(pieces.pop(0)) if pieces else None
+    if named is None:
         return None
-    return Property(name, text[end + 1 :], tuple(_param(piece) for piece in pieces), group)
+    params = tuple(param for piece in pieces if any((param := _param(piece))[1]) or param[0])
+    return Property(named[2], text[end + 1 :], params, named[1] or "")
 
 
 def _end_of_head(text: str) -> int:
@@ -227,7 +231,10 @@ def _end_of_head(text: str) -> int:
 
 
 def _param(piece: str) -> Param:
+    """`name=value,"value"`, or a bare word. What cannot be written again where it stands is left out."""
+    piece = _CONTROLS.sub("", piece)
     name, equals, values = piece.partition("=")
-    if not equals:
-        return "", (piece.strip(),)
-    return name.strip(), tuple(item.strip().replace('"', "") for item in _ITEM.findall(values))
+    name = _NOT_IN_NAME.sub("", name).strip()
+    if not equals or not name:
+        return "", (piece.replace('"', "").strip(),)
+    return name, tuple(item.replace('"', "").strip() for item in _ITEM.findall(values)) or ("",)

@@ -31,6 +31,7 @@ _SINGLES = {
 }
 """Properties, and the fields that are read from them."""
 _QUOTE_NEEDED = re.compile(r"[,;:]")
+_ENDS_CARD = re.compile(r"(?:BEGIN|END)[ \t]*:", re.IGNORECASE)
 _UNWRITABLE = re.compile('[\x00-\x08\x0a-\x1f\x7f"]')
 
 
@@ -238,10 +239,14 @@ def _folded(line: str) -> Iterator[str]:
 
 
 def _soft_broken(line: str) -> Iterator[str]:
-    """Quoted-printable lines that end with "=", never inside "=XX" nor within the parameters."""
+    """Quoted-printable lines that end with "=", never inside "=XX" nor within the parameters.
+
+    None begins as the end of a card does: a further line is not indented here.
+    """
     start, at = 0, line.find(":") + 1
     while len(line) - start > LINE_OCTETS:
         end = max(start + LINE_OCTETS - 1, at)
+        end += bool(_ENDS_CARD.match(line, end))
         end -= next((back for back in (1, 2) if line[end - back] == "="), 0)
         yield line[start:end] + "="
         start = end
