@@ -69,16 +69,18 @@ def _attributes(values: Mapping[str, Any]) -> dict[str, Attribute]:
 
 def value_of(typed: Attribute) -> Any:
     """Typed attribute → canonical JSON."""
-    for kind, value in typed.items():
-        if kind in _PLAIN:
-            return value
-        if kind == "M":
-            return {key: value_of(inner) for key, inner in value.items()}
-        if kind == "L":
-            return [value_of(inner) for inner in value]
-        if kind == "N":
-            return int(value)
-    return None
+    ((kind, value),) = typed.items()
+    if kind in _PLAIN:
+        return value
+    if kind == "L":
+        return [value_of(inner) for inner in value]
+    if kind == "M":
+        return _values(value)
+    return int(value) if kind == "N" else None
+
+
+def _values(typed: Mapping[str, Attribute]) -> dict[str, Any]:
+    return {key: inner["S"] if "S" in inner else value_of(inner) for key, inner in typed.items()}
 
 
 def item_of(account_id: str, contact: Contact) -> Item:
@@ -106,7 +108,7 @@ def contact_of(item: Mapping[str, Attribute]) -> Contact:
     return Contact(
         id=item["sk"]["S"],
         version=int(item["v"]["N"]),
-        fields={key: value_of(value) for key, value in item["f"]["M"].items()},
+        fields=_values(item["f"]["M"]),
         audit=Audit(item["ca"]["S"], item["cb"]["S"], item["ua"]["S"], item["ub"]["S"]),
         sources={sync_id: _source_of(source["M"]) for sync_id, source in item["s"]["M"].items()},
         segments=tuple(sorted(item["g"]["SS"])) if "g" in item else (),
