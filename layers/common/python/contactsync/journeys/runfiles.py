@@ -38,6 +38,8 @@ T = TypeVar("T")
 
 READ_BYTES = 1 << 20
 BLANK = "blank_row"
+MENTION = b",null]"
+"""How the line of a row ends that was refused, but whose identity is known: its contact is not missing."""
 
 
 class Manifest(BaseModel):
@@ -66,6 +68,8 @@ class PlanSummary(BaseModel):
 
     counts: Counts
     digest: str
+    stored: int = 0
+    found: int = 0
 
     @property
     def writes(self) -> bool:
