@@ -15,6 +15,8 @@ REQUIREMENTS := layers/common/python/requirements.txt
 SOURCES = $(wildcard $(PACKAGE) functions local tests bench)
 
 export UV_PYTHON_DOWNLOADS := never
+# As pip does: what the system trusts (a company's own proxy, too) is trusted here.
+export UV_SYSTEM_CERTS ?= 1
 export UV_CACHE_DIR ?= $(if $(HOME),$(HOME)/.cache/uv,$(CURDIR)/.cache/uv)
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= eu-west-1

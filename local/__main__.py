@@ -28,7 +28,8 @@ Import two contacts, look at the run (the sync's latest_run), list the contacts:
 
   curl -s {api}/v1/contacts -H 'Authorization: Bearer {api_key}'
 
-The mail about the run is at {inbox}. Ctrl-C stops everything; what was imported is gone then.
+The mail about the run is at {inbox}. What was imported is gone when the stack stops.
+Ctrl-C stops everything
 """
 
 _BODY = (
@@ -50,7 +51,7 @@ def main() -> int:
         settings = Settings(
             home=Path(".local"),
             ports=Ports.starting_at(options.port),
-            rehearse=True,
+            rehearse=not options.cold,
             functions={"ALLOW_HOSTS": options.allow_hosts} if options.allow_hosts else {},
         )
         with Stack(settings) as stack:
@@ -89,6 +90,11 @@ def _options() -> argparse.Namespace:
         "--allow-hosts",
         default=os.environ.get("ALLOW_HOSTS", ""),
         help="private hosts that sources may read, host:port separated by commas (default: $ALLOW_HOSTS, or none)",
+    )
+    parser.add_argument(
+        "--cold",
+        action="store_true",
+        help="be ready a few seconds earlier, without the trial import that warms the functions",
     )
     return parser.parse_args()
 

@@ -63,7 +63,7 @@ def main() -> None:
     try:
         asyncio.run(_serve(port, functions))
     finally:
-        pool.close()
+        functions.close()
 
 
 async def _serve(port: int, functions: "Functions") -> None:
@@ -82,6 +82,8 @@ async def _serve(port: int, functions: "Functions") -> None:
         loop.add_signal_handler(number, ending.set)
     threading.Thread(target=_listen_to_parent, args=(functions, loop, ending), daemon=True).start()
     await serve(app, config, shutdown_trigger=ending.wait)
+    functions.close()
+    os._exit(0)  # at once: none of the emulator's threads has anything left to finish
 
 
 def _listen_to_parent(functions: "Functions", loop: asyncio.AbstractEventLoop, ending: asyncio.Event) -> None:
@@ -110,6 +112,10 @@ class Functions:
         body = json.loads(outcome.payload) if outcome.payload else None
         answer = {"body": body, "log": outcome.log}
         return answer | {"error": True, "function_error": "Unhandled"} if outcome.failed else answer
+
+    def close(self) -> None:
+        """End every sandbox."""
+        self._pool.close()
 
     def warm(self, name: str) -> None:
         """Start a sandbox of the function, so that its first event does not wait for the imports."""

@@ -26,6 +26,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda
 
 from contactsync import bootstrap, config
 from contactsync.adapters import wire
+from functions.api import handler as api
 from local import deploy
 from local.stack import Stack
 from tests.waiting import wait_for
@@ -36,9 +37,9 @@ LIMIT_S = 60
 
 
 class Call(NamedTuple):
-    """One request that a step sent to AWS, in the words of a role: action and resource."""
+    """One request that a function sent to AWS, in the words of a role: action and resource."""
 
-    step: str
+    function: str
     action: str
     resource: str
 
@@ -58,7 +59,7 @@ class SecondInterpreter:
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.executions: list[Execution] = []
-        self._step = ""
+        self._acting = ""
         definition = re.sub(
             r"\$\{(\w+)FunctionArn\}",
             lambda found: f"arn:aws:lambda:{REGION}:123456789012:function:{found[1].lower()}",
@@ -94,20 +95,29 @@ class SecondInterpreter:
     def invoke(self, parameters: dict[str, Any], **_: Any) -> dict[str, Any]:
         """What Lambda does with an invocation: the handler's answer, or its error by name."""
         word = parameters["FunctionName"].rpartition(":")[2]
-        self._step = word
         handler = importlib.import_module(f"functions.{word}.handler")
         context = SimpleNamespace(function_name=word, aws_request_id=f"request-{len(self.calls)}")
         try:
-            answer = handler.lambda_handler(json.loads(parameters["Payload"]), context)
+            with self.acting_as(word):
+                answer = handler.lambda_handler(json.loads(parameters["Payload"]), context)
         except Exception as error:  # noqa: BLE001 - as Lambda, which reports whatever comes
             payload = {"errorType": type(error).__name__, "errorMessage": str(error), "stackTrace": []}
             return {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": payload}
         return {"StatusCode": 200, "Payload": json.loads(json.dumps(answer))}
 
+    @contextmanager
+    def acting_as(self, word: str) -> Iterator[None]:
+        """What is asked of AWS meanwhile, the function `word` asks."""
+        before, self._acting = self._acting, word
+        try:
+            yield
+        finally:
+            self._acting = before
+
     def note(self, action: str, resource: str) -> None:
-        """Remember a request of the step under way."""
-        if self._step:
-            self.calls.append(Call(self._step, action, resource))
+        """Remember a request of the function at work."""
+        if self._acting:
+            self.calls.append(Call(self._acting, action, resource))
 
 
 def executed(service: Any, definition: Mapping[str, Any], message: Mapping[str, Any]) -> tuple[str, Any]:
@@ -165,7 +175,7 @@ def _environment(stack: Stack) -> dict[str, str]:
 
 def _forget_settings() -> None:
     """Adapters and settings are made once a process; here they must be made again."""
-    for module in (bootstrap, config):
+    for module in (bootstrap, config, api):
         for made_once in vars(module).values():
             if hasattr(made_once, "cache_clear"):
                 made_once.cache_clear()
@@ -186,7 +196,7 @@ def _noting(call: Callable[..., Any], second: SecondInterpreter, needs: Needs) -
 
 
 def _of_wire(_: Any, operation: str, body: bytes) -> Iterator[tuple[str, str]]:
-    """DynamoDB's requests: batches and transactions need what their parts need."""
+    """DynamoDB's and EventBridge's requests: batches and transactions need what their parts need."""
     request = json.loads(body)
     match operation:
         case "BatchExecuteStatement":
@@ -199,6 +209,10 @@ def _of_wire(_: Any, operation: str, body: bytes) -> Iterator[tuple[str, str]]:
             for item in request["TransactItems"]:
                 [(kind, write)] = item.items()
                 yield f"dynamodb:{kind}Item", f"table/{write['TableName']}"
+        case "PutEvents":
+            yield from (
+                (f"events:{operation}", f"bus/{entry['EventBusName']}") for entry in request["Entries"]
+            )
         case _:
             yield f"dynamodb:{operation}", f"table/{request['TableName']}"
 

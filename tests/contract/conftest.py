@@ -54,10 +54,10 @@ def ministack_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def dynamodb_local_url() -> Iterator[str]:
     """AWS's own DynamoDB Local: slow and the most faithful. It is not ours to ship, so it is optional."""
-    home = os.environ.get(DYNAMODB_LOCAL)
-    if not home or not (Path(home) / "DynamoDBLocal.jar").exists() or not shutil.which("java"):
+    home = _dynamodb_local_home()
+    if home is None:
         pytest.skip(
-            f"DynamoDB Local was not asked for: set {DYNAMODB_LOCAL} to the folder of its jar, and have Java 17"
+            f"No test ran on DynamoDB Local: set {DYNAMODB_LOCAL} to the folder of its jar, and have Java 17"
         )
     port = _free_port()
     command = ["java", f"-Djava.library.path={home}/DynamoDBLocal_lib", "-jar", f"{home}/DynamoDBLocal.jar"]

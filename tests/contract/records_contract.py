@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def put(name: str, expected: int = 0, /, **document: object) -> Put:
     return Put(key(name), document, expected)
 
 
-def names(records: Records, prefix: str, **options: object) -> list[str]:
+def names(records: Records, prefix: str, **options: Any) -> list[str]:
     return [record.key.name for record in records.page("acc1", prefix, **options).records]
 
 

@@ -351,6 +351,12 @@ class _Handler(BaseHTTPRequestHandler):
         except (DropConnection, OSError):
             self._drop()
 
+    def handle_expect_100(self) -> bool:
+        """As in the base class, at once: S3's clients wait a second for it."""
+        go_on = super().handle_expect_100()
+        self.wfile.flush()
+        return go_on
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 the base class named it
         pass
 

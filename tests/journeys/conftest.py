@@ -1,9 +1,12 @@
 """Customers for the journeys."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from local.stack import Stack
 from tests.customer import Customer
+from tests.second_interpreter import SecondInterpreter, second_interpreter
 
 
 @pytest.fixture
@@ -16,3 +19,10 @@ def customer(stack: Stack) -> Customer:
 def other_customer(stack: Stack) -> Customer:
     """Another one, who must never see the first one's contacts."""
     return Customer.of(stack)
+
+
+@pytest.fixture
+def second(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecondInterpreter]:
+    """The state machine under the other interpreter, on the services of the stack."""
+    with second_interpreter(stack, monkeypatch) as interpreter:
+        yield interpreter

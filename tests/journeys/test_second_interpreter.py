@@ -1,9 +1,6 @@
 """The state machine means the same to two interpreters: ministack, which carries the stack, and moto."""
 
 import json
-import uuid
-from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -12,69 +9,15 @@ import pytest
 import yaml
 from moto import mock_aws
 
-from contactsync import bootstrap
 from contactsync.journeys import importing
-from contactsync.journeys.asking import World, start_import
-from contactsync.model.account import ALL_PERMISSIONS, Caller
-from contactsync.model.run import Run
 from local import deploy
 from local.asl_lint import COMPARISONS, INTRINSICS, STATES, findings
 from local.stack import Stack
-from tests.architecture.template import permissions
 from tests.customer import Customer
-from tests.second_interpreter import SecondInterpreter, executed, second_interpreter
+from tests.journeys.imports import HEADER_ONLY, LATER, ROWS, import_on_first, import_on_second
+from tests.second_interpreter import SecondInterpreter, executed
 
 pytestmark = pytest.mark.stack
-
-ROWS = """\
-email,name,phone
-ada@example.com,Ada Lovelace,020 7946 0018
-bob@example.com,"Bob, the
-first",
-nobody,No Address,
-zoe@example.com,Zoë,
-bob@example.com,Bob the Second,
-cem@example.com,Cem,+90 212 555 01 23
-"""
-LATER = ROWS.replace("Zoë", "Zoé").replace("cem@", "cemal@")
-HEADER_ONLY = "email,name,phone\n"
-
-
-@pytest.fixture
-def second(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecondInterpreter]:
-    with second_interpreter(stack, monkeypatch) as interpreter:
-        yield interpreter
-
-
-def request(text: str, customer: Customer) -> dict[str, Any]:
-    return {
-        "name": "People",
-        "source": {"kind": "paste", "text": text},
-        "format": {"kind": "csv"},
-        "mapping": [{"column": key, "field": key} for key in ("email", "name", "phone")],
-        "identity": {"field": "email"},
-        "notify": {"emails": [customer.email], "on": "every_run"},
-    }
-
-
-def import_on_first(customer: Customer, text: str) -> dict[str, Any]:
-    """As a customer does, through the API; the run when it has ended."""
-    return customer.wait_for_run(customer.post("/imports", request(text, customer), expect=202)["run"]["id"])
-
-
-def import_on_second(second: SecondInterpreter, customer: Customer, text: str) -> Run:
-    """The same for this customer, with the second interpreter in the place of the bus."""
-    world = World(
-        control=bootstrap.control(),
-        contacts=bootstrap.contacts(),
-        runs=bootstrap.runs(),
-        uploads=bootstrap.uploads(),
-        bus=second,
-        clock=bootstrap.clock(),
-    )
-    caller = Caller(account_id=customer.account_id, member_id="m1", permissions=ALL_PERMISSIONS)
-    _, run = start_import(world, caller, request(text, customer), uuid.uuid4().hex)
-    return bootstrap.control().run(run.account_id, run.id).value
 
 
 def listed(customer: Customer) -> list[Any]:
@@ -204,41 +147,3 @@ def test_the_sample_holds_all_that_the_lint_allows():
     assert {word for word in COMPARISONS if f"{word}:" not in text} == set()
     assert {word for word in INTRINSICS if f"States.{word}(" not in text} == set()
     assert {kind for kind in STATES if f"Type: {kind}" not in text} == {"Task"}, "import.asl.yaml has those"
-
-
-def test_each_step_s_role_allows_all_that_the_step_asks_for(
-    stack: Stack, other_customer: Customer, second: SecondInterpreter, monkeypatch: pytest.MonkeyPatch
-):
-    import_on_second(second, other_customer, ROWS)
-    monkeypatch.setattr(importing, "SMALL_ROWS", 2)
-    import_on_second(second, other_customer, LATER)
-    import_on_second(second, other_customer, HEADER_ONLY)
-    names = {physical: logical for logical, physical in stack.deployed.resources.items()}
-    refused = {
-        call._replace(resource=resource)
-        for call in second.calls
-        if not _allowed(call.step, call.action, resource := _arn(call.resource, names))
-    }
-    assert second.calls
-    assert refused == set()
-
-
-def _arn(resource: str, names: dict[str, str]) -> str:
-    """`bucket/<name>/<key>` as a role of the template spells it: `${RunsBucket.Arn}/<key>`."""
-    kind, _, rest = resource.partition("/")
-    name, _, inner = rest.partition("/")
-    if kind == "identity":
-        return "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${MailIdentity}"
-    return f"${{{names[name]}.Arn}}" + (f"/{inner}" if inner else "")
-
-
-def _allowed(step: str, action: str, resource: str) -> bool:
-    return any(
-        permission.role == step and action in permission.actions and _matches(resource, allowed)
-        for permission in permissions()
-        for allowed in permission.resources
-    )
-
-
-def _matches(resource: str, allowed: str) -> bool:
-    return resource == allowed or (allowed.endswith("*") and fnmatchcase(resource, allowed))

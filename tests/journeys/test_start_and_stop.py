@@ -3,11 +3,14 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -59,12 +62,12 @@ def listening(pids: set[int]) -> set[str]:
 
 
 @pytest.fixture
-def started(tmp_path: Path) -> "subprocess.Popen[str]":
+def started(tmp_path: Path) -> "Iterator[subprocess.Popen[str]]":
     """`python -m local` in a directory of its own, ready."""
     # The repository's code, but another place for what it keeps.
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "local", "--port", str(four_free_ports())],
+        [sys.executable, "-m", "local", "--cold", "--port", str(four_free_ports())],
         cwd=tmp_path,
         env=environment,
         stdout=subprocess.PIPE,
@@ -75,7 +78,10 @@ def started(tmp_path: Path) -> "subprocess.Popen[str]":
     told = tmp_path / ".local" / "stack.json"
     wait_for(lambda: told.exists() or process.poll() is not None, within_s=90, what="the start of the stack")
     assert process.poll() is None, process.stdout and process.stdout.read()
-    return process
+    yield process
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
 
 
 def four_free_ports() -> int:
@@ -110,6 +116,28 @@ def test_nothing_stays_behind(
         assert not (tmp_path / ".local" / "stack.json").exists()
         assert "Traceback" not in said
         assert len(re.findall(r"^  curl ", said, re.MULTILINE)) == 3
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the commands are curl's")
+def test_the_printed_commands_work_as_they_are(started: "subprocess.Popen[str]") -> None:
+    assert started.stdout is not None
+    said = "".join(iter(started.stdout.readline, "Ctrl-C stops everything\n"))
+    commands = re.findall(r"^  (curl (?:.*\\\n)*.*)$", said, re.MULTILINE)
+
+    def answer(command: str) -> Any:
+        return json.loads(subprocess.run(["bash", "-c", command], capture_output=True, check=True).stdout)
+
+    start, look, contacts = commands
+    run_id = answer(start)["run"]["id"]
+
+    def run() -> Any:
+        (sync,) = answer(look)["items"]
+        assert sync["latest_run"]["id"] == run_id
+        return sync["latest_run"] if sync["latest_run"]["finished_at"] else None
+
+    assert wait_for(run, within_s=60, what="the end of the run")["status"] == "succeeded"
+    names = [contact["fields"]["name"] for contact in answer(contacts)["items"]]
+    assert sorted(names) == ["Ada Example", "Grace Example"]
 
 
 def alive(pid: int) -> bool:

@@ -2,12 +2,17 @@
 
 import csv
 import io
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from contactsync.api import representations
+from contactsync.core.planning import Row, Unchanged
 from contactsync.journeys import importing, telling
+from contactsync.journeys.runfiles import Reject, RunFiles
+from contactsync.model.run import Counts
 
 MAPPING: list[dict[str, Any]] = [
     {"column": "email", "field": "email"},
@@ -97,6 +102,17 @@ def test_an_account_sees_only_its_own(api, stranger):
     assert stranger.get("/syncs").json["items"] == []
 
 
+def test_a_page_of_large_contacts_ends_before_an_answer_would_burst(api):
+    large = "email,phone,name\n" + "".join(f"p{n}@example.com,,{'x' * 30_000}\n" for n in range(150))
+    upload_id = api.post("/uploads", {"filename": "large.csv"}).json["upload_id"]
+    api.world.uploads.put(api.world.control.upload(api.account.account_id, upload_id).key, large.encode())
+    import_rows(api, source={"kind": "upload", "upload_id": upload_id})
+    first = api.get("/contacts?limit=150")
+    assert len(json.dumps(first.text).encode()) < 6_000_000
+    assert 1 < len(first.json["items"]) < 150
+    assert len({contact["id"] for contact in all_pages(api, "/contacts", limit=150)}) == 150
+
+
 # Page tokens
 
 
@@ -182,6 +198,23 @@ def test_a_page_looks_at_a_bounded_number_of_rows(api, monkeypatch):
     assert len(all_pages(api, f"/runs/{run_id}/rows", outcome="added")) == 10
 
 
+def test_pages_go_on_across_chunks_and_units(api):
+    """Each part of a large run's files has positions of its own: none is lost or told twice at a seam."""
+    run_id = import_rows(api)
+    files = RunFiles(api.world.runs, api.account.account_id, run_id)
+    manifest = files.manifest()
+    files.save_manifest(manifest.model_copy(update={"chunks": manifest.chunks * 3, "units": 2}))
+    for chunk in range(3):
+        rejects = [Reject(10 * chunk + n, ["x"], [(0, "email", "bad", "Bad.")]).line() for n in range(3)]
+        files.save_mapped(chunk, [], rejects, Counts(rows=3, rejected=3))
+    for unit in range(2):
+        rows = [Row(f"{unit:016x}{n:016x}", 100 * (unit + 1) + n, "", {}) for n in range(3)]
+        files.save_plan(unit, [Unchanged(row).line() for row in rows])
+    expected = [0, 1, 2, 10, 11, 12, 20, 21, 22, 100, 101, 102, 200, 201, 202]
+    for limit in (1, 2, 4, 50):
+        assert [row["row"] for row in all_pages(api, f"/runs/{run_id}/rows", limit=limit)] == expected
+
+
 def test_an_empty_row_is_skipped_not_refused(api):
     run_id = import_rows(api, "email,phone,name\nada@example.com,,Ada\n,,\n")
     rows = {row["row"]: row["outcome"] for row in all_pages(api, f"/runs/{run_id}/rows")}
@@ -237,6 +270,21 @@ def test_a_large_report_is_fetched_from_the_bucket(api, monkeypatch):
     answer = api.get(f"/runs/{run_id}/rejects.csv")
     assert answer.status == 303
     assert f"{run_id}/rejects.csv" in answer.headers["location"]
+
+
+def test_a_page_of_rows_with_much_to_say_ends_early_too(api, monkeypatch):
+    run_id = import_rows(api)
+    expected = [row["row"] for row in all_pages(api, f"/runs/{run_id}/rows")]
+    monkeypatch.setattr(representations, "LISTING_BYTES", 10)
+    assert len(api.get(f"/runs/{run_id}/rows").json["items"]) == 1
+    assert [row["row"] for row in all_pages(api, f"/runs/{run_id}/rows")] == expected
+
+
+def test_a_report_that_grows_when_it_is_quoted_is_fetched_from_the_bucket(api):
+    run_id = import_rows(api)
+    files = RunFiles(api.world.runs, api.account.account_id, run_id)
+    api.world.runs.put(files.rejects_csv, b'"",' * 1_300_000)
+    assert api.get(f"/runs/{run_id}/rejects.csv").status == 303
 
 
 @pytest.mark.parametrize("path", ["rejects.csv", "rows"])

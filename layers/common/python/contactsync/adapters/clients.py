@@ -56,8 +56,11 @@ def ses(region: str, *, endpoint: str | None = None) -> SESV2Client:
 
 @contextmanager
 def busy_if_transient(*, passing: frozenset[str] = frozenset()) -> Iterator[None]:
-    """Turn what botocore gave up on after its own bounded retries into Busy; all else and `passing` go through."""
-    from botocore import exceptions  # noqa: PLC0415
+    """Turn what botocore gave up on after its own bounded retries into Busy; all else and `passing` go through.
+
+    `passing` holds error codes, and names of connection errors.
+    """
+    from botocore import exceptions  # noqa: PLC0415 see the module's docstring
 
     try:
         yield
@@ -70,6 +73,8 @@ def busy_if_transient(*, passing: frozenset[str] = frozenset()) -> Iterator[None
             raise Busy(f"{error.operation_name} failed with {code or status}.") from None
         raise
     except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
+        if type(error).__name__ in passing:
+            raise
         raise Busy(f"The service could not be reached: {type(error).__name__}.") from None
 
 

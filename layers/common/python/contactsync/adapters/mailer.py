@@ -29,6 +29,7 @@ _REFUSALS = frozenset(
 _THROTTLED = frozenset(
     {"LimitExceededException", "Throttling", "ThrottlingException", "TooManyRequestsException"}
 )
+_NO_CONNECTION = frozenset({"ConnectTimeoutError", "EndpointConnectionError"})
 
 
 class SesMailer:
@@ -44,32 +45,36 @@ class SesMailer:
     def send(self, mail: Mail) -> None:
         """See `ports.Mailer.send`.
 
-        A mail that the service throttled was not sent, and is tried again. After any other failure it may have
-        been: that is MailUncertain at once.
+        A mail that the service throttled, or for which there was no connection, was not sent and is tried again.
+        After any other failure it may have been: that is MailUncertain at once.
         """
         check_address(mail.to)
         if not self._sender:
             raise MailRefused(
                 "No sender is set: give the stack the parameter MailSender, an address verified in SES."
             )
-        from botocore.exceptions import ClientError  # noqa: PLC0415 lazy, like the client
+        from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError  # noqa: PLC0415 lazy, like the client
 
+        why = ""
         for failures in range(1, self._patience.attempts + 1):
             try:
-                with busy_if_transient(passing=_THROTTLED):
+                with busy_if_transient(passing=_THROTTLED | _NO_CONNECTION):
                     self._send(mail)
                 return
             except Busy as error:
                 raise MailUncertain(str(error)) from None
+            except (ConnectTimeoutError, EndpointConnectionError):
+                why = "could not be reached for"
             except ClientError as error:
                 code = error.response.get("Error", {}).get("Code", "")
                 if code in _REFUSALS:
                     raise MailRefused(f"The mail service did not take the mail: {code}.") from None
                 if code not in _THROTTLED:
                     raise
+                why = "throttled"
             if failures < self._patience.attempts:
                 self._patience.wait(failures)
-        raise Busy(f"The mail service throttled the mail {self._patience.attempts} times.")
+        raise Busy(f"The mail service {why} the mail {self._patience.attempts} times.")
 
     def _send(self, mail: Mail) -> None:
         self._client.send_email(

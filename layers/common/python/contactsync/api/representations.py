@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from typing import Any, TypeVar
+
+import orjson
 
 from contactsync.journeys.asking import UploadPlace
 from contactsync.journeys.telling import Page, RowView, RunView, SyncView
@@ -11,12 +14,24 @@ from contactsync.model.account import Account, Caller
 from contactsync.model.contact import Contact
 from contactsync.model.field import PRIMARIES, FieldSpec
 
+LISTING_BYTES = 2_000_000
+"""Lambda's answer holds 6 MB, and the body travels in it as a JSON string, which can take twice the bytes."""
+
 T = TypeVar("T")
 
 
-def listing(page: Page[T], show: Callable[[T], dict[str, Any]], following: str | None) -> dict[str, Any]:
-    """A list; `following` is the token of the next page."""
-    return {"items": [show(item) for item in page.items], "next": following}
+def listing(
+    page: Page[T], show: Callable[[T], dict[str, Any]], token: Callable[[str | None], str | None]
+) -> dict[str, Any]:
+    """A list. It ends early, with a token to go on, where its items grow larger than an answer may be."""
+    items: list[dict[str, Any]] = []
+    size = 0
+    for item, mark in zip_longest(page.items, page.marks):
+        items.append(show(item))
+        size += len(orjson.dumps(items[-1]))
+        if size > LISTING_BYTES and mark is not None and len(items) < len(page.items):
+            return {"items": items, "next": token(mark)}
+    return {"items": items, "next": token(page.next)}
 
 
 def upload(place: UploadPlace) -> dict[str, Any]:

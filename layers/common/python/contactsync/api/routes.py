@@ -55,7 +55,7 @@ def start_import(world: World, request: Request) -> Answer:
 def list_syncs(world: World, request: Request) -> Answer:
     pager = _pager(world, request)
     page = telling.syncs(world, request.caller, after=pager.position(), limit=pager.limit())
-    return json_answer(200, show.listing(page, show.sync, pager.token(page.next)))
+    return json_answer(200, show.listing(page, show.sync, pager.token))
 
 
 def read_sync(world: World, request: Request) -> Answer:
@@ -72,7 +72,7 @@ def list_runs(world: World, request: Request) -> Answer:
     page = telling.runs(
         world, request.caller, request.ids["sync_id"], after=pager.position(), limit=pager.limit()
     )
-    return json_answer(200, show.listing(page, show.run, pager.token(page.next)))
+    return json_answer(200, show.listing(page, show.run, pager.token))
 
 
 # Runs
@@ -99,7 +99,7 @@ def list_rows(world: World, request: Request) -> Answer:
     page = telling.rows(
         world, request.caller, _ended(world, request), outcome=outcome, after=after, limit=limit
     )
-    return json_answer(200, show.listing(page, show.row, pager.token(page.next)))
+    return json_answer(200, show.listing(page, show.row, pager.token))
 
 
 def _ended(world: World, request: Request) -> Run:
@@ -125,7 +125,7 @@ def list_contacts(world: World, request: Request) -> Answer:
         page = telling.contacts_by_email(world, request.caller, pager.secret, email)
     else:
         page = telling.contacts(world, request.caller, after=after, limit=limit)
-    return json_answer(200, show.listing(page, show.contact, pager.token(page.next)))
+    return json_answer(200, show.listing(page, show.contact, pager.token))
 
 
 def read_contact(world: World, request: Request) -> Answer:

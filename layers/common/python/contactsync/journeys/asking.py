@@ -32,8 +32,9 @@ UPLOAD_KEPT = timedelta(days=7)
 UNCLAIMED = timedelta(minutes=1)
 """A run that nobody has taken up for so long may have lost its announcement."""
 MAX_ID_LENGTH = 100
-MAX_SYNC_BYTES = 200_000
-"""A record of the control table holds 400 KB, and the answer that holds the sync is a record too."""
+MAX_SYNC_BYTES = 100_000
+"""A record of the control table holds 400 KB, and the answer that holds the sync is a string in a record too, in
+which every quote is escaped twice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
+import orjson
+
 from contactsync.control import Read
 from contactsync.core import reporting
 from contactsync.core.identity import contact_id, email_key
@@ -19,7 +21,8 @@ from contactsync.model.run import Run
 from contactsync.model.sync import Sync
 
 INLINE_BYTES = 4_000_000
-"""Lambda's answer holds 6 MB, and the report travels in it as a JSON string, in which quotes take two bytes."""
+ANSWER_BYTES = 5_500_000
+"""Lambda's answer holds 6 MB, and the report travels in it as a JSON string, in which a quote takes two bytes."""
 DOWNLOAD_OPEN_S = 900
 PASSES = 3
 """A row goes through map, plan and upsert; each reports its progress."""
@@ -32,9 +35,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some items, and the position from which to go on; None at the end."""
+    """Some items, and the position from which to go on; None at the end.
+
+    `marks` has one position for each item: where to go on after it, should the page have to end there.
+    """
 
     items: Sequence[T]
+    marks: Sequence[str]
     next: str | None
 
 
@@ -96,7 +103,7 @@ def runs(world: World, caller: Caller, sync_id: str, *, after: str | None, limit
     """The runs of a sync, newest first."""
     world.control.sync(caller.account_id, sync_id)
     found, following = world.control.runs(caller.account_id, sync_id, after=after, limit=limit)
-    return Page([view(world, each) for each in found], following)
+    return Page([view(world, each) for each in found], [each.id for each in found], following)
 
 
 def sync(world: World, caller: Caller, sync_id: str) -> SyncView:
@@ -107,7 +114,8 @@ def sync(world: World, caller: Caller, sync_id: str) -> SyncView:
 def syncs(world: World, caller: Caller, *, after: str | None, limit: int) -> Page[SyncView]:
     """All syncs, newest first."""
     found, following = world.control.syncs(caller.account_id, after=after, limit=limit)
-    return Page([_sync_view(world, caller, each) for each in found], following)
+    views = [_sync_view(world, caller, each) for each in found]
+    return Page(views, [each.value.id for each in found], following)
 
 
 def view(world: World, run: Run) -> RunView:
@@ -142,12 +150,13 @@ def report(world: World, caller: Caller, run: Run) -> Report:
     size = world.runs.size(files.rejects_csv)
     if size is None:
         return Report(reporting.header_line(()), None)
-    if size > INLINE_BYTES:
-        name = f"rejects-{run.id}.csv"
-        return Report(
-            None, world.runs.presign_get(files.rejects_csv, expires_s=DOWNLOAD_OPEN_S, filename=name)
-        )
-    return Report(world.runs.get(files.rejects_csv).decode(), None)
+    if size <= INLINE_BYTES:
+        text = world.runs.get(files.rejects_csv).decode()
+        if len(orjson.dumps(text)) <= ANSWER_BYTES:
+            return Report(text, None)
+    name = f"rejects-{run.id}.csv"
+    url = world.runs.presign_get(files.rejects_csv, expires_s=DOWNLOAD_OPEN_S, filename=name)
+    return Report(None, url)
 
 
 def rows(
@@ -162,15 +171,18 @@ def rows(
     try:
         manifest = files.manifest()
     except NotFound:
-        return Page([], None)  # the run ended before its file was read
+        return Page([], [], None)  # the run ended before its file was read
     found: list[RowView] = []
+    marks: list[str] = []
     begin = _Position.read(after) if after else _Position("rejects", 0, 0)
     for looked_at, (position, row) in enumerate(_rows_from(files, manifest, run, begin)):
+        if len(marks) < len(found):
+            marks.append(str(position))
         if len(found) == limit or looked_at == LOOKED_AT_MAX:
-            return Page(found, str(position))
+            return Page(found, marks, str(position))
         if outcome is None or row.outcome == outcome:
             found.append(row)
-    return Page(found, None)
+    return Page(found, marks, None)
 
 
 class _Position(NamedTuple):
@@ -272,13 +284,14 @@ def contact(world: World, caller: Caller, wanted: str) -> Contact:
 def contacts_by_email(world: World, caller: Caller, secret: str, email: str) -> Page[Contact]:
     """The contact that this address identifies, if there is one. `secret` is the account's, hex."""
     wanted = contact_id(bytes.fromhex(secret), "email", email_key(email.strip()))
-    return Page(list(world.contacts.get(caller.account_id, [wanted]).values()), None)
+    found = list(world.contacts.get(caller.account_id, [wanted]).values())
+    return Page(found, [each.id for each in found], None)
 
 
 def contacts(world: World, caller: Caller, *, after: str | None, limit: int) -> Page[Contact]:
     """All contacts, in the order of their ids."""
     page = world.contacts.page(caller.account_id, after=after, limit=limit)
-    return Page(page.contacts, page.next)
+    return Page(page.contacts, [each.id for each in page.contacts], page.next)
 
 
 def _is_contact_id(text: str) -> bool:

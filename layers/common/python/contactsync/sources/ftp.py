@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ftplib
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -88,22 +89,20 @@ class _Facts:
 class _Control(ftplib.FTP_TLS):
     """The control connection. Data connections go to its own peer, whatever address the server names."""
 
-    def __init__(self, guard: Guard, place: Place, limits: Limits) -> None:
-        super().__init__(context=guard.tls())
-        self.host = place.host
-        self.timeout = limits.read_s
-        self._guard = guard
-        self._place = place
-        self._limits = limits
+    def __init__(self, context: ssl.SSLContext, host: str, *, timeout_s: float) -> None:
+        super().__init__(context=context)
+        self.host = host
+        self.timeout = timeout_s
 
-    def reach(self, tls: Tls) -> socket.socket:
-        """Connect. Returns the bare connection, for as long as nothing has made TLS of it."""
-        bare = self._guard.connect(self.host, self._place.port, timeout_s=self._limits.connect_s)
-        bare.settimeout(self._limits.read_s)
-        self.sock = self._guard.secured(bare, self.host) if tls == "implicit" else bare
+    def speak(self, connection: socket.socket, tls: Tls) -> None:
+        """Begin the conversation."""
+        self.sock = connection
+        if tls == "implicit":
+            with tls_refusals(self.host):
+                self.sock = self.context.wrap_socket(connection, server_hostname=self.host)
         self.af = self.sock.family
         self.file = self.sock.makefile("r", encoding=self.encoding)
-        return self.sock
+        self.welcome = self.getresp()
 
     def makepasv(self) -> tuple[str, int]:
         """Where the data connection goes: to the peer we have checked, on a port that no standard service has."""
@@ -167,18 +166,20 @@ class _Fetching:
 
     def begin(self, at: int) -> Leg:
         """A transfer from byte `at`. See `transfer.Transfer`."""
-        control = _Control(self._guard, self._place, self._limits)
+        control = _Control(self._guard.tls(), self._place.host, timeout_s=self._limits.read_s)
         try:
-            with _translated(self._place.host):
-                bare = control.reach(self._tls)
-                with cut_after(bare, self._limits.answer_s):
-                    return self._retrieve(control, at)
+            connection = self._guard.connect(
+                self._place.host, self._place.port, timeout_s=self._limits.connect_s
+            )
+            connection.settimeout(self._limits.read_s)
+            with _translated(self._place.host), cut_after(connection, self._limits.answer_s):
+                control.speak(connection, self._tls)
+                return self._retrieve(control, at)
         except BaseException:
             control.close()
             raise
 
     def _retrieve(self, control: _Control, at: int) -> Leg:
-        control.welcome = control.getresp()
         self._sign_in(control)
         control.voidcmd("TYPE I")  # before SIZE, which in text mode counts other bytes
         if not self.name:
@@ -316,7 +317,7 @@ def _translated(host: str) -> Iterator[None]:
                 "Check the path and the login; if they are right, the file has not been put there, or was removed.",
             ) from None
         raise _unexpected(host) from None
-    except (ftplib.error_proto, ftplib.error_reply, UnicodeError, ValueError):
+    except (ftplib.error_proto, ftplib.error_reply, UnicodeError):
         raise _unexpected(host) from None
 
 

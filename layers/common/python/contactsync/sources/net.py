@@ -202,7 +202,8 @@ def cut_after(sock: socket.socket, seconds: float) -> Iterator[None]:
 
     A socket's timeout starts anew with each byte, so a server that sends a byte a second would never meet it.
     """
-    line = sock.dup()  # `sock` itself may be handed over to TLS meanwhile
+    # a duplicate, because `sock` itself may be handed over to TLS meanwhile
+    line = socket.fromfd(sock.fileno(), sock.family, sock.type)
     timer = threading.Timer(seconds, _shut, [line])
     timer.daemon = True
     timer.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
 from contactsync.errors import NotFound, UnreadableFile
 from contactsync.ports import Ending, Objects, SourceStream
@@ -21,10 +22,14 @@ class StoredSource:
         """See `ports.Source.open`."""
         try:
             with self.objects.open(self.key) as body:
-                yield SourceStream(body, lambda: Ending("length"), name=self.key.rpartition("/")[2])
+                yield SourceStream(body, lambda: _ending(body), name=self.key.rpartition("/")[2])
         except NotFound:
             raise UnreadableFile(
                 "nothing_uploaded",
                 "No file has arrived for this upload.",
                 "PUT the file to the upload's url first, then start the import again.",
             ) from None
+
+
+def _ending(body: BinaryIO) -> Ending:
+    return Ending(None, "The file was not read to its end.") if body.read(1) else Ending("length")

@@ -197,7 +197,12 @@ class _Fetching:
         location = reply.headers.get("Location", "")
         if not location:
             raise unexpected(place.host, "a redirect that leads nowhere")
-        url = urljoin(url, location)
+        with suppress(UnicodeError):
+            location = location.encode("latin-1").decode()  # headers are read as Latin-1, and meant as UTF-8
+        try:
+            url = urljoin(url, location)
+        except ValueError:
+            raise unexpected(place.host, "a redirect that cannot be read") from None
         there = self._guard.place(url, SCHEMES)
         if place.scheme == "https" and there.scheme != "https":
             raise UnreadableFile(

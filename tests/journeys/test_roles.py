@@ -1,0 +1,111 @@
+"""What the functions really ask of AWS, against what the template's roles allow: an emulator enforces no role."""
+
+from fnmatch import fnmatchcase
+from typing import Any, cast
+
+import pytest
+import requests
+
+from contactsync.api.routes import ROUTES
+from contactsync.journeys import importing
+from contactsync.journeys.accounts import NewAccount
+from functions.authorize import handler as authorize
+from local.stack import Stack
+from tests.architecture.template import permissions
+from tests.calling import Client
+from tests.customer import Customer
+from tests.journeys.imports import HEADER_ONLY, LATER, ROWS, import_on_second, request
+from tests.second_interpreter import SecondInterpreter
+
+pytestmark = pytest.mark.stack
+
+
+def test_each_step_s_role_allows_all_that_the_step_asks_for(
+    stack: Stack, other_customer: Customer, second: SecondInterpreter, monkeypatch: pytest.MonkeyPatch
+):
+    import_on_second(second, other_customer, ROWS)
+    monkeypatch.setattr(importing, "SMALL_ROWS", 2)
+    import_on_second(second, other_customer, LATER)
+    import_on_second(second, other_customer, HEADER_ONLY)
+    assert refused(second, stack) == set()
+
+
+def test_the_api_s_role_allows_all_that_its_routes_ask_for(
+    stack: Stack, customer: Customer, second: SecondInterpreter
+):
+    client = Client(cast("Any", None), NewAccount(customer.account_id, "m1", customer.api_key))
+    visited = []
+
+    def ask(method: str, route: str, body: Any = None, *, expect: int, query: str = "", **ids: str) -> Any:
+        visited.append((method, route))
+        path = route
+        for name, value in ids.items():
+            path = path.replace(f"<{name}>", value)
+        with second.acting_as("api"):
+            told = client.post(path, body) if method == "POST" else client.get(path + query)
+        assert told.status == expect, f"{method} {path}: {told.text}"
+        return told.json if "json" in told.headers["content-type"] else told.text
+
+    place = ask("POST", "/uploads", {"filename": "people.csv"}, expect=201)
+    requests.request(place["method"], place["url"], data=ROWS.encode(), headers=place["headers"], timeout=30)
+    uploaded = {**request(ROWS, customer), "source": {"kind": "upload", "upload_id": place["upload_id"]}}
+    customer.wait_for_run(ask("POST", "/imports", uploaded, expect=202)["run"]["id"])
+    pasted = ask("POST", "/imports", request(LATER, customer), expect=202)
+    sync_id, run_id = pasted["sync"]["id"], pasted["run"]["id"]
+    customer.wait_for_run(run_id)
+    customer.wait_for_run(ask("POST", "/syncs/<sync_id>/runs", {}, sync_id=sync_id, expect=202)["id"])
+    ask("GET", "/syncs", expect=200)
+    ask("GET", "/syncs/<sync_id>", sync_id=sync_id, expect=200)
+    ask("GET", "/syncs/<sync_id>/runs", sync_id=sync_id, expect=200)
+    ask("GET", "/runs/<run_id>", run_id=run_id, expect=200)
+    ask("GET", "/runs/<run_id>/rejects.csv", run_id=run_id, expect=200)
+    ask("GET", "/runs/<run_id>/rows", run_id=run_id, expect=200)
+    [contact, *_] = ask("GET", "/contacts", expect=200)["items"]
+    ask("GET", "/contacts", query="?email=ada@example.com", expect=200)
+    ask("GET", "/contacts/<contact_id>", contact_id=contact["id"], expect=200)
+    ask("POST", "/fields", {"key": "shoe_size", "label": "Shoe size", "type": "integer"}, expect=201)
+    ask("GET", "/fields", expect=200)
+    ask("GET", "/account", expect=200)
+    assert {(route.method, route.path) for route in ROUTES} - set(visited) == set(), "a route was not tried"
+    assert refused(second, stack) == set()
+
+
+def test_the_authorizer_s_role_allows_all_that_it_asks_for(
+    stack: Stack, customer: Customer, second: SecondInterpreter
+):
+    event = {
+        "headers": {"Authorization": f"Bearer {customer.api_key}"},
+        "methodArn": "arn:aws:execute-api:::api/v1/GET/x",
+    }
+    with second.acting_as("authorize"):
+        assert authorize.lambda_handler(event, None)["context"]["account_id"] == customer.account_id
+    assert refused(second, stack) == set()
+
+
+def refused(second: SecondInterpreter, stack: Stack) -> set[tuple[str, str, str]]:
+    """What was asked for and no permission of the function's role covers."""
+    assert second.calls, "nothing was asked of AWS"
+    names = {physical: logical for logical, physical in stack.deployed.resources.items()}
+    asked = {(call.function, call.action, _in_template(call.resource, names)) for call in second.calls}
+    return {call for call in asked if not _allowed(*call)}
+
+
+def _in_template(resource: str, names: dict[str, str]) -> str:
+    """`bucket/<name>/<key>` as a role of the template spells it: `${RunsBucket.Arn}/<key>`."""
+    kind, _, rest = resource.partition("/")
+    name, _, inner = rest.partition("/")
+    if kind == "identity":
+        return "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${MailIdentity}"
+    return f"${{{names[name]}.Arn}}" + (f"/{inner}" if inner else "")
+
+
+def _allowed(function: str, action: str, resource: str) -> bool:
+    return any(
+        permission.role == function and action in permission.actions and _matches(resource, allowed)
+        for permission in permissions()
+        for allowed in permission.resources
+    )
+
+
+def _matches(resource: str, allowed: str) -> bool:
+    return resource == allowed or ("*" in allowed and fnmatchcase(resource, allowed))
