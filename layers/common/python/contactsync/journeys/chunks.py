@@ -5,7 +5,7 @@ from __future__ import annotations
 from contactsync.core.identity import SHARDS, shard_of
 from contactsync.core.mapping import Blank, Mapper, Rejected
 from contactsync.core.parsing import Damaged, read_chunk
-from contactsync.journeys.runfiles import BLANK, Manifest, Reject, RunFiles
+from contactsync.journeys.runfiles import BLANK, Manifest, Reject, RunFiles, mention
 from contactsync.model.run import Counts
 
 
@@ -23,9 +23,11 @@ def map_chunk(number: int, files: RunFiles, manifest: Manifest, mapper: Mapper) 
             rejects.append(Reject(item.line, item.cells, [problem]).line())
             continue
         line, cells = item
-        mapped = mapper.map(cells)
+        mapped = mapper.map(cells, line)
         if isinstance(mapped, Rejected):
             rejects.append(Reject(line, cells, mapped.problems).line())
+            if mapped.id is not None:
+                by_shard[shard_of(mapped.id)].append(mention(mapped.id, line))
         elif isinstance(mapped, Blank):
             skipped += 1
             rejects.append(Reject(line, cells, [(None, None, BLANK, "The row is empty.")]).line())

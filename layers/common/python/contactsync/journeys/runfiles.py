@@ -5,7 +5,7 @@
         source                the source's bytes
         text                  the same in UTF-8, where the source is not
         manifest.json         which of the two to read, dialect, header, where the chunks begin and end
-        rows/<chunk>.jsonl    mapped rows grouped by shard: [id, row, hash, fields]
+        rows/<chunk>.jsonl    mapped rows grouped by shard: [id, row, hash, fields]; [id, row, "", null] for a refused row
         rows/<chunk>.json     where each shard's rows lie in it, and the chunk's counts
         rejects/<chunk>.jsonl [row, [cell, …], [[column, field, code, message], …]]
         plan/<unit>.jsonl     one decision a row (`core.planning`)
@@ -272,6 +272,11 @@ def read_reject(line: bytes) -> Reject:
     """A refused row as `line()` stored it."""
     row, cells, problems = orjson.loads(line)
     return Reject(row, cells, [tuple(problem) for problem in problems])
+
+
+def mention(id_: str, row: int) -> bytes:
+    """The line of a refused row whose identity is known: nothing is done with it, but its contact is not missing."""
+    return orjson.dumps([id_, row, "", None])
 
 
 def shards_of(unit: int, units: int) -> range:
