@@ -67,7 +67,7 @@ class Add:
     def line(self) -> bytes:
         """As stored."""
         plain = ["add", self.row.id, self.row.line, self.row.hash, self.row.fields]
-        return orjson.dumps([*plain, self.over, self.claim] if self.over or self.claim else plain)
+        return orjson.dumps([*plain, self.over, _told(self.claim)] if self.over or self.claim else plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class Update:
         """As stored."""
         row = self.row
         plain = ["update", row.id, row.line, row.hash, row.fields]
-        return orjson.dumps([*plain, asdict(self.contact), self.changes, self.claim, self.note])
+        return orjson.dumps([*plain, asdict(self.contact), self.changes, _told(self.claim), self.note])
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +242,10 @@ def read_contact(document: Mapping[str, Any]) -> Contact:
         segments=tuple(document["segments"]),
         runs=tuple(document["runs"]),
     )
+
+
+def _told(claim: Claim | None) -> list[Any] | None:
+    return list(claim) if claim else None
 
 
 def _claim(stored: list[Any] | None) -> Claim | None:

@@ -327,9 +327,7 @@ class Mapper:
         )
         return Rejected([(None, None, "ragged_row", message)])
 
-    def _refused(
-        self, cells: Sequence[str], problems: list[RowProblem], key: str | None
-    ) -> Rejected | Blank:
+    def _refused(self, cells: Sequence[str], problems: list[RowProblem], key: str | None) -> Rejected | Blank:
         """A row that cannot be imported, with all its problems in the order of its columns."""
         if _is_blank(cells):
             return Blank()

@@ -165,16 +165,8 @@ def _decide_existing(row: Row, stored: Contact, found: Found, rules: Rules) -> U
     claim = _claim(row, fields, stored.id, found, rules) if moved else None
     if isinstance(claim, Reject):
         return claim
-    contact = replace(
-        stored,
-        version=stored.version + 1,
-        fields=fields,
-        audit=replace(stored.audit, updated_at=rules.at, updated_by=rules.author),
-        sources={**stored.sources, rules.sync_id: Source(rules.run_id, row.line, row.hash)},
-        segments=segments,
-        runs=_with_run(stored.runs, rules),
-    )
-    return Update(row, contact, changes, claim)
+    contact = replace(stored, version=stored.version + 1, fields=fields, segments=segments)
+    return Update(row, signed(contact, row, rules), changes, claim)
 
 
 def _claim(row: Row, fields: Fields, target: str, found: Found, rules: Rules) -> Claim | Reject | None:
@@ -224,6 +216,31 @@ def new_contact(add: Add, rules: Rules) -> Contact:
         segments=rules.segments,
         runs=(rules.run_id,),
     )
+
+
+def signed(contact: Contact, row: Row, rules: Rules) -> Contact:
+    """The contact as this run writes it: a plan may have been made by another run, a dry one."""
+    sources = contact.sources
+    if row.hash:
+        sources = {**sources, rules.sync_id: Source(rules.run_id, row.line, row.hash)}
+    return replace(
+        contact,
+        audit=replace(contact.audit, updated_at=rules.at, updated_by=rules.author),
+        sources=sources,
+        runs=_with_run(contact.runs, rules),
+    )
+
+
+def same_effect(one: Decision, other: Decision) -> bool:
+    """Whether two decisions write the same, whichever run signs it."""
+    if isinstance(one, Update) and isinstance(other, Update):
+        return (one.changes, one.claim, one.contact.version, one.contact.fields) == (
+            other.changes,
+            other.claim,
+            other.contact.version,
+            other.contact.fields,
+        )
+    return one == other
 
 
 def is_applied(decision: Writing, slot: Slot | None, rules: Rules) -> bool:
@@ -313,16 +330,10 @@ def _undo_update(
             taken_back = {**taken_back, "segments": [list(slot.segments), list(segments)]}
     if not taken_back:
         return Skip(row, "edited_since", f"Changed since, and stays: {', '.join(sorted(kept))}.")
-    contact = replace(
-        slot,
-        version=slot.version + 1,
-        fields=fields,
-        audit=replace(slot.audit, updated_at=rules.at, updated_by=rules.author),
-        segments=segments,
-        runs=_with_run(slot.runs, rules),
-    )
+    contact = replace(slot, version=slot.version + 1, fields=fields, segments=segments)
     note = f"Changed since, and stays: {', '.join(sorted(kept))}." if kept else ""
-    return Update(Row(after.id, row.line, "", {}), contact, taken_back, note=note)
+    row = Row(after.id, row.line, "", {})
+    return Update(row, signed(contact, row, rules), taken_back, note=note)
 
 
 def _is_as_applied(row: Row, slot: Contact | Tombstone, rules: Rules) -> bool:

@@ -21,15 +21,14 @@ from contactsync.core.decisions import (
     Writing,
     read_decision,
 )
-from contactsync.core.planning import NOTHING, Rules, decide, is_applied, new_contact
+from contactsync.core.planning import NOTHING, Rules, decide, is_applied, new_contact, same_effect, signed
 from contactsync.errors import Cancelled
 from contactsync.journeys.reading import Lookup
 from contactsync.journeys.runfiles import RunFiles, batches
 from contactsync.journeys.units import counts_of, kind_of
-from contactsync.model.contact import Alias, Slot, Tombstone
+from contactsync.model.contact import Alias, Fields, Slot, Tombstone
 from contactsync.model.run import Counts, Run
-from contactsync.model.sync import Sync
-from contactsync.ports import Clock, ContactStore, Insert, Replace, Write
+from contactsync.ports import Clock, ContactStore, Insert, Remove, Replace, Write
 
 BATCH_ROWS = 2_000
 """Rows between two looks at the run's record: how long a cancelled run goes on, and how often progress shows."""
@@ -58,15 +57,24 @@ class Applying:
     control: Control
     clock: Clock
 
+    @property
+    def worker(self) -> str:
+        """Under which name progress is noted: deletions that had waited are a second pass."""
+        return "held" if self.run.stage == "held" else "upsert"
+
+    def begun(self, unit: int) -> bool:
+        """Whether a worker may have written any of this unit."""
+        return self.control.has_progress(self.run, self.worker, unit)
+
     def apply(self, unit: int) -> Counts:
         """Carry out one unit's plan; returns what became of its rows.
 
         Raises Cancelled when the run is no longer running; what was written until then stays written.
         """
-        done = self.files.upserted_counts(unit)
+        done = self.files.upserted_counts(unit, self.run.stage)
         if done is not None:
             return done
-        begun = self.control.has_progress(self.run, "upsert", unit)
+        begun = self.begun(unit)
         work = _Unit(self, unit)
         rows = 0
         self._note(unit, rows)
@@ -80,7 +88,7 @@ class Applying:
 
     def settle(self, unit: int) -> Counts:
         """What became of a unit whose worker may have died: reads only. A row not applied counts as skipped."""
-        done = self.files.upserted_counts(unit)
+        done = self.files.upserted_counts(unit, self.run.stage)
         if done is not None:
             return done
         work = _Unit(self, unit)
@@ -93,7 +101,7 @@ class Applying:
         run = self.control.run(self.run.account_id, self.run.id).value
         if run.status != "running":
             raise Cancelled(f"the run is {run.status}")
-        self.control.note_progress(self.run, "upsert", unit, rows, self.clock.now())
+        self.control.note_progress(self.run, self.worker, unit, rows, self.clock.now())
 
 
 class _Unit:
@@ -107,9 +115,9 @@ class _Unit:
         self.now = applying.clock.now()
         self.unit = unit
         self.kinds: Counter[str] = Counter()
-        self.deviations = {
-            decision.key: decision for decision in map(read_decision, self.files.deviations(unit))
-        }
+        self.stage = applying.run.stage
+        stored = self.files.deviations(unit, self.stage)
+        self.deviations = {decision.key: decision for decision in map(read_decision, stored)}
 
     def go_through(self, lines: list[bytes], *, doubtful: bool) -> None:
         """Apply these plan lines; `doubtful` if some of them may be applied already."""
@@ -142,13 +150,15 @@ class _Unit:
 
     def save(self) -> None:
         """Keep the outcome; from here on the unit is done."""
-        self.files.save_upserted(self.unit, self._deviation_lines(), self.counts())
+        self.files.save_upserted(self.unit, self.stage, self._deviation_lines(), self.counts())
 
     def _to_write(self, lines: list[bytes]) -> list[Writing]:
         """Those decisions that write; the others are settled as they stand."""
         writing: list[Writing] = []
         for line in lines:
             kind = kind_of(line)
+            if self.stage == ("rest" if kind == "delete" else "held"):
+                continue
             if kind in ("unchanged", "skip", "reject"):
                 self.kinds[kind] += 1
                 continue
@@ -159,7 +169,7 @@ class _Unit:
 
     def _write(self, decisions: list[Writing]) -> list[Writing]:
         """Write; returns those that were not carried out, or whose answer was lost."""
-        refused = self._claim([decision for decision in decisions if _claim_of(decision)])
+        refused = self._claim([decision for decision in decisions if self._claim_of(decision)])
         by_target: dict[str, Writing] = {}
         for decision in decisions:
             if decision.key in refused:
@@ -168,13 +178,16 @@ class _Unit:
                 refused[decision.key] = decision
             else:
                 by_target[decision.target] = decision
+        released: list[Writing] = []
         writes = (self._write_of(decision) for decision in by_target.values())
         for write, done in self.contacts.write(self.rules.account_id, writes):
             decision = by_target[write.slot_id]
             if done:
                 self._settled(decision)
+                released.append(decision)
             else:
                 refused[decision.key] = decision
+        self._release(released)
         return list(refused.values())
 
     def _claim(self, decisions: Sequence[Writing]) -> dict[str, Writing]:
@@ -182,7 +195,7 @@ class _Unit:
         by_slot: dict[str, Writing] = {}
         refused: dict[str, Writing] = {}
         for decision in decisions:
-            claim = _claim_of(decision)
+            claim = self._claim_of(decision)
             if claim is None or claim.slot in by_slot:
                 refused[decision.key] = decision
             else:
@@ -190,7 +203,7 @@ class _Unit:
         writes = [
             _filling(Alias(slot, claim.over + 1, decision.target, int(self.now.timestamp())), claim.over)
             for slot, decision in by_slot.items()
-            if (claim := _claim_of(decision))
+            if (claim := self._claim_of(decision))
         ]
         lost = [
             write.slot_id for write, done in self.contacts.write(self.rules.account_id, writes) if not done
@@ -201,12 +214,46 @@ class _Unit:
                 refused[decision.key] = decision
         return refused
 
+    def _claim_of(self, decision: Writing) -> Claim | None:
+        """The address that has to be the contact's before it is written. An undo claims what it gives back."""
+        if isinstance(decision, Delete):
+            return None
+        if isinstance(decision, Add) or (isinstance(decision, Update) and decision.row.hash):
+            return decision.claim
+        if isinstance(decision, Update) and "emails" not in decision.changes:
+            return None
+        slot = self.rules.email_slot(decision.contact.fields)
+        return Claim(slot, 0) if slot and slot != decision.contact.id else None
+
+    def _release(self, decisions: Sequence[Writing]) -> None:
+        """Give addresses back that contacts have no longer. What is missed here is found out of date later."""
+        given_up: dict[str, str] = {}
+        for decision in decisions:
+            before: Fields = {}
+            if isinstance(decision, Delete):
+                before = decision.contact.fields
+            elif isinstance(decision, Update) and "emails" in decision.changes:
+                before = {"emails": decision.changes["emails"][0]}
+            slot = self.rules.email_slot(before)
+            if slot and slot != decision.target and not self._still_has(decision, slot):
+                given_up[slot] = decision.target
+        slots = self.contacts.slots(self.rules.account_id, list(given_up))
+        aliases = [slot for slot in slots.values() if isinstance(slot, Alias)]
+        stale = [
+            Remove(alias.id, alias.version) for alias in aliases if alias.contact_id == given_up[alias.id]
+        ]
+        for _ in self.contacts.write(self.rules.account_id, stale):
+            pass
+
+    def _still_has(self, decision: Writing, slot: str) -> bool:
+        return isinstance(decision, Update) and self.rules.email_slot(decision.contact.fields) == slot
+
     def _write_of(self, decision: Writing) -> Write:
         match decision:
             case Add():
                 return _filling(new_contact(decision, self.rules), decision.over)
-            case Update():
-                return Replace(decision.contact)
+            case Update(row, contact):
+                return Replace(signed(contact, row, self.rules))
             case Restore():
                 return _filling(decision.contact, decision.over)
             case Delete():
@@ -229,9 +276,9 @@ class _Unit:
             anew: Decision = decision
             if isinstance(decision, Add | Update) and decision.row.hash:
                 anew = decide(decision.row, found.get(decision.row.id, NOTHING), self.rules)
-            elif not _fits(decision, slot):
+            elif not fits(decision, slot):
                 anew = Skip(_row(decision), "changed_since", STALE)
-            if anew != decision:
+            if not same_effect(anew, decision):
                 if self.rules.exact and isinstance(anew, Writing):
                     anew = Skip(_row(decision), "changed_since", STALE)
                 self.deviations[anew.key] = anew
@@ -241,7 +288,7 @@ class _Unit:
             else:
                 self._settled(anew)
         if deviated:
-            self.files.save_deviations(self.unit, self._deviation_lines())
+            self.files.save_deviations(self.unit, self.stage, self._deviation_lines())
         return writing
 
     def _settled(self, decision: Decision) -> None:
@@ -253,24 +300,7 @@ class _Unit:
         return [decision.line() for decision in self.deviations.values()]
 
 
-def rules_of(run: Run, sync: Sync, *, secret: str) -> Rules:
-    """The rules under which a run plans and writes; `secret` is the account's."""
-    return Rules(
-        account_id=run.account_id,
-        sync_id=sync.id,
-        run_id=run.id,
-        at=run.started_at or run.requested_at,
-        existing=sync.options.existing,
-        mode=sync.options.mode,
-        secret=bytes.fromhex(secret),
-    )
-
-
-def _claim_of(decision: Decision) -> Claim | None:
-    return decision.claim if isinstance(decision, Add | Update) else None
-
-
-def _fits(decision: Writing, slot: Slot | None) -> bool:
+def fits(decision: Writing, slot: Slot | None) -> bool:
     """Whether a decision that no row explains can still be carried out as it stands."""
     match decision:
         case Delete(contact):
