@@ -55,9 +55,15 @@ build: .venv-sam/.ready ## build the layer for AWS
 deploy: build ## deploy to AWS (asks for stack name, region, mail sender; remembers the answers in samconfig.toml)
 	.venv-sam/bin/sam deploy $(if $(wildcard samconfig.toml),,--guided) --capabilities CAPABILITY_IAM
 
+account: .venv/.ready ## make a customer's account in a deployed stack (STACK=… NAME=… EMAIL=… COUNTRY=GB)
+	@.venv/bin/python -m contactsync --stack "$(STACK)" --name "$(NAME)" --email "$(EMAIL)" --country "$(COUNTRY)"
+
 lock: $(UV) ## resolve the dependencies anew and export the layer's share
 	$(UV) lock
 	$(EXPORT) > $(REQUIREMENTS)
+
+docs: .venv/.ready ## write docs/errors.md anew from the code
+	.venv/bin/python -m tests.docs.catalogue
 
 clean: ## remove what make made: environments, caches, builds, the local stack's files
 	rm -rf .venv .venv-* .uv .local .aws-sam .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
@@ -86,4 +92,4 @@ $(UV): local/uv.txt
 	UV_PROJECT_ENVIRONMENT=.venv-$* $(UV) sync --quiet --frozen --python $(PYTHON) --only-group $*
 	@touch $@
 
-.PHONY: run test check format bench audit build deploy lock clean help
+.PHONY: run test check format bench audit build deploy account docs lock clean help

@@ -149,6 +149,11 @@ class TestFaultsOnTheWay:
         assert names(records, "") == ["a", "b"]
         assert records.get(key("a")).document == {"n": 1}
 
+    def test_every_read_is_consistent(self, records, proxy):
+        records.get(key("a"))
+        names(records, "a")
+        assert [call.json()["ConsistentRead"] for call in proxy.calls] == [True, True]
+
     def test_of_many_writers_of_one_version_one_wins(self, records):
         records.commit([put("a")])
         won = []

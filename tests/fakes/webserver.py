@@ -111,6 +111,9 @@ def _read(connection: socket.socket) -> Request | None:
         if not data:
             return None
         received += data
+        if received.startswith(b"\x16\x03"):
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\nThis port does not speak TLS.")
+            return None
     first, *lines = received.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
     method, target, _ = first.split(" ")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}

@@ -44,12 +44,25 @@ cells = st.one_of(
     ),
     st.from_regex(r"\A[0-9+\-./ @a-z]{1,20}\Z"),
 )
-rows = st.lists(cells, min_size=len(NAMES), max_size=len(NAMES))
+GOOD = {
+    "email": ["ada@example.com", "Zoë@example.com"],
+    "emails.work": ["", "ada@work.example.com", "ADA@example.com"],
+    "phone": ["", "06-12345678"],
+    "phones.mobile": ["", "+31 6 1234 5678"],
+    "birthday": ["", "1990-05-17", "3/4/2024"],
+    "url": ["", "example.com"],
+    "points": ["", "1.234"],
+    "rate": ["", "1.234,50"],
+    "member": ["", "ja"],
+    "size": ["", "s"],
+}
+good_rows = st.tuples(*(st.sampled_from(GOOD.get(name, ["", " x", "a\n"])) for name in NAMES)).map(list)
+rows = st.one_of(good_rows, st.lists(cells, min_size=len(NAMES), max_size=len(NAMES)))
 
 
 def mapper(empty_cells: Any = "ignore", order: list[int] | None = None):
     places = order or list(range(len(NAMES)))
-    entries = [{"column": places.index(n), "field": NAMES[n]} for n in range(len(NAMES))]
+    entries = [{"column": places.index(n), "field": NAMES[n]} for n in places]
     rules = resolve_mapping(entries, None, FIELDS, identity_field="email", width=len(NAMES))
     return compile_mapping(
         rules,
@@ -121,8 +134,6 @@ def test_the_same_row_maps_the_same_and_its_values_map_to_themselves(row):
 
 @given(row=rows)
 def test_no_reason_repeats_a_cell(row):
-    outcome = MAPPERS["ignore"].map(row)
+    outcome = MAPPERS["ignore"].map([f"Quixote{cell}Quixote" if cell else "" for cell in row])
     if isinstance(outcome, Rejected):
-        said = " ".join(message for *_, message in outcome.problems)
-        for cell in row:
-            assert len(cell) < 12 or cell not in said
+        assert "Quixote" not in " ".join(message for *_, message in outcome.problems)

@@ -8,6 +8,7 @@ import random
 import stat
 import tracemalloc
 import zipfile
+from typing import Any
 
 import pytest
 
@@ -40,7 +41,7 @@ def zipped(
     return out.getvalue()
 
 
-def code_of(data: bytes, **bounds: int) -> str:
+def code_of(data: bytes, **bounds: Any) -> str:
     with pytest.raises(UnreadableFile) as caught:
         decompressed(io.BytesIO(data), **bounds).read()
     assert caught.value.detail.endswith(".")
@@ -63,7 +64,7 @@ def test_what_was_packed_comes_out(kind, step):
     assert decompressed(Slow(PACKED[kind], step)).read() == TEXT  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("data", [b"", b"P", b"PK", b"\x1f", b"name\nAnn\n", TEXT])
+@pytest.mark.parametrize("data", [b"", b"P", b"PK", b"name\nAnn\n", TEXT])
 def test_what_is_not_packed_comes_through(data):
     assert decompressed(io.BytesIO(data)).read() == data
 
@@ -92,6 +93,13 @@ def test_a_cut_file_never_ends_quietly(kind):
     }
     for place in places - {whole_member}:
         assert code_of(data[:place]) in {"compressed_file_cut", "compressed_file_damaged"}, place
+
+
+def test_a_packed_file_of_almost_nothing_has_been_cut():
+    assert code_of(b"\x1f") == "compressed_file_cut"
+    for name in ("contacts.csv.gz", "Contacts.ZIP"):
+        with pytest.raises(UnreadableFile):
+            decompressed(io.BytesIO(), name=name)
 
 
 def test_any_damage_to_the_content_is_found():

@@ -13,6 +13,7 @@ SECRET = bytes(range(32))
         ("Ada@Example.COM", "ada@example.com"),
         ("jos\u00e9@example.com", "jose\u0301@example.com"),
         ("JOSE\u0301@example.com", "jos\u00e9@example.com"),
+        ("T\u0308@example.com", "\u1e97@example.com"),
         ("ada@b\u00fccher.example", "ada@xn--bcher-kva.example"),
         ("ada@BU\u0308CHER.example", "ada@b\u00fccher.example"),
     ],

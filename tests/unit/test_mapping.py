@@ -133,7 +133,7 @@ def test_empty_cells_beyond_the_last_column_are_overlooked():
 
 
 class TestEmptyCells:
-    CELLS = ("a@example.com", " ", "", "0/0/00", "")
+    CELLS = ("a@example.com", "   ", "", "0/0/00", "")
     HEADER = "email,name,phone,birthday,points"
 
     def test_ignore_leaves_the_fields_alone(self):
@@ -207,12 +207,16 @@ class TestLists:
         phones = fields(row.map(["a@example.com", "06-12345678"]))["phones"]
         assert phones == [{"text": "06-12345678", "value": "+31612345678", "label": "mobile"}]
 
-    def test_a_labelled_literal_is_not_shared_between_rows(self):
-        entries = [{"column": 0, "field": "email"}, {"literal": "020 1234567", "field": "phones.office"}]
-        shared = mapper("email", entries)
-        first = fields(shared.map(["a@example.com"]))["phones"][0]
-        first["label"] = "spoiled"
-        assert fields(shared.map(["b@example.com"]))["phones"][0]["label"] == "office"
+    def test_a_labelled_literal_joins_the_list_of_every_row(self):
+        entries = [
+            {"column": 0, "field": "email"},
+            {"column": 1, "field": "phones.mobile"},
+            {"literal": "020 1234567", "field": "phones.office"},
+        ]
+        shared = mapper("email,m", entries)
+        office = {"text": "020 1234567", "value": "+31201234567", "label": "office"}
+        assert fields(shared.map(["a@example.com", ""]))["phones"] == [office]
+        assert fields(shared.map(["b@example.com", "0612345678"]))["phones"][1:] == [office]
 
     def test_lists_of_other_types(self):
         entries = [

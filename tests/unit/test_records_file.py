@@ -13,13 +13,10 @@ DAMAGED = st.builds(
 ROWS = st.lists(st.tuples(st.integers(1, 10**7), CELLS) | DAMAGED, max_size=20)
 
 
-def _encoded(row):
-    return records_file.encode_damaged(row) if isinstance(row, Damaged) else records_file.encode(*row)
-
-
 @given(ROWS, st.integers(0, 2), st.integers(1, 7), st.integers(1, 200), st.integers(1, 60))
 def test_chunks_hold_all_rows_in_order(rows, header, target_rows, target_bytes, block):
-    data = b"".join(map(_encoded, rows))
+    recorder = records_file.Recorder()
+    data = b"".join(recorder.lines(rows))
     blocks = [data[at : at + block] for at in range(0, len(data), block)]
     chunks = list(
         records_file.cut(blocks, leave_out=header, target_rows=target_rows, target_bytes=target_bytes)
@@ -27,6 +24,8 @@ def test_chunks_hold_all_rows_in_order(rows, header, target_rows, target_bytes, 
     pieces = [data[chunk.offset : chunk.offset + chunk.length] for chunk in chunks]
     read = [list(records_file.read(piece)) for piece in pieces]
     assert [row for piece in read for row in piece] == rows[header:]
+    assert recorder.rows == len(rows)
+    assert recorder.width == max((len(row[1]) for row in rows if not isinstance(row, Damaged)), default=0)
     assert [len(piece) for piece in read] == [chunk.rows for chunk in chunks]
     for chunk, piece in zip(chunks, read, strict=True):
         first = piece[0].line if isinstance(piece[0], Damaged) else piece[0][0]

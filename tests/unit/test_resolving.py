@@ -63,6 +63,10 @@ def test_positions_work_with_and_without_a_header():
     assert columns(None, 1, 0, width=2) == [1, 0]
 
 
+def test_the_first_position_beyond_the_last_column_is_unknown():
+    assert problems([{"column": 2, "field": "name"}], ["a", "b"]) == [("/mapping/0/column", "unknown_column")]
+
+
 def test_every_problem_is_told_at_once_with_its_place():
     mapping = [
         {"column": "Mail", "field": "email"},

@@ -5,9 +5,12 @@ import tracemalloc
 
 import pytest
 
+from contactsync.core import records_file
+from contactsync.core.mapping import Mapped, compile_mapping, resolve_mapping
 from contactsync.core.parsing import Damaged
-from contactsync.core.vcard import Card, Found, from_fields, read_cards, serialise, survey, to_fields
+from contactsync.core.vcard import Card, Found, from_fields, read_cards, serialise, survey, table, to_fields
 from contactsync.core.vcard.reading import CARD_BYTES, PROPERTIES
+from contactsync.model.field import STANDARD_FIELDS
 
 
 def card_of(text, version="3.0"):
@@ -327,3 +330,35 @@ def test_what_a_row_cannot_hold_is_told():
         ("values_left_out", 9),
     ]
     assert sum(column.field in {"email", "emails"} for column in found.columns.all()) == 20
+
+
+def test_a_file_of_cards_becomes_contacts_without_a_mapping_by_hand():
+    """Cards → table → records → the mapper that maps every other file."""
+    data = IPHONE.replace(
+        "EMAIL;type=INTERNET;type=HOME", "ADR;type=HOME:;;2 Example Road;Cork;;T12;Ireland\nEMAIL"
+    )
+    book = f"BEGIN:VCARD\nVERSION:3.0{data}END:VCARD\nBEGIN:VCARD\nVERSION:3.0\nFN:Bob\n".encode()
+    columns = survey(read_cards([book])).columns
+    recorder = records_file.Recorder()
+    lines = b"".join(recorder.lines(table(read_cards([book]), columns)))
+    *rows, damaged = records_file.read(lines, width=recorder.width)
+    (_, header), (line, cells) = (row for row in rows if not isinstance(row, Damaged))
+    rules = resolve_mapping(columns.mapping(), header, STANDARD_FIELDS, identity_field="email")
+    mapper = compile_mapping(
+        rules,
+        identity_field="email",
+        secret=b"s" * 32,
+        country="IE",
+        date_order=None,
+        empty_cells="ignore",
+        width=len(header),
+    )
+    mapped = mapper.map(cells)
+    assert isinstance(mapped, Mapped)
+    assert line == 1
+    assert mapped.fields["name"] == "Maeve O'Neill"
+    assert mapped.fields["birthday"] == "--02-29"
+    assert [entry["value"] for entry in mapped.fields["emails"]] == ["maeve@example.org", "maeve@example.com"]
+    assert [entry["value"]["city"] for entry in mapped.fields["addresses"]] == ["Cork", "Galway"]
+    assert isinstance(damaged, Damaged)
+    assert damaged.code == "card_not_closed"

@@ -1,5 +1,7 @@
 """Every vCard of the corpus: what is read of it, and that nothing of it is lost."""
 
+import json
+
 import pytest
 
 from contactsync.core.vcard import Found, converted, from_fields, read_cards, serialise, to_fields
@@ -66,3 +68,18 @@ def test_nothing_is_lost_on_the_way_round(name, version):
         assert to_fields(written) == fields
         assert cards_in(serialise(written).encode()) == [written]
         assert len(converted(card, version).properties) == len(card.properties)
+
+
+def naughty_strings():
+    return json.loads(corpus("naughty-strings/blns.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("version", ["2.1", "3.0", "4.0"])
+def test_naughty_strings_survive_in_any_field(version):
+    for text in naughty_strings():
+        if not text.strip():
+            continue
+        fields = {"name": text, "job_title": text, "notes": text, "organization": text, "department": text}
+        expected = {key: value.replace("\r\n", "\n").replace("\r", "\n") for key, value in fields.items()}
+        (card,) = cards_in(serialise(from_fields(fields, version=version)).encode())
+        assert to_fields(card) == expected

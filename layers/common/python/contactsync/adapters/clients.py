@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -33,13 +32,11 @@ TRANSIENT_CODES = frozenset(
 
 
 def s3(region: str, *, endpoint: str | None = None) -> S3Client:
-    """A client of S3. Against an endpoint of one's own, buckets are named in the path, as no name would resolve."""
+    """A client of S3. Against an endpoint of one's own it names buckets in the path, as no host name would resolve."""
     import boto3  # noqa: PLC0415 see the module's docstring
     from botocore.config import Config  # noqa: PLC0415
 
-    endpoint = endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    style: Any = {"addressing_style": "path" if endpoint else "virtual"}
-    config = Config(signature_version="s3v4", s3=style, **_bounds())
+    config = Config(signature_version="s3v4", **_bounds())
     return boto3.client("s3", region_name=region, endpoint_url=endpoint, config=config)
 
 

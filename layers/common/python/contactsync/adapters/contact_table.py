@@ -140,9 +140,9 @@ class ContactTable:
         return [contact for shard in sorted(found) for contact in found[shard][:limit]]
 
     def _query(self, account_id: str, shard: int, after: str | None = None) -> dict[str, Any]:
-        """A request for a shard from its beginning, or from the id `after` if that lies in it."""
+        """A request for the contacts of a shard that follow the id `after`."""
         condition, values = "pk = :pk", {":pk": {"S": partition(account_id, shard)}}
-        if after is not None and shard_of(after) == shard:
+        if after is not None:
             condition += " AND sk > :after"
             values[":after"] = {"S": after}
         return {

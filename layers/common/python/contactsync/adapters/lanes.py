@@ -82,10 +82,14 @@ class Lanes(Generic[C]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
+        give_up = monotonic() + READ_S
+        while self._selector.get_map() and (left_s := give_up - monotonic()) > 0:
+            for key, _ in self._selector.select(left_s):
+                with suppress(Again, ServiceError):
+                    self._wire.receive(key.data.operation, self._taken(key.data))
         for lane in self._lanes:
             if lane.connection is not None:
-                with suppress(Again, ServiceError):
-                    self._wire.receive(lane.operation, self._taken(lane))
+                self._taken(lane).close()
         self._lanes.clear()
         self._selector.close()
 

@@ -69,7 +69,6 @@ def _entries(found: list[tuple[Item, Any]], field_type: str) -> list[dict[str, A
             seen.append(key)
         entry = value if field_type == "phone" else {"value": value}
         if item.label:
-            entry = entry if item.column is not None else entry.copy()
             entry["label"] = item.label
         entries.append(entry)
     return entries

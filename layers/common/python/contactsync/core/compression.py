@@ -37,11 +37,14 @@ _TAIL_BYTES = 1 << 20
 _PIECE_BYTES = 256 << 10
 
 
-def decompressed(body: BinaryIO, *, most_bytes: int = MOST_BYTES, most_ratio: int = MOST_RATIO) -> BinaryIO:
+def decompressed(
+    body: BinaryIO, *, name: str = "", most_bytes: int = MOST_BYTES, most_ratio: int = MOST_RATIO
+) -> BinaryIO:
     """The contents of a compressed file; any other comes through as it is.
 
     Args:
         body: the file's bytes. It is read, not closed.
+        name: the file's. What is called .gz or .zip and holds nothing has been cut; else the name does not matter.
         most_bytes: of output.
         most_ratio: output to input, beyond `UNJUDGED_BYTES` of output.
 
@@ -54,9 +57,12 @@ def decompressed(body: BinaryIO, *, most_bytes: int = MOST_BYTES, most_ratio: in
             end without an error is whole: checksums and lengths were compared.
     """
     source = _Input(body)
-    if source.peek(2) == GZIP:
+    head = source.peek(4)
+    if head in {GZIP[:1], ZIP[:3]} or (not head and name.lower().endswith((".gz", ".zip"))):
+        raise _cut()
+    if head[:2] == GZIP:
         pieces = _gunzip(source)
-    elif source.peek(4) == ZIP:
+    elif head == ZIP:
         entry = _Entry.of(source)
         if entry.name.startswith(_OFFICE):
             return _stream(source.rest())

@@ -33,6 +33,25 @@ def encode_damaged(damaged: Damaged) -> bytes:
     return orjson.dumps(fields, option=orjson.OPT_APPEND_NEWLINE)
 
 
+class Recorder:
+    """Rows → lines, and what is known of them once all are written."""
+
+    def __init__(self) -> None:
+        self.width = 0
+        """Cells of the widest row: what `read` needs."""
+        self.rows = 0
+
+    def lines(self, rows: Iterable[tuple[int, Sequence[str]] | Damaged]) -> Iterator[bytes]:
+        """One line a row, in their order."""
+        for row in rows:
+            self.rows += 1
+            if isinstance(row, Damaged):
+                yield encode_damaged(row)
+            else:
+                self.width = max(self.width, len(row[1]))
+                yield encode(*row)
+
+
 def cut(
     blocks: Iterable[bytes],
     *,

@@ -129,7 +129,10 @@ class S3Source(_Asked):
 
 RemoteSource = Annotated[HttpSource | FtpSource | S3Source, Field(discriminator="kind")]
 
-_ADAPTER: TypeAdapter[HttpSource | FtpSource | S3Source] = TypeAdapter(RemoteSource)
+REMOTE_SOURCE: TypeAdapter[HttpSource | FtpSource | S3Source] = TypeAdapter(
+    RemoteSource,
+    config=ConfigDict(hide_input_in_errors=True),  # pydantic heeds the outermost setting only
+)
 
 
 def public(source: HttpSource | FtpSource | S3Source) -> dict[str, Any]:
@@ -164,8 +167,8 @@ def joined(shown: Mapping[str, Any], secret: Mapping[str, str]) -> HttpSource | 
             whole["url"] += f"?{query}"
         if "auth" in whole:
             whole["auth"] = {**whole["auth"], **rest}
-        return _ADAPTER.validate_python(whole)
-    return _ADAPTER.validate_python(whole | rest)
+        return REMOTE_SOURCE.validate_python(whole)
+    return REMOTE_SOURCE.validate_python(whole | rest)
 
 
 def _checked(url: str, schemes: tuple[str, ...]) -> str:

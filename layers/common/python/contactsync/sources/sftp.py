@@ -13,10 +13,10 @@ import io
 import logging
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from contactsync.errors import UnreadableFile
 from contactsync.ports import Ending, SourceStream
@@ -191,6 +191,9 @@ class _SftpLeg:
         self._file = client.open(path, "rb")
         self._file.seek(at)
         if facts.size is not None:
+            file: Any = self._file
+            # its thread would print what it trips over when the connection breaks; the reader sees that as well
+            file._prefetch_thread = _quietly(file._prefetch_thread)  # noqa: SLF001
             self._file.prefetch(facts.size, max_concurrent_requests=IN_FLIGHT)
 
     def read(self, count: int, /) -> bytes:
@@ -222,6 +225,14 @@ class _SftpLeg:
             self._transport.close()
 
 
+def _quietly(request: Callable[..., None]) -> Callable[..., None]:
+    def attempt(*arguments: Any) -> None:
+        with suppress(OSError, EOFError):
+            request(*arguments)
+
+    return attempt
+
+
 def _listed(client: SFTPClient, folder: str) -> Iterator[tuple[str, str]]:
     """Time and name of the files in a folder."""
     for entry in client.listdir_iter(folder or "."):
@@ -233,15 +244,39 @@ def _key_of(login: Login) -> PKey:
     """The private key, of whichever type it is. Raises UnreadableFile: private_key_not_valid."""
     import paramiko  # noqa: PLC0415
 
+    text, password = _readable(login.private_key, login.password or None)
     for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
         with suppress(paramiko.SSHException, ValueError, IndexError, UnicodeError):
-            return kind.from_private_key(io.StringIO(login.private_key), login.password or None)
+            return kind.from_private_key(io.StringIO(text), password)
     raise UnreadableFile(
         "private_key_not_valid",
         "The private key of this source cannot be read.",
         "Paste the whole file, from -----BEGIN to -----END, of an Ed25519, ECDSA or RSA key; "
         "if it has a passphrase, give it as the password.",
     )
+
+
+def _readable(text: str, password: str | None) -> tuple[str, str | None]:
+    """The key in the older PEM form where it has one, else as it is.
+
+    Of an OpenSSH key without a comment that happens to need no padding (every second ECDSA key), paramiko 5.1
+    strips the whole as padding and then finds no key in it.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa  # noqa: PLC0415
+
+    for attempt in {password, None}:  # the password may be the account's, and the key have none
+        with suppress(ValueError, TypeError, UnsupportedAlgorithm):
+            key = serialization.load_ssh_private_key(text.encode(), attempt.encode() if attempt else None)
+            if isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+                plain = key.private_bytes(
+                    serialization.Encoding.PEM,
+                    serialization.PrivateFormat.TraditionalOpenSSL,
+                    serialization.NoEncryption(),
+                )
+                return plain.decode(), None
+    return text, password
 
 
 @contextmanager

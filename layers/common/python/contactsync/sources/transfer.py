@@ -1,8 +1,9 @@
 """A file coming in over connections that break: bounded in bytes, time and attempts, resumed where that is safe.
 
 Each protocol gives `Leg`s: one connection's worth of the file, from an offset on. `Transfer` strings them
-together. After a cut it asks for the rest. A leg that must begin at the beginning again is read up to where the
-last one ended and compared by digest, so that the head of one version is never joined to the tail of another.
+together. After a cut it asks for the rest, and a little more: what came twice has to be the same, so that the head
+of one version is not joined to the tail of another, even where a server's ETag or time of change does not tell them
+apart. A leg that has to begin at the beginning again is compared from there.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from contactsync.errors import Busy, UnreadableFile
 from contactsync.ports import Ending
 
 BUFFER_BYTES = 256 * 1024
+OVERLAP_BYTES = 64 * 1024
+"""How much of what came before a cut is asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class Transfer(io.RawIOBase):
         self._limits = limits
         self._host = host
         self._digest = hashlib.sha256()
+        self._tail = bytearray()
         self._at = 0
         self._head = b""
         self._failures = 0
@@ -127,6 +131,9 @@ class Transfer(io.RawIOBase):
                 continue
             self._at += len(data)
             self._digest.update(data)
+            self._tail += data
+            if len(self._tail) > 8 * OVERLAP_BYTES:
+                del self._tail[:-OVERLAP_BYTES]
             if self._at > self._limits.most_bytes:
                 raise too_large(self._limits.most_bytes)
             return data
@@ -136,9 +143,8 @@ class Transfer(io.RawIOBase):
         """Have a leg whose next byte is the one that is wanted."""
         while True:
             try:
-                self._leg = self._begin(self._at)
-                if self._leg.start != self._at:
-                    self._catch_up(self._leg)
+                self._leg = self._begin(max(0, self._at - OVERLAP_BYTES))
+                self._catch_up(self._leg)
                 return
             except (Cut, OSError):
                 self._failed()
@@ -158,9 +164,10 @@ class Transfer(io.RawIOBase):
         time.sleep(random.uniform(0.5, 1) * self._limits.first_wait_s * 2 ** (self._failures - 1))  # noqa: S311 spreads load, keeps no secret
 
     def _catch_up(self, leg: Leg) -> None:
-        """Read a leg that began anew up to where we are. Raises Busy unless it says the same so far."""
+        """Read a leg up to where we are. Raises Busy unless it says the same as the last one."""
         digest = hashlib.sha256()
-        left = self._at
+        left = self._at - leg.start
+        before = self._digest if leg.start == 0 else hashlib.sha256(self._tail[len(self._tail) - left :])
         while left:
             data = self._timed(leg, min(left, BUFFER_BYTES))
             if not data:
@@ -168,7 +175,7 @@ class Transfer(io.RawIOBase):
                 raise changed(self._host)
             digest.update(data)
             left -= len(data)
-        if digest.digest() != self._digest.digest():
+        if digest.digest() != before.digest():
             raise changed(self._host)
 
     def _timed(self, leg: Leg, count: int) -> bytes:

@@ -171,6 +171,7 @@ class _Fetching:
         connection = HTTPConnection(place.host, place.port)
         connection.default_port = 443 if place.scheme == "https" else 80  # so that Host names any other
         connection.sock = sock
+        connection.response_class = _Answer
         connection.putrequest("GET", place.target, skip_accept_encoding=True)
         headers = {
             "Accept": "*/*",
@@ -271,6 +272,27 @@ def unexpected(host: str, what: str) -> UnreadableFile:
         f"{host} sent {what} instead of the file.",
         "Open the address in a browser to see what it serves; whoever runs the server can mend it.",
     )
+
+
+class _Lines(BufferedReader):
+    """A stream whose lines are whole. To `http.client`, headers that are cut have ended."""
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """A line with its end, or as many bytes as were asked for. Raises Cut."""
+        line = super().readline(-1 if size is None else size)
+        if not line.endswith(b"\n") and len(line) != size:
+            raise Cut
+        return line
+
+
+class _Answer(HTTPResponse):
+    """An answer that is read through `_Lines`."""
+
+    def __init__(
+        self, sock: socket.socket, debuglevel: int = 0, method: str | None = None, url: str | None = None
+    ) -> None:
+        super().__init__(sock, debuglevel, method, url)
+        self.fp = _Lines(self.fp.detach())
 
 
 class _Reply:

@@ -153,7 +153,7 @@ def _from_national(country: str) -> Digits:
             return plus + found[1]
         if dials_abroad(digits):
             abroad = digits[len(outward) :]
-            return _from_international(abroad) if outward_is_literal and abroad[:1] != "0" else None
+            return _from_international(abroad) if outward_is_literal else None
         if not digits.startswith(code) or own.is_possible(digits):
             return own.e164(digits)
         return None if general(digits) else own.e164_untouched(digits[len(code) :])
@@ -193,9 +193,10 @@ class _Plan:
         possible = _described(metadata.general_desc)
         self.is_possible = _compiled(possible).fullmatch
         self.ordinary = NEVER
-        main = _metadata(_library().COUNTRY_CODE_TO_REGION_CODE[int(code)][0])
-        if main.leading_digits is None and _compiled(prefix).groups == 0:
-            self.ordinary = rf"(?:{prefix})?+(?!{prefix})(?={possible}\Z)({_numbers(main)})"
+        main = _library().COUNTRY_CODE_TO_REGION_CODE[int(code)][0]
+        if _metadata(main).leading_digits is None and _compiled(prefix).groups == 0:
+            here = "" if country == main else rf"(?={possible}\Z)"  # within _numbers already
+            self.ordinary = rf"(?:{prefix})?+{here}({_numbers(_metadata(main))})"
         self._ordinary = _compiled(self.ordinary).fullmatch
 
     def e164(self, digits: str) -> str | None:

@@ -18,7 +18,8 @@ from contactsync.core.parsing.damage import Finding, damage_in
 from contactsync.core.parsing.dialect import Dialect, contradiction
 from contactsync.core.parsing.encoding import Reading, encoding_named, read_sample
 from contactsync.core.parsing.kinds import refuse_noise, refuse_what_is_no_table
-from contactsync.core.parsing.records import COLUMNS, Fault, Lexer, legible
+from contactsync.core.parsing.lexer import Fault, Lexer
+from contactsync.core.parsing.records import COLUMNS, legible
 from contactsync.errors import UnreadableFile
 
 SAMPLE_ROWS = 100
@@ -32,8 +33,6 @@ _DELIMITERS = {
 _ENOUGH = 0.4
 """Below this, the best delimiter divides the lines too irregularly: they are one column."""
 _AGREED = 0.8
-_REREAD_CHARS = 1 << 20
-"""Where to give up on a sample whose quotes are all stray."""
 _DECLARED = re.compile(r'"?sep=(.{1,8}?)"?\s*$', re.IGNORECASE)
 """The line with which Excel is told the delimiter."""
 
@@ -278,7 +277,7 @@ def _variant(lines: list[str], dialect: Dialect) -> Dialect:
         rf"(?:{quote}[^{quote}]*{quote}|[^{quote}]*){re.escape(delimiter)} +{quote}(?!{quote})"
     )
     quoted = [line for line in lines[: 2 * SAMPLE_ROWS] if quote in line]
-    spaces = sum(bool(spaced.match(line)) for line in quoted) > len(quoted) / 2
+    spaces = delimiter[0] != " " and sum(bool(spaced.match(line)) for line in quoted) > len(quoted) / 2
     plain = replace(dialect, quote=quote, skip_spaces=spaces)
     if f"\\{quote}" not in text:
         return plain
@@ -303,7 +302,7 @@ def _table(lines: list[str], dialect: Dialect, limit: int, width: int | None = N
     lexer = Lexer(dialect)
     records: list[tuple[int, list[str] | None]] = []
     at = begin = dialect.skip_rows
-    while at < len(lines) and len(records) < limit and lexer.reread < _REREAD_CHARS:
+    while at < len(lines) and len(records) < limit:
         line, used = lines[at], 1
         if line.strip("\r\n"):
             cells: list[str] | Fault | None

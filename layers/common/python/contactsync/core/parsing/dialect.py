@@ -31,6 +31,8 @@ class Dialect:
         """Raises ValueError for a dialect in which no file can be read."""
         if problem := contradiction(self.delimiter, self.quote, self.escape):
             raise ValueError(problem)
+        if self.skip_spaces and self.delimiter.startswith(" "):
+            raise ValueError("Where spaces delimit cells, they cannot be skipped.")
 
     @property
     def is_utf8(self) -> bool:

@@ -1,16 +1,11 @@
-"""Where one record ends and the next begins: `cut` and `read_chunk`, and the one definition that both follow.
+"""`cut` divides a file into chunks between records; `read_chunk` yields one chunk's rows.
 
-A physical line ends with LF, CR LF or a lone CR. A record is one physical line, or several where a quoted cell
-holds line breaks. A blank line between records is no row, but it has a number.
+Both ask `lexer.Lexer` what a record is, and what `cut` counts is what `read_chunk` yields. A chunk may end inside
+the text that a stray quote would have swallowed; that quote is then refused because the data ends, as it was
+refused for another reason by `cut`.
 
-One stray quote must not swallow the rows after it, so a record of several lines has to prove itself: every quote
-in it opens or closes a cell or is doubled, it has as many columns as the file, and it stays within the bounds
-below. Its quotes then are even in number, which a stray one and the sound rows after it never are together. Otherwise its first line alone is refused (`unbalanced_quote`), and reading goes on at the next
-line. A record of one line is read leniently, as spreadsheets do; whether its columns are right is for mapping.
-
-Both functions ask `Lexer`, and a chunk begins and ends between records: what `cut` counts is what `read_chunk`
-yields. A chunk may end inside the text that a stray quote would have swallowed; that quote is then refused
-because the data ends, as it was refused for another reason by `cut`.
+`cut` need not read cells. Where a window of text has no quotes, or only quotes that open and close cells, line
+ends are counted and nothing else is done; other windows are taken line by line.
 """
 
 from __future__ import annotations
@@ -18,39 +13,32 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import deque
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice
-from typing import NamedTuple
 
 from contactsync.core.parsing.dialect import Dialect
+from contactsync.core.parsing.lexer import CELL_CHARS, CELL_TOO_LONG, ENDS, Fault, Lexer
 from contactsync.errors import UnreadableFile
 
 LINE_BYTES = 1 << 20
 """The longest physical line. The file is refused beyond it, so that one line cannot fill a worker's memory."""
-CELL_CHARS = 131_072
-"""The longest cell: the csv module's own default. It also bounds what one stray quote makes us read twice."""
-RECORD_CHARS = 1 << 20
-"""The longest record of several lines: more can only be a quote that is never closed."""
 COLUMNS = 1_000
-"""The most columns of a row: fifteen times the widest address book export that we know."""
+"""The most columns of a row: ten times the widest address book export that we know."""
 ROWS = 10_000_000
 """The most rows of a file: ten times the largest import that the service is sized for."""
-REREAD_BYTES = 64 << 20
-REREAD_SHARE = 2
-"""Text read again after stray quotes may come to 64 MiB and twice what was read. Ordinary damage stays far
-below: a stray quote is noticed at the next quote. Only a file made for it needs more, and it is refused."""
 CHUNK_BYTES = 8 << 20
 CHUNK_ROWS = 25_000
 """A chunk is what one worker maps at a time: some seconds of work and tens of megabytes of memory."""
+TOO_MANY_COLUMNS = Fault("too_many_columns", f"The row has more than {COLUMNS:,} columns. Remove the rest.")
+_MANY_QUOTES = 8
+"""A line, from which on it pays to fold those between two cells before anything else."""
 _WINDOW_BYTES = 256 << 10
 _BOM = b"\xef\xbb\xbf"
-_ENDS = "\r\n"
-_NEVER = "\n\r"
-"""Stands for a quote or an escape that the dialect lacks: it cannot occur within one physical line."""
-_STAND_IN = "\ud800"
-"""Stands for a delimiter of several characters, as the csv module takes one only: UTF-8 cannot hold it."""
+# bytes that no UTF-8 has stand for
+_INSIDE = b"\xff"  # a line end inside quotes
+_NEXT_CELL = b"\xfe"  # a quote, the delimiter and a quote, inside quotes
+_NEVER = b"\xfd"  # a quote or an escape that the dialect lacks
 _SUSPECT = re.compile("[\0\udc80-\udcff]")
 """NUL, and what a byte that is no UTF-8 becomes under surrogateescape."""
 
@@ -68,13 +56,6 @@ class Chunk:
     rows: int
 
 
-class Fault(NamedTuple):
-    """Why a record cannot be read. The message holds nothing of the record."""
-
-    code: str
-    message: str
-
-
 @dataclass(frozen=True, slots=True)
 class Damaged:
     """A row that could not be read: what stood on its line, and why.
@@ -90,128 +71,6 @@ class Damaged:
     column: int | None = None
 
 
-UNBALANCED = Fault(
-    "unbalanced_quote",
-    "A quotation mark on this line is not closed where its cell ends. Close it, or double it where it is text.",
-)
-CELL_TOO_LONG = Fault("cell_too_long", f"A cell has more than {CELL_CHARS:,} characters. Shorten it.")
-TOO_MANY_COLUMNS = Fault("too_many_columns", f"The row has more than {COLUMNS:,} columns. Remove the rest.")
-
-
-class Lexer:
-    """The definition of a record. Lines are physical lines with their line ends; text may hold surrogateescapes."""
-
-    def __init__(self, dialect: Dialect) -> None:
-        self.quote = dialect.quote or _NEVER
-        self.escape = dialect.escape or _NEVER
-        self.reread = 0
-        """Characters read in vain so far, behind quotes that turned out to be stray."""
-        self._dialect = dialect
-        self._between = f"{dialect.quote}{dialect.delimiter}{dialect.quote}"
-        self._sound = _grammar(dialect)
-        self._several = len(dialect.delimiter) > 1
-        self._line: list[str] = []
-        self._reader = self._csv(iter(self._line.pop, ""), strict=False)
-
-    def plain(self, body: str) -> list[str]:
-        """Cells of a line, without its end, that holds neither quote nor escape."""
-        cells = body.split(self._dialect.delimiter)
-        return [cell.lstrip(" ") for cell in cells] if self._dialect.skip_spaces else cells
-
-    def line(self, line: str) -> list[str] | Fault | None:
-        """Cells of a record that ends with its first line; None if a quote is still open there."""
-        if self.escape not in line and (cells := self._all_quoted(line)):
-            return cells
-        self._line.append(self._shown(line))
-        try:
-            cells = next(self._reader)
-        except IndexError:  # the reader asked for a second line
-            return None
-        except csv.Error:  # lenient as it is, the reader minds nothing but the length of a cell
-            return CELL_TOO_LONG
-        return self._restored(cells)
-
-    def lines(self, lines: Iterator[str], width: int | None, *, final: bool) -> tuple[int, list[str] | Fault]:
-        """How many lines the record takes, and its cells; for a stray quote its first line and the fault.
-
-        `width` None accepts any number of columns. Without `final`, 0 lines say that more are needed to tell.
-        """
-        taken: list[str] = []
-        ended = False
-
-        def feed() -> Iterator[str]:
-            nonlocal ended
-            chars = 0
-            for line in lines:
-                chars += len(line)
-                if chars > RECORD_CHARS:
-                    raise csv.Error
-                taken.append(line)
-                yield self._shown(line)
-            ended = True
-
-        try:
-            cells = next(self._csv(feed(), strict=True))
-        except (csv.Error, StopIteration):
-            if ended and not final:
-                return 0, UNBALANCED
-        else:
-            cells = self._restored(cells)
-            fits = width in {None, len(cells)} and all(len(cell) <= CELL_CHARS for cell in cells)
-            if fits and self._sound.fullmatch("".join(taken).rstrip(_ENDS)):
-                return len(taken), cells
-        self.reread += sum(map(len, taken))
-        return 1, UNBALANCED
-
-    def _all_quoted(self, line: str) -> list[str] | None:
-        """Cells of a line in which every cell is quoted and holds no quote, at the price of a split.
-
-        Exact: besides the outer two, every quote closes a cell, is followed by a delimiter and the next opening.
-        """
-        quote = self.quote
-        body = line.rstrip(_ENDS)
-        if body[0] == quote == body[-1]:
-            cells = body[1:-1].split(self._between)
-            if body.count(quote) == 2 * len(cells):
-                return cells
-        return None
-
-    def _csv(self, lines: Iterable[str], *, strict: bool) -> Iterator[list[str]]:
-        dialect = self._dialect
-        return csv.reader(
-            lines,
-            delimiter=_STAND_IN if self._several else dialect.delimiter,
-            quotechar=dialect.quote or None,
-            escapechar=dialect.escape,
-            quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
-            skipinitialspace=dialect.skip_spaces,
-            strict=strict,
-        )
-
-    def _shown(self, line: str) -> str:
-        """The line as the csv module must see it."""
-        return line.replace(self._dialect.delimiter, _STAND_IN) if self._several else line
-
-    def _restored(self, cells: list[str]) -> list[str]:
-        """Cells as they were: a quoted one may hold what stood for the delimiter."""
-        return (
-            [cell.replace(_STAND_IN, self._dialect.delimiter) for cell in cells] if self._several else cells
-        )
-
-
-def _grammar(dialect: Dialect) -> re.Pattern[str]:
-    """A record in which no quote stands in the middle of a cell: RFC 4180's, in this dialect. Linear time."""
-    quote, escape, delimiter = (
-        re.escape(mark or "") for mark in (dialect.quote, dialect.escape, dialect.delimiter)
-    )
-    escaped = rf"{escape}[\s\S]|" if escape else ""
-    bare = rf"(?:{escaped}(?!{delimiter})[^{quote}{escape}\r\n])*+"
-    quoted = rf"{quote}(?:{escaped}{quote}{quote}|[^{quote}{escape}])*+{quote}"
-    spaces = " *+" if dialect.skip_spaces else ""
-    cell = rf"{spaces}(?:{quoted}|{bare})" if quote else bare
-    return re.compile(rf"{cell}(?:{delimiter}{cell})*+")
-
-
 def cut(
     blocks: Iterable[bytes],
     dialect: Dialect,
@@ -225,7 +84,7 @@ def cut(
     One pass with bounded memory: some windows of text, whatever the length of a line or of a block. No chunk has
     more than `target_rows` rows, nor more than `target_bytes` unless one record does.
 
-    Raises UnreadableFile, naming the line: `line_too_long`, `too_many_rows`, `too_many_unbalanced_quotes`.
+    Raises UnreadableFile, naming the line: `line_too_long`, `too_many_rows`.
     """
     cutter = _Cutter(dialect, width, target_bytes, target_rows)
     source = _slices(blocks)
@@ -255,8 +114,10 @@ class _Cutter:
 
     def __init__(self, dialect: Dialect, width: int, target_bytes: int, target_rows: int) -> None:
         self.lexer = Lexer(dialect)
-        self.quote = self.lexer.quote.encode()
-        self.escape = self.lexer.escape.encode()
+        self.quote = dialect.quote.encode() or _NEVER
+        self.escape = dialect.escape.encode() if dialect.escape else _NEVER
+        self.delimiter = dialect.delimiter.encode()
+        self.between = self.quote + self.delimiter + self.quote
         self.width = width
         self.target_bytes = target_bytes
         self.target_rows = target_rows
@@ -272,8 +133,8 @@ class _Cutter:
         if not self.begun:
             self.begun = True
             self.offset = taken = len(_BOM) if window.startswith(_BOM) else 0
-        elif plain := self._plain_rows(window):
-            taken, rows, lines = plain
+        elif counted := self._countable(window):
+            taken, rows, lines = counted
             self.length += taken
             self.rows += rows
             self.line += lines
@@ -315,25 +176,55 @@ class _Cutter:
         self.line += lines
         self.first_line = self.line
 
-    def _plain_rows(self, window: bytes) -> tuple[int, int, int] | None:
-        """Bytes, rows and lines up to the last line end, where counting line ends is enough to know them."""
-        if (
-            self.skip_rows
-            or self.header
-            or len(window) > LINE_BYTES
-            or self.quote in window
-            or self.escape in window
-        ):
+    def _countable(self, window: bytes) -> tuple[int, int, int] | None:
+        """Bytes, rows and lines of the window's records, where counting line ends is enough to know them.
+
+        It is where each quote opens a cell, closes one or is doubled, CRs stand before LFs, no line is blank, and
+        no record of several lines seems to hold rows.
+        """
+        if self.skip_rows or self.header or len(window) > LINE_BYTES or len(self.delimiter) > 1:
             return None
-        end = window.rfind(b"\n") + 1
-        rows = window.count(b"\n")
-        if window.count(b"\r", 0, end) != window.count(b"\r\n", 0, end):
+        if self.escape in window or _INSIDE in window or _NEXT_CELL in window:
             return None
-        if window.startswith((b"\n", b"\r\n")) or b"\n\n" in window or b"\n\r\n" in window:
+        folded = window
+        if window.count(self.quote) > _MANY_QUOTES * window.count(b"\n"):
+            folded = window.replace(self.between, _NEXT_CELL)
+        parts = folded.split(self.quote)  # outside quotes, inside, outside, …
+        if not self._sound(parts[::2]):
             return None
+        parts[1::2] = [part.replace(b"\n", _INSIDE) if b"\n" in part else part for part in parts[1::2]]
+        *records, tail = self.quote.join(parts).split(b"\n")
+        end, rows = len(window) - self._length(tail), len(records)
         if self.length + end > self.target_bytes or self.rows + rows > self.target_rows:
             return None
-        return end, rows, rows
+        several = [record for record in records if _INSIDE in record]
+        returns = sum([record[-1:] == b"\r" for record in records]) if b"\r" in window else 0
+        returns += sum(record.count(b"\r" + _INSIDE) for record in several)
+        if returns != window.count(b"\r", 0, end) or b"" in records or b"\r" in records:
+            return None
+        if any(map(self._may_swallow, several)):
+            return None
+        return end, rows, rows + sum(record.count(_INSIDE) for record in several)
+
+    def _sound(self, outside: list[bytes]) -> bool:
+        """Whether the text between quotes begins and ends where cells do; nothing between two is a doubled one."""
+        before, after = (self.delimiter, b"\n"), (self.delimiter, b"\n", b"\r")
+        return (
+            not any(part and not part.endswith(before) for part in set(outside[:-1]))
+            and not any(part and not part.startswith(after) for part in set(outside[1:]))
+            and not any(_NEXT_CELL in part for part in set(outside))
+        )
+
+    def _may_swallow(self, record: bytes) -> bool:
+        """Whether a record of several lines is one that `Lexer` must look at."""
+        enough = max(1, self.width - 1)
+        lines = record.replace(_NEXT_CELL, self.between).split(_INSIDE)
+        return self._length(record) > CELL_CHARS or any(
+            line.count(self.delimiter) >= enough for line in lines[1:]
+        )
+
+    def _length(self, folded: bytes) -> int:
+        return len(folded) + (len(self.between) - 1) * folded.count(_NEXT_CELL)
 
     def _records(self, window: bytes, *, final: bool) -> Iterator[tuple[int, int, bool]]:
         """Bytes, lines, and whether it is a row, for each record and blank line that the window decides."""
@@ -352,7 +243,7 @@ class _Cutter:
             elif quote not in line and escape not in line:
                 yield len(line), 1, True
             elif used := self._lex(lines, at, final=final):
-                yield sum(map(len, islice(lines, at, at + used))), used, True
+                yield sum(map(len, lines[at : at + used])), used, True
                 at += used
                 continue
             else:
@@ -366,12 +257,6 @@ class _Cutter:
             return 1
         ahead = (_text(lines[index]) for index in range(at, len(lines)))
         used, _ = self.lexer.lines(ahead, None if self.header else self.width, final=final)
-        if self.lexer.reread > REREAD_BYTES + REREAD_SHARE * (self.offset + self.length):
-            raise UnreadableFile(
-                "too_many_unbalanced_quotes",
-                f"Up to line {self.line:,} too many quotation marks are not closed.",
-                "Check which character quotes text in this file, or export it again.",
-            )
         return used
 
     def _refuse_long(self, lines: list[bytes]) -> None:
@@ -399,30 +284,42 @@ def read_chunk(
     """
     try:
         text = data.decode()
-        suspect = "\0" in text
+        suspicious = "\0" in text
     except UnicodeDecodeError:
         text = _text(data)
-        suspect = True
+        suspicious = True
+    suspicious = suspicious or csv.field_size_limit() != CELL_CHARS
     lines = io.StringIO(text, newline="").readlines()
     lexer = Lexer(dialect)
-    quote, escape, plain = lexer.quote, lexer.escape, lexer.plain
-    numbered = enumerate(lines)
-    for at, line in numbered:
-        cells: list[str] | Fault
-        if quote not in line and escape not in line:
-            body = line.rstrip(_ENDS)
-            if not body:
-                continue
-            cells = plain(body)
-        elif (lexed := lexer.line(line)) is not None:
-            cells = lexed
-        else:
-            used, cells = lexer.lines((lines[i] for i in range(at, len(lines))), width, final=True)
-            deque(islice(numbered, used - 1), maxlen=0)
-        if len(line) > CELL_CHARS or len(cells) > COLUMNS or suspect or isinstance(cells, Fault):
-            yield _judged(cells, line, first_line + at, dialect)
-        else:
-            yield first_line + at, cells
+    shown = lexer.shown(lines)
+    unusual = suspicious or lexer.several
+    count = len(lines)
+    pending = ["", *shown[::-1]]
+    reader = lexer.reader(pending)
+    begun = at = behind = 0
+    while at < count:
+        with suppress(csv.Error):  # a cell is too long, which the lexer finds as well
+            for cells in reader:
+                begun, at = at, behind + reader.line_num
+                if (at - begun > 1 and not lexer.is_evident(lines[begun:at], width)) or at == count:
+                    break
+                if cells:
+                    if unusual or len(cells) > COLUMNS:
+                        yield _judged(lexer.restored(cells), lines[begun], first_line + begun, dialect)
+                    else:
+                        yield first_line + begun, cells
+                begun = at
+        # where the reader took several lines, or the data ended, the lexer decides about those lines
+        at, ahead = begun, behind + reader.line_num
+        while at < ahead:
+            used, found = lexer.record(lines, at, width)
+            if found:
+                yield _judged(found, lines[at], first_line + at, dialect)
+            at += used
+        if at > ahead:
+            del pending[ahead - at :]
+        behind = at - reader.line_num
+        begun = at
 
 
 def _judged(
@@ -432,7 +329,7 @@ def _judged(
     column: int | None = None
     if isinstance(cells, Fault):
         fault = cells
-        cells = line.rstrip(_ENDS).split(dialect.delimiter, COLUMNS)
+        cells = line.rstrip(ENDS).split(dialect.delimiter, COLUMNS)
     elif len(cells) > COLUMNS:
         fault = TOO_MANY_COLUMNS
     elif any(len(cell) > CELL_CHARS for cell in cells):

@@ -88,13 +88,15 @@ def _part(part: str, encoding: str) -> float:
     """One unbroken word: are these letters, cased as words are, of one language?"""
     if not all(map(_is_letter, part)) or not _is_cased(part):
         return 0.0
+    if len(part) == 1:  # every code page has some letter there
+        return 0.5
     small = part.lower()
     beyond = {char for char in small if char > "\x7f"}
     one_language = any(beyond <= set(letters) for letters in _LANGUAGES[encoding])
     if encoding not in _FREQUENT and encoding not in _CASELESS:
         mostly = sum(char > "\x7f" for char in small) > max(1, len(small) // 2)
         return 0.1 if mostly else 1.0 if one_language else 0.4
-    if len(beyond) < len(set(small)) or len(small) < 2 or not one_language:
+    if len(beyond) < len(set(small)) or not one_language:
         return 0.2
     frequent = sum(char in _FREQUENT.get(encoding, small) for char in small) / len(small)
     return 0.5 + 0.5 * min(1.0, frequent / 0.7)

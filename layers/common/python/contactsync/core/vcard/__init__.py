@@ -7,7 +7,7 @@ import, `Columns` turns cards into rows with columns that need no mapping by han
 """
 
 from contactsync.core.vcard.card import Card, Property, Version
-from contactsync.core.vcard.columns import Column, Columns, Survey, survey
+from contactsync.core.vcard.columns import Column, Columns, Survey, survey, table
 from contactsync.core.vcard.converting import converted
 from contactsync.core.vcard.fields import to_fields
 from contactsync.core.vcard.reading import Found, read_cards
@@ -15,5 +15,5 @@ from contactsync.core.vcard.writing import from_fields, serialise
 
 __all__ = [
     "Card", "Column", "Columns", "Found", "Property", "Survey", "Version", "converted", "from_fields",
-    "read_cards", "serialise", "survey", "to_fields",
+    "read_cards", "serialise", "survey", "table", "to_fields",
 ]  # fmt: skip

@@ -41,6 +41,8 @@ class Property:
 
     def param(self, name: str) -> tuple[str, ...]:
         """All values of one parameter; () if it is absent."""
+        if not self.params:
+            return ()
         return tuple(value for key, values in self.params if key.upper() == name for value in values)
 
     @property
@@ -83,7 +85,8 @@ class Card:
 
     def all(self, key: str) -> list[Property]:
         """Properties of one name (in capitals), the preferred first, otherwise in their order."""
-        return sorted((prop for prop in self.properties if prop.key == key), key=lambda prop: prop.preference)
+        found = [prop for prop in self.properties if prop.name == key or prop.name.upper() == key]
+        return sorted(found, key=lambda prop: prop.preference) if len(found) > 1 else found
 
 
 def version_of(text: str) -> Version:

@@ -7,7 +7,7 @@ value is for stands in a column beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -64,6 +64,10 @@ class Columns:
                 columns.append(Column(f"{name} label", None, start))
         return columns
 
+    def mapping(self) -> list[dict[str, str]]:
+        """A sync's mapping of every column that has a field, as a request would write it."""
+        return [{"column": column.name, "field": column.field} for column in self.all() if column.field]
+
     def cells(self, card: Card) -> list[str]:
         """The card as a row: as many cells as there are columns."""
         fields = to_fields(card)
@@ -88,6 +92,13 @@ def _entry_cells(plural: str, entry: dict[str, Any]) -> list[str]:
         value = entry.get("value", {})
         return [*(value.get(part, "") for part in _PARTS), label]
     return [entry.get("value", ""), label]
+
+
+def table(found: Iterable[Found | Damaged], columns: Columns) -> Iterator[tuple[int, list[str]] | Damaged]:
+    """The header, as row 0, then a row for each card, with the line of its BEGIN:VCARD."""
+    yield 0, [column.name for column in columns.all()]
+    for one in found:
+        yield one if isinstance(one, Damaged) else (one.line, columns.cells(one.card))
 
 
 class Survey(NamedTuple):

@@ -204,8 +204,9 @@ def _parsed(text: str) -> Property | None:
     end = _end_of_head(text)
     if end < 0:
         return None
-    first, *pieces = _PIECE.findall(text[:end]) or [""]
-    group, _, name = first.strip().rpartition(".")
+    head = text[:end]
+    pieces = _PIECE.findall(head) if '"' in head else [piece for piece in head.split(";") if piece]
+    group, _, name = pieces.pop(0).strip().rpartition(".") if pieces else ("", "", "")
     if not name or not name.isprintable() or " " in name:
         return None
     return Property(name, text[end + 1 :], tuple(_param(piece) for piece in pieces), group)
@@ -213,13 +214,16 @@ def _parsed(text: str) -> Property | None:
 
 def _end_of_head(text: str) -> int:
     """Where the first colon outside quotes is; where the first of all is, if a quote is left open; or -1."""
+    first = text.find(":")
+    if '"' not in text[:first]:
+        return first
     quoted = False
     for found in re.finditer('[":]', text):
         if found[0] == '"':
             quoted = not quoted
         elif not quoted:
             return found.start()
-    return text.find(":")
+    return first
 
 
 def _param(piece: str) -> Param:

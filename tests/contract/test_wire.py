@@ -1,0 +1,196 @@
+"""The wire and its lanes where no emulator goes: silence, dead connections, patience that has to end."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import suppress
+
+import pytest
+
+from contactsync.adapters import lanes as lanes_module
+from contactsync.adapters import wire as wire_module
+from contactsync.adapters.lanes import Lanes
+from contactsync.adapters.patience import Patience
+from contactsync.adapters.wire import Wire, dynamodb, eventbridge
+from contactsync.errors import Busy
+from tests.contract.conftest import IMPATIENT, REGION, credentials
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+class Server:
+    """Says what it is told to, once a request; None is silence, b"" hangs up."""
+
+    def __init__(self, *answers: bytes | None) -> None:
+        self._answers = list(answers)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.connections = 0
+        self.open: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        self._listener.close()
+        for connection in self.open:
+            connection.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self.open.append(connection)
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with suppress(OSError), connection.makefile("rb") as reader:  # the client may go at any time
+            while line := reader.readline():
+                if line != b"\r\n":
+                    continue
+                reader.read(2)  # every request here is {}
+                answer = self._answers.pop(0) if self._answers else ANSWER
+                if answer:
+                    connection.sendall(answer)
+                elif answer is not None:
+                    connection.shutdown(socket.SHUT_RDWR)
+                    return
+
+
+@pytest.fixture
+def serve():
+    servers: list[Server] = []
+
+    def start(*answers: bytes | None) -> Server:
+        servers.append(Server(*answers))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def short_waits(monkeypatch):
+    for module in (wire_module, lanes_module):
+        monkeypatch.setattr(module, "READ_S", 0.2)
+
+
+def wire_to(server: Server, patience: Patience = IMPATIENT) -> Wire:
+    return dynamodb(REGION, endpoint=server.url, credentials=credentials, patience=patience)
+
+
+def test_connections_are_kept(serve):
+    server = serve()
+    wire = wire_to(server)
+    for _ in range(5):
+        assert wire.call("GetItem", {}) == {}
+    assert server.connections == 1
+
+
+def test_silence_ends_and_is_asked_again(serve, short_waits):
+    server = serve(None)
+    assert wire_to(server).call("GetItem", {}) == {}
+    assert server.connections == 2
+
+
+def test_silence_that_lasts_is_busy(serve, short_waits):
+    with pytest.raises(Busy, match="4 times, the last time with TimeoutError"):
+        wire_to(serve(*[None] * 9)).call("GetItem", {})
+
+
+def test_connections_that_died_while_idle_cost_one_attempt_altogether(serve):
+    server = serve()
+    wire = wire_to(server, Patience(attempts=2, first_s=0.001))
+    with Lanes[int](wire, 5) as lanes:
+        for n in range(5):
+            lanes.send("GetItem", {}, n)
+        for _ in range(5):
+            lanes.next()
+    assert len(wire._idle) == 5
+    for connection in server.open:
+        connection.shutdown(socket.SHUT_RDWR)
+    assert wire.call("GetItem", {}) == {}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nnot JSON!",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nx-amz-crc32: 1\r\n\r\n{}",
+        b"no HTTP at all\r\n\r\n",
+        b"",
+    ],
+)
+def test_what_is_no_answer_is_asked_again(serve, answer):
+    assert wire_to(serve(answer)).call("GetItem", {}) == {}
+
+
+def test_nobody_there_is_busy():
+    wire = dynamodb(REGION, endpoint="http://127.0.0.1:9", credentials=credentials, patience=IMPATIENT)
+    with pytest.raises(Busy, match="ConnectionRefusedError"):
+        wire.call("GetItem", {})
+
+
+def test_a_lane_gives_up_on_silence_and_asks_again_while_others_land(serve, short_waits):
+    server = serve(None)
+    with Lanes[str](wire_to(server), 2) as lanes:
+        lanes.send("GetItem", {}, "slow")
+        time.sleep(0.05)  # the silence is for the first request
+        lanes.send("GetItem", {}, "quick")
+        assert [lanes.next(), lanes.next()] == [("quick", {}), ("slow", {})]
+    assert len(lanes) == 0
+
+
+def test_leaving_lanes_does_not_wait_for_ever(serve, short_waits):
+    started = time.monotonic()
+    with Lanes[int](wire_to(serve(*[None] * 8)), 8) as lanes:
+        for n in range(8):
+            lanes.send("GetItem", {}, n)
+    assert time.monotonic() - started < 1
+
+
+def test_a_request_may_go_out_later(serve):
+    with Lanes[str](wire_to(serve()), 2) as lanes:
+        lanes.send("GetItem", {}, "later", after_s=0.1)
+        lanes.send("GetItem", {}, "now")
+        assert [lanes.next()[0], lanes.next()[0]] == ["now", "later"]
+
+
+def test_patience_grows_to_its_bound_and_waits_some_of_it():
+    waited: list[float] = []
+    patience = Patience(first_s=1, longest_s=4, sleep=waited.append)
+    for failures in (1, 2, 3, 4, 50):
+        for _ in range(200):
+            patience.wait(failures)
+    longest = [max(waited[n : n + 200]) for n in range(0, 1000, 200)]
+    assert [round(each) for each in longest] == [1, 2, 4, 4, 4]
+    assert min(waited) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("region", "address"),
+    [
+        ("eu-west-1", "dynamodb.eu-west-1.amazonaws.com"),
+        ("cn-north-1", "dynamodb.cn-north-1.amazonaws.com.cn"),
+    ],
+)
+def test_addresses_in_the_cloud(region, address):
+    wire = dynamodb(region)
+    assert (wire._host, wire._tls) == (address, True)
+
+
+def test_the_environment_says_where_else_a_service_is(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:2")
+    assert [dynamodb(REGION)._port, eventbridge(REGION)._port] == [2, 1]
+
+
+@pytest.mark.parametrize("endpoint", ["ftp://127.0.0.1", "127.0.0.1:80", "http://127.0.0.1/path"])
+def test_an_endpoint_that_is_none_is_refused(endpoint):
+    with pytest.raises(ValueError, match="dynamodb"):
+        dynamodb(REGION, endpoint=endpoint)

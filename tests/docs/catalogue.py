@@ -1,0 +1,363 @@
+"""docs/errors.md, written from the code: every error that is raised, what it says happened and what to do.
+
+    python -m tests.docs.catalogue        # or: make docs
+
+Codes and texts are read from the syntax tree, so that an error cannot be raised without being listed. Where a
+text is put together at run time, the parts that are known then stand as “…”.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from types import ModuleType
+from typing import NamedTuple
+
+from contactsync import errors
+from contactsync.api import answer
+from contactsync.journeys.finishing import INTERNAL
+from local.deploy import ROOT
+from tests.architecture.template import RESOURCES
+
+PAGE = ROOT / "docs" / "errors.md"
+PACKAGE = ROOT / "layers" / "common" / "python" / "contactsync"
+UNKNOWN = "…"
+_COUNT = re.compile(r"\{count[^}]*\}")
+GENERIC = {"Problem": 2, "BadValue": 0, "Fault": 0, "Finding": 0, "RunWarning": 0}
+"""Where the code stands among the arguments of what is not a UserError."""
+
+
+class Said(NamedTuple):
+    """One place that raises an error: by which name, with which code, saying what."""
+
+    kind: str
+    code: str
+    texts: tuple[str, ...]
+    status: int = 0
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where an expression stands: what names may mean there."""
+
+    module: ModuleType
+    tree: ast.Module
+    function: ast.FunctionDef | None
+    line: int
+
+    def texts(self, node: ast.expr | None) -> list[str]:
+        """What the expression can say."""
+        match node:
+            case None:
+                return [UNKNOWN]
+            case ast.Constant(value=str(text)):
+                return [text]
+            case ast.JoinedStr(values=parts):
+                return ["".join(self._part(part) for part in parts)]
+            case ast.Name(id=name):
+                return self._named(name) or [UNKNOWN]
+            case ast.IfExp(body=one, orelse=other):
+                return self.texts(one) + self.texts(other)
+            case ast.Call(func=ast.Name(id=name)):
+                return self._returned(name) or [UNKNOWN]
+            case _:
+                return [UNKNOWN]
+
+    def _part(self, part: ast.expr) -> str:
+        """A part of an f-string: its text, its value where a constant of the module gives it, or “…”."""
+        if isinstance(part, ast.Constant):
+            return str(part.value)
+        names = {node.id for node in ast.walk(part) if isinstance(node, ast.Name)}
+        if not names or not all(name.isupper() and hasattr(self.module, name) for name in names):
+            return UNKNOWN
+        expression = ast.Expression(ast.JoinedStr([part]))
+        code = compile(ast.fix_missing_locations(expression), "<catalogue>", "eval")
+        return str(eval(code, vars(self.module)))
+
+    def _named(self, name: str) -> list[str]:
+        """What a local name was last given, or what the callers of this function give a parameter."""
+        if self.function is None:
+            return []
+        given = [
+            value
+            for node in ast.walk(self.function)
+            if isinstance(node, ast.Assign) and node.lineno < self.line
+            for target, value in _pairs(node)
+            if isinstance(target, ast.Name) and target.id == name
+        ]
+        if given:
+            return self.texts(max(given, key=lambda value: value.lineno))
+        arguments = self.function.args
+        parameters = [parameter.arg for parameter in (*arguments.args, *arguments.kwonlyargs)]
+        if name not in parameters:
+            return []
+        return [
+            text
+            for call, caller in _calls(self.tree, self.function.name)
+            for text in replace(self, function=caller, line=call.lineno).texts(
+                _argument(call, parameters.index(name), name)
+            )
+        ]
+
+    def _returned(self, name: str) -> list[str]:
+        """What a function of the same module can answer."""
+        return [
+            text
+            for node, function in _walk(self.tree)
+            if isinstance(node, ast.Return) and function is not None and function.name == name
+            for text in replace(self, function=function, line=node.lineno).texts(node.value)
+        ]
+
+
+def _pairs(assignment: ast.Assign) -> Iterator[tuple[ast.expr, ast.expr]]:
+    for target in assignment.targets:
+        if isinstance(target, ast.Tuple) and isinstance(assignment.value, ast.Tuple):
+            yield from zip(target.elts, assignment.value.elts, strict=True)
+        else:
+            yield target, assignment.value
+
+
+def _calls(tree: ast.Module, name: str) -> Iterator[tuple[ast.Call, ast.FunctionDef | None]]:
+    """Calls of a function by its own name, each with the function that it stands in."""
+    for node, function in _walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name:
+            yield node, function
+
+
+def _walk(
+    node: ast.AST, function: ast.FunctionDef | None = None
+) -> Iterator[tuple[ast.AST, ast.FunctionDef | None]]:
+    for child in ast.iter_child_nodes(node):
+        inside = child if isinstance(child, ast.FunctionDef) else function
+        yield child, inside
+        yield from _walk(child, inside)
+
+
+def _argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
+    for keyword in call.keywords:
+        if keyword.arg == name:
+            return keyword.value
+    return call.args[position] if position < len(call.args) else None
+
+
+def said() -> list[Said]:
+    """Every place in the package that raises or tells something with a code."""
+    found: list[Said] = []
+    for module in _modules():
+        tree = ast.parse(inspect.getsource(module))
+        found += _of_classes(module, tree)
+        for node, function in _walk(tree):
+            scope = Scope(module, tree, function, getattr(node, "lineno", 0))
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                found += _of_call(node, scope)
+            elif isinstance(node, ast.Tuple):
+                found += _of_row_problem(node, scope)
+    return found
+
+
+def _modules() -> Iterator[ModuleType]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        if path.stat().st_size and parts[-1] != "__main__":
+            yield importlib.import_module(".".join(parts).removesuffix(".__init__"))
+
+
+def _of_classes(module: ModuleType, tree: ast.Module) -> Iterator[Said]:
+    """Errors that know their own code: NotFound and its like."""
+    for definition in ast.walk(tree):
+        if not isinstance(definition, ast.ClassDef):
+            continue
+        made = getattr(module, definition.name, None)
+        if (
+            not (isinstance(made, type) and issubclass(made, errors.UserError))
+            or made is errors.InvalidRequest
+        ):
+            continue
+        for node in ast.walk(definition):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(value=ast.Call(func=ast.Name(id="super"))), args=[ast.Constant(), *_]
+                ):
+                    texts = [Scope(module, tree, None, 0).texts(each)[0] for each in node.args[:3]]
+                    yield Said("UserError", texts[0], tuple(texts[1:]), made.status)
+
+
+def _of_call(call: ast.Call, scope: Scope) -> Iterator[Said]:
+    name = call.func.id if isinstance(call.func, ast.Name) else ""
+    made = getattr(scope.module, name, None)
+    if isinstance(made, type) and issubclass(made, errors.UserError):
+        if not call.args and not call.keywords:
+            return
+        kind = "UnreadableFile" if made is errors.UnreadableFile else "UserError"
+        if made in (errors.NotFound, errors.NotPermitted, errors.InvalidRequest, answer.WrongMethod):
+            return
+        codes, titles, details = (
+            scope.texts(_argument(call, place, word))
+            for place, word in enumerate(("code", "title", "detail"))
+        )
+        for number in range(max(map(len, (codes, titles, details)))):
+            texts = tuple(each[min(number, len(each) - 1)] for each in (titles, details))
+            yield Said(kind, codes[min(number, len(codes) - 1)], texts, made.status)
+    elif name in GENERIC and isinstance(made, type):
+        codes = scope.texts(_argument(call, GENERIC[name], "code"))
+        messages = scope.texts(_argument(call, 1, "message"))
+        if codes == [UNKNOWN] and name == "Problem":
+            return
+        for number in range(max(len(codes), len(messages))):
+            yield Said(name, codes[min(number, len(codes) - 1)], (messages[min(number, len(messages) - 1)],))
+
+
+def _of_row_problem(node: ast.Tuple, scope: Scope) -> Iterator[Said]:
+    """(column, field, code, message): what is wrong with a row, as a plain tuple."""
+    match node.elts:
+        case [ast.Constant(value=str()), *_]:
+            return
+        case [_, _, ast.Constant(value=str(code)), message] if code.isidentifier() and code.islower():
+            for text in scope.texts(message):
+                yield Said("BadValue", code, (text,))
+
+
+def page() -> str:
+    """The whole of docs/errors.md."""
+    everything = said()
+    return _TEXT.format(
+        api=_table(("status", "code"), _answers(everything), ("what happened", "what to do")),
+        gateway=_table(("status", "type"), _gateway(), ("what happened", "what to do")),
+        runs=_table(("code",), _runs(everything), ("what happened", "what to do")),
+        rows=_table(("code",), _told(everything, "BadValue", "Fault"), ("what is told",)),
+        mappings=_table(("code",), _told(everything, "Problem"), ("what is told",)),
+        warnings=_table(("code",), _told(everything, "Finding", "RunWarning") + _listed(), ("what is told",)),
+    )
+
+
+Row = tuple[tuple[str, ...], tuple[str, ...]]
+
+
+def _answers(everything: Iterable[Said]) -> list[Row]:
+    rows: list[Row] = [
+        ((f"{one.status} {HTTPStatus(one.status).phrase}", f"`{one.code}`"), one.texts)
+        for one in everything
+        if one.kind == "UserError"
+    ]
+    asked = ("The request is not valid.", "Correct each place that `errors` names.")
+    rows.append((("422 Unprocessable Entity", "`invalid_request`"), asked))
+    for error in (errors.Stale(), errors.Busy()):
+        told = answer.error_answer(error)
+        rows.append(_rendered(told))
+    return [*rows, _rendered(answer.bug_answer(UNKNOWN))]
+
+
+def _rendered(told: answer.Answer) -> Row:
+    document = json.loads(told.body)
+    code = document["type"].removeprefix("/problems/")
+    status = f"{told.status} {HTTPStatus(told.status).phrase}"
+    return (status, f"`{code}`"), (document["title"], document["detail"])
+
+
+def _gateway() -> list[Row]:
+    rows: list[Row] = []
+    for name, response in RESOURCES["RestApi"]["Properties"]["GatewayResponses"].items():
+        document = json.loads(response["ResponseTemplates"]["application/json"])
+        status = str(response.get("StatusCode", name[-3:]))
+        rows.append(((status, f"`{document['type']}`"), (document["title"], document["detail"])))
+    return rows
+
+
+def _runs(everything: Iterable[Said]) -> list[Row]:
+    rows: list[Row] = [((f"`{one.code}`",), one.texts) for one in everything if one.kind == "UnreadableFile"]
+    return [*rows, ((f"`{INTERNAL.code}`",), (INTERNAL.title, INTERNAL.detail))]
+
+
+def _told(everything: Iterable[Said], *kinds: str) -> list[Row]:
+    return [
+        ((f"`{one.code}`",), one.texts) for one in everything if one.kind in kinds and one.code != UNKNOWN
+    ]
+
+
+def _listed() -> list[Row]:
+    """Warnings whose texts stand in a table of their module."""
+    rows: list[Row] = []
+    for module in _modules():
+        told: dict[str, str] = getattr(module, "_MESSAGES", {})
+        rows += [((f"`{code}`",), (_COUNT.sub(UNKNOWN, text),)) for code, text in told.items()]
+    return rows
+
+
+def _table(heads: tuple[str, ...], rows: Iterable[Row], columns: tuple[str, ...]) -> str:
+    """One line a key, sorted; texts that differ stand below each other."""
+    by_key: dict[tuple[str, ...], list[list[str]]] = {}
+    for key, texts in rows:
+        columns_of_key = by_key.setdefault(key, [[] for _ in texts])
+        for cell, text in zip(columns_of_key, texts, strict=True):
+            if text not in cell:
+                cell.append(text)
+    shown = str.maketrans({"|": "\\|", "\n": " ", "<": "&lt;", ">": "&gt;"})
+    lines = ["| " + " | ".join((*heads, *columns)) + " |", "|" + "---|" * (len(heads) + len(columns))]
+    for key in sorted(by_key):
+        cells = ["<br>".join(text.translate(shown) for text in cell) for cell in by_key[key]]
+        lines.append("| " + " | ".join((*key, *cells)) + " |")
+    return "\n".join(lines)
+
+
+_TEXT = """\
+# Errors
+
+Everything that Contact Sync refuses or warns of, whose move it is then, and what the move is. “…” stands for what only
+the case at hand can tell. This page is written from the code by `make docs`.
+
+## Answers of the API
+
+`application/problem+json`: `type` is `/problems/<code>`, `errors` lists every place to correct as a JSON pointer.
+4xx: the move is yours. 409 with `Retry-After` and 503: nobody's, send the same request again. 500: ours.
+
+{api}
+
+What API Gateway answers before the service is asked:
+
+{gateway}
+
+### What `errors` of a mapping or a request says
+
+{mappings}
+
+## Why a run ends without importing
+
+`problem` of the run, and the mail. The move is yours, but for `internal`, which is ours. No contact was touched, unless
+`counts` say so.
+
+{runs}
+
+## Why a row is refused
+
+`rejects.csv`, `GET /v1/runs/{{id}}/rows` and the mail. The move is yours: correct the row there and import that file. All other
+rows are stored.
+
+{rows}
+
+## What a run warns of
+
+`warnings` of the run. The run goes on; whether there is a move is yours to judge.
+
+{warnings}
+
+## Between the steps
+
+The state machine knows errors by these names; people never see them.
+
+| name | means | whose move |
+|---|---|---|
+| `Refused` | one of the problems above; the run ends with it | yours |
+| `Busy` | a service that a step needs is throttling or away | nobody's: the step is tried again, later each time |
+| `Cancelled` | the run was cancelled, or another execution has it | nobody's: the step stops |
+| `Bug` | anything else; the log has it under the reference in the message | ours: three more tries, then the run ends as `internal` and an alarm rings |
+"""
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

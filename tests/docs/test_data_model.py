@@ -1,0 +1,78 @@
+"""docs/data-model.md names what the code names: attributes, records, files, and how long they are kept."""
+
+from __future__ import annotations
+
+import re
+from types import ModuleType
+
+import pytest
+
+from contactsync import control
+from contactsync.adapters import contact_table, control_table
+from contactsync.core.rules import ADDRESS_PARTS
+from contactsync.journeys import asking, runfiles
+from local.deploy import ROOT
+from tests.architecture.template import RESOURCES
+from tests.docs.pages import section
+
+PAGE = ROOT / "docs" / "data-model.md"
+TEXT = PAGE.read_text(encoding="utf-8")
+
+
+def listed(module: ModuleType, pattern: str) -> set[str]:
+    """What the module's docstring lists in its table, by a pattern with one group."""
+    found = set(re.findall(pattern, module.__doc__ or "", re.MULTILINE))
+    assert found
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(listed(control, r"^    \S+ +([a-z_]+(?:#\S+)?)  ") - {"name"}))
+def test_every_record_of_the_control_table(name: str) -> None:
+    assert f"| `{name}` |" in section(PAGE, "ControlTable")
+
+
+@pytest.mark.parametrize("name", ["idempotency", "reminder"])
+def test_records_that_other_modules_keep(name: str) -> None:
+    assert f"| `{name}#<" in section(PAGE, "ControlTable")
+
+
+@pytest.mark.parametrize("name", sorted(listed(control_table, r"^(\w+) +[SN]  ")))
+def test_every_attribute_of_the_control_table(name: str) -> None:
+    assert f"| `{name}` |" in section(PAGE, "ControlTable")
+
+
+@pytest.mark.parametrize("names", sorted(listed(contact_table, r"^    (\w{1,2}(?: \w\w)?) +(?:S|N|M|SS)\b")))
+def test_every_attribute_of_the_contacts_table(names: str) -> None:
+    assert f"| {' '.join(f'`{name}`' for name in names.split())} |" in section(PAGE, "ContactsTable")
+
+
+@pytest.mark.parametrize("name", sorted(listed(runfiles, r"^        ([\w./<>]+) ")))
+def test_every_file_of_a_run(name: str) -> None:
+    assert f"| `{name}` |" in section(PAGE, "RunsBucket")
+
+
+@pytest.mark.parametrize(
+    ("bucket", "heading", "said"),
+    [
+        ("RunsBucket", "RunsBucket", "forgotten after {} days"),
+        ("UploadsBucket", "UploadsBucket, DropBucket", "forgotten after {} days"),
+        ("DropBucket", "UploadsBucket, DropBucket", "forgotten after {} days"),
+    ],
+)
+def test_how_long_files_are_kept(bucket: str, heading: str, said: str) -> None:
+    [rule] = RESOURCES[bucket]["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert said.format(rule["ExpirationInDays"]) in section(PAGE, heading)
+
+
+def test_how_long_records_are_kept() -> None:
+    kept = dict(re.findall(r"\| `(\w+)#.*\| (\d+) days? \|$", TEXT, re.MULTILINE))
+    assert kept == {
+        "upload": str(asking.UPLOAD_KEPT.days),
+        "progress": str(control.PROGRESS_KEPT.days),
+        "reminder": "1",
+        "idempotency": "1",
+    }
+
+
+def test_every_part_of_an_address() -> None:
+    assert [part for part in ADDRESS_PARTS if f'"{part}"' not in TEXT] == []
