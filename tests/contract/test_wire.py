@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from contextlib import suppress
@@ -16,6 +17,7 @@ from contactsync.adapters.patience import Patience
 from contactsync.adapters.wire import Wire, dynamodb, eventbridge
 from contactsync.errors import Busy
 from tests.contract.conftest import IMPATIENT, REGION, credentials
+from tests.fakes.certificates import Authority
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
@@ -23,10 +25,12 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 class Server:
     """Says what it is told to, once a request; None is silence, b"" hangs up."""
 
-    def __init__(self, *answers: bytes | None) -> None:
+    def __init__(self, *answers: bytes | None, tls: ssl.SSLContext | None = None) -> None:
         self._answers = list(answers)
+        self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        port = self._listener.getsockname()[1]
+        self.url = f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
         self.connections = 0
         self.open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -42,6 +46,11 @@ class Server:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            if self._tls:
+                try:
+                    connection = self._tls.wrap_socket(connection, server_side=True)
+                except OSError:
+                    continue  # the client does not trust us
             self.connections += 1
             self.open.append(connection)
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
@@ -152,6 +161,34 @@ def test_leaving_lanes_does_not_wait_for_ever(serve, short_waits):
         for n in range(8):
             lanes.send("GetItem", {}, n)
     assert time.monotonic() - started < 1
+
+
+class TestTls:
+    @pytest.fixture
+    def authority(self, tmp_path, monkeypatch):
+        authority = Authority(tmp_path)
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+        return authority
+
+    @pytest.fixture
+    def server(self, authority):
+        server = Server(tls=authority.server("localhost"))
+        yield server
+        server.close()
+
+    def test_requests_and_lanes(self, server):
+        wire = wire_to(server)
+        assert wire.call("GetItem", {}) == {}
+        with Lanes[int](wire, 4) as lanes:
+            landed = list(lanes.run(range(20), lambda n: lanes.send("GetItem", {}, n)))
+        assert sorted(landed) == [(n, {}) for n in range(20)]
+        assert server.connections == 4
+
+    def test_a_server_that_nobody_vouches_for_is_no_service_to_wait_for(self, server, monkeypatch):
+        monkeypatch.delenv("AWS_CA_BUNDLE")
+        with pytest.raises(ssl.SSLCertVerificationError):
+            wire_to(server).call("GetItem", {"name": "secret"})
+        assert server.connections == 0
 
 
 def test_a_request_may_go_out_later(serve):

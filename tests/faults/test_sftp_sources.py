@@ -162,6 +162,16 @@ def test_a_file_that_changes_meanwhile_is_not_whole(folder, change):
             stream.body.read()
 
 
+def test_a_server_that_sends_less_than_is_asked_for_is_borne(folder):
+    class Stingy(asyncssh.SFTPServer):
+        def read(self, file_obj: Any, offset: int, size: int) -> Any:
+            return super().read(file_obj, offset, min(size, 5000))
+
+    with sftp_server(folder, files=Stingy) as port, source(port).open() as stream:
+        assert stream.body.read() == TEXT
+        assert stream.proof == "size"
+
+
 # the rest
 
 

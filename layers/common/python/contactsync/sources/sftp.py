@@ -13,7 +13,8 @@ import io
 import logging
 import socket
 import stat
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     from paramiko import PKey, SFTPAttributes, SFTPClient, Transport
 
 SCHEMES = ("sftp",)
+REQUEST_BYTES = 32 * 1024
+"""The most that every server has to answer in one piece."""
 IN_FLIGHT = 64
-"""Requests of 32 KiB under way at once, so that a distant server is not asked one after the other: 2 MiB."""
+"""Requests under way at once, so that a distant server is not asked one after the other: 2 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,18 +191,15 @@ class _SftpLeg:
         self._path = path
         self._facts = facts
         self._host = host
-        self._file = client.open(path, "rb")
-        self._file.seek(at)
-        if facts.size is not None:
-            file: Any = self._file
-            # its thread would print what it trips over when the connection breaks; the reader sees that as well
-            file._prefetch_thread = _quietly(file._prefetch_thread)  # noqa: SLF001
-            self._file.prefetch(facts.size, max_concurrent_requests=IN_FLIGHT)
+        self._ahead = _Ahead(client, client.open(path, "rb"), at, facts.size)
+        self._rest = b""
 
     def read(self, count: int, /) -> bytes:
         """See `transfer.Leg.read`."""
-        with _translated(self._host):
-            data = self._file.read(min(count, BUFFER_BYTES))
+        if not self._rest:
+            with _translated(self._host):
+                self._rest = self._ahead.next()
+        data, self._rest = self._rest[:count], self._rest[count:]
         self._at += len(data)
         return data
 
@@ -225,12 +225,55 @@ class _SftpLeg:
             self._transport.close()
 
 
-def _quietly(request: Callable[..., None]) -> Callable[..., None]:
-    def attempt(*arguments: Any) -> None:
-        with suppress(OSError, EOFError):
-            request(*arguments)
+class _Ahead:
+    """The bytes of an open file in order, with a bounded number of requests under way.
 
-    return attempt
+    paramiko's own prefetching asks from a thread. When answers come faster than that thread asks, the reader takes
+    the file for finished, goes on one request at a time, and the thread fills the memory with what nobody reads.
+    """
+
+    def __init__(self, client: Any, file: Any, at: int, size: int | None) -> None:
+        self._client = client
+        self._file = file  # which closes itself when it is let go
+        self._asked = at
+        self._size = size
+        self._waiting: deque[tuple[int, int, int]] = deque()
+        self._answers: dict[int, tuple[int, Any]] = {}
+
+    def next(self) -> bytes:
+        """Some bytes; none at the end. Raises paramiko's errors."""
+        from paramiko import sftp  # noqa: PLC0415
+
+        while len(self._waiting) < IN_FLIGHT and (self._size is None or self._asked <= self._size):
+            self._waiting.append(self._ask(self._asked, REQUEST_BYTES))
+            self._asked += REQUEST_BYTES
+        if not self._waiting:
+            return b""
+        number, offset, length = self._waiting.popleft()
+        while number not in self._answers:
+            self._client._read_response()  # noqa: SLF001 which hands it to _async_response
+        kind, message = self._answers.pop(number)
+        if kind != sftp.CMD_DATA:
+            try:
+                self._client._convert_status(message)  # noqa: SLF001
+            except EOFError:
+                return b""
+            raise Cut
+        data = cast(bytes, message.get_string())
+        if 0 < len(data) < length:  # a server may send less than was asked for
+            self._waiting.appendleft(self._ask(offset + len(data), length - len(data)))
+        return data
+
+    def _ask(self, offset: int, length: int) -> tuple[int, int, int]:
+        from paramiko import sftp  # noqa: PLC0415
+
+        where = sftp.int64(offset)
+        number = self._client._async_request(self, sftp.CMD_READ, self._file.handle, where, length)  # noqa: SLF001
+        return number, offset, length
+
+    def _async_response(self, kind: int, message: Any, number: int) -> None:
+        """Called by paramiko with the answer to a request."""
+        self._answers[number] = kind, message
 
 
 def _listed(client: SFTPClient, folder: str) -> Iterator[tuple[str, str]]:

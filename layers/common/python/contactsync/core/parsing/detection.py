@@ -94,6 +94,12 @@ class _Table:
         return [len(cells) for _, cells in self.sound]
 
     @property
+    def usual(self) -> int:
+        """The width that most records have, of those with several columns if there are any."""
+        counts = Counter(width for width in self.widths if width > 1)
+        return max(counts, key=lambda width: (counts[width], width), default=1)
+
+    @property
     def width(self) -> int:
         """The first record's, unless most of a few others agree on another: names above a table with notes."""
         first, *rest = self.widths or [1]
@@ -215,9 +221,11 @@ def _dialect(lines: list[str], requested: Requested, names: set[str]) -> tuple[D
     if problem := stated and contradiction(stated, quote, None):
         raise UnreadableFile("delimiter_unusable", problem, "State another delimiter, or “auto”.")
     tried: list[tuple[float, Dialect]] = []
+    text = "".join(lines[: 2 * SAMPLE_ROWS])
     for delimiter in [stated] if stated else _DELIMITERS:
-        if quote and quote in delimiter:
-            continue
+        twice = text.count(delimiter * 2)
+        if not stated and (delimiter == quote or (twice and 2 * twice == text.count(delimiter))):
+            continue  # always doubled, it is half of a longer one
         dialect = _variant(lines, Dialect(delimiter, quote, skip_rows=skip))
         table = _table(lines, dialect, SAMPLE_ROWS)
         if not requested.skip_rows and (above := _preamble(table, lines, names)):
@@ -237,7 +245,7 @@ def _dialect(lines: list[str], requested: Requested, names: set[str]) -> tuple[D
 
 def _score(table: _Table, names: set[str]) -> float:
     """How table-like: rows that are divided at all, into equally many columns, the more the better."""
-    widths, width = table.widths, table.width
+    widths, width = table.widths, table.usual
     if width < 2:
         return 0.0
     alike = sum(each == width for each in widths) / len(table.records)
@@ -252,13 +260,16 @@ def _score(table: _Table, names: set[str]) -> float:
 
 def _preamble(table: _Table, lines: list[str], names: set[str]) -> int:
     """How many physical lines stand above the table: notes and titles that no program meant as rows."""
-    width = table.width
+    width = table.usual
     full = next((line for line, cells in table.records if cells and len(cells) == width), 1)
     above = [cells for line, cells in table.records if line < full]
     if not above or width < 2 or full > PREAMBLE_LINES:
         return 0
     if any(names & {_folded(cell) for cell in cells or ()} for cells in above):
         return 0
+    below = [cells for line, cells in table.records if line >= full]
+    if sum(cells is not None and len(cells) == width for cells in below) < max(len(above), len(below) / 2):
+        return 0  # what stands below is no table, but text that has a delimiter somewhere
     comments = all(cells and cells[0].startswith("#") for cells in above)
     alone = all(cells is None or len(cells) == 1 for cells in above)
     apart = not lines[full - 2].strip()
@@ -294,7 +305,7 @@ def _single_quoted(lines: list[str], delimiter: str) -> bool:
 
 
 def _alike(table: _Table) -> int:
-    return sum(each == table.width for each in table.widths)
+    return sum(each == table.usual for each in table.widths)
 
 
 def _table(lines: list[str], dialect: Dialect, limit: int, width: int | None = None) -> _Table:

@@ -1,0 +1,127 @@
+"""Names in their own countries' encodings: recognised, read, and put into UTF-8 whatever the blocks."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+
+from contactsync.core.parsing import Damaged, Dialect, cut, read_chunk, to_utf8
+from contactsync.core.parsing.encoding import encoding_named, read_sample
+from tests.corpus import corpus
+
+COUNTRIES = [
+    ("fr_FR", "windows-1252"),
+    ("de_DE", "windows-1252"),
+    ("es_ES", "windows-1252"),
+    ("pt_PT", "windows-1252"),
+    ("sv_SE", "windows-1252"),
+    ("da_DK", "windows-1252"),
+    ("is_IS", "windows-1252"),
+    ("fr_FR", "macintosh"),
+    ("de_DE", "macintosh"),
+    ("es_ES", "macintosh"),
+    ("sv_SE", "macintosh"),
+    ("cs_CZ", "windows-1250"),
+    ("pl_PL", "windows-1250"),
+    ("hu_HU", "windows-1250"),
+    ("hr_HR", "windows-1250"),
+    ("tr_TR", "windows-1254"),
+    ("lv_LV", "windows-1257"),
+    ("ru_RU", "windows-1251"),
+    ("uk_UA", "windows-1251"),
+    ("bg_BG", "windows-1251"),
+    ("ru_RU", "koi8-r"),
+    ("el_GR", "windows-1253"),
+    ("he_IL", "windows-1255"),
+    ("ar_AA", "windows-1256"),
+    ("ja_JP", "shift_jis"),
+    ("zh_CN", "gb18030"),
+    ("zh_TW", "big5"),
+    ("ko_KR", "euc-kr"),
+    ("th_TH", "windows-874"),
+]
+PYTHON = {
+    "windows-874": "cp874",
+    "macintosh": "mac-roman",
+    "shift_jis": "cp932",
+    "big5": "cp950",
+    "euc-kr": "cp949",
+}
+
+
+def listed(locale: str, count: int) -> str:
+    names = json.loads(corpus("faker-names/names-by-locale.json").read_text())[locale]
+    chance = random.Random(locale)
+    given, family = names["first"] or names["last"], names["last"] or names["first"]
+    lines = [
+        f"{number},{chance.choice(given)} {chance.choice(family)},user{number}@example.com"
+        for number in range(count)
+    ]
+    return "\n".join(["id,name,email", *lines, ""])
+
+
+@pytest.mark.parametrize(("locale", "encoding"), COUNTRIES)
+def test_two_hundred_names_tell_their_encoding(locale, encoding):
+    data = listed(locale, 200).encode(PYTHON.get(encoding, encoding), "ignore")
+    found = read_sample(data, complete=True, requested="auto")
+    assert found.text == data.decode(PYTHON.get(encoding, encoding))
+    assert 0.3 <= found.confidence < 1  # never as sure as UTF-8 or a byte-order mark can be
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_unicode_is_recognised_with_and_without_its_mark(codec):
+    text = "id,name\n1,Zoë\n2,王\n3,Ann\n"
+    found = read_sample(text.encode(codec), complete=True, requested="auto")
+    assert found.text == text
+    assert found.confidence >= 0.9
+
+
+def test_a_single_symbol_is_taken_for_what_most_files_are():
+    assert read_sample(b"id,name\n1,\xa9\n", complete=True, requested="auto").encoding == "windows-1252"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("UTF8", "utf-8"),
+        ("Latin-1", "windows-1252"),
+        ("ISO_8859-1", "windows-1252"),
+        ("cp1252", "windows-1252"),
+        ("Shift-JIS", "shift_jis"),
+        ("GBK", "gb18030"),
+        ("mac_roman", "macintosh"),
+        ("rot13", None),
+        ("idna", None),
+        ("../x", None),
+    ],
+)
+def test_encodings_have_many_names_and_only_text_encodings_count(name, meant):
+    assert encoding_named(name) == meant
+
+
+@pytest.mark.parametrize("encoding", ["utf-16le", "shift_jis", "gb18030", "windows-1252", "utf-8"])
+@pytest.mark.parametrize("block", [1, 3, 1000])
+def test_blocks_may_divide_characters(encoding, block):
+    text = "id,name\n1,Zoë\n" if encoding == "windows-1252" else "id,name\n1,田中\n2,佐藤\n"
+    data = text.encode(encoding)
+    blocks = [data[at : at + block] for at in range(0, len(data), block)]
+    assert b"".join(to_utf8(blocks, encoding)).decode() == text
+
+
+def test_a_byte_order_mark_is_no_text():
+    assert b"".join(to_utf8(["id\n".encode("utf-16")], "utf-16le")) == b"id\n"
+
+
+def test_bytes_that_the_encoding_lacks_cost_their_row_only():
+    data = b"".join(to_utf8([b"1,Ann\n2,Zo\x81\n3,Bob\n"], "windows-1252"))
+    dialect = Dialect(encoding="windows-1252", has_header=False)
+    (chunk,) = cut([data], dialect, width=2)
+    rows = list(read_chunk(data, dialect, width=2, first_line=chunk.first_line))
+    assert [row.code if isinstance(row, Damaged) else row[1] for row in rows] == [
+        ["1", "Ann"],
+        "not_in_encoding",
+        ["3", "Bob"],
+    ]
+    assert "windows-1252" in rows[1].message
