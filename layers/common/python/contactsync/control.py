@@ -101,6 +101,13 @@ class Control:
         own = self._all(account_id, "field#", FieldSpec, limit=MAX_FIELDS)
         return {**STANDARD_FIELDS, **{spec.key: spec for spec in own}}
 
+    def field(self, account_id: str, key: str) -> FieldSpec | None:
+        """One field, standard or the account's own; None if there is no such field."""
+        if key in STANDARD_FIELDS:
+            return STANDARD_FIELDS[key]
+        record = self.records.get(RecordKey(account_id, f"field#{key}"))
+        return FieldSpec.model_validate(record.document) if record else None
+
     def create_field(self, account_id: str, spec: FieldSpec) -> None:
         """Store a new field of the account's own. Raises Conflict if the key is taken."""
         try:

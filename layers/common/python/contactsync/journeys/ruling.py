@@ -18,7 +18,7 @@ def rules_of(run: Run, control: Control) -> Rules:
     """
     sync = control.sync(run.account_id, run.sync_id).value
     identity = sync.identity.field
-    spec = control.fields(run.account_id).get(identity)
+    spec = control.field(run.account_id, identity)
     deletes = sync.options.delete_missing
     lists = {list_key: key for key, list_key in PRIMARIES.items()}
     return Rules(
