@@ -133,7 +133,7 @@ class Planning:
                 rows[id_] = line
         mentioned |= rows.keys()
         lookup = Lookup(self.contacts, self.rules, self.now)
-        claimed: dict[str, Row] = {}
+        claimed = self._claimed(rows)
         by_shard = {shard: list(ids) for shard, ids in groupby(sorted(rows), shard_of)}
         for shard in shards if self.rules.deletes else by_shard:
             ids = by_shard.get(shard, [])
@@ -150,6 +150,18 @@ class Planning:
 
     def _mapped(self, shards: range) -> Iterator[bytes]:
         return self.files.mapped_lines(len(self.manifest.chunks), shards)
+
+    def _claimed(self, rows: dict[str, bytes]) -> dict[str, Row]:
+        """By email slot, the first row of the file that gives its address: two contacts cannot share one."""
+        claimed: dict[str, Row] = {}
+        if self.rules.identity == "email":
+            return claimed
+        for line in rows.values():
+            row = read_row(line)
+            slot = self.rules.email_slot(row.fields)
+            if slot and (slot not in claimed or row.line < claimed[slot].line):
+                claimed[slot] = Row(row.id, row.line, "", {})
+        return claimed
 
     def _missing(self, slots: dict[str, Slot], mentioned: set[str], shards: range) -> Iterator[bytes]:
         """The contacts of one shard that no row mentions, and that this run may delete."""
@@ -225,9 +237,9 @@ def _superseded(earlier: Row, later: Row) -> Skip:
 
 
 def _unclaimed(decision: Decision, claimed: dict[str, Row]) -> Decision:
-    """The decision, unless an earlier row of the unit has claimed the same address for another contact."""
+    """The decision, unless an earlier row of the unit gives the same address to another contact."""
     if isinstance(decision, Add | Update) and decision.claim is not None:
-        earlier = claimed.setdefault(decision.claim.slot, decision.row)
-        if earlier.id != decision.row.id:
+        earlier = claimed.get(decision.claim.slot)
+        if earlier is not None and earlier.line < decision.row.line:
             return same_email(earlier, decision.row)
     return decision
