@@ -27,7 +27,7 @@ from contactsync.errors import UserError
 from contactsync.journeys import importing
 from contactsync.journeys.accounts import create_account
 from contactsync.journeys.runfiles import RunFiles
-from contactsync.model.contact import Contact
+from contactsync.model.contact import Contact, Tombstone
 from contactsync.model.message import (
     Chunks,
     Finishing,
@@ -43,7 +43,7 @@ from contactsync.model.message import (
 )
 from contactsync.model.run import Run
 from contactsync.model.sync import Sync, SyncRequest
-from contactsync.ports import Clock, ContactStore, Mailer, Objects, Records
+from contactsync.ports import Clock, ContactStore, Mailer, Objects, Records, Replace
 
 TRIES = 4
 A = TypeVar("A")
@@ -118,9 +118,9 @@ class World:
         self.control.create_sync(self.account.account_id, sync, run)
         return run
 
-    def again(self, sync_id: str, text: str | bytes) -> Run:
-        """Another run of a sync, over other rows."""
-        run = self._run(sync_id, f"r{new_id(self.clock.now())}", text)
+    def again(self, sync_id: str, text: str | bytes, **asked: Any) -> Run:
+        """Another run of a sync, over other rows; `asked` is what else the run's record says."""
+        run = self._run(sync_id, f"r{new_id(self.clock.now())}", text).model_copy(update=asked)
         self.control.create_run(self.account.account_id, run)
         return run
 
@@ -165,7 +165,8 @@ class World:
             )
             if fetched.outcome == "duplicate":
                 return None
-            self._middle(names, control)
+            if fetched.outcome == "fetched":
+                self._middle(names, control)
         except _Caught as caught:
             error = caught.as_state()
         message = Finishing.model_validate({**names, "error": error})
@@ -199,7 +200,9 @@ class World:
             )
 
         def guard() -> Guarded:
-            return importing.guard(message, control=control, runs=ports.runs)
+            return importing.guard(
+                message, control=control, contacts=ports.contacts, runs=ports.runs, clock=ports.clock
+            )
 
         def upsert(unit: int) -> Upserted:
             units = Units(**names, units=(unit,))
@@ -208,18 +211,36 @@ class World:
             )
 
         parsed = _tried(parse)
-        for chunk in parsed.chunks:
+        for chunk in parsed.chunks if parsed.next == "map" else ():
             _tried(partial(map_, chunk))
-        for unit in parsed.units:
+        for unit in parsed.units if parsed.next != "guard" else ():
             _tried(partial(plan, unit))
         if _tried(guard).verdict != "go":
             return
         for unit in parsed.units:
             _tried(partial(upsert, unit))
 
+    def approve(self, run: Run) -> None:
+        """Approve a run's plan, and run it to its end."""
+        self.control.approve_run(run.account_id, run.id, self.run(run).plan_hash or "")
+        self.execute(run, execution="after approval")
+
+    def delete(self, email: str) -> None:
+        """Somebody deletes a contact here."""
+        contact = self.stored()[email]
+        gone = Tombstone(
+            contact.id, contact.version + 1, "2026-11-22T10:00:00Z", "member:m1", contact.sources, 2**33
+        )
+        [(_, done)] = self.contacts.write(self.account.account_id, [Replace(gone)])
+        assert done
+        self.control.set_marker(self.account.account_id, f"deleted:{contact.id}")
+
     def stored(self) -> dict[str, Contact]:
         """Every contact of the customer, by its primary email or else by id."""
-        found = [c for shard in range(SHARDS) for c in self.contacts.scan(self.account.account_id, shard)]
+        slots = (
+            slot for shard in range(SHARDS) for slot in self.contacts.scan(self.account.account_id, shard)
+        )
+        found = [slot for slot in slots if isinstance(slot, Contact)]
         return {
             (contact.fields.get("emails") or [{"value": contact.id}])[0]["value"]: contact
             for contact in found

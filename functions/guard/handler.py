@@ -12,5 +12,7 @@ def lambda_handler(message: Message) -> Guarded:
     return importing.guard(
         message,
         control=bootstrap.control(),
+        contacts=bootstrap.contacts(),
         runs=bootstrap.runs(),
+        clock=bootstrap.clock(),
     )

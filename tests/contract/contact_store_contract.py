@@ -1,4 +1,4 @@
-"""What every ContactStore must do. Backends inherit this and give `store`, empty, and `raw` where they can."""
+"""What every ContactStore must do. Backends inherit this and give `store`, empty."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from contactsync.adapters.items import SHARDS, Unstorable, shard_of
-from contactsync.model.contact import Audit, Contact, Source
+from contactsync.model.contact import Alias, Audit, Contact, Source, Tombstone
 from contactsync.ports import ContactStore, Insert, Remove, Replace, Write
 
 ACCOUNT = "acc1"
@@ -275,19 +275,29 @@ class ContactStoreContract:
         assert all(done for _, done in outcomes)
         assert len(everything(store)) == 59
 
-    def test_aliases_are_passed_over(self, store, raw):
-        contacts = sorted((contact(n) for n in range(12)), key=lambda each: each.id)
-        written(store, *map(Insert, contacts))
-        for alias in contacts[2:5]:
-            raw.make_alias(ACCOUNT, alias.id)
-        left = contacts[:2] + contacts[5:]
-        assert everything(store) == left
-        assert paged(store, 3) == left
-        assert len(store.get(ACCOUNT, [each.id for each in contacts])) == 9
-        assert (
-            written(store, Insert(contacts[2]), Replace(edited(contacts[3])), Remove(contacts[4].id, 1))
-            == [False] * 3
-        )
+    def test_a_slot_holds_a_contact_an_alias_or_a_tombstone(self, store):
+        ada = contact(1)
+        alias = Alias(contact_id(2), 1, ada.id, 1_790_000_000)
+        tombstone = Tombstone(contact_id(3), 1, "2026-02-01T00:00:00Z", "member:m1", ada.sources, 4102444800)
+        assert written(store, Insert(ada), Insert(alias), Insert(tombstone)) == [True] * 3
+        assert store.slots(ACCOUNT, [contact_id(n) for n in range(5)]) == {
+            slot.id: slot for slot in (ada, alias, tombstone)
+        }
+        assert store.get(ACCOUNT, [ada.id, alias.id, tombstone.id]) == {ada.id: ada}
+        assert paged(store, 1) == [ada]
+        assert set(map(type, everything(store))) == {Contact, Alias, Tombstone}
+
+    def test_a_slot_changes_its_kind_only_over_the_version_that_was_read(self, store):
+        ada = replace(contact(1), segments=("vip",))
+        gone = Tombstone(ada.id, 2, "2026-02-01T00:00:00Z", "member:m1", ada.sources, 4102444800)
+        passed_on = Alias(ada.id, 3, contact_id(9), 1_790_000_000)
+        back = replace(ada, version=4, segments=())
+        written(store, Insert(ada))
+        for slot in (gone, passed_on, back):
+            assert written(store, Replace(replace(slot, version=slot.version + 1))) == [False]
+            assert written(store, Insert(slot)) == [False]
+            assert written(store, Replace(slot)) == [True]
+            assert store.slots(ACCOUNT, [ada.id]) == {ada.id: slot}
 
     def test_what_is_handed_out_is_a_copy(self, store):
         ada = contact(1, **VALUES)

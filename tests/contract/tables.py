@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from contextlib import suppress
 
-from contactsync.adapters.items import partition, shard_of
 from contactsync.adapters.patience import Patience
 from contactsync.adapters.wire import ServiceError, Wire, dynamodb
 from tests.contract.conftest import IMPATIENT, REGION, credentials
@@ -40,20 +39,3 @@ def make_table(wire: Wire) -> str:
 def drop_table(wire: Wire, name: str) -> None:
     with suppress(ServiceError):
         wire.call("DeleteTable", {"TableName": name})
-
-
-class RawContacts:
-    """Writes to a contacts table what the adapter does not write yet."""
-
-    def __init__(self, wire: Wire, table: str) -> None:
-        self._wire, self._table = wire, table
-
-    def make_alias(self, account_id: str, contact_id: str) -> None:
-        item = {
-            "pk": {"S": partition(account_id, shard_of(contact_id))},
-            "sk": {"S": contact_id},
-            "k": {"S": "a"},
-            "v": {"N": "1"},
-            "to": {"S": "0" * 32},
-        }
-        self._wire.call("PutItem", {"TableName": self._table, "Item": item})

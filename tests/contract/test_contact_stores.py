@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
-import orjson
 import pytest
 
 from contactsync.adapters.contact_table import ContactTable
-from contactsync.adapters.items import partition, shard_of
 from contactsync.adapters.memory import MemoryContacts
 from contactsync.adapters.wire import ServiceError
 from contactsync.errors import Busy
@@ -22,7 +20,7 @@ from tests.contract.contact_store_contract import (
     everything,
     written,
 )
-from tests.contract.tables import RawContacts, drop_table, make_table, wire_to
+from tests.contract.tables import drop_table, make_table, wire_to
 from tests.faults.proxy import (
     Answer,
     CorruptReply,
@@ -38,23 +36,10 @@ from tests.faults.proxy import (
 )
 
 
-class RawMemory:
-    def __init__(self, store: MemoryContacts) -> None:
-        self._store = store
-
-    def make_alias(self, account_id, contact_id):
-        slot = self._store._partitions[partition(account_id, shard_of(contact_id))]
-        slot[contact_id] = orjson.dumps({"sk": {"S": contact_id}, "k": {"S": "a"}, "v": {"N": "1"}})
-
-
 class TestMemoryContacts(ContactStoreContract):
     @pytest.fixture
     def store(self):
         return MemoryContacts()
-
-    @pytest.fixture
-    def raw(self, store):
-        return RawMemory(store)
 
 
 class _TableContract(ContactStoreContract):
@@ -67,10 +52,6 @@ class _TableContract(ContactStoreContract):
     @pytest.fixture
     def store(self, wire, table):
         return ContactTable(table, wire)
-
-    @pytest.fixture
-    def raw(self, wire, table):
-        return RawContacts(wire, table)
 
 
 class TestContactTableOnMinistack(_TableContract):

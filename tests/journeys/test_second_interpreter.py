@@ -104,7 +104,7 @@ def test_a_bug_fails_the_execution_and_tells_nothing_of_the_file(
     def broken(*_: object) -> None:
         raise ValueError("ada@example.com")
 
-    monkeypatch.setattr(importing, "plan_unit", broken)
+    monkeypatch.setattr(importing, "Planning", broken)
     run = import_on_second(second, other_customer, ROWS)
     [execution] = second.executions
     assert (execution.status, execution.error) == ("FAILED", "Bug")

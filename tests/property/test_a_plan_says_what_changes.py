@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contactsync.core.planning import (
-    Add,
-    Row,
-    Rules,
-    Skip,
-    Unchanged,
-    Update,
-    decide,
-    is_applied,
-    is_empty,
-    new_contact,
-    overlay,
-    read_decision,
-)
+from contactsync.core.decisions import Add, Decision, Row, Skip, Unchanged, Update, read_decision
+from contactsync.core.overlay import is_empty, overlay
+from contactsync.core.planning import Found, Rules, is_applied, new_contact
+from contactsync.core.planning import decide as decide_found
 from contactsync.model.contact import Audit, Contact, Source
 
 texts = st.text(max_size=20)
@@ -50,14 +41,29 @@ stored_fields = st.fixed_dictionaries(
         "urls": email_lists,
     },
 )
-RULES = Rules("a1", "s1", "r2", "2026-11-22T09:00:00+00:00", "override", "three_way")
-MIRROR = Rules("a1", "s1", "r2", "2026-11-22T09:00:00+00:00", "override", "mirror")
-SKIP = Rules("a1", "s1", "r2", "2026-11-22T09:00:00+00:00", "skip", "three_way")
+SECRET = b"sixteen bytes or more"
+RULES = Rules(
+    "a1",
+    "s1",
+    "r2",
+    "2026-11-22T09:00:00+00:00",
+    "override",
+    "three_way",
+    SECRET,
+    identity="customer_id",
+    identity_type="text",
+)
+MIRROR = replace(RULES, mode="mirror")
+SKIP = replace(RULES, existing="skip")
 AUDIT = Audit("2026-01-01T00:00:00+00:00", "member:m1", "2026-01-01T00:00:00+00:00", "member:m1")
 
 
 def a_row(fields: dict[str, Any], hash_: str = "h2") -> Row:
     return Row("0" * 32, 7, hash_, fields)
+
+
+def decide(row: Row, stored: Contact | None, rules: Rules) -> Decision:
+    return decide_found(row, Found(stored, stored), rules)
 
 
 def a_contact(fields: dict[str, Any], sources: dict[str, Source] | None = None) -> Contact:
@@ -129,7 +135,7 @@ def test_an_update_keeps_what_it_does_not_say(stored: dict[str, Any], row: dict[
         contact = decision.contact
         assert (contact.version, contact.segments, contact.sources["other"]) == (4, ("vip",), others)
         assert (contact.audit.created_by, contact.audit.updated_by) == ("member:m1", "run:r2")
-        assert is_applied(a_row(row), contact, RULES)
+        assert is_applied(decision, contact, RULES)
 
 
 @given(stored=email_lists, row=email_lists)
@@ -152,10 +158,12 @@ def test_an_existing_contact_is_left_alone_when_asked(row: dict[str, Any]) -> No
 
 @given(row=row_fields)
 def test_a_new_contact_is_the_row_and_knows_where_it_comes_from(row: dict[str, Any]) -> None:
-    assert decide(a_row(row), None, RULES) == Add(a_row(row))
-    contact = new_contact(a_row(row), RULES)
+    decision = decide(a_row(row), None, RULES)
+    assert isinstance(decision, Add)
+    assert (decision.row, decision.over) == (a_row(row), 0)
+    contact = new_contact(Add(a_row(row)), RULES)
     assert contact.version == 1
-    assert is_applied(a_row(row), contact, RULES)
+    assert is_applied(Add(a_row(row)), contact, RULES)
     assert decide(a_row(row), contact, MIRROR) == Unchanged(a_row(row))
 
 
@@ -169,4 +177,4 @@ def test_a_plan_comes_back_from_its_file_as_it_was(
         assert read == decision
     else:
         assert type(read) is type(decision)
-        assert (read.row.id, read.row.line) == (decision.row.id, decision.row.line)
+        assert read.key == decision.key

@@ -9,6 +9,8 @@
     <account>        run#<run>                   Run
     <account>        sync_run#<sync>#<run>       {} (the runs of a sync, newest last: run ids begin with the time)
     <account>        progress#<run>#<step>#<n>   {"rows": …} one a worker, so that workers never contend
+    <account>        contacts_marker             {"marker": …} another one whenever contacts are about to change
+    <account>        deletions#<sync>            {<run>: [at, count]} of the last seven days
     key#<sha256>     key                         Key
 
 Every write names the version it has read; nothing here is ever overwritten blindly.
@@ -30,7 +32,7 @@ from contactsync.errors import Busy, Conflict, NotFound, Stale
 from contactsync.model.account import Account, Key, Member
 from contactsync.model.field import STANDARD_FIELDS, FieldSpec
 from contactsync.model.run import Run
-from contactsync.model.sync import Sync, Upload
+from contactsync.model.sync import LastGood, Sync, Upload
 from contactsync.ports import Put, RecordKey, Records
 
 PROGRESS_KEPT = timedelta(days=7)
@@ -98,6 +100,13 @@ class Control:
         """Every field that a mapping may name: the standard ones and the account's own."""
         own = self._all(account_id, "field#", FieldSpec, limit=MAX_FIELDS)
         return {**STANDARD_FIELDS, **{spec.key: spec for spec in own}}
+
+    def field(self, account_id: str, key: str) -> FieldSpec | None:
+        """One field, standard or the account's own; None if there is no such field."""
+        if key in STANDARD_FIELDS:
+            return STANDARD_FIELDS[key]
+        record = self.records.get(RecordKey(account_id, f"field#{key}"))
+        return FieldSpec.model_validate(record.document) if record else None
 
     def create_field(self, account_id: str, spec: FieldSpec) -> None:
         """Store a new field of the account's own. Raises Conflict if the key is taken."""
@@ -210,8 +219,13 @@ class Control:
                 continue
         raise Busy("The run's record is being changed from several sides.")
 
-    def close_run(self, account_id: str, run_id: str, change: Callable[[Run], Run]) -> Run:
-        """As update_run, and in the same commit let the sync go if this run is the one that holds it."""
+    def close_run(
+        self, account_id: str, run_id: str, change: Callable[[Run], Run], *, good: LastGood | None = None
+    ) -> Run:
+        """As update_run, and in the same commit let the sync go if this run is the one that holds it.
+
+        `good` is then remembered as what its latest good run read.
+        """
         for _ in range(UPDATE_ATTEMPTS):
             read = self.run(account_id, run_id)
             sync = self.sync(account_id, read.value.sync_id)
@@ -220,7 +234,9 @@ class Control:
             if closed != read.value:
                 writes.append(_put(RecordKey(account_id, f"run#{run_id}"), closed, expected=read.version))
             if sync.value.active_run == run_id:
-                free = sync.value.model_copy(update={"active_run": None})
+                free = sync.value.model_copy(
+                    update={"active_run": None, **({"last_good": good} if good else {})}
+                )
                 writes.append(
                     _put(RecordKey(account_id, f"sync#{sync.value.id}"), free, expected=sync.version)
                 )
@@ -232,6 +248,79 @@ class Control:
             except Stale:
                 continue
         raise Busy("The run's record is being changed from several sides.")
+
+    def approve_run(self, account_id: str, run_id: str, plan_hash: str) -> Run:
+        """Let a held run go on with the very plan that was shown.
+
+        Raises:
+            Conflict: the run does not wait, its plan is another one, or its sync has gone on since.
+        """
+        for _ in range(UPDATE_ATTEMPTS):
+            read = self.run(account_id, run_id)
+            run = read.value
+            if run.status != "awaiting_approval":
+                raise Conflict(
+                    "not_waiting", f"The run is {run.status}.", "Only a run that waits can be approved."
+                )
+            if run.plan_hash != plan_hash:
+                raise Conflict(
+                    "another_plan", "This is not the run's plan.", "Look at the plan and send its hash."
+                )
+            sync = self.sync(account_id, run.sync_id)
+            if sync.value.active_run is not None or sync.value.latest_run != run_id:
+                raise Conflict(
+                    "superseded",
+                    "The sync has run again since, so this plan is out of date.",
+                    "Look at the latest run and approve that one, if it waits.",
+                )
+            going = run.model_copy(
+                update={
+                    "status": "queued",
+                    "approved": True,
+                    "execution": None,
+                    "step": None,
+                    "problem": None,
+                    "mails_claimed": 0,
+                    "finished_at": None,
+                }
+            )
+            held = sync.value.model_copy(update={"active_run": run_id})
+            with suppress(Stale):
+                self.records.commit(
+                    [
+                        _put(RecordKey(account_id, f"run#{run_id}"), going, expected=read.version),
+                        _put(RecordKey(account_id, f"sync#{run.sync_id}"), held, expected=sync.version),
+                    ]
+                )
+                return going
+        raise Busy("The run's record is being changed from several sides.")
+
+    # What the guard and the unchanged remember
+
+    def marker(self, account_id: str) -> str:
+        """Changes whenever somebody is about to change the account's contacts."""
+        record = self.records.get(RecordKey(account_id, "contacts_marker"))
+        return str(record.document["marker"]) if record else ""
+
+    def set_marker(self, account_id: str, marker: str) -> None:
+        """Say, before the first write, that contacts are about to change."""
+        key = RecordKey(account_id, "contacts_marker")
+        self._change_document(key, lambda _: {"marker": marker})
+
+    def deleted_since(self, account_id: str, sync_id: str, since: str, *, but: str) -> int:
+        """How many contacts runs of a sync have deleted since a time; the run `but` does not count."""
+        record = self.records.get(RecordKey(account_id, f"deletions#{sync_id}"))
+        runs = record.document if record else {}
+        return sum(count for run_id, (at, count) in runs.items() if at >= since and run_id != but)
+
+    def note_deletions(self, run: Run, at: str, count: int, *, forget_before: str) -> None:
+        """Remember how many contacts a run deletes. Saying it twice counts once."""
+
+        def note(runs: dict[str, Any]) -> dict[str, Any]:
+            kept = {run_id: entry for run_id, entry in runs.items() if entry[0] >= forget_before}
+            return {**kept, run.id: [at, count]}
+
+        self._change_document(RecordKey(run.account_id, f"deletions#{run.sync_id}"), note)
 
     # Progress
 
@@ -252,7 +341,19 @@ class Control:
         prefix = f"progress#{run.id}#{step}#" if step else f"progress#{run.id}#"
         return sum(document["rows"] for document in self._documents(run.account_id, prefix, WORKER_LIMIT))
 
-    # Reading
+    # Reading and writing
+
+    def _change_document(self, key: RecordKey, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        for _ in range(UPDATE_ATTEMPTS):
+            stored = self.records.get(key)
+            before = stored.document if stored else {}
+            after = change(before)
+            if stored is not None and after == before:
+                return
+            with suppress(Stale):
+                self.records.commit([Put(key, after, stored.version if stored else 0)])
+                return
+        raise Busy("A record of the account is being changed from several sides.")
 
     def _read(self, key: RecordKey, model: type[M]) -> Read[M]:
         record = self.records.get(key)

@@ -12,38 +12,38 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO, Protocol
 
-from contactsync.model.contact import Contact
+from contactsync.model.contact import Contact, Slot
 
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """Store a contact where there is none."""
+    """Fill a slot that is empty."""
 
-    contact: Contact
+    slot: Slot
 
     @property
-    def contact_id(self) -> str:
-        """Which contact."""
-        return self.contact.id
+    def slot_id(self) -> str:
+        """Which slot."""
+        return self.slot.id
 
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """Store a contact over the version that was read; `contact.version` is one more."""
+    """Fill a slot anew, over the version that was read; `slot.version` is one more, the kind may be another."""
 
-    contact: Contact
+    slot: Slot
 
     @property
-    def contact_id(self) -> str:
-        """Which contact."""
-        return self.contact.id
+    def slot_id(self) -> str:
+        """Which slot."""
+        return self.slot.id
 
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Delete a contact at the version that was read."""
+    """Empty a slot at the version that was read."""
 
-    contact_id: str
+    slot_id: str
     version: int
 
 
@@ -65,8 +65,12 @@ class ContactStore(Protocol):
         """The contacts among `ids` that exist, by id, each as last written."""
         ...
 
-    def scan(self, account_id: str, shard: int) -> Iterator[Contact]:
-        """Every contact of one shard in id order, each as last written; reads on as the caller goes on."""
+    def slots(self, account_id: str, ids: Sequence[str]) -> dict[str, Slot]:
+        """Whatever lies in those of these slots that are not empty, by id, each as last written."""
+        ...
+
+    def scan(self, account_id: str, shard: int) -> Iterator[Slot]:
+        """Every slot of one shard that is not empty, in id order; reads on as the caller goes on."""
         ...
 
     def page(self, account_id: str, *, after: str | None, limit: int) -> ContactPage:
@@ -77,8 +81,8 @@ class ContactStore(Protocol):
         """Carry out every write whose condition holds, in batches and in any order.
 
         Yields each write with whether it was carried out; False means that the stored version is another
-        one (or that the contact exists, for Insert) and that nothing was written. A False may also be our
-        own earlier write, whose answer was lost: read again to tell. A contact occurs once in `writes`.
+        one (or that the slot is not empty, for Insert) and that nothing was written. A False may also be our
+        own earlier write, whose answer was lost: read again to tell. A slot occurs once in `writes`.
         """
         ...
 

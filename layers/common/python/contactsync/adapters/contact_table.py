@@ -5,10 +5,15 @@
     sk "<contact id>"        32 hex digits
 
     attribute   type  holds
-    k           S     "c" a contact, "a" an alias: the slot of an identity that another contact has taken over
+    k           S     "c" a contact; "a" an alias: the slot of an identity that belongs to the contact named in t;
+                      "t" a tombstone: the slot of a contact that was deleted
     v           N     version, one more with every write; all writes are conditional on it
+    t           S     alias: id of the contact
+    ct          N     alias: claimed at, epoch seconds
+    expires_at  N     tombstone: epoch seconds after which the table forgets it
     f           M     field key → canonical value
     g           SS    segments; absent if there are none
+    h           S     ids of the last runs that changed the contact, with a space between; absent if there are none
     s           M     sync id → {r: run id, n: row, h: hash of the row}
     ca cb       S     created at, created by
     ua ub       S     updated at, updated by
@@ -23,10 +28,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from contactsync.adapters.contact_writes import Statements, Writing
-from contactsync.adapters.items import CONTACT, SHARDS, Attribute, Item, contact_of, partition, shard_of
+from contactsync.adapters.items import (
+    CONTACT,
+    SHARDS,
+    Attribute,
+    Item,
+    contact_of,
+    partition,
+    shard_of,
+    slot_of,
+)
 from contactsync.adapters.lanes import Batch, Lanes, batches
 from contactsync.adapters.wire import ServiceError, Wire
-from contactsync.model.contact import Contact
+from contactsync.model.contact import Contact, Slot
 from contactsync.ports import ContactPage, Write
 
 WRITES_A_REQUEST = 25
@@ -45,7 +59,12 @@ class ContactTable:
 
     def get(self, account_id: str, ids: Sequence[str]) -> dict[str, Contact]:
         """See `ports.ContactStore.get`."""
-        found: dict[str, Contact] = {}
+        found = self.slots(account_id, ids).values()
+        return {slot.id: slot for slot in found if isinstance(slot, Contact)}
+
+    def slots(self, account_id: str, ids: Sequence[str]) -> dict[str, Slot]:
+        """See `ports.ContactStore.slots`."""
+        found: dict[str, Slot] = {}
         with Lanes[Batch[Item]](self._wire, REQUESTS_IN_FLIGHT) as lanes:
 
             def ask(batch: Batch[Item]) -> None:
@@ -55,13 +74,15 @@ class ContactTable:
             keys = (_key(account_id, contact_id) for contact_id in dict.fromkeys(ids))
             for batch, outcome in lanes.run(batches(keys, KEYS_A_REQUEST), ask):
                 answer = _granted(outcome)
-                found.update((each.id, each) for each in _contacts(answer["Responses"].get(self._table, ())))
+                found.update(
+                    (item["sk"]["S"], slot_of(item)) for item in answer["Responses"].get(self._table, ())
+                )
                 left = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys")
                 if left:
                     ask(batch.rest(left, "BatchGetItem", self._wire.patience))
         return found
 
-    def scan(self, account_id: str, shard: int) -> Iterator[Contact]:
+    def scan(self, account_id: str, shard: int) -> Iterator[Slot]:
         """See `ports.ContactStore.scan`. The next page is on its way while the caller works on this one."""
         request = self._query(account_id, shard)
         with Lanes[None](self._wire, 1) as lanes:
@@ -71,7 +92,7 @@ class ContactTable:
                 answer = _granted(outcome)
                 if "LastEvaluatedKey" in answer:
                     lanes.send("Query", request | {"ExclusiveStartKey": answer["LastEvaluatedKey"]}, None)
-                yield from _contacts(answer["Items"])
+                yield from map(slot_of, answer["Items"])
 
     def page(self, account_id: str, *, after: str | None, limit: int) -> ContactPage:
         """See `ports.ContactStore.page`.
@@ -137,7 +158,7 @@ def _key(account_id: str, contact_id: str) -> dict[str, Attribute]:
 
 
 def _contacts(items: Iterable[Item]) -> Iterator[Contact]:
-    """Without the aliases among them."""
+    """The contacts among the slots."""
     return (contact_of(item) for item in items if item["k"]["S"] == CONTACT)
 
 

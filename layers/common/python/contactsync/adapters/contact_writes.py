@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from contactsync.adapters.items import CONTACT, Attribute, Unstorable, item_of, partition, shard_of
+from contactsync.adapters.items import Attribute, Unstorable, item_of, partition, shard_of
 from contactsync.adapters.lanes import Batch, Lanes
 from contactsync.adapters.patience import Patience
 from contactsync.adapters.wire import TRANSIENT, ServiceError
@@ -18,6 +18,8 @@ from contactsync.ports import Insert, Remove, Write
 OPERATION = "BatchExecuteStatement"
 LOST = frozenset({"ConditionalCheckFailed", "DuplicateItem"})
 TRANSIENT_STATEMENT = frozenset(code.removesuffix("Exception") for code in TRANSIENT) | {"ThrottlingError"}
+ATTRIBUTES = ("k", "v", "f", "g", "h", "s", "ca", "cb", "ua", "ub", "t", "ct", "expires_at")
+WHERE = "WHERE pk = ? AND sk = ? AND v = ?"
 UNSTORABLE = frozenset({"ItemCollectionSizeLimitExceeded", "ValidationError"})
 
 
@@ -25,31 +27,37 @@ class Statements:
     """PartiQL for the three kinds of write on one table. Values travel as parameters: none can break out."""
 
     def __init__(self, table: str) -> None:
-        names = ("pk", "sk", "k", "v", "f", "s", "ca", "cb", "ua", "ub")
-        insert = ", ".join(f"'{name}': ?" for name in names)
-        update = " ".join(f"SET {name} = ?" for name in names[3:])
-        where = "WHERE pk = ? AND sk = ? AND v = ? AND k = ?"  # k: an alias is nobody's to overwrite
-        self._insert = f'INSERT INTO "{table}" VALUE {{{insert}}}'
-        self._insert_in_segments = f"INSERT INTO \"{table}\" VALUE {{{insert}, 'g': ?}}"
-        self._update = f'UPDATE "{table}" {update} REMOVE g {where}'
-        self._update_in_segments = f'UPDATE "{table}" {update} SET g = ? {where}'  # noqa: S608 no value in it
-        self._delete = f'DELETE FROM "{table}" {where}'  # noqa: S608 no value in it
+        self._table = table
+        self._made: dict[tuple[bool, tuple[str, ...]], str] = {}
+        self._delete = f'DELETE FROM "{table}" {WHERE}'  # noqa: S608 no value in it
 
     def of(self, account_id: str, write: Write) -> dict[str, Any]:
         """The statement that carries out a write. Raises TypeError for a contact that no item can hold."""
         if isinstance(write, Remove):
-            key = [{"S": partition(account_id, shard_of(write.contact_id))}, {"S": write.contact_id}]
-            return {"Statement": self._delete, "Parameters": [*key, *_condition(write.version)]}
-        contact = write.contact
-        values = list(item_of(account_id, contact).values())
+            key = [{"S": partition(account_id, shard_of(write.slot_id))}, {"S": write.slot_id}]
+            return {"Statement": self._delete, "Parameters": [*key, _number(write.version)]}
+        item = item_of(account_id, write.slot)
+        values = list(item.values())
         if isinstance(write, Insert):
-            statement = self._insert_in_segments if contact.segments else self._insert
-            return {"Statement": statement, "Parameters": values}
-        statement = self._update_in_segments if contact.segments else self._update
+            return {"Statement": self._statement(tuple(item), insert=True), "Parameters": values}
         return {
-            "Statement": statement,
-            "Parameters": [*values[3:], *values[:2], *_condition(contact.version - 1)],
+            "Statement": self._statement(tuple(item), insert=False),
+            "Parameters": [*values[2:], *values[:2], _number(write.slot.version - 1)],
         }
+
+    def _statement(self, names: tuple[str, ...], *, insert: bool) -> str:
+        """The statement for an item of these attributes: there are as many as there are kinds of items."""
+        made = self._made.get((insert, names))
+        if made is None:
+            if insert:
+                values = ", ".join(f"'{name}': ?" for name in names)
+                made = f'INSERT INTO "{self._table}" VALUE {{{values}}}'
+            else:
+                sets = " ".join(f"SET {name} = ?" for name in names[2:])
+                gone = " ".join(f"REMOVE {name}" for name in ATTRIBUTES if name not in names)
+                made = f'UPDATE "{self._table}" {sets} {gone} {WHERE}'
+            self._made[insert, names] = made
+        return made
 
 
 class Writing:
@@ -101,7 +109,7 @@ class Writing:
             elif code in TRANSIENT_STATEMENT:
                 left.append(write)
             elif code in UNSTORABLE:
-                self.unstorable.append(_id(write))
+                self.unstorable.append(write.slot_id)
             else:
                 raise ServiceError(OPERATION, 200, code, "unknown")
         if left:
@@ -116,15 +124,11 @@ class Writing:
         """One part fails the whole batch before anything is carried out: find it, let the others pass."""
         middle = len(batch.parts) // 2
         if not middle:
-            self.unstorable.append(_id(batch.parts[0]))
+            self.unstorable.append(batch.parts[0].slot_id)
             return
         self.start(Batch(batch.parts[:middle]))
         self.start(Batch(batch.parts[middle:]))
 
 
-def _condition(version: int) -> list[Attribute]:
-    return [{"N": str(version)}, {"S": CONTACT}]
-
-
-def _id(write: Write) -> str:
-    return write.contact_id if isinstance(write, Remove) else write.contact.id
+def _number(number: int) -> Attribute:
+    return {"N": str(number)}

@@ -1,4 +1,4 @@
-"""Contact ↔ DynamoDB item. Hand-made for the one shape there is: a run encodes and decodes a million.
+"""Slot ↔ DynamoDB item. Hand-made for the one shape there is: a run encodes and decodes a million.
 
 boto3's TypeSerializer does the same at ten times the CPU, most of it for types that no contact holds.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from contactsync.model.contact import Audit, Contact, Source
+from contactsync.model.contact import Alias, Audit, Contact, Slot, Source, Tombstone
 
 Attribute = dict[str, Any]
 """A value with its type as DynamoDB writes it: {"S": "Ada"}, {"N": "36"}, {"M": {...}}."""
 Item = dict[str, Attribute]
 
-CONTACT = "c"
+CONTACT, ALIAS, TOMBSTONE = "c", "a", "t"
 SHARDS = 64
 ITEM_LIMIT = 400 * 1024
 """Bytes of an item, by DynamoDB's own count."""
@@ -83,8 +83,27 @@ def _values(typed: Mapping[str, Attribute]) -> dict[str, Any]:
     return {key: inner["S"] if "S" in inner else value_of(inner) for key, inner in typed.items()}
 
 
-def item_of(account_id: str, contact: Contact) -> Item:
-    """The whole item of a contact. `g` is absent without segments: DynamoDB knows no empty set."""
+def item_of(account_id: str, slot: Slot) -> Item:
+    """The whole item of a slot. `g` is absent without segments: DynamoDB knows no empty set."""
+    if isinstance(slot, Contact):
+        return _contact_item(account_id, slot)
+    item: Item = {
+        "pk": {"S": partition(account_id, shard_of(slot.id))},
+        "sk": {"S": slot.id},
+        "k": {"S": ALIAS if isinstance(slot, Alias) else TOMBSTONE},
+        "v": {"N": str(slot.version)},
+    }
+    if isinstance(slot, Alias):
+        return item | {"t": {"S": slot.contact_id}, "ct": {"N": str(slot.claimed_at)}}
+    return item | {
+        "s": _sources_attribute(slot.sources),
+        "ua": {"S": slot.deleted_at},
+        "ub": {"S": slot.deleted_by},
+        "expires_at": {"N": str(slot.expires_at)},
+    }
+
+
+def _contact_item(account_id: str, contact: Contact) -> Item:
     audit = contact.audit
     item: Item = {
         "pk": {"S": partition(account_id, shard_of(contact.id))},
@@ -92,7 +111,7 @@ def item_of(account_id: str, contact: Contact) -> Item:
         "k": {"S": CONTACT},
         "v": {"N": str(contact.version)},
         "f": {"M": _attributes(contact.fields)},
-        "s": {"M": {sync_id: _source_attribute(source) for sync_id, source in contact.sources.items()}},
+        "s": _sources_attribute(contact.sources),
         "ca": {"S": audit.created_at},
         "cb": {"S": audit.created_by},
         "ua": {"S": audit.updated_at},
@@ -100,24 +119,48 @@ def item_of(account_id: str, contact: Contact) -> Item:
     }
     if contact.segments:
         item["g"] = {"SS": sorted(set(contact.segments))}
+    if contact.runs:
+        item["h"] = {"S": " ".join(contact.runs)}
     return item
 
 
+def slot_of(item: Mapping[str, Attribute]) -> Slot:
+    """What an item holds; the other half of item_of. Segments come back in order of name."""
+    kind = item["k"]["S"]
+    if kind == CONTACT:
+        return contact_of(item)
+    id_, version = item["sk"]["S"], int(item["v"]["N"])
+    if kind == ALIAS:
+        return Alias(id_, version, item["t"]["S"], int(item["ct"]["N"]))
+    return Tombstone(
+        id_, version, item["ua"]["S"], item["ub"]["S"], _sources_of(item["s"]), int(item["expires_at"]["N"])
+    )
+
+
 def contact_of(item: Mapping[str, Attribute]) -> Contact:
-    """The contact of an item; the other half of item_of. Segments come back in order of name."""
+    """The contact of an item of kind CONTACT."""
     return Contact(
         id=item["sk"]["S"],
         version=int(item["v"]["N"]),
         fields=_values(item["f"]["M"]),
         audit=Audit(item["ca"]["S"], item["cb"]["S"], item["ua"]["S"], item["ub"]["S"]),
-        sources={sync_id: _source_of(source["M"]) for sync_id, source in item["s"]["M"].items()},
+        sources=_sources_of(item["s"]),
         segments=tuple(sorted(item["g"]["SS"])) if "g" in item else (),
+        runs=tuple(item["h"]["S"].split(" ")) if "h" in item else (),
     )
 
 
 def size_of(item: Mapping[str, Attribute]) -> int:
     """Bytes of an item as DynamoDB counts them, rounded up; the memory store refuses by it."""
     return sum(len(name.encode()) + _attribute_size(value) for name, value in item.items())
+
+
+def _sources_attribute(sources: Mapping[str, Source]) -> Attribute:
+    return {"M": {sync_id: _source_attribute(source) for sync_id, source in sources.items()}}
+
+
+def _sources_of(typed: Attribute) -> dict[str, Source]:
+    return {sync_id: _source_of(source["M"]) for sync_id, source in typed["M"].items()}
 
 
 def _source_attribute(source: Source) -> Attribute:

@@ -19,20 +19,18 @@ import orjson
 from contactsync.adapters.bus import SOURCE
 from contactsync.adapters.control_table import check_commit, check_page
 from contactsync.adapters.items import (
-    CONTACT,
     ITEM_LIMIT,
     SHARDS,
-    Item,
     Unstorable,
-    contact_of,
     item_of,
     partition,
     shard_of,
     size_of,
+    slot_of,
 )
 from contactsync.adapters.mailer import check_address, one_line
 from contactsync.errors import NotFound, Stale
-from contactsync.model.contact import Contact
+from contactsync.model.contact import Contact, Slot
 from contactsync.ports import (
     Clock,
     ContactPage,
@@ -73,22 +71,29 @@ class MemoryContacts:
 
     def get(self, account_id: str, ids: Sequence[str]) -> dict[str, Contact]:
         """See `ports.ContactStore.get`."""
+        found = self.slots(account_id, ids).values()
+        return {slot.id: slot for slot in found if isinstance(slot, Contact)}
+
+    def slots(self, account_id: str, ids: Sequence[str]) -> dict[str, Slot]:
+        """See `ports.ContactStore.slots`."""
         with self._lock:
             stored = [self._slot(account_id, each).get(each) for each in ids]
-        return {contact.id: contact for contact in _contacts(each for each in stored if each is not None)}
+        return {slot.id: slot for slot in map(_decoded, filter(None, stored))}
 
-    def scan(self, account_id: str, shard: int) -> Iterator[Contact]:
+    def scan(self, account_id: str, shard: int) -> Iterator[Slot]:
         """See `ports.ContactStore.scan`."""
         with self._lock:
             stored = sorted(self._partitions.get(partition(account_id, shard), {}).items())
-        return iter(_contacts(data for _, data in stored))
+        return (_decoded(data) for _, data in stored)
 
     def page(self, account_id: str, *, after: str | None, limit: int) -> ContactPage:
         """See `ports.ContactStore.page`."""
         found: list[Contact] = []
         for shard in range(shard_of(after) if after else 0, SHARDS):
             found += (
-                contact for contact in self.scan(account_id, shard) if after is None or contact.id > after
+                slot
+                for slot in self.scan(account_id, shard)
+                if isinstance(slot, Contact) and (after is None or slot.id > after)
             )
             if len(found) > limit:
                 return ContactPage(found[:limit], found[limit - 1].id)
@@ -108,19 +113,19 @@ class MemoryContacts:
     def _write(self, account_id: str, write: Write) -> bool:
         if isinstance(write, Remove):
             with self._lock:
-                slot = self._slot(account_id, write.contact_id)
-                stored = _version(slot.get(write.contact_id))
+                place = self._slot(account_id, write.slot_id)
+                stored = _version(place.get(write.slot_id))
                 if stored == write.version:
-                    del slot[write.contact_id]
+                    del place[write.slot_id]
             return stored in {write.version, 0}
-        contact = write.contact
-        data = _encoded(account_id, contact)
+        slot = write.slot
+        data = _encoded(account_id, slot)
         with self._lock:
-            slot = self._slot(account_id, contact.id)
-            expected = 0 if isinstance(write, Insert) else contact.version - 1
-            if _version(slot.get(contact.id)) != expected:
+            place = self._slot(account_id, slot.id)
+            expected = 0 if isinstance(write, Insert) else slot.version - 1
+            if _version(place.get(slot.id)) != expected:
                 return False
-            slot[contact.id] = data
+            place[slot.id] = data
             return True
 
     def _slot(self, account_id: str, contact_id: str) -> dict[str, bytes]:
@@ -272,26 +277,22 @@ class MemoryBus:
         self.events.append(Event(SOURCE, kind, dict(detail)))
 
 
-def _encoded(account_id: str, contact: Contact) -> bytes:
-    """A contact as the table would store it. Raises Unstorable where the table would refuse."""
+def _encoded(account_id: str, slot: Slot) -> bytes:
+    """A slot as the table would store it. Raises Unstorable where the table would refuse."""
     try:
-        item = item_of(account_id, contact)
+        item = item_of(account_id, slot)
         data = orjson.dumps(item)
     except TypeError:
-        raise Unstorable([contact.id]) from None
+        raise Unstorable([slot.id]) from None
     if size_of(item) > ITEM_LIMIT:
-        raise Unstorable([contact.id])
+        raise Unstorable([slot.id])
     return data
 
 
-def _contacts(stored: Iterable[bytes]) -> list[Contact]:
-    items: Iterator[Item] = map(orjson.loads, stored)
-    return [contact_of(item) for item in items if item["k"]["S"] == CONTACT]
+def _decoded(stored: bytes) -> Slot:
+    return slot_of(orjson.loads(stored))
 
 
 def _version(stored: bytes | None) -> int:
-    """What a write must name: 0 where there is nothing, and -1, which none names, where there is an alias."""
-    if stored is None:
-        return 0
-    item: Item = orjson.loads(stored)
-    return int(item["v"]["N"]) if item["k"]["S"] == CONTACT else -1
+    """What a write must name: 0 where there is nothing."""
+    return int(orjson.loads(stored)["v"]["N"]) if stored is not None else 0

@@ -83,7 +83,7 @@ def read_run(world: World, request: Request) -> Answer:
 
 
 def read_rejects(world: World, request: Request) -> Answer:
-    report = telling.report(world, request.caller, _ended(world, request))
+    report = telling.report(world, _ended(world, request))
     if report.url is not None:
         return Answer(303, "", "text/csv; charset=utf-8", {"Location": report.url})
     name = f'attachment; filename="rejects-{request.ids["run_id"]}.csv"'
@@ -96,9 +96,7 @@ def list_rows(world: World, request: Request) -> Answer:
         raise InvalidRequest([Problem("/outcome", f"Choose one of: {', '.join(OUTCOMES)}.")])
     pager = _pager(world, request)
     after, limit = pager.position(), pager.limit()
-    page = telling.rows(
-        world, request.caller, _ended(world, request), outcome=outcome, after=after, limit=limit
-    )
+    page = telling.rows(world, _ended(world, request), outcome=outcome, after=after, limit=limit)
     return json_answer(200, show.listing(page, show.row, pager.token))
 
 

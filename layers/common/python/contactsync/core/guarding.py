@@ -15,20 +15,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-MIN_OVERLAP_PERCENT = 10
-MAX_DELETE_PERCENT = 20
-MAX_DELETE_COUNT = 500
 WEEK_FACTOR = 2
 """A week may lose twice what one run may: a fifth a run, two fifths a week."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one run may delete without asking. The smaller of share and count holds; one contact always may go."""
+    """What one run may delete without asking. The smaller of share and count holds; one contact always may go.
 
-    min_overlap_percent: float = MIN_OVERLAP_PERCENT
-    max_delete_percent: float = MAX_DELETE_PERCENT
-    max_delete_count: int = MAX_DELETE_COUNT
+    The defaults stand in `model.sync.Guard`, and why in docs/adr/0006.
+    """
+
+    min_overlap_percent: float = 10
+    max_delete_percent: float = 20
+    max_delete_count: int = 500
 
     def a_run(self, stored: int) -> int:
         """The most that one run may delete from a list of `stored` contacts."""
@@ -50,12 +50,14 @@ class Losses:
         found: those of them that the file mentions.
         deletes: those that the plan deletes.
         deleted_lately: contacts that runs of the same sync deleted within the last seven days.
+        unreadable: refused rows that do not say whom they are about: each may be one who seems to be missing.
     """
 
     stored: int
     found: int
     deletes: int
     deleted_lately: int = 0
+    unreadable: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,12 @@ def judge(losses: Losses, limits: Limits) -> Verdict:
             f"performed.",
             "Check that this is the right and whole file. If it is, switch the deletion of missing contacts off, or "
             "delete the contacts by hand first.",
+        )
+    if losses.unreadable:
+        return _held(
+            "rows_unreadable",
+            f"{losses.unreadable:,} rows do not say whom they are about, and the import would delete "
+            f"{losses.deletes:,} contacts that no other row mentions.",
         )
     allowed = limits.a_run(losses.stored)
     if losses.deletes > allowed:

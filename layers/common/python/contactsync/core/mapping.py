@@ -53,9 +53,13 @@ class Mapped(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """A row that cannot be imported, and all that is wrong with it."""
+    """A row that cannot be imported, and all that is wrong with it.
+
+    `id`: the contact that it is about, where the identity at least can be read: it is not missing from the file.
+    """
 
     problems: list[RowProblem]
+    id: str | None = None
 
 
 class Blank(NamedTuple):
@@ -81,6 +85,7 @@ def compile_mapping(
     date_order: str | None,
     empty_cells: EmptyCells,
     width: int,
+    generate: Callable[[int], Any] | None = None,
 ) -> Mapper:
     """The mapper of one file.
 
@@ -93,6 +98,7 @@ def compile_mapping(
         empty_cells: what an empty cell of a mapped column does: nothing, empty the field, or refuse the row
             (only fields of the types in NEVER_EMPTY).
         width: cells of a whole row.
+        generate: makes the identity of a row from its line, whatever the file says in that column.
 
     Raises:
         InvalidRequest: a literal is not a value of its field's type, or the country is unknown.
@@ -134,9 +140,10 @@ def compile_mapping(
         constants=constants,
         singles=singles,
         composed=composed,
-        identity=_identity(identity_field, rules),
+        identity=_identity(identity_field, rules) if generate is None else _generated(identity_field),
         secret=secret,
         width=width,
+        generate=generate,
     )
 
 
@@ -187,6 +194,11 @@ def _identity(identity_field: str, rules: Sequence[Rule]) -> _Identity:
     return _Identity(names[0], lists[0] if lists else names[0], feeding[0].type, bool(lists), columns)
 
 
+def _generated(identity_field: str) -> _Identity:
+    """The identity of rows that get a code each."""
+    return _Identity(identity_field, identity_field, "text", False, frozenset())
+
+
 class Mapper:
     """Maps the rows of one file. Make it with `compile_mapping`."""
 
@@ -199,6 +211,7 @@ class Mapper:
         identity: _Identity,
         secret: bytes,
         width: int,
+        generate: Callable[[int], Any] | None = None,
     ) -> None:
         addresses = [one for one in composed if _is_plain_address(one)]
         self._width = width
@@ -215,33 +228,39 @@ class Mapper:
         )
         self._composed = tuple(one for one in composed if one not in addresses)
         self._identity = identity
+        self._generate = generate
         self._keyed = blake2b(f"{identity.name}\0".encode(), key=secret, digest_size=ID_BYTES)
 
-    def map(self, cells: Sequence[str]) -> Mapped | Rejected | Blank:
-        """One row's fields, or what is wrong with it.
+    def map(self, cells: Sequence[str], line: int = 0) -> Mapped | Rejected | Blank:
+        """One row's fields, or what is wrong with it. `line` makes its identity, where that is generated.
 
         A row must have the file's width; empty cells beyond it are overlooked.
         """
         if len(cells) != self._width:
-            return self._map_misfit(cells)
+            return self._map_misfit(cells, line)
         problems: list[RowProblem] = []
         fields = self._texts_of(cells)
         self._add_typed(cells, fields, problems)
+        if self._generate is not None and not _is_blank(cells):
+            fields[self._identity.name] = self._generate(line)
         key = self._identity_key(fields)
         if problems or key is None:
-            return self._refused(cells, problems, identified=key is not None)
+            return self._refused(cells, problems, key)
         try:
             json = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
         except orjson.JSONEncodeError:  # half a character somewhere
-            return self._refused(cells, problems, identified=True)
+            return self._refused(cells, problems, key)
         # What else can be wrong with text shows in the JSON: one look for the row spares one for each cell.
         if len(json) > TEXT_MAX or (_ESCAPE in json and _NUL in json):
             problems += self._bad_texts(cells) or _too_large(json)
             if problems:
-                return Rejected(problems)
+                return Rejected(problems, self._id(key))
+        return Mapped(self._id(key), fields, blake2b(json, digest_size=HASH_BYTES).hexdigest(), json)
+
+    def _id(self, key: str) -> str:
         keyed = self._keyed.copy()
-        keyed.update(key.encode())
-        return Mapped(keyed.hexdigest(), fields, blake2b(json, digest_size=HASH_BYTES).hexdigest(), json)
+        keyed.update(key.encode("utf-8", "surrogatepass"))
+        return keyed.hexdigest()
 
     def _texts_of(self, cells: Sequence[str]) -> dict[str, Any]:
         """The literals, and the columns that are taken as they are. `cell >= "!"` alone decides nearly always."""
@@ -295,32 +314,31 @@ class Mapper:
             return None
         return (email_key(value) if identity.type == "email" else identity_key(identity.type, value)) or None
 
-    def _map_misfit(self, cells: Sequence[str]) -> Mapped | Rejected | Blank:
+    def _map_misfit(self, cells: Sequence[str], line: int) -> Mapped | Rejected | Blank:
         """A row of another width: trailing empty cells are forgiven, everything else is not."""
         if _is_blank(cells):
             return Blank()
         found, expected = len(cells), self._width
         if found > expected and _is_blank(cells[expected:]):
-            return self.map(cells[:expected])
+            return self.map(cells[:expected], line)
         message = (
             f"The row has {found} cells where the file has {expected} columns: look for a missing or superfluous "
             "separator, or for an unquoted one inside a cell."
         )
         return Rejected([(None, None, "ragged_row", message)])
 
-    def _refused(
-        self, cells: Sequence[str], problems: list[RowProblem], *, identified: bool
-    ) -> Rejected | Blank:
+    def _refused(self, cells: Sequence[str], problems: list[RowProblem], key: str | None) -> Rejected | Blank:
         """A row that cannot be imported, with all its problems in the order of its columns."""
         if _is_blank(cells):
             return Blank()
         problems = problems + self._bad_texts(cells)
         identity = self._identity
         refused = {column for column, *_ in problems}
-        if not identified and identity.columns.isdisjoint(refused):
+        if key is None and identity.columns.isdisjoint(refused):
             message = f"“{identity.name}” identifies contacts and is empty here: fill it in."
             problems.append((min(identity.columns), identity.name, "identity_missing", message))
-        return Rejected(sorted(problems, key=lambda problem: -1 if problem[0] is None else problem[0]))
+        problems = sorted(problems, key=lambda problem: -1 if problem[0] is None else problem[0])
+        return Rejected(problems, None if key is None else self._id(key))
 
     def _bad_texts(self, cells: Sequence[str]) -> list[RowProblem]:
         """What is wrong with cells that are taken as they are."""

@@ -1,50 +1,46 @@
-"""What a row does to the contact list: the plan.
-
-A plan says of every row what it will do, before anything is written, and what is written is exactly the plan.
-It is stored one JSON array a line, so that a million rows need no more memory than one:
-
-    ["add", id, row, hash, fields]
-    ["update", id, row, hash, fields, contact, changes]     contact: as it will be; changes: {field: [from, to]}
-    ["unchanged", id, row]
-    ["skip", id, row, code, reason]
-
-`fields` are those of the row, so that a plan overtaken by somebody's edit can be made anew for that one row.
-`changes` keeps what was there before: a run can be undone.
-"""
+"""Decide what each row does to the contact list."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any, Literal
 
-import orjson
-
-from contactsync.core.identity import email_key
-from contactsync.model.contact import Audit, Contact, Fields, Source
+from contactsync.core.decisions import (
+    Add,
+    Claim,
+    Decision,
+    Delete,
+    Reject,
+    Restore,
+    Row,
+    Skip,
+    Unchanged,
+    Update,
+    Writing,
+)
+from contactsync.core.identity import contact_id, identity_key
+from contactsync.core.overlay import Changes, overlay, undone
+from contactsync.model.contact import Audit, Contact, Fields, Slot, Source, Tombstone
 from contactsync.model.field import PRIMARIES
 
 Existing = Literal["override", "skip", "fill_empty"]
-Entry = dict[str, Any]
-"""One value of a list: `{"value": …}`, with `label` where it has one, with `text` for a phone as it was typed."""
-LISTS = frozenset(PRIMARIES.values())
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One mapped row: the contact it is about, its line in the file, its fields and their hash."""
-
-    id: str
-    line: int
-    hash: str
-    fields: Fields
+RUNS_KEPT = 50
+"""How many of the runs that changed a contact it remembers: the way to its history."""
+CODES = 900_000_000
+"""Generated codes have nine digits and do not begin with a zero, which spreadsheets would drop."""
+CODE_ATTEMPTS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What the sync asks for, and in whose name its contacts are written.
 
-    `at` is when the run began, RFC 3339: a step that runs twice plans the same.
+    `at` is when the run began, RFC 3339: a step that runs twice plans the same. `secret` keys the ids.
+    `generate`: each row gets a code of its own in the identity field. `segments`: what every contact of the file
+    becomes a member of. `deletes`: whom the run may delete if no row mentions them. `exact`: the plan was approved, so a row that it no longer fits is left alone.
     """
 
     account_id: str
@@ -53,229 +49,302 @@ class Rules:
     at: str
     existing: Existing
     mode: Literal["three_way", "mirror"]
+    secret: bytes
+    identity: str = "email"
+    identity_type: str = "email"
+    generate: bool = False
+    segments: tuple[str, ...] = ()
+    deletes: Literal["all", "sync"] | None = None
+    exact: bool = False
 
     @property
     def author(self) -> str:
         """How the run signs what it writes."""
         return f"run:{self.run_id}"
 
+    def slot_of(self, field: str, field_type: str, value: Any) -> str:
+        """The slot that an identity makes."""
+        return contact_id(self.secret, field, identity_key(field_type, value))
 
-@dataclass(frozen=True, slots=True)
-class Add:
-    """The row's contact is not here yet."""
+    def email_slot(self, fields: Fields) -> str | None:
+        """The slot of the primary email address of a contact or a row; None without one."""
+        email = primary(fields, "email")
+        return self.slot_of("email", "email", email) if email else None
 
-    row: Row
-
-    def line(self) -> bytes:
-        """As stored."""
-        return orjson.dumps(["add", self.row.id, self.row.line, self.row.hash, self.row.fields])
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """The row changes its contact; `contact` is what it becomes."""
-
-    row: Row
-    contact: Contact
-    changes: dict[str, list[Any]]
-
-    def line(self) -> bytes:
-        """As stored."""
-        row = self.row
-        return orjson.dumps(
-            ["update", row.id, row.line, row.hash, row.fields, asdict(self.contact), self.changes]
-        )
+    def identity_slot(self, contact: Contact) -> str | None:
+        """The slot of the identity that a contact has now, by which a row of this sync would find it."""
+        value = primary(contact.fields, self.identity)
+        return self.slot_of(self.identity, self.identity_type, value) if value not in (None, "") else None
 
 
 @dataclass(frozen=True, slots=True)
-class Unchanged:
-    """The contact is as the row says, or the row is as it was when it was last applied."""
+class Found:
+    """What the contact list holds for one row.
 
-    row: Row
-
-    def line(self) -> bytes:
-        """As stored."""
-        return orjson.dumps(["unchanged", self.row.id, self.row.line])
-
-
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """The row is valid and deliberately not applied."""
-
-    row: Row
-    code: str
-    reason: str
-
-    def line(self) -> bytes:
-        """As stored."""
-        return orjson.dumps(["skip", self.row.id, self.row.line, self.code, self.reason])
-
-
-Decision = Add | Update | Unchanged | Skip
-
-
-def add_line(mapped_line: bytes) -> bytes:
-    """The plan line that adds a mapped row, made from the row's own line `[id, row, hash, fields]` unread.
-
-    Most rows of a first import take this way; reading and writing them anew would be half of the step's work.
+    Attributes:
+        slot: what lies in the slot of the row's identity.
+        contact: the contact that the identity belongs to: the slot's own, or the one that its alias names.
+        claimed_by: id of a contact that has claimed the identity just now, and is not there yet.
+        email_slot: what lies in the slot of the row's email address, where that is not the identity.
+        email_holder: id of the contact that the address belongs to, or that has claimed it just now.
     """
-    return b'["add",' + mapped_line[1:]
+
+    slot: Slot | None = None
+    contact: Contact | None = None
+    claimed_by: str | None = None
+    email_slot: Slot | None = None
+    email_holder: str | None = None
 
 
-def read_row(mapped_line: bytes) -> Row:
-    """A row as map stored it."""
-    return Row(*orjson.loads(mapped_line))
+NOTHING = Found()
 
 
-def read_decision(line: bytes) -> Decision:
-    """A decision as `line()` stored it. Unchanged and skipped rows come back without hash and fields."""
-    match orjson.loads(line):
-        case ["add", id_, row, hash_, fields]:
-            return Add(Row(id_, row, hash_, fields))
-        case ["update", id_, row, hash_, fields, contact, changes]:
-            return Update(Row(id_, row, hash_, fields), _contact(contact), changes)
-        case ["unchanged", id_, row]:
-            return Unchanged(Row(id_, row, "", {}))
-        case ["skip", id_, row, code, reason]:
-            return Skip(Row(id_, row, "", {}), code, reason)
-    raise ValueError("not a plan line")
+def primary(fields: Fields, key: str) -> Any:
+    """A field's value, of a contact or of a row; of a list its first one's."""
+    value = fields.get(key)
+    if value is None and key in PRIMARIES:
+        value = fields.get(PRIMARIES[key])
+    if isinstance(value, list):
+        value = value[0] if value else None
+    return value.get("value", value) if isinstance(value, dict) else value
 
 
-def decide(row: Row, stored: Contact | None, rules: Rules) -> Decision:
-    """What one row does to the contact that is stored under its identity, or to the empty place.
+def decide(row: Row, found: Found, rules: Rules) -> Decision:
+    """What one row does to the contact that its identity belongs to, or to the empty slot.
 
     Three-way by default: a row that is as it was when this sync last applied it says nothing new, so an edit
-    made here since stays. A row that has changed is laid over the contact, and only its own fields count.
+    made here since stays, a deletion as well. A row that has changed is laid over the contact, and only its own
+    fields count.
     """
-    if stored is None:
-        return Add(row)
+    if found.claimed_by is not None:
+        return email_taken(row, found.claimed_by)
+    if found.contact is None:
+        return _decide_new(row, found, rules)
+    if rules.generate:
+        return Reject(row, "code_taken", "Its generated code is taken. Import the row again.")
     if rules.existing == "skip":
         return Skip(
             row, "exists", "A contact with this identity is here already, and existing ones are left alone."
         )
-    applied = stored.sources.get(rules.sync_id)
-    if rules.mode == "three_way" and applied is not None and applied.hash == row.hash:
-        return Unchanged(row)
-    fields, changes = overlay(stored.fields, row.fields, only_empty=rules.existing == "fill_empty")
+    return _decide_existing(row, found.contact, found, rules)
+
+
+def _decide_new(row: Row, found: Found, rules: Rules) -> Add | Skip | Reject:
+    if (
+        isinstance(found.slot, Tombstone)
+        and rules.mode == "three_way"
+        and _is_as_applied(row, found.slot, rules)
+    ):
+        return Skip(
+            row,
+            "deleted_here",
+            "The contact was deleted here, and the row has not changed since. To bring it back, import in mirror "
+            "mode or add the contact by hand.",
+        )
+    claim = _claim(row, row.fields, row.id, found, rules)
+    if isinstance(claim, Reject):
+        return claim
+    return Add(row, found.slot.version if found.slot else 0, claim)
+
+
+def _decide_existing(row: Row, stored: Contact, found: Found, rules: Rules) -> Update | Unchanged | Reject:
+    segments = tuple(sorted({*stored.segments, *rules.segments}))
+    fields = stored.fields
+    changes: Changes = {}
+    if rules.mode == "mirror" or not _is_as_applied(row, stored, rules):
+        said = row.fields
+        if rules.identity_slot(stored) != row.id:
+            # Its identity has been changed here: the row still finds it, and does not change it back
+            said = {key: value for key, value in said.items() if key not in _names(rules.identity)}
+        fields, changes = overlay(stored.fields, said, only_empty=rules.existing == "fill_empty")
+    if segments != tuple(sorted(stored.segments)):
+        changes = {**changes, "segments": [list(stored.segments), list(segments)]}
     if not changes:
         return Unchanged(row)
-    contact = Contact(
-        id=stored.id,
-        version=stored.version + 1,
-        fields=fields,
-        audit=Audit(stored.audit.created_at, stored.audit.created_by, rules.at, rules.author),
-        sources={**stored.sources, rules.sync_id: Source(rules.run_id, row.line, row.hash)},
-        segments=stored.segments,
+    moved = rules.email_slot(fields) != rules.email_slot(stored.fields)
+    claim = _claim(row, fields, stored.id, found, rules) if moved else None
+    if isinstance(claim, Reject):
+        return claim
+    contact = replace(stored, version=stored.version + 1, fields=fields, segments=segments)
+    return Update(row, signed(contact, row, rules), changes, claim)
+
+
+def _claim(row: Row, fields: Fields, target: str, found: Found, rules: Rules) -> Claim | Reject | None:
+    """What must be claimed for the contact to have its email address: S1.6, an address belongs to one contact."""
+    slot = rules.email_slot(fields)
+    if slot is None or slot == target:
+        return None
+    if found.email_holder == target:
+        return None
+    if found.email_holder is not None:
+        return email_taken(row, found.email_holder)
+    if isinstance(
+        found.email_slot, Contact
+    ):  # it was first seen under this address, and its id still is the slot
+        return email_taken(row, found.email_slot.id)
+    return Claim(slot, found.email_slot.version if found.email_slot else 0)
+
+
+def email_taken(row: Row, holder: str) -> Reject:
+    """Two contacts cannot share a primary address."""
+    return Reject(
+        row,
+        "email_taken",
+        f"The email address belongs to contact {holder}. Correct the address in one of the two, or import by email.",
     )
-    return Update(row, contact, changes)
 
 
-def new_contact(row: Row, rules: Rules) -> Contact:
+def same_email(earlier: Row, later: Row) -> Reject:
+    """Two rows of one file give their address to two contacts."""
+    return Reject(
+        later,
+        "email_taken",
+        f"Row {earlier.line} of the same file gives this email address to another contact.",
+    )
+
+
+def new_contact(add: Add, rules: Rules) -> Contact:
     """The contact that an Add stores."""
+    row = add.row
     fields, _ = overlay({}, row.fields, only_empty=False)
     return Contact(
         id=row.id,
-        version=1,
+        version=add.over + 1,
         fields=fields,
         audit=Audit(rules.at, rules.author, rules.at, rules.author),
         sources={rules.sync_id: Source(rules.run_id, row.line, row.hash)},
+        segments=rules.segments,
+        runs=(rules.run_id,),
     )
 
 
-def is_applied(row: Row, stored: Contact, rules: Rules) -> bool:
-    """Whether this very run has already written this very row into the contact.
+def signed(contact: Contact, row: Row, rules: Rules) -> Contact:
+    """The contact as this run writes it: a plan may have been made by another run, a dry one."""
+    sources = contact.sources
+    if row.hash:
+        sources = {**sources, rules.sync_id: Source(rules.run_id, row.line, row.hash)}
+    return replace(
+        contact,
+        audit=replace(contact.audit, updated_at=rules.at, updated_by=rules.author),
+        sources=sources,
+        runs=_with_run(contact.runs, rules),
+    )
+
+
+def same_effect(one: Decision, other: Decision) -> bool:
+    """Whether two decisions write the same, whichever run signs it."""
+    if isinstance(one, Update) and isinstance(other, Update):
+        return (one.changes, one.claim, one.contact.version, one.contact.fields) == (
+            other.changes,
+            other.claim,
+            other.contact.version,
+            other.contact.fields,
+        )
+    return one == other
+
+
+def is_applied(decision: Writing, slot: Slot | None, rules: Rules) -> bool:
+    """Whether this very run has already carried out this very decision, or one made anew for the same row.
 
     This is how a step that runs again knows its own writes, whatever others have done to the contact since.
     """
-    return stored.sources.get(rules.sync_id) == Source(rules.run_id, row.line, row.hash)
+    if isinstance(decision, Delete):
+        return isinstance(slot, Tombstone) and slot.deleted_by == rules.author
+    if not isinstance(slot, Contact):
+        return False
+    if isinstance(decision, Restore) or not decision.row.hash:
+        return rules.run_id in slot.runs
+    return slot.sources.get(rules.sync_id) == Source(rules.run_id, decision.row.line, decision.row.hash)
 
 
-def overlay(base: Fields, row: Fields, *, only_empty: bool) -> tuple[Fields, dict[str, list[Any]]]:
-    """Lay the fields of a row over those of a contact.
+def generated_code(row_line: int, attempt: int, rules: Rules) -> str:
+    """A nine-digit code for one row of one run: random to everybody else, the same when a step runs again."""
+    digest = blake2b(f"{rules.run_id}\0{row_line}\0{attempt}".encode(), key=rules.secret, digest_size=8)
+    return str(CODES // 9 + int.from_bytes(digest.digest()) % CODES)
 
-    A value of None empties its field. A singular key (`email`) reads and writes the first value of its list
-    (`emails`); the others stay. A list of a row replaces as much of the stored list as it speaks of.
 
-    Returns:
-        The fields as they become, and `{field: [from, to]}` for each that differs.
+def with_code(row: Row, attempt: int, rules: Rules) -> Row:
+    """The row under another generated code, because its first one is taken."""
+    code = generated_code(row.line, attempt, rules)
+    value: Any = int(code) if rules.identity_type == "integer" else code
+    slot = rules.slot_of(rules.identity, rules.identity_type, value)
+    return Row(slot, row.line, row.hash, {**row.fields, rules.identity: value})
+
+
+def may_delete(contact: Contact, rules: Rules) -> bool:
+    """Whether a contact that no row mentions is the run's to delete.
+
+    Scope "sync" means what this sync alone has brought: not what was here before, nor what others bring as well.
     """
-    fields = dict(base)
-    changes: dict[str, list[Any]] = {}
-    for key, value in row.items():
-        list_key = PRIMARIES.get(key, key)
-        current = fields.get(list_key)
-        if only_empty and not is_empty(current):
-            continue
-        if list_key != key:
-            after = _with_primary(list_key, current or [], value)
-        elif key in LISTS and value is not None:
-            after = _with_list(list_key, current or [], value)
-        else:
-            after = value
-        if after == current:
-            continue
-        if after is None:
-            del fields[list_key]
-        else:
-            fields[list_key] = after
-        changes[list_key] = [current, after]
-    return fields, changes
+    if rules.deletes == "sync":
+        return contact.sources.keys() == {rules.sync_id} and contact.audit.created_by.startswith("run:")
+    return rules.deletes == "all"
 
 
-def _with_primary(list_key: str, before: list[Entry], value: Any) -> list[Entry] | None:
-    """The list with another first value, or without its first if the value is None; None if nothing is left."""
-    if value is None:
-        return before[1:] or None
-    entry = value if list_key == "phones" else {"value": value}
-    if before and _same_value(list_key, before[0], entry):
-        return before
-    if before and "label" in before[0]:
-        entry = {**entry, "label": before[0]["label"]}
-    return [entry, *(other for other in before[1:] if not _same_value(list_key, other, entry))]
+def undo(done: Decision, slot: Slot | None, rules: Rules) -> Iterator[Decision]:
+    """What takes one carried-out decision of an earlier run back; nothing for one that changed nothing.
 
-
-def _with_list(list_key: str, before: list[Entry], row: list[Entry]) -> list[Entry]:
-    """The row's values, then those stored ones that the row does not speak of.
-
-    A labelled value of the row speaks of the stored value under its label; the unlabelled ones speak of as many
-    unlabelled stored ones, in order. A value that means the same stays as it was spelled.
+    What somebody has changed since stays as it is, and is said to.
     """
-    labels = {entry.get("label") for entry in row}
-    unlabelled = sum("label" not in entry for entry in row)
-    after = []
-    for entry in row:
-        same = (other for other in before if _same_value(list_key, other, entry))
-        kept = next((other for other in same if other.get("label") == entry.get("label")), None)
-        after.append(kept or entry)
-    for other in before:
-        if "label" not in other and unlabelled:
-            unlabelled -= 1
-        elif other.get("label", "") not in labels and not any(
-            _same_value(list_key, other, kept) for kept in after
-        ):
-            after.append(other)
-    return after
+    match done:
+        case Add(row, over):
+            yield _undo_add(row, slot, version=over + 1)
+        case Update(row, contact, changes):
+            yield _undo_update(row, contact, changes, slot, rules)
+        case Delete(contact):
+            row = Row(contact.id, 0, "", {})
+            if isinstance(slot, Contact):
+                yield Skip(row, "edited_since", "The contact is here again already.")
+            else:
+                back = replace(
+                    contact,
+                    version=(slot.version if slot else 0) + 1,
+                    audit=replace(contact.audit, updated_at=rules.at, updated_by=rules.author),
+                    runs=_with_run(contact.runs, rules),
+                )
+                yield Restore(back, slot.version if slot else 0)
+        case Restore(contact, _):
+            yield _undo_add(Row(contact.id, 0, "", {}), slot, version=contact.version)
 
 
-def _same_value(list_key: str, one: Entry, other: Entry) -> bool:
-    """Whether two values of a list mean the same: spelling alone is no change."""
-    a, b = one["value"], other["value"]
-    if a == b:
-        return True
-    return list_key == "emails" and email_key(a) == email_key(b)
+def _undo_add(row: Row, slot: Slot | None, *, version: int) -> Delete | Skip:
+    if not isinstance(slot, Contact):
+        return Skip(row, "gone_since", "The contact has been deleted since.")
+    if slot.version != version:
+        return Skip(row, "edited_since", "The contact has been changed since, and stays.")
+    return Delete(slot)
 
 
-def is_empty(value: Any) -> bool:
-    """Whether a field holds nothing that `fill_empty` would have to respect."""
-    return value is None or value in ("", [])
+def _undo_update(
+    row: Row, after: Contact, changes: Changes, slot: Slot | None, rules: Rules
+) -> Update | Skip:
+    if not isinstance(slot, Contact):
+        return Skip(row, "gone_since", "The contact has been deleted since.")
+    of_fields = {key: change for key, change in changes.items() if key != "segments"}
+    fields, taken_back, kept = undone(slot.fields, of_fields)
+    segments = slot.segments
+    if "segments" in changes:
+        before, joined = changes["segments"]
+        segments = tuple(sorted({*slot.segments} - {*joined} | {*before}))
+        if segments != slot.segments:
+            taken_back = {**taken_back, "segments": [list(slot.segments), list(segments)]}
+    if not taken_back:
+        return Skip(row, "edited_since", f"Changed since, and stays: {', '.join(sorted(kept))}.")
+    contact = replace(slot, version=slot.version + 1, fields=fields, segments=segments)
+    note = f"Changed since, and stays: {', '.join(sorted(kept))}." if kept else ""
+    row = Row(after.id, row.line, "", {})
+    return Update(row, signed(contact, row, rules), taken_back, note=note)
 
 
-def _contact(document: Mapping[str, Any]) -> Contact:
-    return Contact(
-        id=document["id"],
-        version=document["version"],
-        fields=document["fields"],
-        audit=Audit(**document["audit"]),
-        sources={sync: Source(**source) for sync, source in document["sources"].items()},
-        segments=tuple(document["segments"]),
-    )
+def _is_as_applied(row: Row, slot: Contact | Tombstone, rules: Rules) -> bool:
+    applied = slot.sources.get(rules.sync_id)
+    return applied is not None and applied.hash == row.hash
+
+
+def _names(field: str) -> frozenset[str]:
+    """A field and the list that it is the first value of."""
+    return frozenset({field, PRIMARIES.get(field, field)})
+
+
+def _with_run(runs: tuple[str, ...], rules: Rules) -> tuple[str, ...]:
+    return (*(run for run in runs if run != rules.run_id), rules.run_id)[-RUNS_KEPT:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contactsync.core.identity import SHARDS, shard_of
 from contactsync.core.mapping import Blank, Mapper, Rejected
 from contactsync.core.parsing import Damaged, read_chunk
-from contactsync.journeys.runfiles import BLANK, Manifest, Reject, RunFiles
+from contactsync.journeys.runfiles import BLANK, Manifest, Reject, RunFiles, mention
 from contactsync.model.run import Counts
 
 
@@ -14,18 +14,23 @@ def map_chunk(number: int, files: RunFiles, manifest: Manifest, mapper: Mapper) 
     chunk = manifest.chunks[number]
     by_shard: list[list[bytes]] = [[] for _ in range(SHARDS)]
     rejects: list[bytes] = []
-    rows = skipped = 0
+    rows = skipped = unreadable = 0
     data = files.chunk(manifest, number)
     for item in read_chunk(data, manifest.dialect, width=manifest.width, first_line=chunk.first_line):
         rows += 1
         if isinstance(item, Damaged):
             problem = (None, None, item.code, item.message)
             rejects.append(Reject(item.line, item.cells, [problem]).line())
+            unreadable += 1
             continue
         line, cells = item
-        mapped = mapper.map(cells)
+        mapped = mapper.map(cells, line)
         if isinstance(mapped, Rejected):
             rejects.append(Reject(line, cells, mapped.problems).line())
+            if mapped.id is not None:
+                by_shard[shard_of(mapped.id)].append(mention(mapped.id, line))
+            else:
+                unreadable += 1
         elif isinstance(mapped, Blank):
             skipped += 1
             rejects.append(Reject(line, cells, [(None, None, BLANK, "The row is empty.")]).line())
@@ -34,5 +39,5 @@ def map_chunk(number: int, files: RunFiles, manifest: Manifest, mapper: Mapper) 
                 b'["%b",%d,"%b",%b]' % (mapped.id.encode(), line, mapped.hash.encode(), mapped.json)
             )
     counts = Counts(rows=rows, rejected=len(rejects) - skipped, skipped=skipped)
-    files.save_mapped(number, by_shard, rejects, counts)
+    files.save_mapped(number, by_shard, rejects, counts, unreadable=unreadable)
     return counts

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import chain
 
 from contactsync.control import Control
 from contactsync.core import mailing, reporting
+from contactsync.core.decisions import Reject as RejectedLate
+from contactsync.core.parsing import Damaged, read_chunk
 from contactsync.errors import Busy, NotFound
-from contactsync.journeys.runfiles import Manifest, RunFiles
-from contactsync.journeys.units import Applying, rules_of
+from contactsync.journeys.applying import Applying
+from contactsync.journeys.ruling import rules_of, settings_hash
+from contactsync.journeys.runfiles import Manifest, Reject, RunFiles, files_of
 from contactsync.model.message import Failure, Finishing, Notified
 from contactsync.model.run import Counts, Refused, Run, RunProblem, Status
-from contactsync.model.sync import Sync
+from contactsync.model.sync import LastGood, Sync
 from contactsync.ports import Clock, ContactStore, Mail, Mailer, MailRefused, MailUncertain, Objects
 
 REASONS_COUNTED = 1_000
 """Reasons name columns and rules, never values, so there are few; the bound is for a file made to have many."""
 REASONS_KEPT = 10
+NOTHING_WRITTEN = {"added": 0, "updated": 0, "deleted": 0}
 INTERNAL = RunProblem(
     code="internal",
     title="Something broke on our side; the run stopped.",
@@ -39,20 +44,23 @@ def finish(
     """Close the run and tell people. Runs after success and after any failure of the steps before it."""
     run = control.run(message.account_id, message.run_id).value
     sync = control.sync(run.account_id, run.sync_id).value
-    if run.is_open:
-        files = RunFiles(runs, run.account_id, run.id)
-        work = Applying(run, rules_of(run, sync), files, contacts, control, clock)
+    if run.is_open and run.status != "awaiting_approval":
+        files = files_of(run, runs)
+        work = Applying(run, rules_of(run, control), files, contacts, control, clock)
         run = _close(work, message.error)
     else:
         run = control.close_run(run.account_id, run.id, lambda run: run)
+    if run.undoes and run.status == "succeeded":
+        control.update_run(
+            run.account_id, run.undoes, lambda run: run.model_copy(update={"status": "undone"})
+        )
     _mail(run, sync, control, mailer, public_url)
     bug = run.problem is not None and run.problem.code == INTERNAL.code
     return Notified(account_id=run.account_id, run_id=run.id, status=run.status, bug=bug)
 
 
 def _close(work: Applying, error: Failure | None) -> Run:
-    problem = _problem(error)
-    status: Status = "succeeded" if error is None else "failed"
+    status, problem = _outcome(work.run, error)
     refusals: tuple[Refused, ...] = ()
     try:
         manifest = work.files.manifest()
@@ -77,13 +85,40 @@ def _close(work: Applying, error: Failure | None) -> Run:
             }
         )
 
-    return work.control.close_run(work.run.account_id, work.run.id, close)
+    good = _last_good(work, counts) if status == "succeeded" else None
+    return work.control.close_run(work.run.account_id, work.run.id, close, good=good)
 
 
-def _problem(error: Failure | None) -> RunProblem | None:
-    """What the customer reads. Only a refusal was written for their eyes; all else is ours to look into."""
-    if error is None:
+def _outcome(run: Run, error: Failure | None) -> tuple[Status, RunProblem | None]:
+    """How the run ends, and why where it does not end well."""
+    if error is not None:
+        return "failed", _problem(error)
+    if run.unchanged:
+        return "unchanged", None
+    verdict = run.verdict
+    if verdict is None or verdict.kind == "go" or run.dry_run:
+        return "succeeded", None
+    problem = RunProblem(code=verdict.code, title=verdict.title, detail=verdict.detail)
+    if verdict.kind == "blocked":
+        return "blocked", problem
+    return ("succeeded", None) if run.approved else ("awaiting_approval", problem)
+
+
+def _last_good(work: Applying, counts: Counts) -> LastGood | None:
+    """What lets the next run see that nothing has changed; None where somebody else changed contacts meanwhile."""
+    run, control = work.run, work.control
+    if run.dry_run or run.undoes or run.planned_already or run.digest is None:
         return None
+    marker = control.marker(run.account_id)
+    wrote = counts.added + counts.updated + counts.deleted > 0
+    if marker != (run.id if wrote else run.marker):
+        return None
+    settings = settings_hash(control.sync(run.account_id, run.sync_id).value)
+    return LastGood(digest=run.digest, settings=settings, marker=marker)
+
+
+def _problem(error: Failure) -> RunProblem:
+    """What the customer reads. Only a refusal was written for their eyes; all else is ours to look into."""
     if error.error == "Refused":
         cause = json.loads(error.cause)
         return RunProblem.model_validate_json(cause["errorMessage"])
@@ -92,30 +127,37 @@ def _problem(error: Failure | None) -> RunProblem | None:
 
 def _counts(work: Applying, manifest: Manifest, error: Failure | None) -> Counts:
     """What became of every row, from what is stored. Rows that the run never came to count as skipped."""
+    run = work.run
     mapped = work.files.mapped_counts(len(manifest.chunks))
     total = Counts(rejected=mapped.rejected, skipped=mapped.skipped)
     for unit in range(manifest.units):
         summary = work.files.plan_summary(unit)
         if summary is None:
             continue
-        if error is None and (work.run.dry_run or not summary.writes):
+        if error is None and (run.dry_run or not summary.writes):
             total += summary.counts
-        elif work.control.has_progress(work.run, "upsert", unit):
-            total += work.settle(unit)
-        else:
-            total += summary.counts.model_copy(update={"added": 0, "updated": 0})
-    return total.model_copy(
-        update={"rows": manifest.rows, "skipped": total.skipped + manifest.rows - total.settled}
-    )
+            continue
+        begun = work.begun(unit)
+        total += work.settle(unit) if begun else summary.counts.model_copy(update=NOTHING_WRITTEN)
+        if run.stage == "held":  # the rest was carried out before
+            rest = work.files.upserted_counts(unit, "rest") or summary.counts.model_copy(
+                update=NOTHING_WRITTEN
+            )
+            total += rest if begun else Counts(added=rest.added, updated=rest.updated)
+    rows = manifest.rows
+    if run.undoes:
+        rows = run.planned.rows if run.planned else 0
+    return total.model_copy(update={"rows": rows, "skipped": total.skipped + rows - total.settled})
 
 
 def _report_rejects(manifest: Manifest, files: RunFiles) -> tuple[Refused, ...]:
     """Write the file of refused rows; returns the commonest reasons."""
     reasons: dict[str, Refused] = {}
+    late = files.late_rejects(manifest.units)
 
     def lines() -> Iterator[str]:
         yield reporting.header_line(manifest.columns)
-        for reject in files.rejects(len(manifest.chunks)):
+        for reject in chain(files.rejects(len(manifest.chunks)), _with_cells(late, manifest, files)):
             if reject.is_blank:
                 continue
             reason = reject.reason(manifest.columns)
@@ -126,6 +168,18 @@ def _report_rejects(manifest: Manifest, files: RunFiles) -> tuple[Refused, ...]:
     return tuple(
         sorted(reasons.values(), key=lambda refused: (-refused.rows, refused.first_line))[:REASONS_KEPT]
     )
+
+
+def _with_cells(late: dict[int, RejectedLate], manifest: Manifest, files: RunFiles) -> Iterator[Reject]:
+    """Rows that were refused only when they met the contact list, with their cells read again."""
+    for number, chunk in enumerate(manifest.chunks):
+        following = manifest.chunks[number + 1].first_line if number + 1 < len(manifest.chunks) else None
+        if not any(chunk.first_line <= row and (following is None or row < following) for row in late):
+            continue
+        data = files.chunk(manifest, number)
+        for item in read_chunk(data, manifest.dialect, width=manifest.width, first_line=chunk.first_line):
+            if not isinstance(item, Damaged) and (reject := late.get(item[0])):
+                yield Reject(item[0], item[1], [(None, None, reject.code, reject.reason)])
 
 
 def _count_reason(reason: str, row: int, reasons: dict[str, Refused]) -> None:

@@ -10,16 +10,20 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import BinaryIO, get_args
+from typing import BinaryIO, Literal, get_args
 
 from contactsync.control import Control
 from contactsync.core.mapping import Mapper, compile_mapping, resolve_mapping
 from contactsync.core.parsing import Detected, cut, detect, to_utf8
+from contactsync.core.planning import Rules, generated_code
 from contactsync.errors import Cancelled, InvalidRequest, UnreadableFile
+from contactsync.journeys.applying import Applying
 from contactsync.journeys.chunks import map_chunk
 from contactsync.journeys.finishing import finish
-from contactsync.journeys.runfiles import Manifest, RunFiles, units_for
-from contactsync.journeys.units import Applying, plan_unit, rules_of
+from contactsync.journeys.guarding import judge_plan
+from contactsync.journeys.ruling import rules_of, settings_hash
+from contactsync.journeys.runfiles import Manifest, files_of, units_for
+from contactsync.journeys.units import Planning
 from contactsync.model.field import FieldSpec
 from contactsync.model.message import (
     Chunks,
@@ -34,7 +38,7 @@ from contactsync.model.message import (
     Upserted,
 )
 from contactsync.model.run import Counts, Run, RunWarning, Step
-from contactsync.model.sync import ColumnMapping, Sync
+from contactsync.model.sync import ColumnMapping, FieldIdentity, LastGood, Sync
 from contactsync.ports import Clock, ContactStore, Objects, Source
 from contactsync.sources.stored import StoredSource
 
@@ -64,21 +68,32 @@ def fetch(message: Requested, *, control: Control, uploads: Objects, runs: Objec
     run = control.update_run(message.account_id, message.run_id, claim)
     if run.execution != message.execution or run.status != "running":
         return Fetched(account_id=run.account_id, run_id=run.id, outcome="duplicate")
+    if run.undoes or run.planned_already:
+        return Fetched(account_id=run.account_id, run_id=run.id, outcome="fetched")
     sync = control.sync(run.account_id, run.sync_id).value
-    files = RunFiles(runs, run.account_id, run.id)
+    files = files_of(run, runs)
     source = _source(sync, run, control=control, uploads=uploads, runs=runs, paste=files.paste)
     digest, proof = _copy(source, runs, files.source)
-    control.update_run(
-        run.account_id, run.id, lambda run: run.model_copy(update={"digest": digest, "proof": proof})
-    )
-    return Fetched(account_id=run.account_id, run_id=run.id, outcome="fetched")
+    good = LastGood(digest=digest, settings=settings_hash(sync), marker=control.marker(run.account_id))
+    unchanged = good == sync.last_good and not run.dry_run
+    known = {"digest": digest, "proof": proof, "unchanged": unchanged, "marker": good.marker}
+    control.update_run(run.account_id, run.id, lambda run: run.model_copy(update=known))
+    outcome: Literal["unchanged", "fetched"] = "unchanged" if unchanged else "fetched"
+    return Fetched(account_id=run.account_id, run_id=run.id, outcome=outcome)
 
 
 def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
     """Bytes → chunks cut on record boundaries, and how to read them. A mapping that does not fit ends the run."""
     run = _enter(control, message, "parse")
+    files = files_of(run, runs)
+    if run.undoes:
+        undone = files_of(control.run(run.account_id, run.undoes).value, runs).manifest()
+        manifest = undone.model_copy(update={"rows": 0, "chunks": []})
+        files.save_manifest(manifest)
+        return _parsed(run, manifest, "plan")
+    if run.planned_already:
+        return _parsed(run, files.manifest(), "guard")
     sync = control.sync(run.account_id, run.sync_id).value
-    files = RunFiles(runs, run.account_id, run.id)
     detected = _detect(sync, runs, files.source)
     width = detected.width
     _check_mapping(sync, detected.header, width, control.fields(run.account_id))
@@ -95,18 +110,16 @@ def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
             "The file has no rows.",
             "Only a header was found: check the export and send the file again.",
         )
-    units = units_for(rows, rows_each=UNIT_ROWS)
-    files.save_manifest(
-        Manifest(
-            key=key,
-            dialect=detected.dialect,
-            header=detected.header,
-            width=width,
-            rows=rows,
-            chunks=chunks,
-            units=units,
-        )
+    manifest = Manifest(
+        key=key,
+        dialect=detected.dialect,
+        header=detected.header,
+        width=width,
+        rows=rows,
+        chunks=chunks,
+        units=units_for(rows, rows_each=UNIT_ROWS),
     )
+    files.save_manifest(manifest)
     warnings = tuple(
         RunWarning(code=warning.code, message=warning.message, column=warning.column, row=warning.row)
         for warning in detected.warnings
@@ -114,19 +127,25 @@ def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
     control.update_run(
         run.account_id, run.id, lambda run: run.model_copy(update={"rows_total": rows, "warnings": warnings})
     )
+    return _parsed(run, manifest, "map")
+
+
+def _parsed(run: Run, manifest: Manifest, following: Literal["map", "plan", "guard"]) -> Parsed:
+    small = manifest.units == 1 and len(manifest.chunks) <= 1 and manifest.rows <= SMALL_ROWS
     return Parsed(
         account_id=run.account_id,
         run_id=run.id,
-        size="small" if rows <= SMALL_ROWS and len(chunks) == 1 else "large",
-        chunks=tuple(range(len(chunks))),
-        units=tuple(range(units)),
+        size="small" if small else "large",
+        next=following,
+        chunks=tuple(range(len(manifest.chunks))),
+        units=tuple(range(manifest.units)),
     )
 
 
 def map(message: Chunks, *, control: Control, runs: Objects, clock: Clock) -> Mapped:  # noqa: A001 - the step's word
     """Chunks → typed fields sorted to shards; what cannot be typed is a reject with line and reason."""
     run = _enter(control, message, "map")
-    files = RunFiles(runs, run.account_id, run.id)
+    files = files_of(run, runs)
     manifest = files.manifest()
     mapper = _mapper(run, control.sync(run.account_id, run.sync_id).value, manifest, control)
     total = Counts()
@@ -140,42 +159,25 @@ def map(message: Chunks, *, control: Control, runs: Objects, clock: Clock) -> Ma
 def plan(message: Units, *, control: Control, contacts: ContactStore, runs: Objects, clock: Clock) -> Planned:
     """Incoming rows against stored contacts → exactly what will be done. Reads only."""
     run = _enter(control, message, "plan")
-    sync = control.sync(run.account_id, run.sync_id).value
-    files = RunFiles(runs, run.account_id, run.id)
-    manifest = files.manifest()
-    rules = rules_of(run, sync)
+    files = files_of(run, runs)
+    rules = rules_of(run, control)
+    planning = Planning(files, files.manifest(), contacts, rules, int(clock.now().timestamp()))
+    undone = files_of(control.run(run.account_id, run.undoes).value, runs) if run.undoes else None
     total = Counts()
     for unit in message.units:
-        counts = plan_unit(unit, files, manifest, contacts, rules)
-        control.note_progress(run, "plan", unit, counts.settled, clock.now())
-        total += counts
+        summary = planning.plan(unit) if undone is None else planning.plan_undo(unit, undone)
+        control.note_progress(run, "plan", unit, summary.counts.settled, clock.now())
+        total += summary.counts
     return Planned(account_id=run.account_id, run_id=run.id, **_told(total))
 
 
-def guard(message: Message, *, control: Control, runs: Objects) -> Guarded:
+def guard(
+    message: Message, *, control: Control, contacts: ContactStore, runs: Objects, clock: Clock
+) -> Guarded:
     """The whole plan against the limits → go, or not. A dry run ends here."""
     run = _enter(control, message, "guard")
-    files = RunFiles(runs, run.account_id, run.id)
-    manifest = files.manifest()
-    mapped = files.mapped_counts(len(manifest.chunks))
-    counts = Counts(rejected=mapped.rejected, skipped=mapped.skipped)
-    digests = hashlib.sha256()
-    for unit in range(manifest.units):
-        summary = files.plan_summary(unit)
-        if summary is None:
-            raise RuntimeError(f"unit {unit} has no plan")
-        counts += summary.counts
-        digests.update(summary.digest.encode())
-    if counts.settled != manifest.rows:
-        raise RuntimeError(f"{manifest.rows} rows were parsed, but {counts.settled} are planned")
-    planned = counts.model_copy(update={"rows": manifest.rows})
-    control.update_run(
-        run.account_id,
-        run.id,
-        lambda run: run.model_copy(update={"plan_hash": digests.hexdigest(), "planned": planned}),
-    )
-    idle = run.dry_run or not (counts.added or counts.updated or counts.deleted)
-    return Guarded(account_id=run.account_id, run_id=run.id, verdict="nothing" if idle else "go")
+    verdict = judge_plan(run, control=control, contacts=contacts, files=files_of(run, runs), clock=clock)
+    return Guarded(account_id=run.account_id, run_id=run.id, verdict=verdict)
 
 
 def upsert(
@@ -183,9 +185,7 @@ def upsert(
 ) -> Upserted:
     """The plan, carried out with conditional writes. What was planned and what was done are both kept."""
     run = _enter(control, message, "upsert")
-    sync = control.sync(run.account_id, run.sync_id).value
-    files = RunFiles(runs, run.account_id, run.id)
-    work = Applying(run, rules_of(run, sync), files, contacts, control, clock)
+    work = Applying(run, rules_of(run, control), files_of(run, runs), contacts, control, clock)
     total = Counts()
     for unit in message.units:
         total += work.apply(unit)
@@ -257,7 +257,7 @@ def _blocks(stream: BinaryIO) -> Iterator[bytes]:
 def _check_mapping(sync: Sync, header: list[str] | None, width: int, fields: Mapping[str, FieldSpec]) -> None:
     """Raise before any row is touched if the file lacks a mapped column."""
     try:
-        resolve_mapping(sync.mapping, header, fields, identity_field=sync.identity.field, width=width)
+        resolve_mapping(sync.mapping, header, fields, identity_field=_mapped_identity(sync), width=width)
     except InvalidRequest as error:
         raise UnreadableFile(
             "mapping_does_not_fit",
@@ -269,19 +269,35 @@ def _check_mapping(sync: Sync, header: list[str] | None, width: int, fields: Map
 def _mapper(run: Run, sync: Sync, manifest: Manifest, control: Control) -> Mapper:
     account = control.account(run.account_id)
     fields = control.fields(run.account_id)
+    rules = rules_of(run, control)
     return compile_mapping(
         resolve_mapping(
-            sync.mapping, manifest.header, fields, identity_field=sync.identity.field, width=manifest.width
+            sync.mapping,
+            manifest.header,
+            fields,
+            identity_field=_mapped_identity(sync),
+            width=manifest.width,
         ),
         identity_field=sync.identity.field,
-        secret=bytes.fromhex(account.identity_secret),
+        secret=rules.secret,
         country=sync.format.country or account.country,
         date_order=sync.format.date_order,
         empty_cells=sync.options.empty_cells,
         width=manifest.width,
+        generate=partial(_code, rules) if rules.generate else None,
     )
+
+
+def _code(rules: Rules, line: int) -> str | int:
+    code = generated_code(line, 0, rules)
+    return int(code) if rules.identity_type == "integer" else code
+
+
+def _mapped_identity(sync: Sync) -> str | None:
+    """The field that a column must feed for rows to find their contacts; None where each gets a code."""
+    return sync.identity.field if isinstance(sync.identity, FieldIdentity) else None
 
 
 def _told(counts: Counts) -> dict[str, int]:
     """The counts that a message carries."""
-    return counts.model_dump(include={"added", "updated", "unchanged", "skipped", "rejected"})
+    return counts.model_dump(include={"added", "updated", "unchanged", "deleted", "skipped", "rejected"})

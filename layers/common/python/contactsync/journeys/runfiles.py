@@ -5,13 +5,14 @@
         source                the source's bytes
         text                  the same in UTF-8, where the source is not
         manifest.json         which of the two to read, dialect, header, where the chunks begin and end
-        rows/<chunk>.jsonl    mapped rows grouped by shard: [id, row, hash, fields]
+        rows/<chunk>.jsonl    mapped rows grouped by shard: [id, row, hash, fields]; [id, row, "", null] for a refused row
         rows/<chunk>.json     where each shard's rows lie in it, and the chunk's counts
         rejects/<chunk>.jsonl [row, [cell, …], [[column, field, code, message], …]]
         plan/<unit>.jsonl     one decision a row (`core.planning`)
         plan/<unit>.json      the unit's counts and the digest of its decisions
         upsert/<unit>.jsonl   decisions that turned out otherwise than planned
         upsert/<unit>.json    the unit's counts
+        held/<unit>.*         the same for deletions that waited for an approval
         rejects.csv           what the customer downloads
 
 Every file is written whole, under a name that depends on nothing but the work it holds: a step that runs again
@@ -22,22 +23,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
-from typing import TypeVar
+from itertools import chain, islice
+from typing import Literal, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict
 
+from contactsync.core.decisions import Reject as RejectedLate
+from contactsync.core.decisions import read_decision
 from contactsync.core.identity import SHARDS
 from contactsync.core.parsing import Chunk, Dialect
 from contactsync.errors import NotFound
-from contactsync.model.run import Counts
+from contactsync.model.run import Counts, Run
 from contactsync.ports import Objects
 
 T = TypeVar("T")
+Stage = Literal["all", "rest", "held"]
+"""Which part of a plan: deletions that wait for an approval are carried out in a pass of their own, "held"."""
 
 READ_BYTES = 1 << 20
 BLANK = "blank_row"
+MENTION = b",null]"
+"""How the line of a row ends that was refused, but whose identity is known: its contact is not missing."""
 
 
 class Manifest(BaseModel):
@@ -66,6 +73,8 @@ class PlanSummary(BaseModel):
 
     counts: Counts
     digest: str
+    stored: int = 0
+    found: int = 0
 
     @property
     def writes(self) -> bool:
@@ -101,13 +110,15 @@ class Reject:
 class RunFiles:
     """The files of one run in the runs bucket."""
 
-    def __init__(self, objects: Objects, account_id: str, run_id: str) -> None:
+    def __init__(self, objects: Objects, account_id: str, run_id: str, *, plan_of: str | None = None) -> None:
         self.objects = objects
-        self.prefix = f"runs/{account_id}/{run_id}/"
+        self.prefix = f"runs/{account_id}/{plan_of or run_id}/"
+        """Where the plan lies, and all that comes before it."""
+        self.done = f"runs/{account_id}/{run_id}/"
         self.paste = f"{self.prefix}paste"
         self.source = f"{self.prefix}source"
         self.text = f"{self.prefix}text"
-        self.rejects_csv = f"{self.prefix}rejects.csv"
+        self.rejects_csv = f"{self.done}rejects.csv"
 
     # Parse
 
@@ -128,10 +139,17 @@ class RunFiles:
     # Map
 
     def save_mapped(
-        self, chunk: int, by_shard: list[list[bytes]], rejects: list[bytes], counts: Counts
+        self,
+        chunk: int,
+        by_shard: list[list[bytes]],
+        rejects: list[bytes],
+        counts: Counts,
+        *,
+        unreadable: int = 0,
     ) -> None:
         """One chunk's rows, grouped by shard with the file's order kept within each, and its rejects.
 
+        `unreadable`: how many of these do not say whom they are about.
         The index is written last: where it is, the rest is.
         """
         shards: dict[str, tuple[int, int]] = {}
@@ -145,12 +163,17 @@ class RunFiles:
                 shards[str(shard)] = (offset, len(data))
                 offset += len(data)
         self._save_lines(f"{self.prefix}rejects/{chunk:05d}.jsonl", rejects)
-        index = {"shards": shards, "counts": counts.model_dump()}
+        index = {"shards": shards, "counts": counts.model_dump(), "unreadable": unreadable}
         self.objects.put(f"{self.prefix}rows/{chunk:05d}.json", orjson.dumps(index))
 
     def mapped_counts(self, chunks: int) -> Counts:
         """What map made of all chunks that it is through with."""
         return self._sum(f"{self.prefix}rows/{chunk:05d}.json" for chunk in range(chunks))
+
+    def unreadable(self, chunks: int) -> int:
+        """How many refused rows do not say whom they are about."""
+        indexes = (self.objects.get(f"{self.prefix}rows/{chunk:05d}.json") for chunk in range(chunks))
+        return sum(orjson.loads(index)["unreadable"] for index in indexes)
 
     def mapped_lines(self, chunks: int, shards: range) -> Iterator[bytes]:
         """The mapped rows of some neighbouring shards, unread, chunk by chunk in the file's order."""
@@ -200,28 +223,42 @@ class RunFiles:
 
     # Upsert
 
-    def save_upserted(self, unit: int, deviations: list[bytes], counts: Counts) -> None:
+    def save_upserted(self, unit: int, stage: Stage, deviations: list[bytes], counts: Counts) -> None:
         """What became of one unit. The counts are written last: where they are, the unit is done."""
-        self.save_deviations(unit, deviations)
-        self.objects.put(
-            f"{self.prefix}upsert/{unit:02d}.json", orjson.dumps({"counts": counts.model_dump()})
-        )
+        self.save_deviations(unit, stage, deviations)
+        self.objects.put(f"{self._done(unit, stage)}.json", orjson.dumps({"counts": counts.model_dump()}))
 
-    def save_deviations(self, unit: int, deviations: list[bytes]) -> None:
+    def save_deviations(self, unit: int, stage: Stage, deviations: list[bytes]) -> None:
         """Decisions made anew, kept before they are carried out."""
-        self._save_lines(f"{self.prefix}upsert/{unit:02d}.jsonl", deviations)
+        self._save_lines(f"{self._done(unit, stage)}.jsonl", deviations)
 
-    def upserted_counts(self, unit: int) -> Counts | None:
+    def upserted_counts(self, unit: int, stage: Stage) -> Counts | None:
         """The unit's counts, once upsert is through with it."""
         try:
-            data = self.objects.get(f"{self.prefix}upsert/{unit:02d}.json")
+            data = self.objects.get(f"{self._done(unit, stage)}.json")
         except NotFound:
             return None
         return Counts.model_validate(orjson.loads(data)["counts"])
 
-    def deviations(self, unit: int) -> Iterator[bytes]:
+    def deviations(self, unit: int, stage: Stage = "all") -> Iterator[bytes]:
         """Decisions of this unit that turned out otherwise than planned."""
-        return self._lines_if_any(f"{self.prefix}upsert/{unit:02d}.jsonl")
+        return self._lines_if_any(f"{self._done(unit, stage)}.jsonl")
+
+    def _done(self, unit: int, stage: Stage) -> str:
+        return f"{self.done}{'held' if stage == 'held' else 'upsert'}/{unit:02d}"
+
+    def late_rejects(self, units: int) -> dict[int, RejectedLate]:
+        """Rows that were refused only when they met the contact list, by their place in the file."""
+        late: dict[int, RejectedLate] = {}
+        for unit in range(units):
+            for line in chain(
+                self._lines_if_any(f"{self.prefix}plan/{unit:02d}.jsonl"), self.deviations(unit)
+            ):
+                if line.startswith(b'["reject"') and isinstance(
+                    decision := read_decision(line), RejectedLate
+                ):
+                    late[decision.row.line] = decision
+        return late
 
     # Notify
 
@@ -268,6 +305,16 @@ def read_reject(line: bytes) -> Reject:
     """A refused row as `line()` stored it."""
     row, cells, problems = orjson.loads(line)
     return Reject(row, cells, [tuple(problem) for problem in problems])
+
+
+def files_of(run: Run, objects: Objects) -> RunFiles:
+    """The files of a run; of one that carries out a dry run's plan, with that plan."""
+    return RunFiles(objects, run.account_id, run.id, plan_of=run.plan_of)
+
+
+def mention(id_: str, row: int) -> bytes:
+    """The line of a refused row whose identity is known: nothing is done with it, but its contact is not missing."""
+    return orjson.dumps([id_, row, "", None])
 
 
 def shards_of(unit: int, units: int) -> range:

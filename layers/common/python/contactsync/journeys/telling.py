@@ -10,11 +10,21 @@ import orjson
 
 from contactsync.control import Read
 from contactsync.core import reporting
+from contactsync.core.decisions import (
+    Add,
+    Decision,
+    Delete,
+    Reject,
+    Restore,
+    Skip,
+    Unchanged,
+    Update,
+    read_decision,
+)
 from contactsync.core.identity import contact_id, email_key
-from contactsync.core.planning import Add, Decision, Skip, Unchanged, Update, read_decision
 from contactsync.errors import NotFound
 from contactsync.journeys.asking import World, remind
-from contactsync.journeys.runfiles import Manifest, RunFiles, read_reject
+from contactsync.journeys.runfiles import Manifest, RunFiles, Stage, files_of, read_reject
 from contactsync.model.account import Caller
 from contactsync.model.contact import Contact
 from contactsync.model.run import Run
@@ -28,7 +38,8 @@ PASSES = 3
 """A row goes through map, plan and upsert; each reports its progress."""
 LOOKED_AT_MAX = 20_000
 """Rows that one page of a filtered listing goes through, found or not."""
-OUTCOMES = ("added", "updated", "unchanged", "skipped", "rejected")
+OUTCOMES = ("added", "updated", "unchanged", "deleted", "skipped", "rejected")
+NOT_REACHED = "The run stopped before this row."
 
 T = TypeVar("T")
 
@@ -74,7 +85,7 @@ class SyncView:
 class RowView:
     """What became of one row. `line` is where it stands in the file; `contact_id` is None for a refused row."""
 
-    line: int
+    line: int | None
     outcome: str
     contact_id: str | None
     reason: str | None
@@ -144,9 +155,9 @@ def _sync_view(world: World, caller: Caller, read: Read[Sync]) -> SyncView:
 # Rows
 
 
-def report(world: World, caller: Caller, run: Run) -> Report:
+def report(world: World, run: Run) -> Report:
     """The refused rows of a run that has ended."""
-    files = RunFiles(world.runs, caller.account_id, run.id)
+    files = files_of(run, world.runs)
     size = world.runs.size(files.rejects_csv)
     if size is None:
         return Report(reporting.header_line(()), None)
@@ -159,15 +170,13 @@ def report(world: World, caller: Caller, run: Run) -> Report:
     return Report(None, url)
 
 
-def rows(
-    world: World, caller: Caller, run: Run, *, outcome: str | None, after: str | None, limit: int
-) -> Page[RowView]:
+def rows(world: World, run: Run, *, outcome: str | None, after: str | None, limit: int) -> Page[RowView]:
     """What became of each row of a run that has ended: first the refused ones, then the others by contact.
 
     `outcome` is one of OUTCOMES, or None for all; `after` is a position that this function has returned. There are
     at most `limit` rows; fewer, even none, where a filter passes over many: `next` says whether it goes on.
     """
-    files = RunFiles(world.runs, caller.account_id, run.id)
+    files = files_of(run, world.runs)
     try:
         manifest = files.manifest()
     except NotFound:
@@ -247,23 +256,38 @@ def _outcomes(files: RunFiles, run: Run, unit: int) -> Callable[[Decision], RowV
 
     A unit that upsert never came to has changed nothing, save in a dry run, where the plan is what is asked for.
     """
-    deviations = {decision.row.line: decision for decision in map(read_decision, files.deviations(unit))}
-    applied = run.dry_run or run.status == "succeeded" or files.upserted_counts(unit) is not None
+    stages: tuple[Stage, ...] = ("all", "held")
+    lines = (line for stage in stages for line in files.deviations(unit, stage))
+    deviations = {decision.key: decision for decision in map(read_decision, lines)}
+    went_well = run.dry_run or run.status in ("succeeded", "undone")
+    applied = went_well or files.upserted_counts(unit, "all") is not None
+    deleted = went_well or (files.upserted_counts(unit, run.stage) is not None and run.stage != "rest")
 
-    def outcome_of(decision: Decision) -> RowView:
-        decision = deviations.get(decision.row.line, decision)
-        line, id_ = decision.row.line, decision.row.id
+    def outcome_of(planned: Decision) -> RowView:
+        decision = deviations.get(planned.key, planned)
         match decision:
-            case Add() | Update() if not applied:
-                return RowView(line, "skipped", None, "The run stopped before this row.")
-            case Add():
-                return RowView(line, "added", id_, None)
-            case Update():
-                return RowView(line, "updated", id_, None)
-            case Unchanged():
-                return RowView(line, "unchanged", id_, None)
-            case Skip():
-                return RowView(line, "skipped", id_, decision.reason)
+            case Delete(contact):
+                outcome = "deleted" if deleted else "skipped"
+                return RowView(
+                    None, outcome, contact.id, None if deleted else "The deletion was not carried out."
+                )
+            case Restore(contact, _) if applied:
+                return RowView(None, "added", contact.id, None)
+            case Restore():
+                return RowView(None, "skipped", None, NOT_REACHED)
+            case Add(row) | Update(row) if not applied:
+                return RowView(row.line, "skipped", None, NOT_REACHED)
+            case Add(row):
+                return RowView(row.line, "added", row.id, None)
+            case Update(row, contact, _, _, note):
+                return RowView(row.line or None, "updated", contact.id, note or None)
+            case Unchanged(row):
+                return RowView(row.line, "unchanged", row.id, None)
+            case Reject(row, code, reason):
+                problem = {"column": None, "field": None, "code": code, "message": reason}
+                return RowView(row.line, "rejected", None, reason, [problem])
+            case Skip(row, _, reason):
+                return RowView(row.line or None, "skipped", row.id, reason)
 
     return outcome_of
 

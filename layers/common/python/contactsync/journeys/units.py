@@ -1,103 +1,231 @@
-"""Plan's and upsert's work on one unit: some neighbouring shards of the contact list."""
+"""Plan's work on one unit: some neighbouring shards of the contact list."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 
-from contactsync.control import Control
-from contactsync.core.identity import shard_of
-from contactsync.core.planning import (
+from contactsync.core.decisions import (
     Add,
     Decision,
+    Delete,
+    Reject,
     Row,
-    Rules,
     Skip,
-    Unchanged,
     Update,
+    Writing,
     add_line,
-    decide,
-    is_applied,
-    new_contact,
     read_decision,
     read_row,
 )
-from contactsync.errors import Cancelled
-from contactsync.journeys.runfiles import Manifest, PlanSummary, RunFiles, batches, shards_of
-from contactsync.model.contact import Contact
-from contactsync.model.run import Counts, Run
-from contactsync.model.sync import Sync
-from contactsync.ports import Clock, ContactStore, Insert, Replace, Write
+from contactsync.core.identity import shard_of
+from contactsync.core.planning import (
+    CODE_ATTEMPTS,
+    NOTHING,
+    Rules,
+    decide,
+    may_delete,
+    same_email,
+    undo,
+    with_code,
+)
+from contactsync.journeys.reading import Lookup, slots_of_shard
+from contactsync.journeys.runfiles import MENTION, Manifest, PlanSummary, RunFiles, batches, shards_of
+from contactsync.model.contact import Contact, Slot
+from contactsync.model.run import Counts
+from contactsync.ports import ContactStore
 
-SCAN_WORTH_ROWS = 100
-"""Below this many rows in a shard, asking for them by key costs less than reading along the shard."""
-SCAN_PER_ROW = 4
-"""Reading along costs a quarter of asking by key (four 1 KB contacts a read unit), so give up after four times
-the rows: whichever way would have been right, we pay at most twice its price, and need no count of what is stored."""
-KEYS_AT_ONCE = 1000
-BATCH_ROWS = 2_000
-"""Rows between two looks at the run's record: how long a cancelled run goes on, and how often progress shows."""
-ATTEMPTS = 4
-"""How often a row that others keep writing is tried before it is left for the next run."""
-
+ROWS_AT_ONCE = 2_000
 ID = slice(2, 34)
 """Where the id stands in a mapped row's line: `["<32 hex digits>", …`."""
+COUNTED = {
+    "add": "added",
+    "restore": "added",
+    "update": "updated",
+    "delete": "deleted",
+    "unchanged": "unchanged",
+    "skip": "skipped",
+    "reject": "rejected",
+}
 
 
-def rules_of(run: Run, sync: Sync) -> Rules:
-    """The rules under which a run plans and writes."""
-    return Rules(
-        account_id=run.account_id,
-        sync_id=sync.id,
-        run_id=run.id,
-        at=run.started_at or run.requested_at,
-        existing=sync.options.existing,
-        mode=sync.options.mode,
-    )
+def counts_of(kinds: Counter[str]) -> Counts:
+    """Counts by the words with which plan lines begin."""
+    total: Counter[str] = Counter()
+    for kind, number in kinds.items():
+        total[COUNTED[kind]] += number
+    return Counts(**total)
 
 
-# Plan
+def kind_of(line: bytes) -> str:
+    """The word with which a plan line begins."""
+    return line[2 : line.index(b'"', 2)].decode()
 
 
-def plan_unit(unit: int, files: RunFiles, manifest: Manifest, contacts: ContactStore, rules: Rules) -> Counts:
-    """Decide what each row of one unit does; returns how many rows do what."""
-    tally = {"add": 0, "update": 0, "unchanged": 0, "skip": 0}
-    digest = hashlib.sha256()
+@dataclass(slots=True)
+class Scope:
+    """Whom a run may delete, and what it has seen of them: what the guard wants to know."""
 
-    def decided() -> Iterator[bytes]:
-        for line in _decisions(unit, files, manifest, contacts, rules):
-            tally[line[2 : line.index(b'"', 2)].decode()] += 1
-            digest.update(line)
-            yield line
-
-    files.save_plan(unit, decided())
-    counts = Counts(
-        added=tally["add"], updated=tally["update"], unchanged=tally["unchanged"], skipped=tally["skip"]
-    )
-    files.save_plan_summary(unit, PlanSummary(counts=counts, digest=digest.hexdigest()))
-    return counts
+    stored: int = 0
+    found: int = 0
 
 
-def _decisions(
-    unit: int, files: RunFiles, manifest: Manifest, contacts: ContactStore, rules: Rules
-) -> Iterator[bytes]:
-    """Plan lines of one unit in the order of contact ids, so that the same rows give the same plan."""
-    rows: dict[str, bytes] = {}
-    for line in files.mapped_lines(len(manifest.chunks), shards_of(unit, manifest.units)):
-        id_ = line[ID].decode()
-        earlier = rows.get(id_)
-        if earlier is not None:
-            yield _superseded(read_row(earlier), read_row(line)).line()
-        rows[id_] = line
-    for shard, ids in _by_shard(sorted(rows)):
-        stored = _stored(shard, ids, contacts, rules.account_id)
-        for id_ in ids:
-            contact = stored.get(id_)
-            yield (
-                add_line(rows[id_]) if contact is None else decide(read_row(rows[id_]), contact, rules).line()
-            )
+@dataclass(frozen=True, slots=True)
+class Planning:
+    """One run's decisions, unit by unit. `now` is epoch seconds."""
+
+    files: RunFiles
+    manifest: Manifest
+    contacts: ContactStore
+    rules: Rules
+    now: int
+    scope: Scope = field(default_factory=Scope)
+
+    def plan(self, unit: int) -> PlanSummary:
+        """Decide what each row of one unit does, and save that."""
+        self.scope.stored = self.scope.found = 0
+        return self._save(unit, self._decisions(unit))
+
+    def plan_undo(self, unit: int, undone: RunFiles) -> PlanSummary:
+        """Decide what takes back what another run did in one unit, and save that."""
+        return self._save(unit, (decision.line() for decision in self._undo(unit, undone)))
+
+    def _save(self, unit: int, lines: Iterator[bytes]) -> PlanSummary:
+        kinds: Counter[str] = Counter()
+        digest = hashlib.sha256()
+
+        def counted() -> Iterator[bytes]:
+            for line in lines:
+                kinds[kind_of(line)] += 1
+                digest.update(line)
+                yield line
+
+        self.files.save_plan(unit, counted())
+        summary = PlanSummary(
+            counts=counts_of(kinds),
+            digest=digest.hexdigest(),
+            stored=self.scope.stored,
+            found=self.scope.found,
+        )
+        self.files.save_plan_summary(unit, summary)
+        return summary
+
+    def _decisions(self, unit: int) -> Iterator[bytes]:
+        """Plan lines of one unit in the order of contact ids, so that the same rows give the same plan."""
+        rows: dict[str, bytes] = {}
+        again: list[Row] = []
+        mentioned: set[str] = set()
+        shards = shards_of(unit, self.manifest.units)
+        for line in self._mapped(shards):
+            id_ = line[ID].decode()
+            earlier = rows.get(id_)
+            if line.endswith(MENTION):
+                mentioned.add(id_)
+            elif earlier is None:
+                rows[id_] = line
+            elif self.rules.generate:
+                again.append(read_row(line))
+            else:
+                yield _superseded(read_row(earlier), read_row(line)).line()
+                rows[id_] = line
+        mentioned |= rows.keys()
+        lookup = Lookup(self.contacts, self.rules, self.now)
+        claimed = self._claimed(rows)
+        by_shard = {shard: list(ids) for shard, ids in groupby(sorted(rows), shard_of)}
+        for shard in shards if self.rules.deletes else by_shard:
+            ids = by_shard.get(shard, [])
+            if self.rules.deletes:
+                slots = {slot.id: slot for slot in self.contacts.scan(self.rules.account_id, shard)}
+            else:
+                slots = slots_of_shard(shard, ids, self.contacts, self.rules.account_id)
+            for batch in batches(ids, ROWS_AT_ONCE):
+                yield from self._decide([rows[id_] for id_ in batch], slots, lookup, claimed)
+            if self.rules.deletes:
+                yield from self._missing(slots, mentioned, shards)
+        for row in again:
+            yield self._recoded(row, lookup, claimed).line()
+
+    def _mapped(self, shards: range) -> Iterator[bytes]:
+        return self.files.mapped_lines(len(self.manifest.chunks), shards)
+
+    def _claimed(self, rows: dict[str, bytes]) -> dict[str, Row]:
+        """By email slot, the first row of the file that gives its address: two contacts cannot share one."""
+        claimed: dict[str, Row] = {}
+        if self.rules.identity == "email":
+            return claimed
+        for line in rows.values():
+            row = read_row(line)
+            slot = self.rules.email_slot(row.fields)
+            if slot and (slot not in claimed or row.line < claimed[slot].line):
+                claimed[slot] = Row(row.id, row.line, "", {})
+        return claimed
+
+    def _missing(self, slots: dict[str, Slot], mentioned: set[str], shards: range) -> Iterator[bytes]:
+        """The contacts of one shard that no row mentions, and that this run may delete."""
+        elsewhere: dict[str, Contact] = {}
+        for slot in slots.values():
+            if not isinstance(slot, Contact) or not may_delete(slot, self.rules):
+                continue
+            self.scope.stored += 1
+            identity = self.rules.identity_slot(slot)
+            if slot.id in mentioned or identity in mentioned:
+                self.scope.found += 1
+            elif identity is None or shard_of(identity) in shards:
+                yield Delete(slot).line()
+            else:
+                elsewhere[identity] = slot
+        for shard, identities in groupby(sorted(elsewhere), shard_of):
+            there = {line[ID].decode() for line in self._mapped(range(shard, shard + 1))}
+            for identity in identities:
+                if identity in there:
+                    self.scope.found += 1
+                else:
+                    yield Delete(elsewhere[identity]).line()
+
+    def _decide(
+        self, lines: Sequence[bytes], slots: dict[str, Slot], lookup: Lookup, claimed: dict[str, Row]
+    ) -> Iterator[bytes]:
+        """Plan lines of some rows of one shard."""
+        if self.rules.identity == "email":  # a row whose slot is empty needs no look and no thought
+            known = [read_row(line) for line in lines if line[ID].decode() in slots]
+        else:
+            known = [read_row(line) for line in lines]
+        read = {row.id: row for row in known}
+        found = lookup.find(known, slots)
+        for line in lines:
+            row = read.get(line[ID].decode())
+            if row is None:
+                yield add_line(line)
+                continue
+            here = found.get(row.id, NOTHING)
+            if self.rules.generate and here.slot is not None:
+                yield self._recoded(row, lookup, claimed).line()
+                continue
+            yield _unclaimed(decide(row, here, self.rules), claimed).line()
+
+    def _recoded(self, row: Row, lookup: Lookup, claimed: dict[str, Row]) -> Decision:
+        """A row whose generated code is taken, under the first one that is free."""
+        for attempt in range(1, CODE_ATTEMPTS):
+            other = with_code(row, attempt, self.rules)
+            here = lookup.find_anew([other])[other.id]
+            if here.slot is None:
+                return _unclaimed(decide(other, here, self.rules), claimed)
+        return Reject(row, "code_taken", "No free code was found for this row. Import it again.")
+
+    def _undo(self, unit: int, undone: RunFiles) -> Iterator[Decision]:
+        """What takes back what became of each row of one unit: as planned, unless upsert says otherwise."""
+        deviations = {decision.key: decision for decision in map(read_decision, undone.deviations(unit))}
+        for lines in batches(undone.plan(unit), ROWS_AT_ONCE):
+            planned = map(read_decision, lines)
+            done = [
+                decision for one in planned if isinstance(decision := deviations.get(one.key, one), Writing)
+            ]
+            slots = self.contacts.slots(self.rules.account_id, [decision.target for decision in done])
+            for decision in done:
+                yield from undo(decision, slots.get(decision.target), self.rules)
 
 
 def _superseded(earlier: Row, later: Row) -> Skip:
@@ -108,202 +236,10 @@ def _superseded(earlier: Row, later: Row) -> Skip:
     )
 
 
-def _by_shard(ids: list[str]) -> Iterator[tuple[int, list[str]]]:
-    """Sorted ids in runs of the same shard."""
-    start = 0
-    for end in range(1, len(ids) + 1):
-        if end == len(ids) or shard_of(ids[end]) != shard_of(ids[start]):
-            yield shard_of(ids[start]), ids[start:end]
-            start = end
-
-
-def _stored(shard: int, ids: list[str], contacts: ContactStore, account_id: str) -> dict[str, Contact]:
-    """Those contacts among `ids`, all of one shard, that are stored; read the cheaper way."""
-    found: dict[str, Contact] = {}
-    missing = ids
-    if len(ids) >= SCAN_WORTH_ROWS:
-        wanted = set(ids)
-        read_up_to = None
-        for read, contact in enumerate(contacts.scan(account_id, shard), 1):
-            if contact.id in wanted:
-                found[contact.id] = contact
-            if read >= SCAN_PER_ROW * len(ids):
-                read_up_to = contact.id
-                break
-        missing = [] if read_up_to is None else [id_ for id_ in ids if id_ > read_up_to]
-    for batch in batches(missing, KEYS_AT_ONCE):
-        found.update(contacts.get(account_id, batch))
-    return found
-
-
-# Upsert
-
-
-@dataclass(frozen=True, slots=True)
-class Applying:
-    """One run's writes to the contact list, unit by unit.
-
-    Counts come from what is stored: a row counts as added or updated when its write was confirmed, or when the
-    contact says that this run wrote it. What could not be written as planned, because somebody else was there
-    first, is decided anew for that row, and the new decision is saved before it is carried out.
-    """
-
-    run: Run
-    rules: Rules
-    files: RunFiles
-    contacts: ContactStore
-    control: Control
-    clock: Clock
-
-    def apply(self, unit: int) -> Counts:
-        """Carry out one unit's plan; returns what became of its rows.
-
-        Raises Cancelled when the run is no longer running; what was written until then stays written.
-        """
-        done = self.files.upserted_counts(unit)
-        if done is not None:
-            return done
-        begun = self.control.has_progress(self.run, "upsert", unit)
-        work = _Unit(self, unit)
-        rows = 0
-        self._note(unit, rows)
-        for lines in batches(self.files.plan(unit), BATCH_ROWS):
-            # A worker that died here may have written any of its rows, so its successor asks before it writes.
-            work.go_through(lines, doubtful=begun)
-            rows += len(lines)
-            self._note(unit, rows)
-        work.save()
-        return work.counts()
-
-    def settle(self, unit: int) -> Counts:
-        """What became of a unit whose worker may have died: reads only. A row not applied counts as skipped."""
-        done = self.files.upserted_counts(unit)
-        if done is not None:
-            return done
-        work = _Unit(self, unit)
-        for lines in batches(self.files.plan(unit), BATCH_ROWS):
-            work.take_stock(lines)
-        work.save()
-        return work.counts()
-
-    def _note(self, unit: int, rows: int) -> None:
-        run = self.control.run(self.run.account_id, self.run.id).value
-        if run.status != "running":
-            raise Cancelled(f"the run is {run.status}")
-        self.control.note_progress(self.run, "upsert", unit, rows, self.clock.now())
-
-
-class _Unit:
-    """What has become of one unit's rows so far."""
-
-    def __init__(self, applying: Applying, unit: int) -> None:
-        self.rules = applying.rules
-        self.files = applying.files
-        self.contacts = applying.contacts
-        self.unit = unit
-        self.tally: Counter[type[Decision]] = Counter()
-        self.deviations: dict[str, Decision] = {}
-        for line in self.files.deviations(unit):
-            decision = read_decision(line)
-            self.deviations[decision.row.id] = decision
-
-    def go_through(self, lines: list[bytes], *, doubtful: bool) -> None:
-        """Apply these plan lines; `doubtful` if some of them may be applied already."""
-        open_ = self._to_write(lines)
-        if not doubtful:
-            open_ = self._write(open_)
-        for _ in range(ATTEMPTS):
-            if not open_:
-                return
-            open_ = self._write(self._decide_anew(open_))
-        for decision in open_:
-            self._settled(
-                Skip(decision.row, "contended", "The contact kept changing while the run was at it.")
-            )
-
-    def take_stock(self, lines: list[bytes]) -> None:
-        """See which of these plan lines are applied."""
-        decisions = self._to_write(lines)
-        stored = self.contacts.get(self.rules.account_id, [decision.row.id for decision in decisions])
-        for decision in decisions:
-            contact = stored.get(decision.row.id)
-            if contact is not None and is_applied(decision.row, contact, self.rules):
-                self._settled(self.deviations.get(decision.row.id, decision))
-            else:
-                self._settled(Skip(decision.row, "not_applied", "The run stopped before this row."))
-
-    def counts(self) -> Counts:
-        """Rows by what became of them."""
-        return Counts(
-            added=self.tally[Add],
-            updated=self.tally[Update],
-            unchanged=self.tally[Unchanged],
-            skipped=self.tally[Skip],
-        )
-
-    def save(self) -> None:
-        """Keep the outcome; from here on the unit is done."""
-        self.files.save_upserted(self.unit, self._deviation_lines(), self.counts())
-
-    def _to_write(self, lines: list[bytes]) -> list[Add | Update]:
-        """Those decisions that write; the others are settled as they stand."""
-        writing: list[Add | Update] = []
-        for line in lines:
-            if line.startswith(b'["unchanged"'):
-                self.tally[Unchanged] += 1
-            elif line.startswith(b'["skip"'):
-                self.tally[Skip] += 1
-            else:
-                decision = read_decision(line)
-                if isinstance(decision, Add | Update):
-                    writing.append(decision)
-        return writing
-
-    def _write(self, decisions: list[Add | Update]) -> list[Add | Update]:
-        """Write; returns those that were not carried out, or whose answer was lost."""
-        by_id = {decision.row.id: decision for decision in decisions}
-        refused = []
-        writes = (self._write_of(decision) for decision in decisions)
-        for write, done in self.contacts.write(self.rules.account_id, writes):
-            decision = by_id[write.contact_id]
-            if done:
-                self._settled(decision)
-            else:
-                refused.append(decision)
-        return refused
-
-    def _write_of(self, decision: Add | Update) -> Write:
-        if isinstance(decision, Add):
-            return Insert(new_contact(decision.row, self.rules))
-        return Replace(decision.contact)
-
-    def _decide_anew(self, decisions: list[Add | Update]) -> list[Add | Update]:
-        """Against what is stored now: settled if it is our own write, else a new decision for the row."""
-        stored = self.contacts.get(self.rules.account_id, [decision.row.id for decision in decisions])
-        writing: list[Add | Update] = []
-        deviated = False
-        for decision in decisions:
-            id_ = decision.row.id
-            contact = stored.get(id_)
-            if contact is not None and is_applied(decision.row, contact, self.rules):
-                self._settled(self.deviations.get(id_, decision))
-                continue
-            anew = decide(decision.row, contact, self.rules)
-            if anew != decision:
-                self.deviations[id_] = anew
-                deviated = True
-            if isinstance(anew, Add | Update):
-                writing.append(anew)
-            else:
-                self._settled(anew)
-        if deviated:
-            self.files.save_deviations(self.unit, self._deviation_lines())
-        return writing
-
-    def _settled(self, decision: Decision) -> None:
-        self.tally[type(decision)] += 1
-        if isinstance(decision, Skip):
-            self.deviations[decision.row.id] = decision
-
-    def _deviation_lines(self) -> list[bytes]:
-        return [decision.line() for decision in self.deviations.values()]
+def _unclaimed(decision: Decision, claimed: dict[str, Row]) -> Decision:
+    """The decision, unless an earlier row of the unit gives the same address to another contact."""
+    if isinstance(decision, Add | Update) and decision.claim is not None:
+        earlier = claimed.get(decision.claim.slot)
+        if earlier is not None and earlier.line < decision.row.line:
+            return same_email(earlier, decision.row)
+    return decision

@@ -33,7 +33,8 @@ class Contact:
     """One person of one account.
 
     `id` is derived from the identity under which the contact was first seen and never changes.
-    `version` counts writes; every write names the version it has read.
+    `version` counts writes; every write names the version it has read. `runs` are the last ones that changed it,
+    in order: where its history lies.
     """
 
     id: str
@@ -42,3 +43,36 @@ class Contact:
     audit: Audit
     sources: dict[str, Source] = field(default_factory=dict)
     segments: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """The slot of an identity that belongs to a contact which was first seen under another one.
+
+    It is written before the contact, at `claimed_at` (epoch seconds), so for a while the contact may not be there.
+    """
+
+    id: str
+    version: int
+    contact_id: str
+    claimed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """The slot of a contact that was deleted: what brought it is remembered, so that an old row does not revive it.
+
+    `expires_at` is epoch seconds, after which the slot may be empty.
+    """
+
+    id: str
+    version: int
+    deleted_at: str
+    deleted_by: str
+    sources: dict[str, Source]
+    expires_at: int
+
+
+Slot = Contact | Alias | Tombstone
+"""What lies under the key that an identity makes."""

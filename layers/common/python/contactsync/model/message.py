@@ -36,9 +36,13 @@ class Fetched(Message):
 
 
 class Parsed(Message):
-    """Where the work is divided: chunks of the file for map, units of shards for plan and upsert."""
+    """Where the work is divided: chunks of the file for map, units of shards for plan and upsert.
+
+    `next`: an undo has no rows to map, and an approved plan is not made again.
+    """
 
     size: Literal["small", "large"]
+    next: Literal["map", "plan", "guard"] = "map"
     chunks: tuple[int, ...]
     units: tuple[int, ...]
 
@@ -68,8 +72,9 @@ class Planned(Message):
     added: int
     updated: int
     unchanged: int
+    deleted: int
     skipped: int
-    rejected: int = 0
+    rejected: int
 
 
 class Guarded(Message):
@@ -84,8 +89,9 @@ class Upserted(Message):
     added: int
     updated: int
     unchanged: int
+    deleted: int
     skipped: int
-    rejected: int = 0
+    rejected: int
 
 
 class Failure(BaseModel):

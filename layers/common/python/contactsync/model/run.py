@@ -65,6 +65,17 @@ class RunProblem(BaseModel):
     detail: str
 
 
+class Verdict(BaseModel):
+    """What the guard said of the plan. `hold` waits for an approval; `hold_deletes` for that of the deletions only."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["go", "blocked", "hold", "hold_deletes"]
+    code: str = ""
+    title: str = ""
+    detail: str = ""
+
+
 class Refused(BaseModel):
     """A reason for refusal and how many rows it met: what the mail shows first."""
 
@@ -85,6 +96,11 @@ class Run(BaseModel):
     sync_id: str
     trigger: Literal["api", "schedule", "drop", "edit"]
     dry_run: bool = False
+    undoes: str | None = Field(default=None, description="The run that this one takes back.")
+    plan_of: str | None = Field(default=None, description="The dry run whose plan this one carries out.")
+    approved: bool = Field(default=False, description="Somebody has approved the plan as it is.")
+    unchanged: bool = Field(default=False, description="The source is what the latest good run read.")
+    verdict: Verdict | None = None
     status: Status = "queued"
     step: Step | None = None
     execution: str | None = Field(default=None, description="The state machine execution that owns this run.")
@@ -97,6 +113,7 @@ class Run(BaseModel):
     refusals: tuple[Refused, ...] = ()
     warnings: tuple[RunWarning, ...] = ()
     problem: RunProblem | None = None
+    marker: str = Field(default="", description="The state of the contact list when the source was read.")
     digest: str | None = Field(default=None, description="SHA-256 of the source's bytes.")
     proof: str | None = Field(default=None, description="What shows that the source was read to its end.")
     plan_hash: str | None = None
@@ -108,6 +125,18 @@ class Run(BaseModel):
     requested_by: str
     started_at: str | None = None
     finished_at: str | None = None
+
+    @property
+    def planned_already(self) -> bool:
+        """Whether the plan is there, and is to be carried out as it is."""
+        return self.approved or self.plan_of is not None
+
+    @property
+    def stage(self) -> Literal["all", "rest", "held"]:
+        """Which part of the plan is to be carried out now: where the deletions wait, they go last."""
+        if self.verdict is None or self.verdict.kind != "hold_deletes":
+            return "all"
+        return "held" if self.approved else "rest"
 
     @property
     def is_open(self) -> bool:

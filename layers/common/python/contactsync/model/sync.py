@@ -65,6 +65,44 @@ class FieldIdentity(_Asked):
     field: str = Field(min_length=1, max_length=63)
 
 
+class GeneratedIdentity(_Asked):
+    """Each row gets a random nine-digit code of its own in this field, over whatever the file says there."""
+
+    generate: Literal[True]
+    field: str = Field(min_length=1, max_length=63)
+
+
+class DeleteMissing(_Asked):
+    """Whom a run deletes if no row of the file mentions them.
+
+    all: every contact of the account, those added by hand too. sync: only what this sync alone has brought.
+    """
+
+    scope: Literal["all", "sync"]
+
+
+class Guard(_Asked):
+    """When a run that deletes is stopped."""
+
+    min_overlap_percent: float = Field(
+        default=10,
+        ge=0,
+        le=100,
+        description="The run is not performed if no more than this share of the stored contacts is in the file.",
+    )
+    max_delete_percent: float = Field(
+        default=20, ge=0, le=100, description="The share of the contacts that go without asking."
+    )
+    max_delete_count: int = Field(
+        default=500,
+        ge=0,
+        description="The number of contacts that go without asking; the smaller of both holds.",
+    )
+    on_trip: Literal["hold_run", "hold_deletes"] = Field(
+        default="hold_run", description="What waits for an approval: everything, or the deletions only."
+    )
+
+
 class Options(_Asked):
     """The rules of a run."""
 
@@ -79,6 +117,11 @@ class Options(_Asked):
     empty_cells: Literal["ignore", "clear", "reject"] = Field(
         default="ignore",
         description="An empty cell of a mapped column: leave, empty the field, or refuse the row.",
+    )
+    delete_missing: DeleteMissing | None = None
+    guard: Guard = Guard()
+    segments: tuple[Annotated[str, Field(min_length=1, max_length=63)], ...] = Field(
+        default=(), max_length=20, description="Every contact of the file becomes a member of these."
     )
 
 
@@ -96,9 +139,22 @@ class SyncRequest(_Asked):
     source: Source
     format: Format = Format()
     mapping: tuple[ColumnMapping | LiteralMapping, ...] = Field(min_length=1, max_length=1000)
-    identity: FieldIdentity = FieldIdentity(field="email")
+    identity: FieldIdentity | GeneratedIdentity = FieldIdentity(field="email")
     options: Options = Options()
     notify: Notify = Notify()
+
+
+class LastGood(BaseModel):
+    """What a successful run read, and how the contact list was then: the same again needs no run.
+
+    Hashes: of the source's bytes, of the sync's settings. `marker` changes with every change of the contact list.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    digest: str
+    settings: str
+    marker: str
 
 
 class Sync(BaseModel):
@@ -111,10 +167,11 @@ class Sync(BaseModel):
     source: dict[str, str] = Field(description="The source without its secrets and without pasted text.")
     format: Format
     mapping: tuple[ColumnMapping | LiteralMapping, ...]
-    identity: FieldIdentity
+    identity: FieldIdentity | GeneratedIdentity
     options: Options
     notify: Notify
     state: Literal["active", "paused"] = "active"
+    last_good: LastGood | None = Field(default=None, description="What the latest successful run read.")
     active_run: str | None = Field(default=None, description="At most one run of a sync is under way.")
     latest_run: str | None = None
     created_at: str

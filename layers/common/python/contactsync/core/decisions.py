@@ -1,0 +1,252 @@
+"""What a run does to the contact list, decision by decision, and how decisions are stored.
+
+A plan says of every row what it will do, before anything is written, and what is written is exactly the plan.
+It is stored one JSON array a line, so that a million rows need no more memory than one:
+
+    ["add", id, row, hash, fields]                              the usual one; over and claim where there are any
+    ["add", id, row, hash, fields, over, claim]
+    ["update", id, row, hash, fields, contact, changes, claim, note]
+                                                                contact: as it will be; changes: {field: [from, to]}
+    ["delete", contact]                                         contact: as it was
+    ["restore", contact, over]                                  contact: as it will be
+    ["unchanged", id, row]
+    ["skip", id, row, code, reason]
+    ["reject", id, row, code, reason]
+
+`fields` are those of the row, so that a plan overtaken by somebody's edit can be made anew for that one row.
+`changes` and deleted contacts keep what was there before: a run can be undone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import orjson
+
+from contactsync.core.overlay import Changes
+from contactsync.model.contact import Audit, Contact, Fields, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One mapped row: the slot of its identity, its line in the file, its fields and their hash."""
+
+    id: str
+    line: int
+    hash: str
+    fields: Fields
+
+
+class Claim(NamedTuple):
+    """The slot of an email address that a contact takes for itself; `over`: the version read there, 0 if empty."""
+
+    slot: str
+    over: int
+
+
+@dataclass(frozen=True, slots=True)
+class Add:
+    """The row's contact is not here yet. `over`: the version of what lies in its slot, 0 if that is empty."""
+
+    row: Row
+    over: int = 0
+    claim: Claim | None = None
+
+    @property
+    def key(self) -> str:
+        """What the decision is about, once a run."""
+        return self.row.id
+
+    @property
+    def target(self) -> str:
+        """The contact that is written."""
+        return self.row.id
+
+    def line(self) -> bytes:
+        """As stored."""
+        plain = ["add", self.row.id, self.row.line, self.row.hash, self.row.fields]
+        return orjson.dumps([*plain, self.over, _told(self.claim)] if self.over or self.claim else plain)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """The row changes its contact; `contact` is what it becomes, `note` what the customer should know of it."""
+
+    row: Row
+    contact: Contact
+    changes: Changes
+    claim: Claim | None = None
+    note: str = ""
+
+    @property
+    def key(self) -> str:
+        """What the decision is about, once a run."""
+        return self.row.id
+
+    @property
+    def target(self) -> str:
+        """The contact that is written."""
+        return self.contact.id
+
+    def line(self) -> bytes:
+        """As stored."""
+        row = self.row
+        plain = ["update", row.id, row.line, row.hash, row.fields]
+        return orjson.dumps([*plain, asdict(self.contact), self.changes, _told(self.claim), self.note])
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """A contact goes, as no row mentions it, or as the run that brought it is undone. `contact` is as it was."""
+
+    contact: Contact
+
+    @property
+    def key(self) -> str:
+        """What the decision is about, once a run."""
+        return self.contact.id
+
+    @property
+    def target(self) -> str:
+        """The contact that goes."""
+        return self.contact.id
+
+    def line(self) -> bytes:
+        """As stored."""
+        return orjson.dumps(["delete", asdict(self.contact)])
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """A deleted contact comes back; `over`: the version of what lies in its slot, 0 if that is empty."""
+
+    contact: Contact
+    over: int
+
+    @property
+    def key(self) -> str:
+        """What the decision is about, once a run."""
+        return self.contact.id
+
+    @property
+    def target(self) -> str:
+        """The contact that comes back."""
+        return self.contact.id
+
+    def line(self) -> bytes:
+        """As stored."""
+        return orjson.dumps(["restore", asdict(self.contact), self.over])
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The contact is as the row says, or the row is as it was when it was last applied."""
+
+    row: Row
+
+    @property
+    def key(self) -> str:
+        """What the decision is about, once a run."""
+        return self.row.id
+
+    def line(self) -> bytes:
+        """As stored."""
+        return orjson.dumps(["unchanged", self.row.id, self.row.line])
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """The row is valid and deliberately not applied."""
+
+    row: Row
+    code: str
+    reason: str
+
+    @property
+    def key(self) -> str:
+        """What the decision is about, once a run."""
+        return self.row.id
+
+    def line(self) -> bytes:
+        """As stored."""
+        return orjson.dumps(["skip", self.row.id, self.row.line, self.code, self.reason])
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """The row cannot be applied to this contact list; somebody has to mend one of the two."""
+
+    row: Row
+    code: str
+    reason: str
+
+    @property
+    def key(self) -> str:
+        """What the decision is about, once a run."""
+        return self.row.id
+
+    def line(self) -> bytes:
+        """As stored."""
+        return orjson.dumps(["reject", self.row.id, self.row.line, self.code, self.reason])
+
+
+Writing = Add | Update | Delete | Restore
+Decision = Writing | Unchanged | Skip | Reject
+
+
+def add_line(mapped_line: bytes) -> bytes:
+    """The plan line that adds a mapped row, made from the row's own line `[id, row, hash, fields]` unread.
+
+    Most rows of a first import take this way; reading and writing them anew would be half of the step's work.
+    """
+    return b'["add",' + mapped_line[1:]
+
+
+def read_row(mapped_line: bytes) -> Row:
+    """A row as map stored it."""
+    return Row(*orjson.loads(mapped_line))
+
+
+def read_decision(line: bytes) -> Decision:
+    """A decision as `line()` stored it. Rows that are not applied come back without hash and fields."""
+    match orjson.loads(line):
+        case ["add", id_, row, hash_, fields]:
+            return Add(Row(id_, row, hash_, fields))
+        case ["add", id_, row, hash_, fields, over, claim]:
+            return Add(Row(id_, row, hash_, fields), over, _claim(claim))
+        case ["update", id_, row, hash_, fields, contact, changes, claim, note]:
+            return Update(Row(id_, row, hash_, fields), read_contact(contact), changes, _claim(claim), note)
+        case ["delete", contact]:
+            return Delete(read_contact(contact))
+        case ["restore", contact, over]:
+            return Restore(read_contact(contact), over)
+        case ["unchanged", id_, row]:
+            return Unchanged(Row(id_, row, "", {}))
+        case ["skip", id_, row, code, reason]:
+            return Skip(Row(id_, row, "", {}), code, reason)
+        case ["reject", id_, row, code, reason]:
+            return Reject(Row(id_, row, "", {}), code, reason)
+    raise ValueError("not a plan line")
+
+
+def read_contact(document: Mapping[str, Any]) -> Contact:
+    """A contact as a plan line holds it."""
+    return Contact(
+        id=document["id"],
+        version=document["version"],
+        fields=document["fields"],
+        audit=Audit(**document["audit"]),
+        sources={sync: Source(**source) for sync, source in document["sources"].items()},
+        segments=tuple(document["segments"]),
+        runs=tuple(document["runs"]),
+    )
+
+
+def _told(claim: Claim | None) -> list[Any] | None:
+    return list(claim) if claim else None
+
+
+def _claim(stored: list[Any] | None) -> Claim | None:
+    return Claim(*stored) if stored else None

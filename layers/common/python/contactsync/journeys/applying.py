@@ -1,0 +1,333 @@
+"""Upsert's work on one unit: the plan, carried out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from contactsync.control import Control
+from contactsync.core.decisions import (
+    Add,
+    Claim,
+    Decision,
+    Delete,
+    Reject,
+    Restore,
+    Row,
+    Skip,
+    Update,
+    Writing,
+    read_decision,
+)
+from contactsync.core.planning import NOTHING, Rules, decide, is_applied, new_contact, same_effect, signed
+from contactsync.errors import Cancelled
+from contactsync.journeys.reading import Lookup
+from contactsync.journeys.runfiles import RunFiles, batches
+from contactsync.journeys.units import counts_of, kind_of
+from contactsync.model.contact import Alias, Fields, Slot, Tombstone
+from contactsync.model.run import Counts, Run
+from contactsync.ports import Clock, ContactStore, Insert, Remove, Replace, Write
+
+BATCH_ROWS = 2_000
+"""Rows between two looks at the run's record: how long a cancelled run goes on, and how often progress shows."""
+ATTEMPTS = 4
+"""How often a row that others keep writing is tried before it is left for the next run."""
+REMEMBERED = timedelta(days=400)
+"""How long a deleted contact is remembered: longer than any file stays away that could bring it back."""
+
+STALE = "The contact has changed since the plan was made, so it was left alone. Plan again."
+
+
+@dataclass(frozen=True, slots=True)
+class Applying:
+    """One run's writes to the contact list, unit by unit.
+
+    Counts come from what is stored: a row counts as added or updated when its write was confirmed, or when the
+    contact says that this run wrote it. What could not be written as planned, because somebody else was there
+    first, is decided anew for that row, and the new decision is saved before it is carried out; if the plan was
+    approved as it was, the row is left alone instead.
+    """
+
+    run: Run
+    rules: Rules
+    files: RunFiles
+    contacts: ContactStore
+    control: Control
+    clock: Clock
+
+    @property
+    def worker(self) -> str:
+        """Under which name progress is noted: deletions that had waited are a second pass."""
+        return "held" if self.run.stage == "held" else "upsert"
+
+    def begun(self, unit: int) -> bool:
+        """Whether a worker may have written any of this unit."""
+        return self.control.has_progress(self.run, self.worker, unit)
+
+    def apply(self, unit: int) -> Counts:
+        """Carry out one unit's plan; returns what became of its rows.
+
+        Raises Cancelled when the run is no longer running; what was written until then stays written.
+        """
+        done = self.files.upserted_counts(unit, self.run.stage)
+        if done is not None:
+            return done
+        begun = self.begun(unit)
+        work = _Unit(self, unit)
+        rows = 0
+        self._note(unit, rows)
+        for lines in batches(self.files.plan(unit), BATCH_ROWS):
+            # A worker that died here may have written any of its rows, so its successor asks before it writes.
+            work.go_through(lines, doubtful=begun)
+            rows += len(lines)
+            self._note(unit, rows)
+        work.save()
+        return work.counts()
+
+    def settle(self, unit: int) -> Counts:
+        """What became of a unit whose worker may have died: reads only. A row not applied counts as skipped."""
+        done = self.files.upserted_counts(unit, self.run.stage)
+        if done is not None:
+            return done
+        work = _Unit(self, unit)
+        for lines in batches(self.files.plan(unit), BATCH_ROWS):
+            work.take_stock(lines)
+        work.save()
+        return work.counts()
+
+    def _note(self, unit: int, rows: int) -> None:
+        run = self.control.run(self.run.account_id, self.run.id).value
+        if run.status != "running":
+            raise Cancelled(f"the run is {run.status}")
+        self.control.note_progress(self.run, self.worker, unit, rows, self.clock.now())
+
+
+class _Unit:
+    """What has become of one unit's rows so far."""
+
+    def __init__(self, applying: Applying, unit: int) -> None:
+        self.rules = applying.rules
+        self.files = applying.files
+        self.contacts = applying.contacts
+        self.lookup = Lookup(applying.contacts, applying.rules, int(applying.clock.now().timestamp()))
+        self.now = applying.clock.now()
+        self.unit = unit
+        self.kinds: Counter[str] = Counter()
+        self.stage = applying.run.stage
+        stored = self.files.deviations(unit, self.stage)
+        self.deviations = {decision.key: decision for decision in map(read_decision, stored)}
+
+    def go_through(self, lines: list[bytes], *, doubtful: bool) -> None:
+        """Apply these plan lines; `doubtful` if some of them may be applied already."""
+        waiting = self._to_write(lines)
+        if not doubtful:
+            waiting = self._write(waiting)
+        for _ in range(ATTEMPTS):
+            if not waiting:
+                return
+            waiting = self._write(self._decide_anew(waiting))
+        for decision in waiting:
+            self._settled(
+                Skip(_row(decision), "contended", "The contact kept changing while the run was at it.")
+            )
+
+    def take_stock(self, lines: list[bytes]) -> None:
+        """See which of these plan lines are applied."""
+        decisions = self._to_write(lines)
+        slots = self.contacts.slots(self.rules.account_id, [decision.target for decision in decisions])
+        for decision in decisions:
+            actual = self.deviations.get(decision.key, decision)
+            if isinstance(actual, Writing) and is_applied(actual, slots.get(actual.target), self.rules):
+                self._settled(actual)
+            else:
+                self._settled(Skip(_row(decision), "not_applied", "The run stopped before this row."))
+
+    def counts(self) -> Counts:
+        """Rows by what became of them."""
+        return counts_of(self.kinds)
+
+    def save(self) -> None:
+        """Keep the outcome; from here on the unit is done."""
+        self.files.save_upserted(self.unit, self.stage, self._deviation_lines(), self.counts())
+
+    def _to_write(self, lines: list[bytes]) -> list[Writing]:
+        """Those decisions that write; the others are settled as they stand."""
+        writing: list[Writing] = []
+        for line in lines:
+            kind = kind_of(line)
+            if self.stage == ("rest" if kind == "delete" else "held"):
+                continue
+            if kind in ("unchanged", "skip", "reject"):
+                self.kinds[kind] += 1
+                continue
+            decision = read_decision(line)
+            assert isinstance(decision, Writing)
+            writing.append(decision)
+        return writing
+
+    def _write(self, decisions: list[Writing]) -> list[Writing]:
+        """Write; returns those that were not carried out, or whose answer was lost."""
+        refused = self._claim([decision for decision in decisions if self._claim_of(decision)])
+        by_target: dict[str, Writing] = {}
+        for decision in decisions:
+            if decision.key in refused:
+                continue
+            if decision.target in by_target:  # two identities of one contact in one file: one after the other
+                refused[decision.key] = decision
+            else:
+                by_target[decision.target] = decision
+        released: list[Writing] = []
+        writes = (self._write_of(decision) for decision in by_target.values())
+        for write, done in self.contacts.write(self.rules.account_id, writes):
+            decision = by_target[write.slot_id]
+            if done:
+                self._settled(decision)
+                released.append(decision)
+            else:
+                refused[decision.key] = decision
+        self._release(released)
+        return list(refused.values())
+
+    def _claim(self, decisions: Sequence[Writing]) -> dict[str, Writing]:
+        """Take email addresses for their contacts; returns the decisions whose address somebody else has taken."""
+        by_slot: dict[str, Writing] = {}
+        refused: dict[str, Writing] = {}
+        for decision in decisions:
+            claim = self._claim_of(decision)
+            if claim is None or claim.slot in by_slot:
+                refused[decision.key] = decision
+            else:
+                by_slot[claim.slot] = decision
+        writes = [
+            _filling(Alias(slot, claim.over + 1, decision.target, int(self.now.timestamp())), claim.over)
+            for slot, decision in by_slot.items()
+            if (claim := self._claim_of(decision))
+        ]
+        lost = [
+            write.slot_id for write, done in self.contacts.write(self.rules.account_id, writes) if not done
+        ]
+        for slot_id, slot in self.contacts.slots(self.rules.account_id, lost).items():
+            decision = by_slot[slot_id]
+            if not (isinstance(slot, Alias) and slot.contact_id == decision.target):
+                refused[decision.key] = decision
+        return refused
+
+    def _claim_of(self, decision: Writing) -> Claim | None:
+        """The address that has to be the contact's before it is written. An undo claims what it gives back."""
+        if isinstance(decision, Delete):
+            return None
+        if isinstance(decision, Add) or (isinstance(decision, Update) and decision.row.hash):
+            return decision.claim
+        if isinstance(decision, Update) and "emails" not in decision.changes:
+            return None
+        slot = self.rules.email_slot(decision.contact.fields)
+        return Claim(slot, 0) if slot and slot != decision.contact.id else None
+
+    def _release(self, decisions: Sequence[Writing]) -> None:
+        """Give addresses back that contacts have no longer. What is missed here is found out of date later."""
+        given_up: dict[str, str] = {}
+        for decision in decisions:
+            before: Fields = {}
+            if isinstance(decision, Delete):
+                before = decision.contact.fields
+            elif isinstance(decision, Update) and "emails" in decision.changes:
+                before = {"emails": decision.changes["emails"][0]}
+            slot = self.rules.email_slot(before)
+            if slot and slot != decision.target and not self._still_has(decision, slot):
+                given_up[slot] = decision.target
+        slots = self.contacts.slots(self.rules.account_id, list(given_up))
+        aliases = [slot for slot in slots.values() if isinstance(slot, Alias)]
+        stale = [
+            Remove(alias.id, alias.version) for alias in aliases if alias.contact_id == given_up[alias.id]
+        ]
+        for _ in self.contacts.write(self.rules.account_id, stale):
+            pass
+
+    def _still_has(self, decision: Writing, slot: str) -> bool:
+        return isinstance(decision, Update) and self.rules.email_slot(decision.contact.fields) == slot
+
+    def _write_of(self, decision: Writing) -> Write:
+        match decision:
+            case Add():
+                return _filling(new_contact(decision, self.rules), decision.over)
+            case Update(row, contact):
+                return Replace(signed(contact, row, self.rules))
+            case Restore():
+                return _filling(decision.contact, decision.over)
+            case Delete():
+                return Replace(_tombstone(decision, self.rules, self.now))
+
+    def _decide_anew(self, decisions: list[Writing]) -> list[Writing]:
+        """Against what is stored now: settled if it is our own write, else a new decision for the row."""
+        slots = self.contacts.slots(self.rules.account_id, [decision.target for decision in decisions])
+        rows = [
+            decision.row for decision in decisions if isinstance(decision, Add | Update) and decision.row.hash
+        ]
+        found = self.lookup.find_anew(rows)
+        writing: list[Writing] = []
+        deviated = False
+        for decision in decisions:
+            slot = slots.get(decision.target)
+            if is_applied(decision, slot, self.rules):
+                self._settled(decision)
+                continue
+            anew: Decision = decision
+            if isinstance(decision, Add | Update) and decision.row.hash:
+                anew = decide(decision.row, found.get(decision.row.id, NOTHING), self.rules)
+            elif not fits(decision, slot):
+                anew = Skip(_row(decision), "changed_since", STALE)
+            if not same_effect(anew, decision):
+                if self.rules.exact and isinstance(anew, Writing):
+                    anew = Skip(_row(decision), "changed_since", STALE)
+                self.deviations[anew.key] = anew
+                deviated = True
+            if isinstance(anew, Writing):
+                writing.append(anew)
+            else:
+                self._settled(anew)
+        if deviated:
+            self.files.save_deviations(self.unit, self.stage, self._deviation_lines())
+        return writing
+
+    def _settled(self, decision: Decision) -> None:
+        self.kinds[kind_of(decision.line())] += 1
+        if isinstance(decision, Skip | Reject):
+            self.deviations[decision.key] = decision
+
+    def _deviation_lines(self) -> list[bytes]:
+        return [decision.line() for decision in self.deviations.values()]
+
+
+def fits(decision: Writing, slot: Slot | None) -> bool:
+    """Whether a decision that no row explains can still be carried out as it stands."""
+    match decision:
+        case Delete(contact):
+            return slot == contact
+        case Update():
+            return slot is not None and slot.version == decision.contact.version - 1
+        case Restore(_, over):
+            return (slot.version if slot else 0) == over
+        case Add():
+            return (slot.version if slot else 0) == decision.over
+
+
+def _filling(slot: Slot, over: int) -> Write:
+    return Replace(slot) if over else Insert(slot)
+
+
+def _tombstone(decision: Delete, rules: Rules, now: datetime) -> Tombstone:
+    contact = decision.contact
+    return Tombstone(
+        id=contact.id,
+        version=contact.version + 1,
+        deleted_at=rules.at,
+        deleted_by=rules.author,
+        sources=contact.sources,
+        expires_at=int((now + REMEMBERED).timestamp()),
+    )
+
+
+def _row(decision: Writing) -> Row:
+    return decision.row if isinstance(decision, Add | Update) else Row(decision.contact.id, 0, "", {})

@@ -1,0 +1,114 @@
+"""Guard's work: the whole plan added up, and held against the limits."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import Literal
+
+from contactsync.control import Control
+from contactsync.core import guarding
+from contactsync.core.decisions import Delete, Writing, read_decision
+from contactsync.core.guarding import Limits, Losses
+from contactsync.journeys.applying import fits
+from contactsync.journeys.runfiles import RunFiles, batches
+from contactsync.model.run import Counts, Run, RunWarning, Verdict
+from contactsync.ports import Clock, ContactStore
+
+WEEK = timedelta(days=7)
+BATCH = 1_000
+STALE = Verdict(
+    kind="blocked",
+    code="plan_is_stale",
+    title="Contacts have changed since this plan was made, so it was not carried out.",
+    detail="Run the sync again and look at the new plan.",
+)
+UNPROVEN = RunWarning(
+    code="source_not_proven_complete",
+    message="Nothing shows that the source was read to its end, so contacts that it does not mention were kept.",
+)
+
+
+def judge_plan(
+    run: Run, *, control: Control, contacts: ContactStore, files: RunFiles, clock: Clock
+) -> Literal["go", "nothing", "hold", "stop"]:
+    """The verdict over a run's plan, kept in the run's record."""
+    counts, losses, plan_hash = _added_up(run, files)
+    sync = control.sync(run.account_id, run.sync_id).value
+    asked = sync.options.guard
+    now = clock.now()
+    verdict = Verdict(kind="go")
+    if run.planned_already:
+        verdict = run.verdict or verdict
+        if _is_stale(run, files, contacts):
+            verdict = STALE
+    elif run.undoes is None:
+        since = (now - WEEK).isoformat(timespec="milliseconds")
+        lately = control.deleted_since(run.account_id, sync.id, since, but=run.id)
+        limits = Limits(asked.min_overlap_percent, asked.max_delete_percent, asked.max_delete_count)
+        told = guarding.judge(
+            Losses(losses.stored, losses.found, losses.deletes, lately, losses.unreadable), limits
+        )
+        kind: Literal["go", "blocked", "hold", "hold_deletes"] = told.kind
+        if told.kind == "hold" and asked.on_trip == "hold_deletes":
+            kind = "hold_deletes"
+        verdict = Verdict(kind=kind, code=told.code, title=told.title, detail=told.detail)
+    warnings = run.warnings
+    if sync.options.delete_missing and not run.proof and not run.undoes and UNPROVEN not in warnings:
+        warnings = (*warnings, UNPROVEN)
+    kept = {"plan_hash": plan_hash, "planned": counts, "verdict": verdict, "warnings": warnings}
+    control.update_run(run.account_id, run.id, lambda run: run.model_copy(update=kept))
+    going = _going(run, verdict, counts)
+    if going == "go":
+        control.set_marker(run.account_id, run.id)
+        if counts.deleted and (verdict.kind != "hold_deletes" or run.approved):
+            at = now.isoformat(timespec="milliseconds")
+            forget = (now - WEEK).isoformat(timespec="milliseconds")
+            control.note_deletions(run, at, counts.deleted, forget_before=forget)
+    return going
+
+
+def _going(run: Run, verdict: Verdict, counts: Counts) -> Literal["go", "nothing", "hold", "stop"]:
+    if verdict.kind == "blocked":
+        return "stop"
+    if run.dry_run:
+        return "nothing"
+    if verdict.kind == "hold" and not run.approved:
+        return "hold"
+    writes = counts.added + counts.updated
+    if verdict.kind == "hold_deletes" and not run.approved:
+        return "go" if writes else "hold"
+    return "go" if writes + counts.deleted else "nothing"
+
+
+def _added_up(run: Run, files: RunFiles) -> tuple[Counts, Losses, str]:
+    """The plan's counts, what it would delete, and the hash that stands for all of it. Rows must add up."""
+    manifest = files.manifest()
+    mapped = files.mapped_counts(len(manifest.chunks))
+    counts = Counts(rejected=mapped.rejected, skipped=mapped.skipped)
+    digests = hashlib.sha256()
+    stored = found = 0
+    for unit in range(manifest.units):
+        summary = files.plan_summary(unit)
+        if summary is None:
+            raise RuntimeError(f"unit {unit} has no plan")
+        counts += summary.counts
+        stored, found = stored + summary.stored, found + summary.found
+        digests.update(summary.digest.encode())
+    rows = counts.settled if run.undoes else manifest.rows
+    if counts.settled != rows:
+        raise RuntimeError(f"{rows} rows were parsed, but {counts.settled} are planned")
+    losses = Losses(stored, found, counts.deleted, unreadable=files.unreadable(len(manifest.chunks)))
+    return counts.model_copy(update={"rows": rows}), losses, digests.hexdigest()
+
+
+def _is_stale(run: Run, files: RunFiles, contacts: ContactStore) -> bool:
+    """Whether any contact that the waiting part of the plan would write has changed since."""
+    waiting = Delete if run.stage == "held" else Writing
+    for unit in range(files.manifest().units):
+        for lines in batches(files.plan(unit), BATCH):
+            decisions = [d for d in map(read_decision, lines) if isinstance(d, waiting)]
+            slots = contacts.slots(run.account_id, [decision.target for decision in decisions])
+            if not all(fits(decision, slots.get(decision.target)) for decision in decisions):
+                return True
+    return False

@@ -1,0 +1,44 @@
+"""From what a sync asks for and what a run knows to the rules under which it plans and writes."""
+
+from __future__ import annotations
+
+import hashlib
+
+from contactsync.control import Control
+from contactsync.core.planning import Rules
+from contactsync.model.field import PRIMARIES
+from contactsync.model.run import Run
+from contactsync.model.sync import GeneratedIdentity, Sync
+
+
+def rules_of(run: Run, control: Control) -> Rules:
+    """The rules of a run.
+
+    A run deletes only what a source that was proven complete does not mention, and an undo what it has to.
+    """
+    sync = control.sync(run.account_id, run.sync_id).value
+    identity = sync.identity.field
+    spec = control.field(run.account_id, identity)
+    deletes = sync.options.delete_missing
+    lists = {list_key: key for key, list_key in PRIMARIES.items()}
+    return Rules(
+        account_id=run.account_id,
+        sync_id=sync.id,
+        run_id=run.id,
+        at=run.started_at or run.requested_at,
+        existing=sync.options.existing,
+        mode=sync.options.mode,
+        secret=bytes.fromhex(control.account(run.account_id).identity_secret),
+        identity=lists.get(identity, identity),
+        identity_type=spec.type if spec else "text",
+        generate=isinstance(sync.identity, GeneratedIdentity),
+        segments=sync.options.segments,
+        deletes=deletes.scope if deletes and run.proof and not run.undoes else None,
+        exact=run.planned_already,
+    )
+
+
+def settings_hash(sync: Sync) -> str:
+    """What of a sync decides over the outcome of a run, as a digest."""
+    deciding = sync.model_dump_json(include={"source", "format", "mapping", "identity", "options"})
+    return hashlib.sha256(deciding.encode()).hexdigest()

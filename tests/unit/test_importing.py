@@ -1,0 +1,350 @@
+"""Imports from end to end in memory: what a customer asks for, and what the contact list then holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contactsync.core.identity import SHARDS
+from contactsync.journeys.runfiles import files_of
+from contactsync.model.contact import Alias, Tombstone
+from contactsync.model.field import FieldSpec
+from contactsync.model.run import Run
+from contactsync.ports import Replace
+from tests.world import World
+
+NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
+BY_NUMBER = [{"column": "number", "field": "customer_number"}, *NAMES]
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    spec = FieldSpec(key="customer_number", label="Customer number", type="text")
+    world.control.create_field(world.account.account_id, spec)
+    return world
+
+
+def people(*names: str) -> str:
+    return "email,name\n" + "".join(f"{name.lower()}@example.com,{name}\n" for name in names)
+
+
+def many(count: int) -> str:
+    return "email,name\n" + "".join(f"p{number}@example.com,Person {number}\n" for number in range(count))
+
+
+def refreshed(world: World, run: Run, text: str) -> Run:
+    """The next run of the same sync, over other rows."""
+    world.clock.advance(timedelta(hours=1))
+    again = world.again(run.sync_id, text)
+    world.execute(again)
+    return world.run(again)
+
+
+def undo(world: World, run: Run) -> Run:
+    world.clock.advance(timedelta(minutes=1))
+    again = world.again(run.sync_id, "", undoes=run.id)
+    world.execute(again)
+    return world.run(again)
+
+
+def edit(world: World, email: str, **fields: Any) -> None:
+    """Somebody edits a contact here."""
+    contact = world.stored()[email]
+    edited = replace(contact, version=contact.version + 1, fields={**contact.fields, **fields})
+    [(_, done)] = world.contacts.write(world.account.account_id, [Replace(edited)])
+    assert done
+    world.control.set_marker(world.account.account_id, f"edit:{contact.id}:{edited.version}")
+
+
+class TestIdentity:
+    def test_any_field_can_find_a_contact(self, world: World) -> None:
+        identity = {"field": "customer_number"}
+        first = world.import_rows("number,email,name\n7,ada@example.com,Ada\n", BY_NUMBER, identity=identity)
+        second = world.import_rows(
+            "number,email,name\n7,ada@example.org,Ada King\n", BY_NUMBER, identity=identity
+        )
+        assert (first.counts.added, second.counts.updated) == (1, 1)
+        assert world.fields()["ada@example.org"]["name"] == "Ada King"
+
+    def test_an_address_belongs_to_one_contact_whatever_the_identity(self, world: World) -> None:
+        identity = {"field": "customer_number"}
+        text = "number,email,name\n1,ada@example.com,Ada\n2,ADA@example.com,Ada the Second\n"
+        run = world.import_rows(text, BY_NUMBER, identity=identity)
+        assert (run.counts.added, run.counts.rejected) == (1, 1)
+        later = world.import_rows(
+            "number,email,name\n3,ada@example.com,Third\n", BY_NUMBER, identity=identity
+        )
+        assert later.counts.rejected == 1
+        assert len(world.stored()) == 1
+        csv = files_of(later, world.runs)
+        report = world.runs.get(csv.rejects_csv).decode()
+        assert '"3","ada@example.com","Third"' in report
+        assert world.stored()["ada@example.com"].id in report
+
+    def test_a_contact_found_by_number_is_found_by_its_address_too(self, world: World) -> None:
+        world.import_rows(
+            "number,email,name\n7,ada@example.com,Ada\n", BY_NUMBER, identity={"field": "customer_number"}
+        )
+        run = world.import_rows("email,name\nada@example.com,Ada King\n", NAMES)
+        assert (run.counts.updated, len(world.stored())) == (1, 1)
+        assert world.fields()["ada@example.com"]["customer_number"] == "7"
+
+    def test_an_address_that_was_given_up_is_free(self, world: World) -> None:
+        identity = {"field": "customer_number"}
+        world.import_rows("number,email,name\n7,ada@example.com,Ada\n", BY_NUMBER, identity=identity)
+        world.import_rows("number,email,name\n7,ada@example.org,Ada\n", BY_NUMBER, identity=identity)
+        run = world.import_rows("number,email,name\n8,ada@example.com,Other\n", BY_NUMBER, identity=identity)
+        assert run.counts.added == 1
+        assert sorted(world.stored()) == ["ada@example.com", "ada@example.org"]
+
+    def test_generated_codes_are_new_unique_and_nine_digits(self, world: World) -> None:
+        mapping = [{"column": "name", "field": "name"}]
+        text = "name\n" + "Ada\n" * 50
+        identity = {"generate": True, "field": "customer_number"}
+        run = world.import_rows(text, mapping, identity=identity)
+        assert run.counts.added == 50
+        codes = {contact.fields["customer_number"] for contact in world.stored().values()}
+        assert len(codes) == 50
+        assert all(code.isdigit() and len(code) == 9 for code in codes)
+
+
+class TestExisting:
+    def test_fill_empty_fills_and_never_overwrites(self, world: World) -> None:
+        world.import_rows("email\nada@example.com\n")
+        filled = world.import_rows(people("Ada"), NAMES, options={"existing": "fill_empty"})
+        kept = world.import_rows(
+            "email,name\nada@example.com,Other\n", NAMES, options={"existing": "fill_empty"}
+        )
+        assert (filled.counts.updated, kept.counts.unchanged) == (1, 1)
+        assert world.fields()["ada@example.com"]["name"] == "Ada"
+
+    def test_an_edit_made_here_outlives_an_unchanged_row_and_yields_to_a_changed_one(
+        self, world: World
+    ) -> None:
+        run = world.import_rows(people("Ada", "Bob"), NAMES)
+        edit(world, "ada@example.com", name="Ada King")
+        same = refreshed(world, run, people("Ada", "Bob", "Cem"))
+        assert (same.counts.added, same.counts.unchanged) == (1, 2)
+        assert world.fields()["ada@example.com"]["name"] == "Ada King"
+        refreshed(world, run, people("Ada", "Bob", "Cem").replace("Ada\n", "Ada Byron\n"))
+        assert world.fields()["ada@example.com"]["name"] == "Ada Byron"
+
+    def test_everybody_in_the_file_joins_the_segment(self, world: World) -> None:
+        world.import_rows(people("Ada"), NAMES)
+        run = world.import_rows(people("Ada", "Bob"), NAMES, options={"segments": ["vip"]})
+        assert (run.counts.added, run.counts.updated) == (1, 1)
+        assert {contact.segments for contact in world.stored().values()} == {("vip",)}
+        again = world.import_rows(people("Ada", "Bob"), NAMES, options={"segments": ["vip"]})
+        assert again.counts.unchanged == 2
+
+
+class TestDryRun:
+    def test_a_dry_run_says_what_would_be_and_writes_nothing(self, world: World) -> None:
+        run = world.request(people("Ada", "Bob"), NAMES, dry_run=True)
+        world.execute(run)
+        ended = world.run(run)
+        assert (ended.status, ended.counts.added, world.stored()) == ("succeeded", 2, {})
+        assert ended.plan_hash
+
+    def test_the_plan_that_was_shown_is_what_is_applied(self, world: World) -> None:
+        world.import_rows(people("Ada"), NAMES)
+        shown = world.request(
+            "email,name\nada@example.com,Ada King\nbob@example.com,Bob\n", NAMES, dry_run=True
+        )
+        world.execute(shown)
+        applied = world.again(shown.sync_id, "", plan_of=shown.id)
+        world.execute(applied)
+        ended = world.run(applied)
+        assert (ended.status, ended.counts.added, ended.counts.updated) == ("succeeded", 1, 1)
+        assert ended.plan_hash == world.run(shown).plan_hash
+        assert world.fields()["ada@example.com"]["name"] == "Ada King"
+        assert world.stored()["ada@example.com"].audit.updated_by == f"run:{applied.id}"
+
+    def test_a_plan_that_has_been_overtaken_is_refused_whole(self, world: World) -> None:
+        world.import_rows(people("Ada"), NAMES)
+        shown = world.request(
+            "email,name\nada@example.com,Ada King\nbob@example.com,Bob\n", NAMES, dry_run=True
+        )
+        world.execute(shown)
+        edit(world, "ada@example.com", notes="edited since")
+        applied = world.again(shown.sync_id, "", plan_of=shown.id)
+        world.execute(applied)
+        ended = world.run(applied)
+        assert ended.status == "blocked"
+        assert ended.problem is not None
+        assert ended.problem.code == "plan_is_stale"
+        assert list(world.stored()) == ["ada@example.com"]
+
+
+class TestUndo:
+    def test_adds_and_updates_are_taken_back(self, world: World) -> None:
+        world.import_rows("email,name\nada@example.com,Ada\n", NAMES)
+        before = world.fields()
+        run = world.import_rows("email,name\nada@example.com,Ada King\nbob@example.com,Bob\n", NAMES)
+        undone = undo(world, run)
+        assert undone.status == "succeeded"
+        assert (undone.counts.updated, undone.counts.deleted) == (1, 1)
+        assert world.fields() == before
+        assert world.run(run).status == "undone"
+
+    def test_an_undo_can_be_undone(self, world: World) -> None:
+        world.import_rows("email,name\nada@example.com,Ada\n", NAMES)
+        run = world.import_rows("email,name\nada@example.com,Ada King\nbob@example.com,Bob\n", NAMES)
+        after = world.fields()
+        undo(world, undo(world, run))
+        assert world.fields() == after
+
+    def test_what_was_edited_since_stays_and_is_said_to(self, world: World) -> None:
+        run = world.import_rows(people("Ada", "Bob"), NAMES)
+        edit(world, "ada@example.com", notes="met in June")
+        undone = undo(world, run)
+        assert (undone.counts.deleted, undone.counts.skipped) == (1, 1)
+        assert world.fields()["ada@example.com"]["notes"] == "met in June"
+        assert undone.counts.rows == undone.counts.settled
+
+    def test_only_the_fields_that_nobody_has_touched_since_go_back(self, world: World) -> None:
+        mapping = [*NAMES, {"column": "notes", "field": "notes"}]
+        world.import_rows("email,name,notes\nada@example.com,Ada,old\n", mapping)
+        run = world.import_rows("email,name,notes\nada@example.com,Ada King,new\n", mapping)
+        edit(world, "ada@example.com", notes="mine")
+        undo(world, run)
+        fields = world.fields()["ada@example.com"]
+        assert (fields["name"], fields["notes"]) == ("Ada", "mine")
+
+
+ALL = {"delete_missing": {"scope": "all"}}
+
+
+class TestDeleteMissing:
+    def test_what_the_file_no_longer_mentions_goes(self, world: World) -> None:
+        run = world.import_rows(many(20), NAMES, options=ALL)
+        later = refreshed(world, run, many(18))
+        assert (later.counts.deleted, later.counts.unchanged, len(world.stored())) == (2, 18, 18)
+        tombstones = [
+            slot
+            for shard in range(SHARDS)
+            for slot in world.contacts.scan(world.account.account_id, shard)
+            if isinstance(slot, Tombstone)
+        ]
+        assert len(tombstones) == 2
+
+    def test_and_comes_back_when_the_run_is_undone(self, world: World) -> None:
+        run = world.import_rows(many(20), NAMES, options=ALL)
+        before = world.fields()
+        later = refreshed(world, run, many(18))
+        undone = undo(world, later)
+        assert (undone.counts.added, world.fields()) == (2, before)
+
+    def test_scope_sync_keeps_what_others_have_brought(self, world: World) -> None:
+        options = {"delete_missing": {"scope": "sync"}}
+        world.import_rows(people("Ada", "Bob"), NAMES)
+        run = world.import_rows(many(20), NAMES, options=options)
+        later = refreshed(world, run, many(19))
+        assert later.counts.deleted == 1
+        assert {"ada@example.com", "bob@example.com"} < set(world.stored())
+
+    def test_scope_all_takes_those_added_by_hand_too(self, world: World) -> None:
+        world.import_rows(people("Ada"), NAMES)
+        run = world.import_rows(many(20), NAMES, options=ALL)
+        assert run.status == "blocked"  # none of the stored contacts appears in the file
+        later = world.import_rows(many(20) + "ada@example.com,Ada\n", NAMES, options=ALL)
+        gone = world.import_rows(many(20), NAMES, options=ALL)
+        assert (later.counts.added, gone.counts.deleted) == (20, 1)
+        assert "ada@example.com" not in world.stored()
+
+    def test_a_contact_whose_row_was_refused_is_not_missing(self, world: World) -> None:
+        mapping = [*NAMES, {"column": "born", "field": "birthday"}]
+        rows = "email,name,born\n" + "".join(f"p{n}@example.com,P{n},2001-01-01\n" for n in range(20))
+        run = world.import_rows(rows, mapping, options=ALL)
+        later = refreshed(
+            world, run, rows.replace("p3@example.com,P3,2001-01-01", "p3@example.com,P3,some day")
+        )
+        assert (later.counts.rejected, later.counts.deleted) == (1, 0)
+        assert "p3@example.com" in world.stored()
+
+    def test_a_row_that_does_not_say_whom_it_is_about_holds_the_deletions(self, world: World) -> None:
+        run = world.import_rows(many(20), NAMES, options=ALL)
+        later = refreshed(world, run, many(19) + "p19@example,Person 19\n")
+        assert later.status == "awaiting_approval"
+        assert later.problem is not None
+        assert later.problem.code == "rows_unreadable"
+        assert len(world.stored()) == 20
+
+    def test_the_wrong_file_is_blocked_and_changes_nothing(self, world: World) -> None:
+        run = world.import_rows(many(100), NAMES, options=ALL)
+        later = refreshed(world, run, many(10))
+        assert later.status == "blocked"
+        assert len(world.stored()) == 100
+        assert later.counts.rows == later.counts.settled
+
+    def test_too_many_deletions_wait_for_an_approval_and_then_all_of_it_is_done(self, world: World) -> None:
+        run = world.import_rows(many(100), NAMES, options=ALL)
+        held = refreshed(world, run, many(70) + "new@example.com,New\n")
+        assert held.status == "awaiting_approval"
+        assert (held.planned.deleted if held.planned else 0) == 30
+        assert len(world.stored()) == 100
+        world.approve(held)
+        ended = world.run(held)
+        assert (ended.status, ended.counts.deleted, ended.counts.added) == ("succeeded", 30, 1)
+        assert len(world.stored()) == 71
+
+    def test_hold_deletes_lets_the_rest_flow(self, world: World) -> None:
+        options = {**ALL, "guard": {"on_trip": "hold_deletes"}}
+        run = world.import_rows(many(100), NAMES, options=options)
+        held = refreshed(world, run, many(70) + "new@example.com,New\n")
+        assert held.status == "awaiting_approval"
+        assert (held.counts.added, held.counts.deleted, len(world.stored())) == (1, 0, 101)
+        world.approve(held)
+        ended = world.run(held)
+        assert (ended.counts.added, ended.counts.deleted, len(world.stored())) == (1, 30, 71)
+
+    def test_an_approval_dies_with_an_edit_made_since(self, world: World) -> None:
+        run = world.import_rows(many(100), NAMES, options=ALL)
+        held = refreshed(world, run, many(70))
+        edit(world, "p99@example.com", name="Still here")
+        world.approve(held)
+        ended = world.run(held)
+        assert ended.status == "blocked"
+        assert len(world.stored()) == 100
+
+    def test_drop_by_drop_is_noticed(self, world: World) -> None:
+        run = world.import_rows(many(100), NAMES, options=ALL)
+        statuses = [refreshed(world, run, many(100 - 15 * day)).status for day in range(1, 5)]
+        assert statuses == ["succeeded", "succeeded", "awaiting_approval", "awaiting_approval"]
+
+    def test_a_contact_that_was_deleted_here_stays_deleted_while_its_row_says_nothing_new(
+        self, world: World
+    ) -> None:
+        run = world.import_rows(people("Ada", "Bob"), NAMES)
+        world.delete("ada@example.com")
+        same = refreshed(world, run, people("Ada", "Bob", "Cem"))
+        assert (same.counts.added, same.counts.skipped) == (1, 1)
+        assert "ada@example.com" not in world.stored()
+        refreshed(world, run, people("Ada", "Bob", "Cem").replace("Ada\n", "Ada Byron\n"))
+        assert world.fields()["ada@example.com"]["name"] == "Ada Byron"
+
+
+class TestUnchanged:
+    def test_the_same_source_again_is_not_even_parsed(self, world: World) -> None:
+        run = world.import_rows(people("Ada"), NAMES)
+        again = refreshed(world, run, people("Ada"))
+        assert again.status == "unchanged"
+        assert again.rows_total is None
+
+    def test_unless_somebody_has_changed_contacts_meanwhile(self, world: World) -> None:
+        run = world.import_rows(people("Ada"), NAMES)
+        edit(world, "ada@example.com", name="Ada King")
+        assert refreshed(world, run, people("Ada")).status == "succeeded"
+
+
+def test_aliases_name_contacts_that_exist(world: World) -> None:
+    world.import_rows(
+        "number,email,name\n7,ada@example.com,Ada\n", BY_NUMBER, identity={"field": "customer_number"}
+    )
+    slots = [slot for shard in range(SHARDS) for slot in world.contacts.scan(world.account.account_id, shard)]
+    [alias] = [slot for slot in slots if isinstance(slot, Alias)]
+    assert alias.contact_id == world.stored()["ada@example.com"].id
