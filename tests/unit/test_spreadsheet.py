@@ -152,6 +152,23 @@ def test_what_deserves_a_second_look():
     ]
 
 
+@pytest.mark.parametrize(
+    ("header", "warned"),
+    [
+        *dict.fromkeys(
+            ["Phone 1 - Value", "PhoneNumber", "Mobilnummer", "Telefoonnummer", "Téléphone mobile", "Teléfono", "Handy",
+             "Cellulare", "Numer telefonu", "GSM", "Tel.", "Fax"],
+            True,
+        ).items(),
+        *dict.fromkeys(["E-mail", "Hotel", "Title", "Cancelled", "Portfolio", "Immobilien", ""], False).items(),
+    ],
+)
+def test_headers_of_phones(header, warned):
+    book = workbook('<row r="1"><c><v>612345678</v></c></row>')
+    list(book.rows())
+    assert bool(book.warnings([header])) == warned
+
+
 def test_rows_beyond_bounds_are_refused_alone():
     long = "a" * (CELL_CHARS + 1)
     data = (

@@ -16,7 +16,7 @@ from contactsync.model.run import RunWarning
 
 _PHONE_WORDS = (
     r"(?:tele)?(?:ph|f)on[eo]?s?|tel|mobiles?|mobilnummer|mobiel|handy|cell(?:ulare|ulaire)?|celular|m[oó]vil|gsm"
-    r"|fax|portable|telemóvel|telefon\w*|téléphone|teléfono|komórka|komórkowy|puhelin|matkapuhelin|mobil\w*"
+    r"|fax|portable|telemóvel|telefo+n\w*|téléphone|teléfono|komórka|komórkowy|puhelin|matkapuhelin|mobil\w*"
 )
 _PHONE_HEADER = re.compile(rf"(?:^|[\W_])(?:\w*phone\w*|{_PHONE_WORDS})(?:[\W_0-9]|$)")
 """Headers of columns that hold phones, in the main European languages."""
