@@ -17,7 +17,17 @@ from contactsync.adapters.memory import MemoryObjects
 from contactsync.errors import Busy
 from tests.contract.conftest import IMPATIENT, REGION
 from tests.contract.objects_contract import LARGE, ObjectsContract, read
-from tests.faults.proxy import Call, CutReply, FailBeforeSending, Fault, Forward, LoseReply, Reply, s3_error
+from tests.faults.proxy import (
+    Call,
+    CorruptReply,
+    CutReply,
+    FailBeforeSending,
+    Fault,
+    Forward,
+    LoseReply,
+    Reply,
+    s3_error,
+)
 
 _numbers = itertools.count(1)
 
@@ -158,8 +168,8 @@ class TestFaultsOnTheWay:
     def test_a_cut_range_is_resumed_too(self, objects, proxy):
         objects.put("key", LARGE[:1_500_000])
         proxy.reset()
-        proxy.plan(2, CutReply(300))  # after the question for the size
-        proxy.plan(3, CutReply(200))
+        proxy.plan(1, CutReply(300))
+        proxy.plan(2, CutReply(200))
         assert read(objects, "key", offset=1000, length=5000) == LARGE[1000:6000]
         assert [each for each, _ in ranges(proxy)] == [
             "bytes=1000-5999",
@@ -183,6 +193,13 @@ class TestFaultsOnTheWay:
             proxy.plan(call, CutReply(1000))
         assert read(objects, "key") == LARGE[:100_000]
         assert len(ranges(proxy)) == 10
+
+    def test_bytes_that_change_on_the_way_are_noticed(self, objects, proxy):
+        objects.put("key", LARGE[:100_000])
+        proxy.reset()
+        proxy.plan(1, CorruptReply())
+        with pytest.raises(Busy, match="not those that were stored"):
+            read(objects, "key")
 
     @pytest.mark.parametrize("after", [b"other" * 20_000, b"short"])
     def test_an_object_that_changes_while_it_is_read_is_busy(self, objects, proxy, after):

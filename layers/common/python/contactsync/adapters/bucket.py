@@ -24,6 +24,7 @@ PART_BYTES = 8 * 1024 * 1024
 """Parts of an upload. S3 takes 10,000 of them, so an object of up to 78 GB, and wants 5 MiB at least."""
 BUFFER_BYTES = 256 * 1024
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
+_CHANGED = "An object changed while it was read."
 
 
 class Bucket:
@@ -44,18 +45,14 @@ class Bucket:
     @contextmanager
     def open(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[BinaryIO]:
         """See `ports.Objects.open`. A range is clipped at the object's end, as S3 does."""
-        address = {"Bucket": self._name, "Key": key}
-        if offset or length is not None:
-            size = self.size(key)
-            if size is None:
+        if length == 0:  # S3 has no range of nothing
+            if self.size(key) is None:
                 raise NotFound
-            end = size if length is None else min(size, offset + length)
-            if offset >= end:
-                yield io.BytesIO()
-                return
-            body = _Body(self._client, self._patience, address, offset, end)
-        else:
-            body = _Body(self._client, self._patience, address, 0, None)
+            yield io.BytesIO()
+            return
+        address = {"Bucket": self._name, "Key": key}
+        stop = None if length is None else offset + length
+        body = _Body(self._client, self._patience, address, offset, stop)
         with body, io.BufferedReader(body, BUFFER_BYTES) as stream:
             yield cast(BinaryIO, stream)
 
@@ -113,33 +110,30 @@ class Bucket:
 
 
 class _Body(io.RawIOBase):
-    """The bytes from `start` to `end` (None: the object's end) of one version of an object.
+    """The bytes from `start` up to `stop` (None: the object's end) of one version of an object.
 
     A body that stops short is asked for again from there, of the same version: urllib3 and botocore report some
     cut bodies and hand out others as if they were whole, so bytes are counted here.
     """
 
     def __init__(
-        self, client: S3Client, patience: Patience, address: dict[str, Any], start: int, end: int | None
+        self, client: S3Client, patience: Patience, address: dict[str, Any], start: int, stop: int | None
     ) -> None:
         self._client = client
         self._patience = patience
         self._address = address
-        self._at, self._end = start, end
-        self._etag: str | None = None
+        self._at = self._end = start
+        self._etag = ""
         self._stream: Any = None
         self._failures = 0
-        self._connect()
+        self._begin(stop)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         """Fill some of `buffer`; 0 only at the true end."""
-        while True:
-            assert self._end is not None
-            if self._at >= self._end:
-                return 0
+        while self._at < self._end:
             data = self._some(min(len(buffer), self._end - self._at))
             if data:
                 buffer[: len(data)] = data
@@ -147,12 +141,27 @@ class _Body(io.RawIOBase):
                 self._failures = 0
                 return len(data)
             self._resume()
+        self._check_sum()
+        return 0
 
     def close(self) -> None:
         """Drop the connection unless the body was read to its end."""
         if not self.closed and self._stream is not None:
             self._stream.close()
         super().close()
+
+    def _begin(self, stop: int | None) -> None:
+        """Ask for the bytes, and learn where they end and of which version they are."""
+        request = dict(self._address)
+        if self._at or stop is not None:
+            request["Range"] = f"bytes={self._at}-{'' if stop is None else stop - 1}"
+        try:
+            answer = self._get(request)
+        except _OutOfRange:
+            return  # the object ends before the range begins
+        self._end += answer["ContentLength"]
+        self._etag = answer["ETag"]
+        self._stream = answer["Body"]
 
     def _some(self, count: int) -> bytes:
         """Up to `count` bytes; none where the connection has ended, whether it says so or not."""
@@ -169,23 +178,42 @@ class _Body(io.RawIOBase):
         if self._failures >= self._patience.attempts:
             raise Busy(f"An object's body ended early {self._failures} times at the same place.")
         self._patience.wait(self._failures)
-        self._connect()
-
-    def _connect(self) -> None:
-        request = dict(self._address)
-        if self._end is not None:
-            request["Range"] = f"bytes={self._at}-{self._end - 1}"
-        if self._etag is not None:
-            request["IfMatch"] = self._etag
-        with _translated():
-            answer = self._client.get_object(**request)
-        if self._end is None:
-            self._end = answer["ContentLength"]
-        elif answer["ContentLength"] != self._end - self._at:
-            answer["Body"].close()
-            raise Busy("An object changed while it was read.")
-        self._etag = answer["ETag"]
+        expected = {"Range": f"bytes={self._at}-{self._end - 1}", "IfMatch": self._etag}
+        try:
+            answer = self._get(self._address | expected)
+        except _OutOfRange:
+            raise Busy(_CHANGED) from None
         self._stream = answer["Body"]
+        if answer["ContentLength"] != self._end - self._at:
+            raise Busy(_CHANGED)
+
+    def _get(self, request: dict[str, Any]) -> Any:
+        from botocore.exceptions import ClientError  # noqa: PLC0415 lazy, like the client
+
+        try:
+            with _translated():
+                return self._client.get_object(**request)
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") in {"InvalidRange", "416"}:
+                raise _OutOfRange from None
+            raise
+
+    def _check_sum(self) -> None:
+        """Reading on at the end is when botocore compares the checksum of a whole object, where it has one."""
+        from botocore.exceptions import BotoCoreError, FlexibleChecksumError  # noqa: PLC0415 lazy, like the client
+
+        if self._stream is None:
+            return
+        try:
+            self._stream.read(1)
+        except FlexibleChecksumError:
+            raise Busy("An object's bytes are not those that were stored.") from None
+        except (BotoCoreError, OSError):
+            pass  # every byte has arrived
+
+
+class _OutOfRange(Exception):
+    """The object ends before the range begins."""
 
 
 class _Upload:
@@ -258,5 +286,5 @@ def _translated(gone: Exception | None = None) -> Iterator[None]:
         if code == "NoSuchUpload" and gone is not None:
             raise gone from None
         if code == "PreconditionFailed":
-            raise Busy("An object changed while it was read.") from None
+            raise Busy(_CHANGED) from None
         raise
