@@ -160,6 +160,7 @@ def test_every_spelling_is_found(what: str, wrapped: str) -> None:
         text,
         text.upper(),
         json.dumps({"it": text}),
+        json.dumps(json.dumps({"it": json.dumps(text)})),
         quote(text),
         base64.b64encode(text.encode()).decode(),
         base64.urlsafe_b64encode(text.encode()).decode(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus
@@ -17,6 +18,8 @@ import requests
 from contactsync.core.identity import SHARDS
 from local import deploy
 from local.stack import Stack
+
+_BACKSLASHES = re.compile(r"\\+")
 
 
 class Place(NamedTuple):
@@ -55,10 +58,14 @@ def found(mark: str, places: list[Place]) -> list[str]:
     """Where the mark stands, in any spelling."""
     wanted = spellings(mark)
     return [
-        place.where
-        for place in places
-        if any(text in place.text or text in place.text.casefold() for text in wanted)
+        place.where for place in places if any(text in told for told in _tellings(place) for text in wanted)
     ]
+
+
+def _tellings(place: Place) -> tuple[str, str]:
+    """What the place says, as it stands and in lower case. JSON in JSON doubles each backslash: they count as one."""
+    text = _BACKSLASHES.sub(r"\\", place.text)
+    return text, text.casefold()
 
 
 def executions(stack: Stack) -> list[Place]:
