@@ -156,11 +156,25 @@ def test_what_deserves_a_second_look():
     ("header", "warned"),
     [
         *dict.fromkeys(
-            ["Phone 1 - Value", "PhoneNumber", "Mobilnummer", "Telefoonnummer", "Téléphone mobile", "Teléfono", "Handy",
-             "Cellulare", "Numer telefonu", "GSM", "Tel.", "Fax"],
+            [
+                "Phone 1 - Value",
+                "PhoneNumber",
+                "Mobilnummer",
+                "Telefoonnummer",
+                "Téléphone mobile",
+                "Teléfono",
+                "Handy",
+                "Cellulare",
+                "Numer telefonu",
+                "GSM",
+                "Tel.",
+                "Fax",
+            ],
             True,
         ).items(),
-        *dict.fromkeys(["E-mail", "Hotel", "Title", "Cancelled", "Portfolio", "Immobilien", ""], False).items(),
+        *dict.fromkeys(
+            ["E-mail", "Hotel", "Title", "Cancelled", "Portfolio", "Immobilien", ""], False
+        ).items(),
     ],
 )
 def test_headers_of_phones(header, warned):

@@ -42,6 +42,8 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "=": lambda a, b: a == b, "<>": lambda a, b: a != b,
 }  # fmt: skip
 _FORMAT_MAX = 1_000
+_PRECISION = 26
+"""Digits that can be rounded exactly: a spreadsheet keeps 15."""
 _SECONDS = 86_400
 _LAST_DAY = 2_958_466
 """The day after 9999-12-31, the last that workbooks know."""
@@ -222,7 +224,7 @@ def _digits(section: _Section) -> Shown:
 
     def show(value: float) -> str:
         exact = Decimal(f"{value:.15g}").scaleb(layout.scale)
-        if exact.adjusted() > 40:
+        if exact.adjusted() + len(places) > _PRECISION:
             return general(value)
         rounded = abs(exact).quantize(quantum, ROUND_HALF_UP)
         whole, _, fraction = f"{rounded:f}".partition(".")
