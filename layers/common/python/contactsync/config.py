@@ -26,6 +26,7 @@ class Settings(BaseModel):
     )
     allow_hosts: str = Field(
         default="",
+        pattern=r"^( *[^, ]+:[0-9]{1,5} *(,|$))*$",
         description="Private hosts that sources may read all the same, host:port separated by commas. "
         "For trials on one machine; in the cloud it stays empty.",
     )
