@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import NamedTuple
 from unittest.mock import patch
 
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from contactsync.core.parsing import Chunk, Damaged, Dialect, cut, read_chunk, records
@@ -41,6 +41,31 @@ FILES = st.one_of(
     st.lists(HOSTILE, max_size=60).map(lambda parts: "".join(parts).encode()),
     st.lists(st.one_of(HOSTILE.map(str.encode), st.binary(max_size=2)), max_size=40).map(b"".join),
 )
+LINES = [
+    "1,Ann,x\n",
+    '2,"Lee, Ann",x\n',
+    '"3","Ann","x"\n',
+    '"4","say ""hi""",""\n',
+    '5,"two\nlines",x\n',
+    '"6","two\r\nlines","x"\r\n',
+    '7,"a, b, c\nd, e, f",x\n',
+    '8,"ragged\nand short"\n',
+    "9,Ann,x\r\n",
+    "10,Ann,x\r",
+    '11,"a\rb",x\n',
+    "\n",
+    "\r\n",
+    '12,"Ann,x\n',
+    '13,5" pipe,x\n',
+    '14,Ann",x\n',
+    '15,"Ann" Lee,x\n',
+    '",",",","\n',
+    '"16",","","",x"\n',
+    '"17","","","\n\n"\n',
+    '18,a","b,"c\nd"\n',
+]
+FILES_OF_LINES = st.lists(st.sampled_from(LINES), max_size=40).map(lambda lines: "".join(lines).encode())
+"""Mostly sound, so that whole windows can be counted rather than lexed."""
 DIALECTS = st.builds(
     Dialect,
     delimiter=st.sampled_from([",", ";", "||", ", "]),
@@ -109,6 +134,25 @@ def test_every_chunk_yields_as_many_rows_as_were_counted(data, dialect, width, c
     for chunk in cut_up(data, dialect, width, cutting):
         assert len(rows_of(data, chunk, dialect, width)) == chunk.rows
         assert 0 < chunk.rows <= cutting.target_rows
+
+
+@settings(max_examples=500)
+@given(
+    data=FILES_OF_LINES,
+    width=st.sampled_from([3, 3, 2, 6]),
+    block=st.integers(1, 300),
+    window=st.integers(10, 150),
+    many=st.sampled_from([0, 8]),
+)
+def test_counting_a_window_of_lines_comes_to_what_reading_them_yields(data, width, block, window, many):
+    cutting = Cutting(block, window, 1 << 20, 1 << 20)
+    dialect = Dialect(has_header=False)
+    with patch.object(records, "_MANY_QUOTES", many):
+        chunks = cut_up(data, dialect, width, cutting)
+    assert sum(chunk.length for chunk in chunks) <= len(data)
+    for chunk in chunks:
+        assert len(rows_of(data, chunk, dialect, width)) == chunk.rows
+    assert all_rows(data, dialect, width, cutting) == all_rows(data, dialect, width, WHOLE)
 
 
 @given(data=FILES, dialect=DIALECTS, width=st.integers(1, 4), cutting=CUTTINGS)

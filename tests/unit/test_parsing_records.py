@@ -19,16 +19,13 @@ BARE = Dialect(has_header=False)
 
 def read(data: bytes, dialect: Dialect = PLAIN, width: int = 3) -> list[tuple[int, list[str]] | Damaged]:
     """All rows of a file, chunk by chunk."""
-    return [
-        row
-        for chunk in cut([data], dialect, width=width)
-        for row in read_chunk(
-            data[chunk.offset : chunk.offset + chunk.length],
-            dialect,
-            width=width,
-            first_line=chunk.first_line,
-        )
-    ]
+    rows: list[tuple[int, list[str]] | Damaged] = []
+    for chunk in cut([data], dialect, width=width):
+        part = data[chunk.offset : chunk.offset + chunk.length]
+        found = list(read_chunk(part, dialect, width=width, first_line=chunk.first_line))
+        assert len(found) == chunk.rows
+        rows += found
+    return rows
 
 
 SPECTRUM = [
@@ -162,6 +159,24 @@ def test_a_line_of_200_mb_is_refused_with_its_number_in_bounded_memory():
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 8 << 20
+
+
+def test_a_quote_that_is_never_closed_holds_no_more_than_the_bound_in_memory():
+    row = b"1,Ann," + b"x" * 200 + b"\n"
+    rows = row * 5_000
+    tracemalloc.start()
+    chunks = list(cut(itertools.chain([b'0,"Ann,x\n'], itertools.repeat(rows, 20)), BARE, width=3))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sum(chunk.rows for chunk in chunks) == 100_001
+    assert peak < 8 << 20
+
+
+def test_a_quoted_cell_of_many_lines_beyond_the_bound_is_a_stray_quote():
+    lines = "line\n" * (records.CELL_CHARS // 5 + 1000)
+    rows = read(f'1,"{lines}",x\n2,Zoe,y\n'.encode(), BARE)
+    assert isinstance(rows[0], Damaged)
+    assert rows[-1][1] == ["2", "Zoe", "y"]
 
 
 def test_more_rows_than_the_bound_are_refused(monkeypatch):

@@ -33,7 +33,8 @@ CHUNK_ROWS = 25_000
 TOO_MANY_COLUMNS = Fault("too_many_columns", f"The row has more than {COLUMNS:,} columns. Remove the rest.")
 _MANY_QUOTES = 8
 """A line, from which on it pays to fold those between two cells before anything else."""
-_WINDOW_BYTES = 256 << 10
+_WINDOW_BYTES = 64 << 10
+"""What is counted at once: a few hundred to a few thousand rows, of the many that go into a chunk."""
 _BOM = b"\xef\xbb\xbf"
 # bytes that no UTF-8 has stand for
 _INSIDE = b"\xff"  # a line end inside quotes
