@@ -1,0 +1,52 @@
+"""Everything that is measured here, as ratios against named peers in one run on one machine.
+
+    make bench                    some minutes
+    make bench ARGS=--short       a minute: fewer rows and rounds, for a look at the ratios
+
+Seconds differ between machines and hours; ratios of two programs run in turn hardly do.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from bench import cold, mapping, parsing, writing
+
+
+def main() -> None:
+    """Print one table after the other."""
+    options = argparse.ArgumentParser(prog="bench", description=__doc__)
+    options.add_argument("--short", action="store_true", help="fewer rows and rounds")
+    short = options.parse_args().short
+    rounds = 1 if short else 3
+
+    _title("Rows parsed, against csv.reader")
+    parsing.measure(20_000 if short else 100_000, rounds)
+
+    _title("Rows mapped and validated per CPU second, against pydantic + EmailStr + phonenumbers")
+    mapped = mapping.measure(5_000 if short else 20_000, rounds)
+    _row("contactsync", mapped["ours_us_a_row"], 1.0)
+    _row("pydantic + EmailStr + phonenumbers", mapped["pydantic_us_a_row"], mapped["ratio"])
+    print(f"  target: 6.0 x, stretch 8.0 x; measured: {mapped['ratio']:.1f} x less CPU")
+
+    _title("Items written per CPU second, one fast stub endpoint, conditions and retries on our side")
+    written = writing.measure(5_000 if short else 50_000, rounds, writing.available(None))
+    for name, figures in written["workers"].items():
+        _row(name, 1e6 / figures["items_a_cpu_s"], figures["ratio_to_ours"])
+    print("  targets: 6 x less than csv.DictReader + batch_writer, 11 x less than awswrangler put_csv")
+
+    _title(f"Cold import of each handler, ms (target {cold.TARGET_MS})")
+    for name, spent in cold.measure(2 if short else 5).items():
+        print(f"  {name:<12}{spent:>6}{'' if spent < cold.TARGET_MS else '   over the target'}")
+
+
+def _title(text: str) -> None:
+    print(f"\n{text}", flush=True)
+
+
+def _row(name: str, microseconds: float, ratio: float) -> None:
+    print(f"  {name:<36}{microseconds:>8.1f} us of CPU an item {ratio:>6.1f} x")
+
+
+if __name__ == "__main__":
+    main()
