@@ -22,6 +22,7 @@ def ftp_server(
     password: str = "correct horse",
     tls: Literal["none", "explicit", "implicit"] = "none",
     certificate: Path | None = None,
+    address: str = "127.0.0.1",
     **settings: Any,
 ) -> Iterator[int]:
     """Serve `folder`; yields the port. `settings` are attributes of the handler."""
@@ -41,7 +42,7 @@ def ftp_server(
     )
     handler = type("Handler", (base,), {"authorizer": authorizer, **protected, **settings})
     loop = IOLoop()
-    server = FTPServer(("127.0.0.1", 0), handler, ioloop=loop)
+    server = FTPServer((address, 0), handler, ioloop=loop)
     stop = threading.Event()
 
     def serve() -> None:

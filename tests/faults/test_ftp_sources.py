@@ -253,6 +253,14 @@ def test_the_port_says_when_tls_begins(monkeypatch):
     )] == ["none", "none", "explicit", "explicit", "implicit"]  # fmt: skip
 
 
+def test_over_ipv6_the_data_comes_from_the_same_host(tmp_path):
+    (tmp_path / "contacts.csv").write_bytes(TEXT)
+    with ftp_server(tmp_path, address="::1") as port:
+        guard = Guard(frozenset({("::1", port)}))
+        ftp = FtpServerSource(f"ftp://[::1]:{port}/contacts.csv", guard=guard, limits=QUICK)
+        assert fetched(ftp) == (TEXT, "size")
+
+
 # patterns
 
 WITHOUT_MLSD = {name: value for name, value in FTPHandler.proto_cmds.items() if name not in {"MLSD", "MLST"}}

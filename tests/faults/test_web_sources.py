@@ -338,6 +338,14 @@ def test_a_server_without_tls_is_said_to_be_one():
         assert code_of(source(server, scheme="https")) == "encryption_failed"
 
 
+def test_over_ipv6_the_host_is_named_in_brackets():
+    with WebServer(lambda request: reply(TEXT), address="::1") as server:
+        guard = Guard(frozenset({("::1", server.port)}))
+        source = WebSource(f"http://[::1]:{server.port}/contacts.csv", guard=guard, limits=QUICK)
+        assert fetched(source) == (TEXT, "length")
+        assert server.requests[0].headers["host"] == f"[::1]:{server.port}"
+
+
 # what is sent
 
 
