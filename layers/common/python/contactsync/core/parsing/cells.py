@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
+from contactsync.core.suggesting import DECIDED, suggest
+
 Look = Literal["empty", "email", "url", "date", "number", "phone", "boolean", "text"]
 
 _LOOKS: tuple[tuple[Look, re.Pattern[str]], ...] = (
@@ -17,22 +19,31 @@ _LOOKS: tuple[tuple[Look, re.Pattern[str]], ...] = (
     ("phone", re.compile(r"[+(]?\d[\d\s()./-]{5,}\d(?:\s?(?:x|ext\.?)\s?\d+)?", re.IGNORECASE)),
     ("boolean", re.compile(r"true|false|yes|no|y|n", re.IGNORECASE)),
 )
-_NAMES = """
-    id key nr no number uid guid email e-mail mail name names first last surname firstname lastname fullname given
-    family middle prefix suffix nickname title phone telephone tel mobile cell fax address street city town state
-    region zip postcode postal country company organization organisation department job position role birthday
-    birth dob date created updated notes note comment comments url website web status type group groups tags labels
-    language gender age value label primary home work other business personal photo
-    vorname nachname anrede firma straße strasse ort stadt plz land telefon handy geburtstag geburtsdatum notiz
-    prénom prenom nom société societe adresse ville pays téléphone portable courriel naissance
-    nombre apellido apellidos correo teléfono telefono móvil movil empresa dirección direccion ciudad país pais
-    nome cognome azienda indirizzo città citta telefono cellulare nascita
-    voornaam achternaam naam bedrijf adres plaats telefoon mobiel geboortedatum notities
-    sobrenome apelido telefone celular endereço endereco cidade aniversário
-    imię imie nazwisko telefon firma adres miasto förnamn efternamn fornavn etternavn efternavn etunimi sukunimi
-    jméno příjmení имя фамилия почта телефон компания адрес 姓名 姓 名 电话 邮箱 氏名 名前 電話
-"""
-_USUAL = frozenset(_NAMES.split())
+_OTHER_NAMES = frozenset(
+    [
+        "id",
+        "key",
+        "nr",
+        "no",
+        "number",
+        "uid",
+        "guid",
+        "name",
+        "type",
+        "status",
+        "created",
+        "updated",
+        "date",
+        "gender",
+        "sex",
+        "age",
+        "value",
+        "primary",
+        "count",
+        "score",
+    ]
+)
+"""Words of column names that no contact field goes by (`core.synonyms` has those)."""
 _SPLIT = re.compile(r"[^\w-]+|_")
 
 
@@ -51,16 +62,17 @@ def header_likeness(first: Sequence[str], rest: Sequence[Sequence[str]]) -> floa
     value itself, or stands below again. 0 says that nothing tells.
     """
     votes = 0.0
-    for index, top in enumerate(first):
-        below = [row[index] for row in rest if index < len(row)]
-        votes += _vote(top, below)
+    for index, (top, meant) in enumerate(zip(first, suggest(first), strict=True)):
+        words = {word for word in _SPLIT.split(top.casefold()) if word}
+        if (meant and meant.confidence >= DECIDED) or (words & _OTHER_NAMES and len(words) <= 3):
+            votes += 1
+        else:
+            votes += _vote(top, [row[index] for row in rest if index < len(row)])
     return max(-1.0, min(1.0, votes / max(1, min(len(first), 4))))
 
 
 def _vote(top: str, below: Sequence[str]) -> float:
-    words = {word for word in _SPLIT.split(top.casefold()) if word}
-    if words & _USUAL and len(words) <= 4:
-        return 1.0
+    """For a name that says nothing: are the values below of another kind than it is?"""
     kind = look(top)
     kinds = Counter(each for each in map(look, below) if each != "empty")
     usual, count = kinds.most_common(1)[0] if kinds else ("empty", 0)

@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from contactsync.core.date_order import date_order
+
 _NOTHING = (
     "0/0/00 00/00/00 0000-00-00 00/00/0000 unspecified unknown n/a #n/a na none null nil - -- ? . tbd xxx"
 )
@@ -17,7 +19,6 @@ FILLERS = frozenset(_NOTHING.split())
 """What Outlook and others write where there is nothing (folded)."""
 _SPOILED = re.compile(r"\d(?:[.,]\d+)?[eE]\+\d{1,3}")
 _BROKEN_FORMULA = re.compile(r"#(?:REF|NAME|VALUE|DIV/0|NUM|NULL)[!?]?")
-_NUMERIC_DATE = re.compile(r"(\d{1,2})([./-])(\d{1,2})\2(?:\d{4}|\d\d)(?:[ T].*)?")
 _MISREAD = re.compile("[ÃÂ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€|\ufffd")
 _PHONE_NAMES = re.compile(
     r"phone|tel|mobile|mobil|handy|cell|fax|móvil|movil|portable|cellulare|telefo", re.IGNORECASE
@@ -88,26 +89,19 @@ def _column_findings(name: str | int, values: Sequence[tuple[int, str]]) -> Iter
 
 
 def _dates(name: str | int, values: Sequence[tuple[int, str]]) -> Iterator[Finding]:
-    """A date order is decided by the column as a whole, where one row proves it, or else it must be stated."""
-    pairs = [(line, int(m[1]), int(m[3])) for line, value in values if (m := _NUMERIC_DATE.fullmatch(value))]
-    if not pairs or len(pairs) < len(values) / 2:
-        return
-    day_first = [line for line, first, _ in pairs if first > 12]
-    month_first = [line for line, _, second in pairs if second > 12]
-    if day_first and month_first:
-        yield Finding(
-            "mixed_date_orders",
-            "Some dates begin with the day, others with the month. Rows of the other order are refused.",
-            name,
-            max(day_first[0], month_first[0]),
-        )
-    elif not day_first and not month_first:
-        yield Finding(
-            "ambiguous_dates",
-            "No date in the sample tells whether day or month comes first. State the date order.",
-            name,
-            pairs[0][0],
-        )
+    match date_order(value for _, value in values):
+        case "mixed":
+            yield Finding(
+                "mixed_date_orders",
+                "Some dates begin with the day, others with the month. Rows of the other order are refused.",
+                name,
+            )
+        case "ambiguous":
+            yield Finding(
+                "ambiguous_dates",
+                "No date in the sample tells whether day or month comes first. State the date order.",
+                name,
+            )
 
 
 def _lost_zeros(name: str | int, values: Sequence[tuple[int, str]]) -> Iterator[Finding]:
