@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from contactsync.api import representations
-from contactsync.core.planning import Row, Unchanged
+from contactsync.core.decisions import Row, Unchanged
 from contactsync.journeys import importing, telling
 from contactsync.journeys.runfiles import Reject, RunFiles
 from contactsync.model.run import Counts
