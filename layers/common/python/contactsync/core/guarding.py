@@ -23,7 +23,7 @@ WEEK_FACTOR = 2
 class Limits:
     """What one run may delete without asking. The smaller of share and count holds; one contact always may go.
 
-    The defaults stand in `model.sync.Guard`, and why in docs/adr/0006.
+    The defaults stand in `model.sync.Guard`, and why in docs/adr/0007.
     """
 
     min_overlap_percent: float = 10
