@@ -11,6 +11,7 @@ The state machine matches errors by name, so there are four, whatever went wrong
 from __future__ import annotations
 
 import functools
+import gc
 import json
 import time
 import traceback
@@ -26,6 +27,11 @@ from contactsync.errors import Busy, Cancelled, UserError
 Reads = TypeVar("Reads", bound=BaseModel)
 
 logger = Logger(service="contactsync", utc=True)
+
+# What is imported lives as long as the process, and rows make few cycles: looking for garbage less often
+# saves a tenth of a bulk step's CPU.
+gc.freeze()
+gc.set_threshold(50_000, 20, 20)
 
 
 class Refused(Exception):

@@ -17,6 +17,7 @@ from contactsync.core.decisions import (
     Restore,
     Row,
     Skip,
+    Unchanged,
     Update,
     Writing,
     read_decision,
@@ -37,6 +38,8 @@ ATTEMPTS = 4
 REMEMBERED = timedelta(days=400)
 """How long a deleted contact is remembered: longer than any file stays away that could bring it back."""
 
+KINDS: dict[type[Decision], str] = {Add: "add", Update: "update", Delete: "delete", Restore: "restore"}
+KINDS |= {Skip: "skip", Reject: "reject", Unchanged: "unchanged"}
 STALE = "The contact has changed since the plan was made, so it was left alone. Plan again."
 
 
@@ -292,7 +295,7 @@ class _Unit:
         return writing
 
     def _settled(self, decision: Decision) -> None:
-        self.kinds[kind_of(decision.line())] += 1
+        self.kinds[KINDS[type(decision)]] += 1
         if isinstance(decision, Skip | Reject):
             self.deviations[decision.key] = decision
 
