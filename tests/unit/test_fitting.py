@@ -8,12 +8,13 @@ from contactsync.model.field import STANDARD_FIELDS, FieldSpec
 FIELDS = {
     **STANDARD_FIELDS,
     "tier": FieldSpec(key="tier", label="Tier", type="choice", choices=("gold", "silver")),
+    "number": FieldSpec(key="number", label="Number", type="integer"),
 }
 EMAIL = {"column": "E-mail", "field": "email"}
 
 
 def pointers(body):
-    return {problem.pointer for problem in misfits(body, FIELDS, country="NL")}
+    return {problem.pointer for problem in misfits(body, FIELDS, country="NL", segments={"s1"})}
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,21 @@ def pointers(body):
         ({"mapping": [EMAIL, {"literal": "gold", "field": "tier"}]}, set()),
         ({"mapping": [EMAIL, {"literal": "06 12345678", "field": "phone"}]}, set()),
         ({"mapping": [EMAIL], "format": {"country": "XX"}}, {"/format/country"}),
+        ({"mapping": [EMAIL], "identity": {"generate": True, "field": "nickname"}}, set()),
+        ({"mapping": [EMAIL], "identity": {"generate": True, "field": "number"}}, set()),
+        ({"mapping": [EMAIL], "identity": {"generate": True, "field": "no"}}, {"/identity/field"}),
+        ({"mapping": [EMAIL], "identity": {"generate": True, "field": "tier"}}, {"/identity/field"}),
+        ({"mapping": [EMAIL], "identity": {"generate": True, "field": "emails"}}, {"/identity/field"}),
+        (
+            {
+                "mapping": [EMAIL],
+                "identity": {"generate": True, "field": "number"},
+                "options": {"delete_missing": {"scope": "sync"}},
+            },
+            {"/options/delete_missing"},
+        ),
+        ({"mapping": [EMAIL], "options": {"segments": ["s1"]}}, set()),
+        ({"mapping": [EMAIL], "options": {"segments": ["s1", "s2", 7]}}, {"/options/segments/1"}),
         # entries without a shape do not hide the problems of the others, nor shift their pointers
         (
             {"mapping": [7, {"column": 1.5, "field": "email"}, {"column": "x", "field": "no"}]},

@@ -4,6 +4,7 @@
     <account>        account                     Account
     <account>        member#<member>             Member
     <account>        field#<key>                 FieldSpec, the account's own
+    <account>        segment#<segment>           Segment
     <account>        upload#<upload>             Upload
     <account>        sync#<sync>                 Sync
     <account>        run#<run>                   Run
@@ -32,6 +33,7 @@ from contactsync.errors import Busy, Conflict, NotFound, Stale
 from contactsync.model.account import Account, Key, Member
 from contactsync.model.field import STANDARD_FIELDS, FieldSpec
 from contactsync.model.run import Run
+from contactsync.model.segment import Segment
 from contactsync.model.sync import LastGood, Sync, Upload
 from contactsync.ports import Put, RecordKey, Records
 
@@ -39,6 +41,7 @@ PROGRESS_KEPT = timedelta(days=7)
 UPDATE_ATTEMPTS = 10
 """A run's record has a handful of writers; ten lost races in a row mean that something is wrong."""
 MAX_FIELDS = 1000
+MAX_SEGMENTS = 1000
 WORKER_LIMIT = 10_000
 
 
@@ -118,6 +121,21 @@ class Control:
                 f"There is a field {spec.key} already.",
                 "Choose another key, or use that field.",
             ) from None
+
+    # Segments
+
+    def segments(self, account_id: str) -> dict[str, Segment]:
+        """Every segment of the account, by id, oldest first."""
+        return {each.id: each for each in self._all(account_id, "segment#", Segment, limit=MAX_SEGMENTS)}
+
+    def segment(self, account_id: str, segment_id: str) -> Read[Segment]:
+        """One segment. Raises NotFound."""
+        return self._read(RecordKey(account_id, f"segment#{segment_id}"), Segment)
+
+    def create_segment(self, account_id: str, segment: Segment) -> None:
+        """Store a new segment. Repeating the same call changes nothing."""
+        key = RecordKey(account_id, f"segment#{segment.id}")
+        self._commit_once([_put(key, segment)], key)
 
     # Uploads
 

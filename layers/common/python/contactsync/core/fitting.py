@@ -6,7 +6,7 @@ with those of the shape itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from contactsync.core.checking import value_at
@@ -17,11 +17,19 @@ from contactsync.model.field import FieldSpec
 from contactsync.model.sync import SyncRequest
 
 MAX_COLUMNS = 1000
+MAX_SEGMENTS = 20
+GENERATED_TYPES = frozenset({"text", "integer"})
 DEFAULT_IDENTITY = SyncRequest.model_fields["identity"].default.field
 
 
-def misfits(body: Mapping[str, Any], fields: Mapping[str, FieldSpec], *, country: str) -> list[Problem]:
-    """What of a sync's request does not fit an account with these fields, at home in `country`.
+def misfits(
+    body: Mapping[str, Any],
+    fields: Mapping[str, FieldSpec],
+    *,
+    country: str,
+    segments: Container[str] = frozenset(),
+) -> list[Problem]:
+    """What of a sync's request does not fit an account with these fields and segments, at home in `country`.
 
     Returns:
         Problems with pointers into the request; those that only the file can show are parse's to find.
@@ -35,6 +43,10 @@ def misfits(body: Mapping[str, Any], fields: Mapping[str, FieldSpec], *, country
             problems.append(Problem("/format/country", "This is no country: write its ISO code, like NL."))
     entries = _readable(value_at(body, "mapping"))
     identity = value_at(body, "identity", "field") if "identity" in body else DEFAULT_IDENTITY
+    if value_at(body, "identity", "generate") is True:
+        problems += _ungeneratable(body, identity, fields)
+        identity = None
+    problems += _unknown_segments(value_at(body, "options", "segments"), segments)
     if not entries:
         return problems
     try:
@@ -55,6 +67,30 @@ def misfits(body: Mapping[str, Any], fields: Mapping[str, FieldSpec], *, country
         found = _bad_literals(rules, country, value_at(body, "format", "date_order"))
         problems += [_placed(problem, list(entries)) for problem in found]
     return problems
+
+
+def _ungeneratable(body: Mapping[str, Any], field: Any, fields: Mapping[str, FieldSpec]) -> Iterator[Problem]:
+    """Why rows cannot get a code of their own in this field."""
+    spec = fields.get(field) if isinstance(field, str) else None
+    if isinstance(field, str) and spec is None:
+        message = "There is no such field: create it first, or name another one."
+        yield Problem("/identity/field", message, "unknown_field")
+    elif spec is not None and (spec.list or spec.type not in GENERATED_TYPES):
+        message = f"“{spec.key}” cannot hold a generated code: choose a field of the type text or integer."
+        yield Problem("/identity/field", message, "identity_type")
+    if isinstance(value_at(body, "options", "delete_missing"), Mapping):
+        message = (
+            "Each run gives every row a new code, so everybody whom the run before has brought would seem to be "
+            "missing, and would be deleted. Leave out one of the two: the generated codes, or the deletion."
+        )
+        yield Problem("/options/delete_missing", message, "generate_deletes")
+
+
+def _unknown_segments(asked: Any, segments: Container[str]) -> Iterator[Problem]:
+    for index, segment in enumerate(asked[:MAX_SEGMENTS] if isinstance(asked, list) else ()):
+        if isinstance(segment, str) and segment not in segments:
+            message = "There is no such segment: create it with POST /v1/segments and give its id."
+            yield Problem(f"/options/segments/{index}", message, "unknown_segment")
 
 
 def _readable(mapping: Any) -> dict[int, dict[str, Any]]:

@@ -23,6 +23,7 @@ from contactsync.model.account import Caller
 from contactsync.model.field import FieldSpec
 from contactsync.model.request import FieldRequest, RunRequest, UploadRequest
 from contactsync.model.run import Run
+from contactsync.model.segment import Segment
 from contactsync.model.sync import PasteSource, Sync, SyncRequest, Upload
 from contactsync.ports import Bus, Clock, ContactStore, Objects, Put, RecordKey
 
@@ -80,7 +81,12 @@ def start_import(world: World, caller: Caller, body: Mapping[str, Any], seed: st
     """
     account = world.control.account(caller.account_id)
     request, problems = checking.check(SyncRequest, body)
-    problems += misfits(body, world.control.fields(account.id), country=account.country)
+    problems += misfits(
+        body,
+        world.control.fields(account.id),
+        country=account.country,
+        segments=_segments_named(world, account.id, body),
+    )
     problems += _upload_problems(
         world, account.id, checking.value_at(body, "source", "upload_id"), "/source/upload_id"
     )
@@ -229,6 +235,12 @@ def _prepare_source(world: World, sync: Sync, run: Run) -> None:
             "paste_forgotten", "The pasted text is no longer kept.", "Paste it again with a new import."
         ) from None
     world.runs.put(RunFiles(world.runs, run.account_id, run.id).paste, text)
+
+
+def _segments_named(world: World, account_id: str, body: Mapping[str, Any]) -> Mapping[str, Segment]:
+    """The account's segments, if the request names any."""
+    asked = checking.value_at(body, "options", "segments")
+    return world.control.segments(account_id) if asked else {}
 
 
 def _upload_problems(world: World, account_id: str, upload_id: Any, pointer: str) -> list[Problem]:

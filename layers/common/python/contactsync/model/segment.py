@@ -1,0 +1,16 @@
+"""A static segment: a name under which some contacts are kept together."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Segment(BaseModel):
+    """One segment of an account. Who is a member stands with the contact, not here."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    name: str = Field(min_length=1, max_length=200)
+    created_at: str
+    created_by: str
