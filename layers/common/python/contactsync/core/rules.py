@@ -38,6 +38,7 @@ class Rule:
     part: str = ""
     choices: tuple[str, ...] = ()
     pointer: str = ""
+    required: bool = False
 
 
 def resolve_mapping(
@@ -70,6 +71,7 @@ def resolve_mapping(
         if rule:
             rules.append(rule)
     problems.extend(_repeated(rules))
+    problems.extend(_unmapped(mapping, fields))
     if identity_field is not None:
         named = {str(_plain(entry)["field"]).partition(".")[0] for entry in mapping}
         problems.extend(_without_identity(rules, named, identity_field, fields))
@@ -111,7 +113,9 @@ def _rule(
             )
     if spec is None or len(problems) > found:
         return None
-    return Rule(spec.key, spec.type, column, literal, spec.list, label, part, spec.choices, pointer)
+    return Rule(
+        spec.key, spec.type, column, literal, spec.list, label, part, spec.choices, pointer, spec.required
+    )
 
 
 def _written(literal: str | int | bool | None) -> str:
@@ -161,6 +165,15 @@ def _repeated(rules: Sequence[Rule]) -> Iterator[Problem]:
             message = f"“{rule.field}” is mapped twice: leave one of the two out."
             yield Problem(f"{rule.pointer}/field", message, "mapped_twice")
         seen.add(place)
+
+
+def _unmapped(mapping: Sequence[object], fields: Mapping[str, FieldSpec]) -> Iterator[Problem]:
+    """Required fields that no entry feeds, themselves or as the first value of their list."""
+    fed = {str(_plain(entry)["field"]).partition(".")[0] for entry in mapping}
+    for spec in fields.values():
+        if spec.required and fed.isdisjoint(feeders(spec.key)):
+            message = f"“{_shown(spec.key)}” is required: map a column to it, or give it a literal."
+            yield Problem("/mapping", message, "required_not_mapped")
 
 
 def _without_identity(

@@ -23,6 +23,9 @@ class FieldSpec(BaseModel):
     type: FieldType
     list: bool = False
     choices: tuple[str, ...] = ()
+    required: bool = Field(
+        default=False, description="Every import has to map it, and no row may leave it empty."
+    )
     built_in: bool = False
 
 
