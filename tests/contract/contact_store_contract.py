@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from contactsync.adapters.items import SHARDS, Unstorable, shard_of
-from contactsync.model.contact import Alias, Audit, Contact, Source, Tombstone
+from contactsync.model.contact import Alias, Audit, Contact, Slot, Source, Tombstone
 from contactsync.ports import ContactStore, Insert, Remove, Replace, Write
 
 ACCOUNT = "acc1"
@@ -63,7 +63,7 @@ def written(store: ContactStore, *writes: Write, account: str = ACCOUNT) -> list
     return [by_id[id(write)] for write in writes]
 
 
-def everything(store: ContactStore, account: str = ACCOUNT) -> list[Contact]:
+def everything(store: ContactStore, account: str = ACCOUNT) -> list[Slot]:
     return [each for shard in range(SHARDS) for each in store.scan(account, shard)]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -24,7 +24,7 @@ class Asked:
     skip_rows: int = 0
 
 
-def detected(text: str | bytes, mapped: list[str] | None = None, **asked: object) -> Detected:
+def detected(text: str | bytes, mapped: list[str] | None = None, **asked: Any) -> Detected:
     sample = text.encode() if isinstance(text, str) else text
     return detect(sample, complete=True, requested=Asked(**asked), mapped_columns=mapped)
 
@@ -147,7 +147,7 @@ def test_a_sample_that_ends_within_a_row_or_a_character_is_no_damage():
     for end in range(20_000, 20_020):
         found = detect(whole[:end], complete=False, requested=Asked())
         assert (found.dialect.encoding, codes(found)) == ("utf-8", set())
-    assert abs(found.row_estimate(len(whole)) - 3000) < 60
+        assert abs(found.row_estimate(len(whole)) - 3000) < 60
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,8 @@ def test_a_sample_that_ends_within_a_row_or_a_character_is_no_damage():
 )
 def test_what_is_no_table_is_refused_by_its_name(sample, code, says):
     with pytest.raises(UnreadableFile) as raised:
-        detected(sample, **({"has_header": False, "skip_rows": 1} if code == "too_many_columns" else {}))
+        asked: dict[str, Any] = {"has_header": False, "skip_rows": 1} if code == "too_many_columns" else {}
+        detected(sample, **asked)
     assert raised.value.code == code
     assert says in raised.value.title
     assert raised.value.detail

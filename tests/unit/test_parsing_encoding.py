@@ -124,4 +124,5 @@ def test_bytes_that_the_encoding_lacks_cost_their_row_only():
         "not_in_encoding",
         ["3", "Bob"],
     ]
+    assert isinstance(rows[1], Damaged)
     assert "windows-1252" in rows[1].message

@@ -6,10 +6,12 @@ import itertools
 import json
 import time
 import tracemalloc
+from typing import Any
 
 import pytest
 
 from contactsync.core.parsing import Chunk, Damaged, Dialect, cut, read_chunk, records
+from contactsync.core.parsing.lexer import CELL_CHARS
 from contactsync.errors import UnreadableFile
 from tests.corpus import corpus
 
@@ -17,9 +19,9 @@ PLAIN = Dialect()
 BARE = Dialect(has_header=False)
 
 
-def read(data: bytes, dialect: Dialect = PLAIN, width: int = 3) -> list[tuple[int, list[str]] | Damaged]:
-    """All rows of a file, chunk by chunk."""
-    rows: list[tuple[int, list[str]] | Damaged] = []
+def read(data: bytes, dialect: Dialect = PLAIN, width: int = 3) -> list[Any]:
+    """All rows of a file, chunk by chunk: (line, cells) or Damaged."""
+    rows: list[Any] = []
     for chunk in cut([data], dialect, width=width):
         part = data[chunk.offset : chunk.offset + chunk.length]
         found = list(read_chunk(part, dialect, width=width, first_line=chunk.first_line))
@@ -138,7 +140,7 @@ def test_a_nul_costs_its_row_only():
 
 @pytest.mark.parametrize("quoted", [False, True])
 def test_a_cell_beyond_the_bound_costs_its_row_only(quoted):
-    long = "x" * (records.CELL_CHARS + 1)
+    long = "x" * (CELL_CHARS + 1)
     long = f'"{long}"' if quoted else long
     found = read(f"1,Ann,x\n2,{long},y\n3,Bob,z\n".encode(), BARE)
     assert [row.code if isinstance(row, Damaged) else row[0] for row in found] == [1, "cell_too_long", 3]
@@ -173,7 +175,7 @@ def test_a_quote_that_is_never_closed_holds_no_more_than_the_bound_in_memory():
 
 
 def test_a_quoted_cell_of_many_lines_beyond_the_bound_is_a_stray_quote():
-    lines = "line\n" * (records.CELL_CHARS // 5 + 1000)
+    lines = "line\n" * (CELL_CHARS // 5 + 1000)
     rows = read(f'1,"{lines}",x\n2,Zoe,y\n'.encode(), BARE)
     assert isinstance(rows[0], Damaged)
     assert rows[-1][1] == ["2", "Zoe", "y"]
