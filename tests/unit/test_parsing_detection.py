@@ -168,8 +168,8 @@ def test_a_sample_that_ends_within_a_row_or_a_character_is_no_damage():
     ],
 )
 def test_what_is_no_table_is_refused_by_its_name(sample, code, says):
+    asked: dict[str, Any] = {"has_header": False, "skip_rows": 1} if code == "too_many_columns" else {}
     with pytest.raises(UnreadableFile) as raised:
-        asked: dict[str, Any] = {"has_header": False, "skip_rows": 1} if code == "too_many_columns" else {}
         detected(sample, **asked)
     assert raised.value.code == code
     assert says in raised.value.title
