@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from contactsync.core.parsing import Detected, detect
 from contactsync.errors import UnreadableFile
+from contactsync.model.sync import Format
 from tests.corpus import corpus
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request's format, with its defaults."""
-
-    delimiter: str = "auto"
-    encoding: str = "auto"
-    has_header: bool | Literal["auto"] = "auto"
-    quote: str = '"'
-    skip_rows: int = 0
 
 
 def detected(text: str | bytes, mapped: list[str] | None = None, **asked: Any) -> Detected:
     sample = text.encode() if isinstance(text, str) else text
-    return detect(sample, complete=True, requested=Asked(**asked), mapped_columns=mapped)
+    return detect(sample, complete=True, requested=Format(**asked), mapped_columns=mapped)
 
 
 def codes(found: Detected) -> set[str]:
@@ -145,7 +134,7 @@ def test_a_sample_that_ends_within_a_row_or_a_character_is_no_damage():
     text = "id,name\n" + "".join(f"{number:04},Zoë Ångström\n" for number in range(3000))
     whole = text.encode()
     for end in range(20_000, 20_020):
-        found = detect(whole[:end], complete=False, requested=Asked())
+        found = detect(whole[:end], complete=False, requested=Format())
         assert (found.dialect.encoding, codes(found)) == ("utf-8", set())
         assert abs(found.row_estimate(len(whole)) - 3000) < 60
 

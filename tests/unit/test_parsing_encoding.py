@@ -7,8 +7,9 @@ import random
 
 import pytest
 
-from contactsync.core.parsing import Damaged, Dialect, cut, read_chunk, to_utf8
+from contactsync.core.parsing import Damaged, Dialect, cut, detect, lines_beyond_ascii, read_chunk, to_utf8
 from contactsync.core.parsing.encoding import encoding_named, read_sample
+from contactsync.model.sync import Format
 from tests.corpus import corpus
 
 COUNTRIES = [
@@ -126,3 +127,16 @@ def test_bytes_that_the_encoding_lacks_cost_their_row_only():
     ]
     assert isinstance(rows[1], Damaged)
     assert "windows-1252" in rows[1].message
+
+
+@pytest.mark.parametrize("block", [1, 7, 100_000])
+def test_the_first_letter_beyond_ascii_tells_wherever_it_stands(block):
+    lines = ["id,name", *(f"{number},Ann Lee" for number in range(5000)), "x,Zoë Müller", "y,Ann", "z,José"]
+    data = "\n".join(lines).encode("windows-1252")
+    beyond = lines_beyond_ascii(data[at : at + block] for at in range(0, len(data), block))
+    assert beyond == "x,Zoë Müller\nz,José\n".encode("windows-1252")
+    asked = Format()
+    assert detect(data[:1000], complete=False, requested=asked).dialect.encoding == "utf-8"
+    found = detect(data[:1000], complete=False, requested=asked, beyond=beyond)
+    assert found.dialect.encoding == "windows-1252"
+    assert found.header == ["id", "name"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 import json
 import time
@@ -53,6 +55,16 @@ def test_csv_spectrum_reads_as_it_says(name):
     expected = expected if isinstance(expected, list) else [expected]
     rows = read(data, width=len(expected[0]))
     assert [row[1] for row in rows] == [list(row.values()) for row in expected]
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL])
+def test_naughty_strings_survive_character_by_character(quoting):
+    strings = json.loads(corpus("naughty-strings/blns.json").read_text())
+    out = io.StringIO(newline="")
+    csv.writer(out, quoting=quoting).writerows([number, text, "x"] for number, text in enumerate(strings))
+    assert [row[1] for row in read(out.getvalue().encode(), BARE)] == [
+        [str(number), text, "x"] for number, text in enumerate(strings)
+    ]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

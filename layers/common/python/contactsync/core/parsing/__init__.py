@@ -8,7 +8,7 @@ what they are given.
 from contactsync.core.parsing.damage import Finding
 from contactsync.core.parsing.detection import Detected, Requested, detect
 from contactsync.core.parsing.dialect import Dialect
-from contactsync.core.parsing.encoding import to_utf8
+from contactsync.core.parsing.encoding import lines_beyond_ascii, to_utf8
 from contactsync.core.parsing.kinds import kind_of
 from contactsync.core.parsing.records import Chunk, Damaged, cut, read_chunk
 
@@ -22,6 +22,7 @@ __all__ = [
     "cut",
     "detect",
     "kind_of",
+    "lines_beyond_ascii",
     "read_chunk",
     "to_utf8",
 ]

@@ -15,7 +15,7 @@ _LOOKS: tuple[tuple[Look, re.Pattern[str]], ...] = (
     ("email", re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")),
     ("url", re.compile(r"https?://\S+|www\.\S+", re.IGNORECASE)),
     ("date", re.compile(r"\d{4}-\d\d?-\d\d?(?:[T ][\d:.+Z-]+)?|\d{1,2}[./-]\d{1,2}[./-](?:\d{4}|\d\d)")),
-    ("number", re.compile(r"[-+]?[$€£]?\d{1,3}(?:[., ']?\d+)*(?:[eE][-+]?\d+)?\s?[%€]?")),
+    ("number", re.compile(r"[-+]?[$€£]?\d++(?:[., ']\d++)*+(?:[eE][-+]?\d+)?\s?[%€]?")),
     ("phone", re.compile(r"[+(]?\d[\d\s()./-]{5,}\d(?:\s?(?:x|ext\.?)\s?\d+)?", re.IGNORECASE)),
     ("boolean", re.compile(r"true|false|yes|no|y|n", re.IGNORECASE)),
 )
@@ -44,6 +44,8 @@ _OTHER_NAMES = frozenset(
     ]
 )
 """Words of column names that no contact field goes by (`core.synonyms` has those)."""
+_LOOKED_AT = 254
+"""Characters: the longest address. What is longer is text, whatever a pattern would take to find that out."""
 _SPLIT = re.compile(r"[^\w-]+|_")
 
 
@@ -52,6 +54,8 @@ def look(cell: str) -> Look:
     text = cell.strip()
     if not text:
         return "empty"
+    if len(text) > _LOOKED_AT:
+        return "text"
     return next((name for name, pattern in _LOOKS if pattern.fullmatch(text)), "text")
 
 

@@ -108,17 +108,24 @@ class _Table:
 
 
 def detect(
-    sample: bytes, *, complete: bool, requested: Requested, mapped_columns: Sequence[str] | None = None
+    sample: bytes,
+    *,
+    complete: bool,
+    requested: Requested,
+    mapped_columns: Sequence[str] | None = None,
+    beyond: bytes = b"",
 ) -> Detected:
     """Say how the file is written whose first bytes `sample` are, a few hundred KiB; all of it if `complete`.
 
     `mapped_columns` are the header names that the mapping asks for: finding them settles delimiter and header.
+    `beyond` is what `lines_beyond_ascii` finds in the whole file: a list may be in ASCII for thousands of rows
+    before its first ë tells the encoding. It is looked at only if the sample itself is ASCII.
 
     Raises UnreadableFile: `empty_file`, `not_a_text_file`, `encoding_unknown`, `not_in_stated_encoding`,
     `delimiter_unusable`, `too_many_columns`. A header without rows is no error.
     """
     refuse_what_is_no_table(sample)
-    reading = read_sample(sample, complete=complete, requested=requested.encoding)
+    reading = read_sample(sample, complete=complete, requested=requested.encoding, beyond=beyond)
     refuse_noise(reading.text)
     lines = _physical_lines(reading.text, complete=complete)
     if not any(line.strip() for line in lines):

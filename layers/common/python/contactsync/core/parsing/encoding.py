@@ -11,6 +11,7 @@ import encodings.aliases
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from contactsync.core.parsing.spelling import likeness
 from contactsync.errors import UnreadableFile
@@ -86,6 +87,7 @@ _LIKELY = (
 )
 _GUESSED = _LIKELY.split()
 """In this order where two readings look equally well."""
+_LINE_BYTES = 1 << 20
 _HANDICAP = {
     "macintosh": 0.95,
     "koi8-r": 0.95,
@@ -95,6 +97,8 @@ _HANDICAP = {
     "ibm866": 0.85,
 }
 """Encodings that few programs write any more have to read clearly better."""
+_EXCERPT_BYTES = 32 << 10
+"""How much of the lines beyond ASCII is weighed: some hundred names."""
 _MARKER = "\udcff"
 """Stands for bytes that their encoding does not have. It becomes the byte FF, which no UTF-8 holds."""
 _HANDLER = "contactsync.marker"
@@ -119,10 +123,31 @@ def encoding_named(name: str) -> str | None:
     return _NAMES.get(_plain(name))
 
 
-def read_sample(sample: bytes, *, complete: bool, requested: str) -> Reading:
+def lines_beyond_ascii(blocks: Iterable[bytes]) -> bytes:
+    """The first lines of a file that are not ASCII, some 32 KiB of them: for `detect`, if its sample has none."""
+    found = []
+    size = 0
+    rest = b""
+    for block in chain(blocks, [b"\n"]):
+        data = rest + block
+        end = data.rfind(b"\n") + 1
+        rest = data[end:][-_LINE_BYTES:]
+        if data.isascii():
+            continue
+        for line in data[:end].splitlines(keepends=True):
+            if not line.isascii():
+                found.append(line)
+                size += len(line)
+                if size >= _EXCERPT_BYTES:
+                    return b"".join(found)
+    return b"".join(found)
+
+
+def read_sample(sample: bytes, *, complete: bool, requested: str, beyond: bytes = b"") -> Reading:
     """The sample as text, without its byte-order mark; `requested` is "auto" or an encoding's name.
 
-    A byte-order mark outweighs the request: the bytes cannot be anything else.
+    A byte-order mark outweighs the request: the bytes cannot be anything else. `beyond` are lines from further
+    down the file, which decide where the sample is ASCII.
 
     Raises UnreadableFile: `encoding_unknown`, `not_in_stated_encoding` (with the place).
     """
@@ -140,6 +165,9 @@ def read_sample(sample: bytes, *, complete: bool, requested: str) -> Reading:
         return _as_stated(sample, stated, complete=complete)
     if wide := _wide(sample):
         return _read(sample, wide, complete=complete, confidence=0.9)
+    if beyond and sample.isascii():
+        further = _guess(beyond, complete=False)
+        return _read(sample, further.encoding, complete=complete, confidence=further.confidence)
     return _guess(sample, complete=complete)
 
 
@@ -204,16 +232,22 @@ def _guess(sample: bytes, *, complete: bool) -> Reading:
     sound = sum(1 for char in utf8.text if char > "\x7f") - utf8.broken
     if sound >= 3 * utf8.broken:  # a stray byte or two in what cannot be UTF-8 by chance
         return Reading(utf8.text, "utf-8", 0.8, utf8.broken)
-    ranked: list[tuple[float, Reading]] = []
-    for encoding in _GUESSED:
-        reading = _read(sample, encoding, complete=complete, confidence=0.0)
-        score = likeness(reading.text, encoding) * _HANDICAP.get(encoding, 1.0)
-        score -= reading.broken / (reading.broken + sound + utf8.broken)
-        ranked.append((score, reading))
-    ranked.sort(key=lambda pair: -pair[0])  # stable: the order of _GUESSED decides between equals
-    (best, reading), (second, _) = ranked[:2]
+    beyond_ascii = b"\n".join(line for line in sample.splitlines() if not line.isascii())[:_EXCERPT_BYTES]
+    ranked = sorted(
+        ((_score(beyond_ascii, encoding), encoding) for encoding in _GUESSED), key=lambda pair: -pair[0]
+    )
+    (best, encoding), (second, _) = ranked[
+        :2
+    ]  # sorting is stable: the order of _GUESSED decides between equals
     confidence = round(max(0.3, min(0.95, best) * min(1.0, 0.6 + 2 * (best - second))), 2)
-    return Reading(reading.text, reading.encoding, confidence, reading.broken)
+    return _read(sample, encoding, complete=complete, confidence=confidence)
+
+
+def _score(excerpt: bytes, encoding: str) -> float:
+    """How much the excerpt reads like words in an encoding; every byte that it lacks counts against it."""
+    reading = _read(excerpt, encoding, complete=False, confidence=0.0)
+    beyond = sum(char > "\x7f" for char in reading.text)
+    return likeness(reading.text, encoding) * _HANDICAP.get(encoding, 1.0) - reading.broken / max(1, beyond)
 
 
 def _plain(name: str) -> str:
