@@ -27,6 +27,9 @@ run: .venv/.ready ## start everything on this machine (ALLOW_HOSTS=host:port,…
 test: .venv/.ready ## run all tests (ARGS="-k phone" narrows them)
 	.venv/bin/pytest $(ARGS)
 
+test-thorough: .venv/.ready ## the laws with twenty times the examples, and no two runs the same ones
+	env -u CI HYPOTHESIS_PROFILE=thorough .venv/bin/pytest tests/property $(ARGS)
+
 check: .venv/.ready .venv-sam/.ready ## lint, types, import rules, template, state machine
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
@@ -92,4 +95,4 @@ $(UV): local/uv.txt
 	UV_PROJECT_ENVIRONMENT=.venv-$* $(UV) sync --quiet --frozen --python $(PYTHON) --only-group $*
 	@touch $@
 
-.PHONY: run test check format bench audit build deploy account docs lock clean help
+.PHONY: run test test-thorough check format bench audit build deploy account docs lock clean help

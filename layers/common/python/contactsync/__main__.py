@@ -14,18 +14,17 @@ from contactsync.adapters import wire
 from contactsync.adapters.clock import SystemClock
 from contactsync.adapters.control_table import ControlTable
 from contactsync.control import Control
+from contactsync.core.fieldtypes import is_country
 from contactsync.journeys.accounts import create_account
 
 
 def main() -> int:
-    """0, or 1 if the stack has no control table."""
+    """0, or 1 with a word on what is wrong."""
     options = _options()
-    table, region = _control_table(options.stack)
-    if table is None:
-        print(
-            f"The stack {options.stack} has no output ControlTableName: is it Contact Sync's?",
-            file=sys.stderr,
-        )
+    try:
+        table, region = _control_table(options.stack)
+    except LookupError as problem:
+        print(problem, file=sys.stderr)
         return 1
     clock = SystemClock()
     control = Control(ControlTable(table, wire.dynamodb(region), clock))
@@ -36,14 +35,22 @@ def main() -> int:
     return 0
 
 
-def _control_table(stack: str) -> tuple[str | None, str]:
-    """The name of the stack's control table, and the region that the stack is in."""
+def _control_table(stack: str) -> tuple[str, str]:
+    """The name of the stack's control table, and the region that the stack is in. Raises LookupError."""
     import boto3  # noqa: PLC0415 takes a third of a second, which --help need not wait for
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
-    cloudformation = boto3.client("cloudformation")
-    (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", ())}
-    return outputs.get("ControlTableName"), cloudformation.meta.region_name
+    try:
+        cloudformation = boto3.client("cloudformation")
+        (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", ())}
+        return outputs["ControlTableName"], cloudformation.meta.region_name
+    except KeyError:
+        raise LookupError(f"The stack {stack} has no control table: is it Contact Sync's?") from None
+    except (BotoCoreError, ClientError) as error:
+        raise LookupError(
+            f"The stack {stack} cannot be read: {error} Check its name, AWS_PROFILE and AWS_REGION."
+        ) from None
 
 
 def _options() -> argparse.Namespace:
@@ -52,9 +59,18 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--name", required=True, help="the customer's name")
     parser.add_argument("--email", required=True, help="the first member's address")
     parser.add_argument(
-        "--country", required=True, help="ISO 3166 code: local phone numbers are read as this country's"
+        "--country",
+        required=True,
+        type=_country,
+        help="ISO 3166 code: local phone numbers are read as this country's",
     )
     return parser.parse_args()
+
+
+def _country(code: str) -> str:
+    if not is_country(code.upper()):
+        raise argparse.ArgumentTypeError(f"{code} is no country: write its ISO code, like NL")
+    return code.upper()
 
 
 if __name__ == "__main__":
