@@ -9,7 +9,7 @@ import pytest
 import yaml
 from moto import mock_aws
 
-from contactsync.journeys import cutting, importing
+from contactsync.journeys import importing
 from local import deploy
 from local.asl_lint import COMPARISONS, INTRINSICS, STATES, findings
 from local.stack import Stack
@@ -67,7 +67,7 @@ def test_a_large_file_passes_side_by_side_and_comes_to_the_same_list(
 ):
     import_on_second(second, customer, ROWS)
     monkeypatch.setattr(importing, "SMALL_ROWS", 2)
-    monkeypatch.setattr(cutting, "UNIT_ROWS", 2)
+    monkeypatch.setattr(importing, "UNIT_ROWS", 2)
     run = import_on_second(second, other_customer, ROWS)
     assert run.status == "succeeded"
     assert listed(other_customer) == listed(customer)
@@ -115,7 +115,11 @@ def test_a_bug_fails_the_execution_and_tells_nothing_of_the_file(
 def test_an_execution_history_holds_no_contact(other_customer: Customer, second: SecondInterpreter):
     import_on_second(second, other_customer, ROWS)
     [execution] = second.executions
-    assert [told for told in ("example.com", "Lovelace", "Zoë", "555 01 23", "2125550123") if told in execution.history] == []
+    assert [
+        told
+        for told in ("example.com", "Lovelace", "Zoë", "555 01 23", "2125550123")
+        if told in execution.history
+    ] == []
 
 
 SAMPLE = {

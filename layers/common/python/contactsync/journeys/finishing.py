@@ -9,9 +9,10 @@ from itertools import chain
 from contactsync.control import Control
 from contactsync.core import mailing, reporting
 from contactsync.core.decisions import Reject as RejectedLate
-from contactsync.core.parsing import Damaged, read_chunk
+from contactsync.core.parsing import Damaged
 from contactsync.errors import Busy, NotFound
 from contactsync.journeys.applying import Applying
+from contactsync.journeys.chunks import raw_rows
 from contactsync.journeys.ruling import rules_of, settings_hash
 from contactsync.journeys.runfiles import Manifest, Reject, RunFiles, files_of
 from contactsync.model.message import Failure, Finishing, Notified
@@ -176,8 +177,7 @@ def _with_cells(late: dict[int, RejectedLate], manifest: Manifest, files: RunFil
         following = manifest.chunks[number + 1].first_line if number + 1 < len(manifest.chunks) else None
         if not any(chunk.first_line <= row and (following is None or row < following) for row in late):
             continue
-        data = files.chunk(manifest, number)
-        for item in read_chunk(data, manifest.dialect, width=manifest.width, first_line=chunk.first_line):
+        for item in raw_rows(number, files, manifest):
             if not isinstance(item, Damaged) and (reject := late.get(item[0])):
                 yield Reject(item[0], item[1], [(None, None, reject.code, reject.reason)])
 

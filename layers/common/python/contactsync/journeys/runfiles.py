@@ -3,8 +3,9 @@
     runs/<account>/<run>/
         paste                 what the client pasted, until fetch copies it
         source                the source's bytes
-        text                  the same in UTF-8, where the source is not
-        manifest.json         which of the two to read, dialect, header, where the chunks begin and end
+        text                  the same in UTF-8 and unpacked, where the source is not
+        records               the rows of a workbook or of an address book (`core.records_file`)
+        manifest.json         which of the three to read, dialect, header, where the chunks begin and end
         rows/<chunk>.jsonl    mapped rows grouped by shard: [id, row, hash, fields]; [id, row, "", null] for a refused row
         rows/<chunk>.json     where each shard's rows lie in it, and the chunk's counts
         rejects/<chunk>.jsonl [row, [cell, …], [[column, field, code, message], …]]
@@ -33,6 +34,7 @@ from contactsync.core.decisions import Reject as RejectedLate
 from contactsync.core.decisions import read_decision
 from contactsync.core.identity import SHARDS
 from contactsync.core.parsing import Chunk, Dialect
+from contactsync.core.reporting import REPORT_COLUMNS
 from contactsync.errors import NotFound
 from contactsync.model.run import Counts, Run
 from contactsync.ports import Objects
@@ -48,22 +50,36 @@ MENTION = b",null]"
 
 
 class Manifest(BaseModel):
-    """How the file is read and where it is cut."""
+    """How the file is read and where it is cut.
+
+    `dialect` is None where the rows lie in `records`. `own_mapping` is that of cards, which counts where the sync
+    has none. `report`: these are our own refused rows coming back; `header` and `width` are the customer's.
+    `date_orders` are those that columns have proven.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     key: str
-    dialect: Dialect
+    dialect: Dialect | None
     header: list[str] | None
     width: int
     rows: int
     chunks: list[Chunk]
     units: int
+    own_mapping: list[dict[str, str]] | None = None
+    report: bool = False
+    date_orders: dict[int, str] = {}
 
     @property
     def columns(self) -> list[str]:
-        """A name for each column: the header's, or "Column 1" and so on."""
-        return self.header or [f"Column {number}" for number in range(1, self.width + 1)]
+        """A name for each column: the header's, or "Column 1" and so on where it has none."""
+        named = self.header or []
+        return [*named, *(f"Column {number}" for number in range(len(named) + 1, self.width + 1))]
+
+    @property
+    def file_width(self) -> int:
+        """Columns of the file itself: a report has two of ours behind the customer's."""
+        return self.width + len(REPORT_COLUMNS) * self.report
 
 
 class PlanSummary(BaseModel):
@@ -118,6 +134,7 @@ class RunFiles:
         self.paste = f"{self.prefix}paste"
         self.source = f"{self.prefix}source"
         self.text = f"{self.prefix}text"
+        self.records = f"{self.prefix}records"
         self.rejects_csv = f"{self.done}rejects.csv"
 
     # Parse
