@@ -9,7 +9,7 @@ import pytest
 import yaml
 from moto import mock_aws
 
-from contactsync.journeys import importing
+from contactsync.journeys import cutting, importing
 from local import deploy
 from local.asl_lint import COMPARISONS, INTRINSICS, STATES, findings
 from local.stack import Stack
@@ -67,7 +67,7 @@ def test_a_large_file_passes_side_by_side_and_comes_to_the_same_list(
 ):
     import_on_second(second, customer, ROWS)
     monkeypatch.setattr(importing, "SMALL_ROWS", 2)
-    monkeypatch.setattr(importing, "UNIT_ROWS", 2)
+    monkeypatch.setattr(cutting, "UNIT_ROWS", 2)
     run = import_on_second(second, other_customer, ROWS)
     assert run.status == "succeeded"
     assert listed(other_customer) == listed(customer)
