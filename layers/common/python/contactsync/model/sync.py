@@ -145,7 +145,9 @@ class SyncRequest(_Asked):
     source: Source
     format: Format = Format()
     mapping: tuple[ColumnMapping | LiteralMapping, ...] = Field(
-        default=(), max_length=1000, description="May be left out for vCards, which say themselves what is what."
+        default=(),
+        max_length=1000,
+        description="May be left out for vCards, which say themselves what is what.",
     )
     identity: FieldIdentity | GeneratedIdentity = FieldIdentity(field="email")
     options: Options = Options()
