@@ -15,6 +15,7 @@
         upsert/<unit>.json    the unit's counts
         held/<unit>.*         the same for deletions that waited for an approval
         rejects.csv           what the customer downloads
+        added.csv             the same of rows that added a contact, once somebody has asked; updated.csv likewise
 
 Every file is written whole, under a name that depends on nothing but the work it holds: a step that runs again
 writes the same files again. The bucket forgets them by lifecycle.
@@ -281,7 +282,15 @@ class RunFiles:
 
     def save_rejects_csv(self, lines: Iterable[str]) -> None:
         """What the customer downloads, streamed; lines come with their ends."""
-        with self.objects.writer(self.rejects_csv) as out:
+        self.save_csv(self.rejects_csv, lines)
+
+    def changed_csv(self, outcome: Literal["added", "updated"]) -> str:
+        """Where the rows with this outcome lie, once somebody has asked for them."""
+        return f"{self.done}{outcome}.csv"
+
+    def save_csv(self, key: str, lines: Iterable[str]) -> None:
+        """A file that the customer downloads, streamed; lines come with their ends."""
+        with self.objects.writer(key) as out:
             for batch in batches(lines, 1000):
                 out.write("".join(batch).encode())
 
