@@ -49,6 +49,7 @@ def test_the_api_s_role_allows_all_that_its_routes_ask_for(
     place = ask("POST", "/uploads", {"filename": "people.csv"}, expect=201)
     requests.request(place["method"], place["url"], data=ROWS.encode(), headers=place["headers"], timeout=30)
     uploaded = {**request(ROWS, customer), "source": {"kind": "upload", "upload_id": place["upload_id"]}}
+    ask("POST", "/previews", {"source": uploaded["source"]}, expect=200)
     customer.wait_for_run(ask("POST", "/imports", uploaded, expect=202)["run"]["id"])
     pasted = ask("POST", "/imports", request(LATER, customer), expect=202)
     sync_id, run_id = pasted["sync"]["id"], pasted["run"]["id"]

@@ -9,7 +9,7 @@ from contactsync.api.incoming import Request
 from contactsync.api.paging import PARAMETERS as PAGED
 from contactsync.api.route import Route, accepted, pager
 from contactsync.control import Read
-from contactsync.journeys import asking, telling
+from contactsync.journeys import asking, previewing, telling
 from contactsync.journeys.asking import World
 from contactsync.journeys.telling import SyncView
 
@@ -26,6 +26,10 @@ def start_import(world: World, request: Request) -> Answer:
     view = telling.view(world, run)
     shown = show.sync(SyncView(Read(sync, 1), view))
     return json_answer(202, {"sync": shown, "run": show.run(view)}, {"Location": f"/v1/runs/{run.id}"})
+
+
+def show_preview(world: World, request: Request) -> Answer:
+    return json_answer(200, show.preview(previewing.preview(world, request.caller, request.body)))
 
 
 # Syncs
@@ -90,6 +94,7 @@ def read_account(world: World, request: Request) -> Answer:
 ROUTES = (
     *run_routes.ROUTES,
     Route("POST", "/uploads", "syncs.manage", create_upload),
+    Route("POST", "/previews", "syncs.manage", show_preview, replayed=False),
     Route("POST", "/imports", "syncs.manage", start_import),
     Route("GET", "/syncs", "syncs.manage", list_syncs, PAGED),
     Route("GET", "/syncs/<sync_id>", "syncs.manage", read_sync),

@@ -87,7 +87,7 @@ def start_import(world: World, caller: Caller, body: Mapping[str, Any], seed: st
         country=account.country,
         segments=_segments_named(world, account.id, body),
     )
-    problems += _upload_problems(
+    problems += upload_problems(
         world, account.id, checking.value_at(body, "source", "upload_id"), "/source/upload_id"
     )
     if request is not None and len(request.model_dump_json(exclude={"source"}).encode()) > MAX_SYNC_BYTES:
@@ -267,7 +267,7 @@ def _prepare_source(world: World, sync: Sync, run: Run) -> None:
     """See that the run will find its bytes: an upload that has arrived, or a copy of what was pasted."""
     if sync.source["kind"] == "upload":
         upload_id = run.upload_id or sync.source["upload_id"]
-        problems = _upload_problems(world, run.account_id, upload_id, "/upload_id")
+        problems = upload_problems(world, run.account_id, upload_id, "/upload_id")
         if problems:
             raise InvalidRequest(problems)
         return
@@ -293,7 +293,7 @@ def _segments_named(world: World, account_id: str, body: Mapping[str, Any]) -> M
     return world.control.segments(account_id) if asked else {}
 
 
-def _upload_problems(world: World, account_id: str, upload_id: Any, pointer: str) -> list[Problem]:
+def upload_problems(world: World, account_id: str, upload_id: Any, pointer: str) -> list[Problem]:
     """Why an upload cannot be imported; nothing if it can, or if the request names none."""
     if not isinstance(upload_id, str) or len(upload_id) > MAX_ID_LENGTH:
         return []

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from contactsync.model.field import FieldType
+from contactsync.model.sync import Format, PasteSource, UploadSource
 
 
 class _Asked(BaseModel):
@@ -32,6 +35,13 @@ class ApproveRequest(_Asked):
 
 class NothingAsked(_Asked):
     """The body of a request that says all by its place."""
+
+
+class PreviewRequest(_Asked):
+    """The body of `POST /v1/previews`."""
+
+    source: Annotated[UploadSource | PasteSource, Field(discriminator="kind")]
+    format: Format = Format()
 
 
 class RunRequest(_Asked):
