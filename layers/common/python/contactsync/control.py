@@ -284,6 +284,8 @@ class Control:
                 raise Conflict(
                     "another_plan", "This is not the run's plan.", "Look at the plan and send its hash."
                 )
+            if run.status == "queued" and run.approved and run.plan_hash == plan_hash:
+                return run  # approved a moment ago, perhaps by this very call, whose answer was lost
             sync = self.sync(account_id, run.sync_id)
             if sync.value.active_run is not None or sync.value.latest_run != run_id:
                 raise Conflict(
@@ -337,6 +339,33 @@ class Control:
         def note(runs: dict[str, Any]) -> dict[str, Any]:
             kept = {run_id: entry for run_id, entry in runs.items() if entry[0] >= forget_before}
             return {**kept, run.id: [at, count]}
+
+    def begin_changes(self, run: Run) -> None:
+        """Say that a run is about to write, and note whether contacts are as when it read its source."""
+        mine = _marker_of(run)
+
+        def begin(document: dict[str, Any]) -> dict[str, Any]:
+            alone = document.get("marker", "") in (run.marker, mine)
+            return {"marker": mine if alone else f"{mine}:among others"}
+
+        self._change_document(RecordKey(run.account_id, "contacts_marker"), begin)
+
+    def end_changes(self, run: Run) -> str | None:
+        """Say that a run writes no more; returns the marker from now on, None if others have written meanwhile.
+
+        Others must not take what they read while the run was still writing for what is there now.
+        """
+        mine = _marker_of(run)
+        done, among_others = f"{mine}:done", f"{mine}:done among others"
+        alone = False
+
+        def end(document: dict[str, Any]) -> dict[str, Any]:
+            nonlocal alone
+            alone = document.get("marker") in (mine, done)
+            return {"marker": done if alone else among_others}
+
+        self._change_document(RecordKey(run.account_id, "contacts_marker"), end)
+        return done if alone else None
 
         self._change_document(RecordKey(run.account_id, f"deletions#{run.sync_id}"), note)
 
@@ -405,3 +434,8 @@ class Control:
 
 def _put(key: RecordKey, model: BaseModel, *, expected: int = 0, expires_at: int | None = None) -> Put:
     return Put(key, model.model_dump(mode="json"), expected, expires_at)
+def _marker_of(run: Run) -> str:
+    """What stands for the contact list while a run writes: what had waited for an approval is a second time."""
+    return f"{run.id}:approved" if run.approved else run.id
+
+
