@@ -174,10 +174,8 @@ def _claim(row: Row, fields: Fields, target: str, found: Found, rules: Rules) ->
     slot = rules.email_slot(fields)
     if slot is None or slot == target:
         return None
-    if slot != rules.email_slot(
-        row.fields
-    ):  # the row empties the first address, and so the second one moves up
-        return Claim(slot, 0)
+    if slot != rules.email_slot(row.fields):
+        return Claim(slot, 0)  # the row empties the first address, so the second moves up: nobody has looked it up
     if found.email_holder is not None and found.email_holder != target:
         return email_taken(row, found.email_holder)
     if isinstance(
