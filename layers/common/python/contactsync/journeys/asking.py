@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from contactsync.control import Control
+from contactsync.control import Control, Read
 from contactsync.core import checking
 from contactsync.core.fitting import misfits
 from contactsync.errors import Busy, Conflict, InvalidRequest, NotFound, Problem, Stale
@@ -79,6 +79,18 @@ def start_import(world: World, caller: Caller, body: Mapping[str, Any], seed: st
 
     Raises InvalidRequest with every problem of the request at once: its shape, and what does not fit the account.
     """
+    request = checked(world, caller, body)
+    sync, run = _saved(request, caller, seed, world.clock.now())
+    keep_paste(world, caller, request, run.id)
+    world.control.create_sync(caller.account_id, sync, run)
+    announce(world, run)
+    return sync, run
+
+
+def checked(
+    world: World, caller: Caller, body: Mapping[str, Any], *, source_is_new: bool = True
+) -> SyncRequest:
+    """What a sync shall be. Raises InvalidRequest with all that is wrong with it."""
     account = world.control.account(caller.account_id)
     request, problems = checking.check(SyncRequest, body)
     problems += misfits(
@@ -87,27 +99,29 @@ def start_import(world: World, caller: Caller, body: Mapping[str, Any], seed: st
         country=account.country,
         segments=_segments_named(world, account.id, body),
     )
-    problems += upload_problems(
-        world, account.id, checking.value_at(body, "source", "upload_id"), "/source/upload_id"
-    )
+    if source_is_new:
+        upload_id = checking.value_at(body, "source", "upload_id")
+        problems += upload_problems(world, account.id, upload_id, "/source/upload_id")
     if request is not None and len(request.model_dump_json(exclude={"source"}).encode()) > MAX_SYNC_BYTES:
         problems.append(
             Problem("", f"The sync is larger than {MAX_SYNC_BYTES:,} bytes: shorten names and literals.")
         )
     if request is None or problems:
         raise InvalidRequest(_one_a_place(problems))
-    sync, run = _saved(request, caller, seed, world.clock.now())
+    return request
+
+
+def keep_paste(world: World, caller: Caller, request: SyncRequest, place: str) -> None:
+    """Put pasted text where `Sync.pasted` will name it: it is people's data, so never in the control table."""
     if isinstance(request.source, PasteSource):
-        world.runs.put(RunFiles(world.runs, account.id, run.id).paste, request.source.text.encode())
-    world.control.create_sync(account.id, sync, run)
-    announce(world, run)
-    return sync, run
+        files = RunFiles(world.runs, caller.account_id, place)
+        world.runs.put(files.paste, request.source.text.encode())
 
 
 def start_run(world: World, caller: Caller, sync_id: str, body: Mapping[str, Any], seed: str) -> Run:
     """Run a sync again. Raises Conflict while a run of it is under way, or if the plan asked for is not its latest."""
     request = checking.parse(RunRequest, body)
-    sync = world.control.sync(caller.account_id, sync_id).value
+    sync = active_sync(world, caller, sync_id).value
     run = Run(
         id=derived_id(seed, "run"),
         account_id=caller.account_id,
@@ -170,7 +184,7 @@ def _carrying_out(world: World, sync: Sync, run: Run, request: RunRequest) -> Ru
         raise Conflict("another_plan", "This is not the run's plan.", "Look at the plan and send its hash.")
     if planned.verdict is not None and planned.verdict.kind == "blocked":
         raise Conflict("plan_blocked", planned.verdict.title, planned.verdict.detail)
-    if sync.updated_at > planned.requested_at:
+    if sync.settings_at > planned.requested_at:
         raise Conflict(
             "superseded",
             "The sync has been changed since this plan was made.",
@@ -233,10 +247,32 @@ def derived_id(seed: str, kind: str) -> str:
     return kind[0] + seed[:12] + hashlib.sha256(f"{seed}\0{kind}".encode()).hexdigest()[:12]
 
 
+def active_sync(world: World, caller: Caller, sync_id: str) -> Read[Sync]:
+    """A sync that has not been deleted. Raises NotFound."""
+    read = world.control.sync(caller.account_id, sync_id)
+    if read.value.deleted_at is not None:
+        raise NotFound
+    return read
+
+
 def _saved(request: SyncRequest, caller: Caller, seed: str, now: datetime) -> tuple[Sync, Run]:
-    by, at = f"member:{caller.member_id}", timestamp(now)
     run_id = derived_id(seed, "run")
-    sync = Sync(
+    sync = new_sync(request, caller, seed, now, place=run_id)
+    run = Run(
+        id=run_id,
+        account_id=caller.account_id,
+        sync_id=sync.id,
+        trigger="api",
+        requested_at=sync.created_at,
+        requested_by=sync.created_by,
+    )
+    return sync.model_copy(update={"active_run": run_id, "latest_run": run_id}), run
+
+
+def new_sync(request: SyncRequest, caller: Caller, seed: str, now: datetime, *, place: str) -> Sync:
+    """A sync as it is first stored; `place` is where its pasted text lies, if it has any."""
+    at = timestamp(now)
+    return Sync(
         id=derived_id(seed, "sync"),
         name=request.name,
         source=request.source.model_dump(mode="json", exclude={"text"}),
@@ -245,22 +281,12 @@ def _saved(request: SyncRequest, caller: Caller, seed: str, now: datetime) -> tu
         identity=request.identity,
         options=request.options,
         notify=request.notify,
-        pasted=run_id if isinstance(request.source, PasteSource) else None,
-        active_run=run_id,
-        latest_run=run_id,
+        pasted=place if isinstance(request.source, PasteSource) else None,
         created_at=at,
-        created_by=by,
+        created_by=f"member:{caller.member_id}",
         updated_at=at,
+        settings_at=at,
     )
-    run = Run(
-        id=run_id,
-        account_id=caller.account_id,
-        sync_id=sync.id,
-        trigger="api",
-        requested_at=at,
-        requested_by=by,
-    )
-    return sync, run
 
 
 def _prepare_source(world: World, sync: Sync, run: Run) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +18,12 @@ class UploadRequest(_Asked):
     """The body of `POST /v1/uploads`."""
 
     filename: str = Field(min_length=1, max_length=255)
+
+
+class SyncState(_Asked):
+    """What `PATCH /v1/syncs/{id}` may change besides what was asked for when the sync was made."""
+
+    state: Literal["active", "paused"]
 
 
 class PlanReference(_Asked):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -188,6 +188,18 @@ class Sync(BaseModel):
     created_at: str
     created_by: str
     updated_at: str
+    settings_at: str = Field(default="", description="When what decides over a run was last changed.")
+    deleted_at: str | None = Field(default=None, description="From then on it is history.")
+    forget_at: int | None = Field(
+        default=None, description="Epoch seconds after which a deleted sync is gone."
+    )
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """What was asked for, as `SyncRequest` has it; in the place of pasted text stands a dash."""
+        source = {**self.source, "text": "-"} if self.source["kind"] == "paste" else self.source
+        names = SyncRequest.model_fields.keys() - {"source"}
+        return {"source": source, **self.model_dump(mode="json", include=set(names))}
 
 
 class Upload(BaseModel):
