@@ -12,6 +12,7 @@ from contactsync.errors import Conflict, InvalidRequest, PreconditionFailed, Sta
 from contactsync.journeys.asking import (
     World,
     active_sync,
+    add_fields,
     checked,
     derived_id,
     keep_paste,
@@ -32,6 +33,7 @@ MERGED = ("format", "options", "notify")
 def create_sync(world: World, caller: Caller, body: Mapping[str, Any], seed: str) -> Sync:
     """Save a sync without running it."""
     request = checked(world, caller, body)
+    add_fields(world, caller, request)
     place = derived_id(seed, "pasted")
     keep_paste(world, caller, request, place)
     sync = new_sync(request, caller, seed, world.clock.now(), place=place)
@@ -69,6 +71,7 @@ def change_sync(
     at, place = timestamp(world.clock.now()), derived_id(seed, "pasted")
     changed = {name: getattr(request, name) for name in type(request).model_fields if name != "source"}
     changed |= {"state": state.state, "updated_at": at}
+    add_fields(world, caller, request)
     if "source" in asked:
         keep_paste(world, caller, request, place)
         changed["source"] = request.source.model_dump(mode="json", exclude={"text"})
