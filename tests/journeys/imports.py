@@ -50,6 +50,7 @@ def import_on_second(second: SecondInterpreter, customer: Customer, text: str) -
         runs=bootstrap.runs(),
         uploads=bootstrap.uploads(),
         bus=second,
+        vault=bootstrap.vault(),
         clock=bootstrap.clock(),
     )
     caller = Caller(account_id=customer.account_id, member_id="m1", permissions=ALL_PERMISSIONS)

@@ -24,6 +24,7 @@ class Settings(BaseModel):
     public_url: str = Field(
         default="", description="Where customers reach the API; links in mails start here."
     )
+    secrets_key: str = Field(default="", description="The KMS key of the sources' secrets.")
     allow_hosts: str = Field(
         default="",
         pattern=r"^( *[^, ]+:[0-9]{1,5} *(,|$))*$",

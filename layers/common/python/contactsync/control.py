@@ -237,6 +237,19 @@ class Control:
                 continue
         raise Busy("The run's record is being changed from several sides.")
 
+    def update_sync(self, account_id: str, sync_id: str, change: Callable[[Sync], Sync]) -> Sync:
+        """Carry out `change` on the sync as it is stored now; `change` may be called several times."""
+        for _ in range(UPDATE_ATTEMPTS):
+            read = self.sync(account_id, sync_id)
+            changed = change(read.value)
+            if changed == read.value:
+                return changed
+            with suppress(Stale):
+                key = RecordKey(account_id, f"sync#{sync_id}")
+                self.records.commit([_put(key, changed, expected=read.version)])
+                return changed
+        raise Busy("The sync is being changed from several sides.")
+
     def close_run(
         self, account_id: str, run_id: str, change: Callable[[Run], Run], *, good: LastGood | None = None
     ) -> Run:

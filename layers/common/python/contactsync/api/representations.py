@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import orjson
 
 from contactsync.journeys.asking import UploadPlace
+from contactsync.journeys.remote import external_id
 from contactsync.journeys.telling import Page, RowView, RunView, SyncView
 from contactsync.model.account import Account, Caller
 from contactsync.model.contact import Contact
@@ -137,6 +138,7 @@ def account(stored: Account, caller: Caller) -> dict[str, Any]:
         "id": stored.id,
         "name": stored.name,
         "country": stored.country,
+        "external_id": external_id(stored.id),
         "created_at": stored.created_at,
         "member": {"id": caller.member_id, "permissions": sorted(caller.permissions)},
     }

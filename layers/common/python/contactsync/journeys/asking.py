@@ -18,6 +18,7 @@ from contactsync.control import Control
 from contactsync.core import checking
 from contactsync.core.fitting import misfits
 from contactsync.errors import Busy, Conflict, InvalidRequest, NotFound, Problem, Stale
+from contactsync.journeys.remote import is_remote, stored, unsuitable
 from contactsync.journeys.runfiles import RunFiles
 from contactsync.model.account import Caller
 from contactsync.model.field import FieldSpec
@@ -25,7 +26,7 @@ from contactsync.model.request import FieldRequest, RunRequest, UploadRequest
 from contactsync.model.run import Run
 from contactsync.model.segment import Segment
 from contactsync.model.sync import PasteSource, Sync, SyncRequest, Upload
-from contactsync.ports import Bus, Clock, ContactStore, Objects, Put, RecordKey
+from contactsync.ports import Bus, Clock, ContactStore, Objects, Put, RecordKey, Vault
 
 UPLOAD_OPEN = timedelta(hours=1)
 UPLOAD_KEPT = timedelta(days=7)
@@ -47,6 +48,7 @@ class World:
     runs: Objects
     uploads: Objects
     bus: Bus
+    vault: Vault
     clock: Clock
 
 
@@ -94,9 +96,11 @@ def start_import(world: World, caller: Caller, body: Mapping[str, Any], seed: st
         problems.append(
             Problem("", f"The sync is larger than {MAX_SYNC_BYTES:,} bytes: shorten names and literals.")
         )
+    if request is not None:
+        problems += unsuitable(request.source)
     if request is None or problems:
         raise InvalidRequest(_one_a_place(problems))
-    sync, run = _saved(request, caller, seed, world.clock.now())
+    sync, run = _saved(request, caller, seed, world)
     if isinstance(request.source, PasteSource):
         world.runs.put(RunFiles(world.runs, account.id, run.id).paste, request.source.text.encode())
     world.control.create_sync(account.id, sync, run)
@@ -187,13 +191,15 @@ def derived_id(seed: str, kind: str) -> str:
     return kind[0] + seed[:12] + hashlib.sha256(f"{seed}\0{kind}".encode()).hexdigest()[:12]
 
 
-def _saved(request: SyncRequest, caller: Caller, seed: str, now: datetime) -> tuple[Sync, Run]:
-    by, at = f"member:{caller.member_id}", _time(now)
-    run_id = derived_id(seed, "run")
+def _saved(request: SyncRequest, caller: Caller, seed: str, world: World) -> tuple[Sync, Run]:
+    by, at = f"member:{caller.member_id}", _time(world.clock.now())
+    sync_id, run_id = derived_id(seed, "sync"), derived_id(seed, "run")
+    source, sealed = stored(request.source, caller.account_id, sync_id, world.vault)
     sync = Sync(
-        id=derived_id(seed, "sync"),
+        id=sync_id,
         name=request.name,
-        source=request.source.model_dump(mode="json", exclude={"text"}),
+        source=source,
+        sealed=sealed,
         format=request.format,
         mapping=request.mapping,
         identity=request.identity,
@@ -225,7 +231,9 @@ def _prepare_source(world: World, sync: Sync, run: Run) -> None:
             raise InvalidRequest(problems)
         return
     if run.upload_id is not None:
-        raise InvalidRequest([Problem("/upload_id", "This sync reads pasted text: leave the upload out.")])
+        raise InvalidRequest([Problem("/upload_id", "This sync reads no uploads: leave the upload out.")])
+    if is_remote(sync):
+        return
     if sync.latest_run is None:
         raise RuntimeError("a sync of pasted text begins with a run")
     try:

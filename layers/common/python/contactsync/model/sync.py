@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from contactsync.model.source import FtpSource, HttpSource, S3Source
 
 
 class _Asked(BaseModel):
     """Part of a request body: an unknown key is a mistake, and is said so."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class UploadSource(_Asked):
@@ -27,7 +29,9 @@ class PasteSource(_Asked):
     text: str = Field(min_length=1, max_length=1_000_000)
 
 
-Source = Annotated[UploadSource | PasteSource, Field(discriminator="kind")]
+Source = Annotated[
+    UploadSource | PasteSource | HttpSource | FtpSource | S3Source, Field(discriminator="kind")
+]
 
 
 class Format(_Asked):
@@ -164,7 +168,9 @@ class Sync(BaseModel):
 
     id: str
     name: str
-    source: dict[str, str] = Field(description="The source without its secrets and without pasted text.")
+    source: dict[str, Any] = Field(description="The source without its secrets and without pasted text.")
+    sealed: str = Field(default="", repr=False, description="The source's secrets, encrypted for this sync.")
+    host_key: str | None = Field(default=None, description="Of the source's SSH server, as first seen.")
     format: Format
     mapping: tuple[ColumnMapping | LiteralMapping, ...]
     identity: FieldIdentity | GeneratedIdentity
