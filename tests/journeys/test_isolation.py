@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from contactsync.api.routes import ROUTES, Route
+from contactsync.api.route import Route
+from contactsync.api.routes import ROUTES
 from local.stack import Stack
 from tests.customer import Customer
 from tests.journeys.imports import ROWS, import_on_first, request

@@ -115,7 +115,11 @@ def test_a_bug_fails_the_execution_and_tells_nothing_of_the_file(
 def test_an_execution_history_holds_no_contact(other_customer: Customer, second: SecondInterpreter):
     import_on_second(second, other_customer, ROWS)
     [execution] = second.executions
-    assert [told for told in ("example.com", "Lovelace", "Zoë", "555 01 23", "2125550123") if told in execution.history] == []
+    assert [
+        told
+        for told in ("example.com", "Lovelace", "Zoë", "555 01 23", "2125550123")
+        if told in execution.history
+    ] == []
 
 
 SAMPLE = {

@@ -10,7 +10,7 @@ import pytest
 
 from contactsync.api import representations
 from contactsync.core.decisions import Row, Unchanged
-from contactsync.journeys import importing, telling
+from contactsync.journeys import downloads, importing, rows
 from contactsync.journeys.runfiles import Reject, RunFiles
 from contactsync.model.run import Counts
 
@@ -191,7 +191,7 @@ def test_an_outcome_that_is_none_is_named(api):
 
 
 def test_a_page_looks_at_a_bounded_number_of_rows(api, monkeypatch):
-    monkeypatch.setattr(telling, "LOOKED_AT_MAX", 4)
+    monkeypatch.setattr(rows, "LOOKED_AT_MAX", 4)
     run_id = import_rows(api, people(10))
     assert api.get(f"/runs/{run_id}/rows?outcome=rejected").json["next"] is not None
     assert all_pages(api, f"/runs/{run_id}/rows", outcome="rejected") == []
@@ -265,7 +265,7 @@ def test_refused_rows_come_as_a_file_to_mend_and_import_again(api):
 
 
 def test_a_large_report_is_fetched_from_the_bucket(api, monkeypatch):
-    monkeypatch.setattr(telling, "INLINE_BYTES", 10)
+    monkeypatch.setattr(downloads, "INLINE_BYTES", 10)
     run_id = import_rows(api)
     answer = api.get(f"/runs/{run_id}/rejects.csv")
     assert answer.status == 303
@@ -347,7 +347,7 @@ def test_an_own_field_can_be_added_and_mapped(api):
     assert api.post("/fields", spec).status == 201
     assert api.post("/fields", spec).json["type"] == "/problems/field_exists"
     listed = {field["key"]: field for field in api.get("/fields").json["items"]}
-    assert listed["tier"] == {**spec, "list": False, "built_in": False}
+    assert listed["tier"] == {**spec, "list": False, "required": False, "built_in": False}
     assert listed["email"]["built_in"] is True
     mapping = [*MAPPING, {"literal": "gold", "field": "tier"}]
     import_rows(api, "email,phone,name\nada@example.com,,\n", mapping=mapping)

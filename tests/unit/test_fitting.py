@@ -55,7 +55,9 @@ def pointers(body):
         ({"mapping": [{"column": None, "literal": [], "field": "email"}]}, set()),
         ({"mapping": "email"}, set()),
         ({"mapping": [EMAIL], "identity": 7, "format": []}, set()),
-        ({}, set()),
+        ({}, {"/mapping"}),
+        ({"mapping": []}, {"/mapping"}),
+        ({"mapping": [], "format": {"kind": "vcard"}}, set()),
     ],
 )
 def test_what_does_not_fit_is_named(body, expected):

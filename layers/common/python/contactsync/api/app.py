@@ -18,7 +18,8 @@ from aws_lambda_powertools.logging import Logger
 
 from contactsync.api import idempotency, incoming
 from contactsync.api.answer import Answer, WrongMethod, bug_answer, error_answer
-from contactsync.api.routes import ROUTES, Route
+from contactsync.api.route import Route
+from contactsync.api.routes import ROUTES
 from contactsync.errors import ContactSyncError, NotFound, NotPermitted
 from contactsync.journeys.asking import World
 from contactsync.model.account import Caller

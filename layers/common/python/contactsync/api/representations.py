@@ -10,10 +10,12 @@ import orjson
 
 from contactsync.journeys.asking import UploadPlace
 from contactsync.journeys.remote import external_id
-from contactsync.journeys.telling import Page, RowView, RunView, SyncView
+from contactsync.journeys.rows import RowView
+from contactsync.journeys.telling import Page, RunView, SyncView
 from contactsync.model.account import Account, Caller
 from contactsync.model.contact import Contact
 from contactsync.model.field import PRIMARIES, FieldSpec
+from contactsync.model.run import Run
 
 LISTING_BYTES = 2_000_000
 """Lambda's answer holds 6 MB, and the body travels in it as a JSON string, which can take twice the bytes."""
@@ -70,7 +72,7 @@ def run(view: RunView) -> dict[str, Any]:
     """A run and how far it is. The counts of one that waits for approval are what its plan would do."""
     stored = view.run
     progress = view.progress
-    waits = stored.status == "awaiting_approval"
+    waits = stored.status == "awaiting_approval" and stored.stage == "all"
     counts = stored.planned if waits and stored.planned else stored.counts
     return {
         **stored.model_dump(mode="json", include={"id", "sync_id", "trigger", "dry_run", "status", "step"}),
@@ -80,7 +82,9 @@ def run(view: RunView) -> dict[str, Any]:
             "rows_total": progress.rows_total,
         },
         "counts": counts.model_dump(),
-        **stored.model_dump(mode="json", include={"warnings", "problem", "plan_hash"}),
+        "planned": planned_counts(stored),
+        **stored.model_dump(mode="json", include={"warnings", "problem", "verdict", "plan_hash"}),
+        **stored.model_dump(mode="json", include={"plan_of", "undoes", "undone_by", "approved"}),
         "requested_at": stored.requested_at,
         "started_at": stored.started_at,
         "finished_at": stored.finished_at,
@@ -96,6 +100,25 @@ def row(view: RowView) -> dict[str, Any]:
         "reason": view.reason,
         "errors": list(view.errors),
     }
+
+
+def planned(view: RowView) -> dict[str, Any]:
+    """What the plan does with one row."""
+    return {
+        "row": view.line,
+        "change": view.outcome,
+        "contact_id": view.contact_id,
+        "fields": [
+            {"field": key, "from": before, "to": after} for key, (before, after) in view.changes.items()
+        ],
+        "reason": view.reason,
+        "errors": list(view.errors),
+    }
+
+
+def planned_counts(run: Run) -> dict[str, int] | None:
+    """What the plan would do; None before there is one."""
+    return run.planned.model_dump() if run.planned else None
 
 
 def contact(stored: Contact) -> dict[str, Any]:

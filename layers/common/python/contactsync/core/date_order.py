@@ -32,6 +32,18 @@ def date_order(cells: Iterable[str]) -> Order | None:
     return "ambiguous" if found else None
 
 
+def together(orders: Iterable[Order | None]) -> Order | None:
+    """What the parts of a column prove together."""
+    found = set(orders) - {None}
+    if "mixed" in found or {"dmy", "mdy"} <= found:
+        return "mixed"
+    order: Order
+    for order in ("dmy", "mdy", "ambiguous"):
+        if order in found:
+            return order
+    return None
+
+
 def _reading(text: str) -> str:
     """How one date can be read: "dmy", "mdy" or "either"; "" for what is no date, or is one either way, as 3/3."""
     found = _YEAR_LAST.fullmatch(text)

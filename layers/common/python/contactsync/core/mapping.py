@@ -5,7 +5,7 @@ The mapping is compiled once for a file; `Mapper.map` then runs for each row, a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
 
@@ -86,6 +86,7 @@ def compile_mapping(
     empty_cells: EmptyCells,
     width: int,
     generate: Callable[[int], Any] | None = None,
+    date_orders: Mapping[int, str] | None = None,
 ) -> Mapper:
     """The mapper of one file.
 
@@ -99,6 +100,7 @@ def compile_mapping(
             (only fields of the types in NEVER_EMPTY).
         width: cells of a whole row.
         generate: makes the identity of a row from its line, whatever the file says in that column.
+        date_orders: the orders of single columns, over `date_order`.
 
     Raises:
         InvalidRequest: a literal is not a value of its field's type, or the country is unknown.
@@ -107,7 +109,8 @@ def compile_mapping(
         raise InvalidRequest([Problem("/format/country", "This is no country: write its ISO code, like NL.")])
 
     def convert_for(rule: Rule) -> Converter:
-        return converter(rule.type, country=country, date_order=date_order, choices=rule.choices)
+        order = (date_orders or {}).get(-1 if rule.column is None else rule.column, date_order)
+        return converter(rule.type, country=country, date_order=order, choices=rule.choices)
 
     def is_required(field_type: str) -> bool:
         return empty_cells == "reject" and field_type in NEVER_EMPTY

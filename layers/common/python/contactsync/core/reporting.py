@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 
 REPORT_COLUMNS = ("line", "reason")
+CHANGED_COLUMNS = ("line", "contact_id")
 
 _FORMULA = re.compile(
     r"'*"  # already protected, or the customer's own apostrophe: one more, so that taking one off is exact
@@ -37,6 +38,16 @@ def row_line(cells: Sequence[str], *, width: int, line: int, reason: str) -> str
     return _line([*(protect(cell) for cell in _fitted(cells, width)), str(line), protect(reason)])
 
 
+def changed_header(columns: Sequence[str]) -> str:
+    """The first line of a file of rows that have added or updated a contact."""
+    return _line([*map(protect, columns), *CHANGED_COLUMNS])
+
+
+def changed_line(cells: Sequence[str], *, width: int, line: int, contact: str) -> str:
+    """One such row, with where it stands in the file and the id of its contact."""
+    return _line([*(protect(cell) for cell in _fitted(cells, width)), str(line), contact])
+
+
 def protect(cell: str) -> str:
     """The cell, so that no spreadsheet computes it."""
     return f"'{cell}" if _FORMULA.match(cell) else cell
@@ -50,6 +61,13 @@ def restore(cell: str) -> str:
 def is_report(header: Sequence[str]) -> bool:
     """Whether a file with this header is one of our reports, whose cells want to be restored."""
     return len(header) > len(REPORT_COLUMNS) and tuple(header[-len(REPORT_COLUMNS) :]) == REPORT_COLUMNS
+
+
+def restored(cells: Sequence[str], width: int) -> list[str]:
+    """A row of a report as it was in the customer's file; `width` is the report's. A ragged row stays as it is."""
+    if len(cells) == width:
+        cells = cells[: -len(REPORT_COLUMNS)]
+    return [restore(cell) for cell in cells]
 
 
 def _fitted(cells: Sequence[str], width: int) -> list[str]:

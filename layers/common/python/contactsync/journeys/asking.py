@@ -66,7 +66,7 @@ def create_upload(world: World, caller: Caller, body: Mapping[str, Any], seed: s
     now = world.clock.now()
     upload_id = derived_id(seed, "upload")
     key = f"uploads/{caller.account_id}/{upload_id}"
-    upload = Upload(id=upload_id, key=key, filename=request.filename, expires_at=_time(now + UPLOAD_OPEN))
+    upload = Upload(id=upload_id, key=key, filename=request.filename, expires_at=timestamp(now + UPLOAD_OPEN))
     try:
         world.control.create_upload(
             caller.account_id, upload, expires_at=int((now + UPLOAD_KEPT).timestamp())
@@ -109,7 +109,7 @@ def start_import(world: World, caller: Caller, body: Mapping[str, Any], seed: st
 
 
 def start_run(world: World, caller: Caller, sync_id: str, body: Mapping[str, Any], seed: str) -> Run:
-    """Run a sync again. Raises Conflict while a run of it is under way."""
+    """Run a sync again. Raises Conflict while a run of it is under way, or if the plan asked for is not its latest."""
     request = checking.parse(RunRequest, body)
     sync = world.control.sync(caller.account_id, sync_id).value
     run = Run(
@@ -119,23 +119,69 @@ def start_run(world: World, caller: Caller, sync_id: str, body: Mapping[str, Any
         trigger="api",
         dry_run=request.dry_run,
         upload_id=request.upload_id,
-        requested_at=_time(world.clock.now()),
+        requested_at=timestamp(world.clock.now()),
         requested_by=f"member:{caller.member_id}",
     )
     with suppress(NotFound):
         run = world.control.run(caller.account_id, run.id).value
         announce(world, run)  # this request was here before, and may not have come so far
         return run
-    _prepare_source(world, sync, run)
-    try:
-        world.control.create_run(caller.account_id, run)
-    except Conflict:
-        active = world.control.sync(caller.account_id, sync_id).value.active_run
-        if active is not None:
-            remind(world, world.control.run(caller.account_id, active).value)
-        raise
+    if request.plan is not None:
+        run = _carrying_out(world, sync, run, request)
+    else:
+        _prepare_source(world, sync, run)
+    create_run(world, run)
     announce(world, run)
     return run
+
+
+def create_run(world: World, run: Run) -> None:
+    """Store a run of a sync that has none under way.
+
+    Raises Conflict while there is one; one that nobody has taken up is announced again.
+    """
+    for _ in range(2):
+        try:
+            world.control.create_run(run.account_id, run)
+        except Conflict:
+            active = world.control.sync(run.account_id, run.sync_id).value.active_run
+            if active is None:
+                continue
+            holder = world.control.run(run.account_id, active).value
+            if not holder.has_ended:
+                remind(world, holder)
+                raise
+            world.control.close_run(run.account_id, active, lambda run: run)  # who closed it died before
+        else:
+            return
+    raise Busy("The sync is being run from several sides.")
+
+
+def _carrying_out(world: World, sync: Sync, run: Run, request: RunRequest) -> Run:
+    """The run as one that carries out a dry run's plan. Raises InvalidRequest or Conflict."""
+    assert request.plan is not None
+    message = "A plan is carried out as it is: leave this out."
+    others = (("/dry_run", request.dry_run), ("/upload_id", request.upload_id))
+    problems = [Problem(pointer, message) for pointer, given in others if given]
+    planned = None
+    with suppress(NotFound):
+        planned = world.control.run(run.account_id, request.plan.run_id).value
+    if planned is None or planned.sync_id != sync.id or not planned.dry_run:
+        problems.append(Problem("/plan/run_id", "This is no dry run of this sync."))
+    if planned is None or problems:
+        raise InvalidRequest(problems)
+    if planned.status != "succeeded" or planned.plan_hash != request.plan.plan_hash:
+        raise Conflict("another_plan", "This is not the run's plan.", "Look at the plan and send its hash.")
+    if planned.verdict is not None and planned.verdict.kind == "blocked":
+        raise Conflict("plan_blocked", planned.verdict.title, planned.verdict.detail)
+    if sync.updated_at > planned.requested_at:
+        raise Conflict(
+            "superseded",
+            "The sync has been changed since this plan was made.",
+            "Make another dry run and look at the new plan.",
+        )
+    known = {"plan_of": planned.id, "rows_total": planned.rows_total, "proof": planned.proof}
+    return run.model_copy(update={**known, "warnings": planned.warnings})
 
 
 def create_field(world: World, caller: Caller, body: Mapping[str, Any]) -> FieldSpec:
@@ -182,7 +228,7 @@ def remind(world: World, run: Run) -> None:
         return
     expires_at = int((now + timedelta(days=1)).timestamp())
     with suppress(Stale, Busy):
-        records.commit([Put(key, {"at": _time(now)}, stored.version if stored else 0, expires_at)])
+        records.commit([Put(key, {"at": timestamp(now)}, stored.version if stored else 0, expires_at)])
         announce(world, run)
 
 
@@ -192,7 +238,7 @@ def derived_id(seed: str, kind: str) -> str:
 
 
 def _saved(request: SyncRequest, caller: Caller, seed: str, world: World) -> tuple[Sync, Run]:
-    by, at = f"member:{caller.member_id}", _time(world.clock.now())
+    by, at = f"member:{caller.member_id}", timestamp(world.clock.now())
     sync_id, run_id = derived_id(seed, "sync"), derived_id(seed, "run")
     source, sealed = stored(request.source, caller.account_id, sync_id, world.vault)
     sync = Sync(
@@ -205,6 +251,7 @@ def _saved(request: SyncRequest, caller: Caller, seed: str, world: World) -> tup
         identity=request.identity,
         options=request.options,
         notify=request.notify,
+        pasted=run_id if isinstance(request.source, PasteSource) else None,
         active_run=run_id,
         latest_run=run_id,
         created_at=at,
@@ -234,15 +281,18 @@ def _prepare_source(world: World, sync: Sync, run: Run) -> None:
         raise InvalidRequest([Problem("/upload_id", "This sync reads no uploads: leave the upload out.")])
     if is_remote(sync):
         return
-    if sync.latest_run is None:
-        raise RuntimeError("a sync of pasted text begins with a run")
-    try:
-        text = world.runs.get(RunFiles(world.runs, run.account_id, sync.latest_run).paste)
-    except NotFound:
-        raise Conflict(
-            "paste_forgotten", "The pasted text is no longer kept.", "Paste it again with a new import."
-        ) from None
+    text = _pasted(world, sync, run.account_id)
     world.runs.put(RunFiles(world.runs, run.account_id, run.id).paste, text)
+
+
+def _pasted(world: World, sync: Sync, account_id: str) -> bytes:
+    """The text of a sync that reads what was pasted. Each run has a copy, and is kept longer than the first."""
+    for place in filter(None, (sync.pasted, sync.latest_run)):
+        with suppress(NotFound):
+            return world.runs.get(RunFiles(world.runs, account_id, place).paste)
+    raise Conflict(
+        "paste_forgotten", "The pasted text is no longer kept.", "Paste it again with a new import."
+    )
 
 
 def _segments_named(world: World, account_id: str, body: Mapping[str, Any]) -> Mapping[str, Segment]:
@@ -275,5 +325,6 @@ def _one_a_place(problems: list[Problem]) -> list[Problem]:
     return list({problem.pointer: problem for problem in reversed(problems)}.values())[::-1]
 
 
-def _time(moment: datetime) -> str:
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from contactsync.core import records_file
 from contactsync.core.identity import SHARDS, shard_of
 from contactsync.core.mapping import Blank, Mapper, Rejected
 from contactsync.core.parsing import Damaged, read_chunk
+from contactsync.core.reporting import restored
 from contactsync.journeys.runfiles import BLANK, Manifest, Reject, RunFiles, mention
 from contactsync.model.run import Counts
 
 
+def raw_rows(number: int, files: RunFiles, manifest: Manifest) -> Iterator[tuple[int, list[str]] | Damaged]:
+    """The rows of one chunk as the customer's file has them, each with its place there."""
+    data = files.chunk(manifest, number)
+    width, first_line = manifest.file_width, manifest.chunks[number].first_line
+    if manifest.dialect is None:
+        rows = records_file.read(data, width=width)
+    else:
+        rows = read_chunk(data, manifest.dialect, width=width, first_line=first_line)
+    return _as_reported(rows, width) if manifest.report else rows
+
+
+def _as_reported(
+    rows: Iterator[tuple[int, list[str]] | Damaged], width: int
+) -> Iterator[tuple[int, list[str]] | Damaged]:
+    for row in rows:
+        yield row if isinstance(row, Damaged) else (row[0], restored(row[1], width))
+
+
 def map_chunk(number: int, files: RunFiles, manifest: Manifest, mapper: Mapper) -> Counts:
     """Type every row of one chunk; returns rows, rejected and skipped (blank rows), the rest is mapped."""
-    chunk = manifest.chunks[number]
     by_shard: list[list[bytes]] = [[] for _ in range(SHARDS)]
     rejects: list[bytes] = []
     rows = skipped = unreadable = 0
-    data = files.chunk(manifest, number)
-    for item in read_chunk(data, manifest.dialect, width=manifest.width, first_line=chunk.first_line):
+    for item in raw_rows(number, files, manifest):
         rows += 1
         if isinstance(item, Damaged):
             problem = (None, None, item.code, item.message)

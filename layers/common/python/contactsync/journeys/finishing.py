@@ -9,9 +9,10 @@ from itertools import chain
 from contactsync.control import Control
 from contactsync.core import mailing, reporting
 from contactsync.core.decisions import Reject as RejectedLate
-from contactsync.core.parsing import Damaged, read_chunk
+from contactsync.core.parsing import Damaged
 from contactsync.errors import Busy, NotFound
 from contactsync.journeys.applying import Applying
+from contactsync.journeys.chunks import raw_rows
 from contactsync.journeys.ruling import rules_of, settings_hash
 from contactsync.journeys.runfiles import Manifest, Reject, RunFiles, files_of
 from contactsync.model.message import Failure, Finishing, Notified
@@ -44,7 +45,7 @@ def finish(
     """Close the run and tell people. Runs after success and after any failure of the steps before it."""
     run = control.run(message.account_id, message.run_id).value
     sync = control.sync(run.account_id, run.sync_id).value
-    if run.is_open and run.status != "awaiting_approval":
+    if not run.has_ended and run.status != "awaiting_approval":
         files = files_of(run, runs)
         work = Applying(run, rules_of(run, control), files, contacts, control, clock)
         run = _close(work, message.error)
@@ -52,7 +53,9 @@ def finish(
         run = control.close_run(run.account_id, run.id, lambda run: run)
     if run.undoes and run.status == "succeeded":
         control.update_run(
-            run.account_id, run.undoes, lambda run: run.model_copy(update={"status": "undone"})
+            run.account_id,
+            run.undoes,
+            lambda undone: undone.model_copy(update={"status": "undone", "undone_by": run.id}),
         )
     _mail(run, sync, control, mailer, public_url)
     bug = run.problem is not None and run.problem.code == INTERNAL.code
@@ -67,23 +70,16 @@ def _close(work: Applying, error: Failure | None) -> Run:
     except NotFound:
         counts = Counts()
     else:
-        counts = _counts(work, manifest, error)
+        counts = _counts(work, manifest, whole=error is None and work.run.status != "cancelled")
         refusals = _report_rejects(manifest, work.files)
     finished_at = work.clock.now().isoformat(timespec="milliseconds")
 
     def close(run: Run) -> Run:
-        if not run.is_open:
+        if run.has_ended:
             return run
-        return run.model_copy(
-            update={
-                "status": status,
-                "step": "notify",
-                "counts": counts,
-                "refusals": refusals,
-                "problem": problem,
-                "finished_at": finished_at,
-            }
-        )
+        ending = {} if run.status == "cancelled" else {"status": status, "problem": problem}
+        told = {"step": "notify", "counts": counts, "refusals": refusals, "finished_at": finished_at}
+        return run.model_copy(update={**told, **ending})
 
     good = _last_good(work, counts) if status == "succeeded" else None
     return work.control.close_run(work.run.account_id, work.run.id, close, good=good)
@@ -125,8 +121,11 @@ def _problem(error: Failure) -> RunProblem:
     return INTERNAL
 
 
-def _counts(work: Applying, manifest: Manifest, error: Failure | None) -> Counts:
-    """What became of every row, from what is stored. Rows that the run never came to count as skipped."""
+def _counts(work: Applying, manifest: Manifest, *, whole: bool) -> Counts:
+    """What became of every row, from what is stored. Rows that the run never came to count as skipped.
+
+    `whole`: the run came to its end by itself.
+    """
     run = work.run
     mapped = work.files.mapped_counts(len(manifest.chunks))
     total = Counts(rejected=mapped.rejected, skipped=mapped.skipped)
@@ -134,7 +133,7 @@ def _counts(work: Applying, manifest: Manifest, error: Failure | None) -> Counts
         summary = work.files.plan_summary(unit)
         if summary is None:
             continue
-        if error is None and (run.dry_run or not summary.writes):
+        if whole and (run.dry_run or not summary.writes):
             total += summary.counts
             continue
         begun = work.begun(unit)
@@ -176,8 +175,7 @@ def _with_cells(late: dict[int, RejectedLate], manifest: Manifest, files: RunFil
         following = manifest.chunks[number + 1].first_line if number + 1 < len(manifest.chunks) else None
         if not any(chunk.first_line <= row and (following is None or row < following) for row in late):
             continue
-        data = files.chunk(manifest, number)
-        for item in read_chunk(data, manifest.dialect, width=manifest.width, first_line=chunk.first_line):
+        for item in raw_rows(number, files, manifest):
             if not isinstance(item, Damaged) and (reject := late.get(item[0])):
                 yield Reject(item[0], item[1], [(None, None, reject.code, reject.reason)])
 

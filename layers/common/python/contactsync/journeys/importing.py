@@ -8,22 +8,24 @@ it recognises those that it has made already. `notify` is in `journeys.finishing
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import BinaryIO, Literal, get_args
+from typing import Literal, get_args
 
 from contactsync.control import Control
-from contactsync.core.mapping import Mapper, compile_mapping, resolve_mapping
-from contactsync.core.parsing import Detected, cut, detect, to_utf8
+from contactsync.core.mapping import Mapper, Rule, compile_mapping, resolve_mapping
 from contactsync.core.planning import Rules, generated_code
 from contactsync.errors import Cancelled, InvalidRequest, UnreadableFile
 from contactsync.journeys.applying import Applying
 from contactsync.journeys.chunks import map_chunk
+from contactsync.journeys.cutting import cut_file, date_orders
+from contactsync.journeys.files import COPY_BYTES, stored
 from contactsync.journeys.finishing import finish
 from contactsync.journeys.guarding import judge_plan
+from contactsync.journeys.opening import Opened, open_file
 from contactsync.journeys.remote import is_remote, pinned, reopened
 from contactsync.journeys.ruling import rules_of, settings_hash
-from contactsync.journeys.runfiles import Manifest, files_of, units_for
+from contactsync.journeys.runfiles import Manifest, files_of
 from contactsync.journeys.units import Planning
 from contactsync.model.field import FieldSpec
 from contactsync.model.message import (
@@ -38,17 +40,14 @@ from contactsync.model.message import (
     Units,
     Upserted,
 )
-from contactsync.model.run import Counts, Run, RunWarning, Step
-from contactsync.model.sync import ColumnMapping, FieldIdentity, LastGood, Sync
+from contactsync.model.run import Counts, Run, Step
+from contactsync.model.sync import FieldIdentity, LastGood, Sync
 from contactsync.ports import Clock, ContactStore, Ending, Objects, Source, Vault
 from contactsync.sources.stored import StoredSource
 
 MAX_SOURCE_BYTES = 5 * 1024**3
-COPY_BYTES = 8 << 20
-SAMPLE_BYTES = 256 << 10
 SMALL_ROWS = 5_000
 """Up to here one worker a step is quicker than sharing: starting a Distributed Map takes seconds."""
-UNIT_ROWS = 25_000
 STEPS: tuple[Step, ...] = get_args(Step)
 
 notify = finish
@@ -115,39 +114,15 @@ def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
     if run.planned_already:
         return _parsed(run, files.manifest(), "guard")
     sync = control.sync(run.account_id, run.sync_id).value
-    detected = _detect(sync, runs, files.source)
-    width = detected.width
-    _check_mapping(sync, detected.header, width, control.fields(run.account_id))
-    key = files.source
-    if not detected.dialect.is_utf8:
-        key = files.text
-        _transcode(runs, files.source, key, detected.dialect.encoding)
-    with runs.open(key) as stream:
-        chunks = list(cut(_blocks(stream), detected.dialect, width=width))
-    rows = sum(chunk.rows for chunk in chunks)
-    if not rows:
-        raise UnreadableFile(
-            "no_rows",
-            "The file has no rows.",
-            "Only a header was found: check the export and send the file again.",
-        )
-    manifest = Manifest(
-        key=key,
-        dialect=detected.dialect,
-        header=detected.header,
-        width=width,
-        rows=rows,
-        chunks=chunks,
-        units=units_for(rows, rows_each=UNIT_ROWS),
-    )
+    source = stored(runs, files.source)
+    opened = open_file(source, sync.format, sync.mapping)
+    rules = _check_mapping(sync, opened, control.fields(run.account_id))
+    manifest, warnings = cut_file(opened, source, files)
+    if sync.format.date_order == "auto":
+        manifest = manifest.model_copy(update={"date_orders": date_orders(manifest, files, rules)})
     files.save_manifest(manifest)
-    warnings = tuple(
-        RunWarning(code=warning.code, message=warning.message, column=warning.column, row=warning.row)
-        for warning in detected.warnings
-    )
-    control.update_run(
-        run.account_id, run.id, lambda run: run.model_copy(update={"rows_total": rows, "warnings": warnings})
-    )
+    known = {"rows_total": manifest.rows, "warnings": warnings}
+    control.update_run(run.account_id, run.id, lambda run: run.model_copy(update=known))
     return _parsed(run, manifest, "map")
 
 
@@ -183,10 +158,14 @@ def plan(message: Units, *, control: Control, contacts: ContactStore, runs: Obje
     files = files_of(run, runs)
     rules = rules_of(run, control)
     planning = Planning(files, files.manifest(), contacts, rules, int(clock.now().timestamp()))
-    undone = files_of(control.run(run.account_id, run.undoes).value, runs) if run.undoes else None
+    undone = control.run(run.account_id, run.undoes).value if run.undoes else None
     total = Counts()
     for unit in message.units:
-        summary = planning.plan(unit) if undone is None else planning.plan_undo(unit, undone)
+        if undone is None:
+            summary = planning.plan(unit)
+        else:
+            deleted = undone.stage != "rest"
+            summary = planning.plan_undo(unit, files_of(undone, runs), deleted=deleted)
         control.note_progress(run, "plan", unit, summary.counts.settled, clock.now())
         total += summary.counts
     return Planned(account_id=run.account_id, run_id=run.id, **_told(total))
@@ -251,34 +230,22 @@ def _copy(source: Source, runs: Objects, key: str) -> tuple[str, Ending, str | N
     return digest.hexdigest(), ending, stream.host_key
 
 
-def _detect(sync: Sync, runs: Objects, key: str) -> Detected:
-    """How the file is written, by its first bytes and by what the sync states."""
-    with runs.open(key, length=SAMPLE_BYTES) as stream:
-        sample = stream.read()
-    columns = [rule.column for rule in sync.mapping if isinstance(rule, ColumnMapping)]
-    return detect(
-        sample,
-        complete=(runs.size(key) or 0) <= len(sample),
-        requested=sync.format,
-        mapped_columns=[column for column in columns if isinstance(column, str)],
-    )
-
-
-def _transcode(runs: Objects, source: str, text: str, encoding: str) -> None:
-    """The same text in UTF-8, which is all that the later steps read."""
-    with runs.open(source) as stream, runs.writer(text) as out:
-        for block in to_utf8(_blocks(stream), encoding):
-            out.write(block)
-
-
-def _blocks(stream: BinaryIO) -> Iterator[bytes]:
-    return iter(partial(stream.read, COPY_BYTES), b"")
-
-
-def _check_mapping(sync: Sync, header: list[str] | None, width: int, fields: Mapping[str, FieldSpec]) -> None:
-    """Raise before any row is touched if the file lacks a mapped column."""
+def _check_mapping(sync: Sync, opened: Opened, fields: Mapping[str, FieldSpec]) -> list[Rule]:
+    """The mapping's rules. Raises before any row is touched if the file lacks a mapped column."""
+    if not sync.mapping and opened.own_mapping is None:
+        raise UnreadableFile(
+            "mapping_missing",
+            "The sync maps no columns, and the file does not say itself what they hold.",
+            "Map the columns that the import should take.",
+        )
     try:
-        resolve_mapping(sync.mapping, header, fields, identity_field=_mapped_identity(sync), width=width)
+        return resolve_mapping(
+            sync.mapping or opened.own_mapping or (),
+            opened.header,
+            fields,
+            identity_field=_mapped_identity(sync),
+            width=opened.width,
+        )
     except InvalidRequest as error:
         raise UnreadableFile(
             "mapping_does_not_fit",
@@ -293,7 +260,7 @@ def _mapper(run: Run, sync: Sync, manifest: Manifest, control: Control) -> Mappe
     rules = rules_of(run, control)
     return compile_mapping(
         resolve_mapping(
-            sync.mapping,
+            sync.mapping or manifest.own_mapping or (),
             manifest.header,
             fields,
             identity_field=_mapped_identity(sync),
@@ -303,6 +270,7 @@ def _mapper(run: Run, sync: Sync, manifest: Manifest, control: Control) -> Mappe
         secret=rules.secret,
         country=sync.format.country or account.country,
         date_order=sync.format.date_order,
+        date_orders=manifest.date_orders,
         empty_cells=sync.options.empty_cells,
         width=manifest.width,
         generate=partial(_code, rules) if rules.generate else None,

@@ -3,8 +3,9 @@
     runs/<account>/<run>/
         paste                 what the client pasted, until fetch copies it
         source                the source's bytes
-        text                  the same in UTF-8, where the source is not
-        manifest.json         which of the two to read, dialect, header, where the chunks begin and end
+        text                  the same in UTF-8 and unpacked, where the source is not
+        records               the rows of a workbook or of an address book (`core.records_file`)
+        manifest.json         which of the three to read, dialect, header, where the chunks begin and end
         rows/<chunk>.jsonl    mapped rows grouped by shard: [id, row, hash, fields]; [id, row, "", null] for a refused row
         rows/<chunk>.json     where each shard's rows lie in it, and the chunk's counts
         rejects/<chunk>.jsonl [row, [cell, …], [[column, field, code, message], …]]
@@ -14,6 +15,7 @@
         upsert/<unit>.json    the unit's counts
         held/<unit>.*         the same for deletions that waited for an approval
         rejects.csv           what the customer downloads
+        added.csv             the same of rows that added a contact, once somebody has asked; updated.csv likewise
 
 Every file is written whole, under a name that depends on nothing but the work it holds: a step that runs again
 writes the same files again. The bucket forgets them by lifecycle.
@@ -33,6 +35,7 @@ from contactsync.core.decisions import Reject as RejectedLate
 from contactsync.core.decisions import read_decision
 from contactsync.core.identity import SHARDS
 from contactsync.core.parsing import Chunk, Dialect
+from contactsync.core.reporting import REPORT_COLUMNS
 from contactsync.errors import NotFound
 from contactsync.model.run import Counts, Run
 from contactsync.ports import Objects
@@ -48,22 +51,36 @@ MENTION = b",null]"
 
 
 class Manifest(BaseModel):
-    """How the file is read and where it is cut."""
+    """How the file is read and where it is cut.
+
+    `dialect` is None where the rows lie in `records`. `own_mapping` is that of cards, which counts where the sync
+    has none. `report`: these are our own refused rows coming back; `header` and `width` are the customer's.
+    `date_orders` are those that columns have proven.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     key: str
-    dialect: Dialect
+    dialect: Dialect | None
     header: list[str] | None
     width: int
     rows: int
     chunks: list[Chunk]
     units: int
+    own_mapping: list[dict[str, str]] | None = None
+    report: bool = False
+    date_orders: dict[int, str] = {}
 
     @property
     def columns(self) -> list[str]:
-        """A name for each column: the header's, or "Column 1" and so on."""
-        return self.header or [f"Column {number}" for number in range(1, self.width + 1)]
+        """A name for each column: the header's, or "Column 1" and so on where it has none."""
+        named = self.header or []
+        return [*named, *(f"Column {number}" for number in range(len(named) + 1, self.width + 1))]
+
+    @property
+    def file_width(self) -> int:
+        """Columns of the file itself: a report has two of ours behind the customer's."""
+        return self.width + len(REPORT_COLUMNS) * self.report
 
 
 class PlanSummary(BaseModel):
@@ -118,6 +135,7 @@ class RunFiles:
         self.paste = f"{self.prefix}paste"
         self.source = f"{self.prefix}source"
         self.text = f"{self.prefix}text"
+        self.records = f"{self.prefix}records"
         self.rejects_csv = f"{self.done}rejects.csv"
 
     # Parse
@@ -264,7 +282,15 @@ class RunFiles:
 
     def save_rejects_csv(self, lines: Iterable[str]) -> None:
         """What the customer downloads, streamed; lines come with their ends."""
-        with self.objects.writer(self.rejects_csv) as out:
+        self.save_csv(self.rejects_csv, lines)
+
+    def changed_csv(self, outcome: Literal["added", "updated"]) -> str:
+        """Where the rows with this outcome lie, once somebody has asked for them."""
+        return f"{self.done}{outcome}.csv"
+
+    def save_csv(self, key: str, lines: Iterable[str]) -> None:
+        """A file that the customer downloads, streamed; lines come with their ends."""
+        with self.objects.writer(key) as out:
             for batch in batches(lines, 1000):
                 out.write("".join(batch).encode())
 

@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, groupby
 
 from contactsync.core.decisions import (
     Add,
@@ -89,9 +89,12 @@ class Planning:
         self.scope.stored = self.scope.found = 0
         return self._save(unit, self._decisions(unit))
 
-    def plan_undo(self, unit: int, undone: RunFiles) -> PlanSummary:
-        """Decide what takes back what another run did in one unit, and save that."""
-        return self._save(unit, (decision.line() for decision in self._undo(unit, undone)))
+    def plan_undo(self, unit: int, undone: RunFiles, *, deleted: bool = True) -> PlanSummary:
+        """Decide what takes back what another run did in one unit, and save that.
+
+        `deleted`: whether that run carried its deletions out; they may have been held, and rejected.
+        """
+        return self._save(unit, (decision.line() for decision in self._undo(unit, undone, deleted=deleted)))
 
     def _save(self, unit: int, lines: Iterator[bytes]) -> PlanSummary:
         kinds: Counter[str] = Counter()
@@ -215,13 +218,17 @@ class Planning:
                 return _unclaimed(decide(other, here, self.rules), claimed)
         return Reject(row, "code_taken", "No free code was found for this row. Import it again.")
 
-    def _undo(self, unit: int, undone: RunFiles) -> Iterator[Decision]:
+    def _undo(self, unit: int, undone: RunFiles, *, deleted: bool) -> Iterator[Decision]:
         """What takes back what became of each row of one unit: as planned, unless upsert says otherwise."""
-        deviations = {decision.key: decision for decision in map(read_decision, undone.deviations(unit))}
+        otherwise = chain(undone.deviations(unit), undone.deviations(unit, "held"))
+        deviations = {decision.key: decision for decision in map(read_decision, otherwise)}
         for lines in batches(undone.plan(unit), ROWS_AT_ONCE):
             planned = map(read_decision, lines)
             done = [
-                decision for one in planned if isinstance(decision := deviations.get(one.key, one), Writing)
+                decision
+                for one in planned
+                if isinstance(decision := deviations.get(one.key, one), Writing)
+                and (deleted or not isinstance(decision, Delete))
             ]
             slots = self.contacts.slots(self.rules.account_id, [decision.target for decision in done])
             for decision in done:

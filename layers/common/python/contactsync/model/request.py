@@ -17,6 +17,23 @@ class UploadRequest(_Asked):
     filename: str = Field(min_length=1, max_length=255)
 
 
+class PlanReference(_Asked):
+    """A plan that somebody has looked at: the run that made it, and its hash."""
+
+    run_id: str = Field(min_length=1, max_length=100)
+    plan_hash: str = Field(min_length=1, max_length=100)
+
+
+class ApproveRequest(_Asked):
+    """The body of `POST /v1/runs/{id}/approve`."""
+
+    plan_hash: str = Field(min_length=1, max_length=100)
+
+
+class NothingAsked(_Asked):
+    """The body of a request that says all by its place."""
+
+
 class RunRequest(_Asked):
     """The body of `POST /v1/syncs/{id}/runs`."""
 
@@ -26,6 +43,9 @@ class RunRequest(_Asked):
         min_length=1,
         max_length=100,
         description="A newer file for a sync whose source is an upload.",
+    )
+    plan: PlanReference | None = Field(
+        default=None, description="Carry out exactly the plan of this dry run, or nothing."
     )
 
 

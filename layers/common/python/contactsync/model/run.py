@@ -97,6 +97,7 @@ class Run(BaseModel):
     trigger: Literal["api", "schedule", "drop", "edit"]
     dry_run: bool = False
     undoes: str | None = Field(default=None, description="The run that this one takes back.")
+    undone_by: str | None = Field(default=None, description="The run that has taken this one back.")
     plan_of: str | None = Field(default=None, description="The dry run whose plan this one carries out.")
     approved: bool = Field(default=False, description="Somebody has approved the plan as it is.")
     unchanged: bool = Field(default=False, description="The source is what the latest good run read.")
@@ -143,3 +144,8 @@ class Run(BaseModel):
     def is_open(self) -> bool:
         """Whether the run can still change."""
         return self.status in OPEN_STATUSES
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nobody works on it any more, and its counts stand. A cancelled run's workers stop a little later."""
+        return not self.is_open and self.finished_at is not None

@@ -37,7 +37,7 @@ Source = Annotated[
 class Format(_Asked):
     """How to read the file. What is "auto" is detected, and reported with the run."""
 
-    kind: Literal["auto", "csv"] = "auto"
+    kind: Literal["auto", "csv", "xlsx", "vcard"] = "auto"
     delimiter: str = Field(default="auto", min_length=1, max_length=8)
     encoding: str = Field(default="auto", min_length=1, max_length=40)
     has_header: bool | Literal["auto"] = "auto"
@@ -46,7 +46,13 @@ class Format(_Asked):
     country: str | None = Field(
         default=None, pattern=r"^[A-Z]{2}$", description="ISO 3166 code for phones and numbers without one."
     )
-    date_order: Literal["iso", "ymd", "dmy", "mdy"] = "iso"
+    date_order: Literal["auto", "iso", "ymd", "dmy", "mdy"] = Field(
+        default="auto",
+        description="auto: each column as a whole decides, or else the run ends before any row is touched.",
+    )
+    sheet: str | None = Field(
+        default=None, min_length=1, max_length=200, description="Of a workbook; its first one if left out."
+    )
 
 
 class ColumnMapping(_Asked):
@@ -142,7 +148,11 @@ class SyncRequest(_Asked):
     name: str = Field(default="", max_length=200)
     source: Source
     format: Format = Format()
-    mapping: tuple[ColumnMapping | LiteralMapping, ...] = Field(min_length=1, max_length=1000)
+    mapping: tuple[ColumnMapping | LiteralMapping, ...] = Field(
+        default=(),
+        max_length=1000,
+        description="May be left out for vCards, which say themselves what is what.",
+    )
     identity: FieldIdentity | GeneratedIdentity = FieldIdentity(field="email")
     options: Options = Options()
     notify: Notify = Notify()

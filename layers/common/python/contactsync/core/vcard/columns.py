@@ -7,11 +7,12 @@ value is for stands in a column beside it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from contactsync.core.parsing import Damaged
+from contactsync.core.rules import folded
 from contactsync.core.vcard.card import Card
 from contactsync.core.vcard.fields import to_fields
 from contactsync.core.vcard.reading import Found
@@ -63,6 +64,23 @@ class Columns:
                     columns.append(Column(name, single if number == 1 else plural))
                 columns.append(Column(f"{name} label", None, start))
         return columns
+
+    @classmethod
+    def of(cls, names: Sequence[str]) -> Columns | None:
+        """The columns that have these names, in this order; None if none have."""
+        found = cls(tuple(dict.fromkeys(SLOTS, 1).items())).holding(names)
+        return found if [column.name for column in found.all()] == list(names) else None
+
+    def holding(self, names: Iterable[str]) -> Columns:
+        """As many more as it takes to have the columns that a mapping names, within SLOTS."""
+        wanted = {folded(name) for name in names}
+        slots = dict(self.slots)
+        for plural, limit in SLOTS.items():
+            most = Columns(((plural, limit),)).all()[len(_SINGLES) :]
+            places = [place for place, column in enumerate(most) if folded(column.name) in wanted]
+            if places:
+                slots[plural] = max(slots[plural], places[-1] * limit // len(most) + 1)
+        return Columns(tuple(slots.items()))
 
     def mapping(self) -> list[dict[str, str]]:
         """A sync's mapping of every column that has a field, as a request would write it."""

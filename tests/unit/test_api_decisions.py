@@ -1,0 +1,410 @@
+"""What people decide over runs: approve, reject, cancel, undo, and carry out the very plan that they have seen."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contactsync.journeys import downloads, importing
+from contactsync.journeys.runfiles import RunFiles
+
+NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
+DELETES = {"delete_missing": {"scope": "all"}}
+
+
+def many(count: int, name: str = "Person") -> str:
+    return "email,name\n" + "".join(f"p{number}@example.com,{name} {number}\n" for number in range(count))
+
+
+class Lists:
+    """A sync of uploaded files, and what its runs do."""
+
+    def __init__(self, api, **asked: Any) -> None:
+        self.api = api
+        self.asked = {"mapping": NAMES, **asked}
+
+    def upload(self, text: str) -> str:
+        upload_id: str = self.api.post("/uploads", {"filename": "people.csv"}).json["upload_id"]
+        key = self.api.world.control.upload(self.api.account.account_id, upload_id).key
+        self.api.world.uploads.put(key, text.encode())
+        return upload_id
+
+    def first(self, text: str) -> dict[str, Any]:
+        source = {"kind": "upload", "upload_id": self.upload(text)}
+        return self.ended(self.api.post("/imports", {**self.asked, "source": source}).json["run"])
+
+    def request(self, sync_id: str, text: str | None = None, **asked: Any) -> Any:
+        self.api.world.clock.advance(timedelta(minutes=5))
+        if text is not None:
+            asked["upload_id"] = self.upload(text)
+        return self.api.post(f"/syncs/{sync_id}/runs", asked)
+
+    def again(self, sync_id: str, text: str | None = None, **asked: Any) -> dict[str, Any]:
+        told = self.request(sync_id, text, **asked)
+        assert told.status == 202, told.text
+        return self.ended(told.json)
+
+    def ended(self, run: dict[str, Any], execution: str = "execution-1") -> dict[str, Any]:
+        world = self.api.world
+        world.execute(world.control.run(self.api.account.account_id, run["id"]).value, execution=execution)
+        told: dict[str, Any] = self.api.get(f"/runs/{run['id']}").json
+        return told
+
+    def emails(self) -> set[str]:
+        items = self.api.get("/contacts?limit=200").json["items"]
+        return {contact["fields"]["email"] for contact in items}
+
+    def undone(self, run: dict[str, Any]) -> dict[str, Any]:
+        told = self.api.post(f"/runs/{run['id']}/undo")
+        assert told.status == 202, told.text
+        assert told.json["undoes"] == run["id"]
+        return self.ended(told.json)
+
+
+@pytest.fixture
+def lists(api) -> Lists:
+    return Lists(api)
+
+
+@pytest.fixture
+def held(api):
+    """A run that waits, because it would delete 30 of 100, and its lists."""
+    lists = Lists(api, options=DELETES)
+    run = lists.first(many(100))
+    return lists, lists.again(run["sync_id"], many(70) + "new@example.com,New\n")
+
+
+@pytest.fixture
+def half_held(api):
+    """The same where only the deletions wait."""
+    lists = Lists(api, options={**DELETES, "guard": {"on_trip": "hold_deletes"}})
+    run = lists.first(many(100))
+    return lists, lists.again(run["sync_id"], many(70) + "new@example.com,New\n")
+
+
+def problem(answer):
+    return answer.status, answer.json["type"].removeprefix("/problems/")
+
+
+# Approve and reject
+
+
+def test_an_approved_run_carries_out_what_was_shown(api, held):
+    lists, run = held
+    assert (run["status"], run["planned"]["deleted"], run["verdict"]["kind"]) == (
+        "awaiting_approval", 30, "hold"
+    )  # fmt: skip
+    told = api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})
+    assert (told.status, told.json["status"]) == (202, "queued")
+    assert api.world.runs_asked()[-1] == run["id"]
+    ended = lists.ended(run, "after approval")
+    assert (ended["status"], ended["counts"]["deleted"], ended["counts"]["added"]) == ("succeeded", 30, 1)
+    assert len(lists.emails()) == 71
+
+
+def test_an_approval_names_the_plan_that_was_seen(api, held):
+    _, run = held
+    path = f"/runs/{run['id']}/approve"
+    assert api.post(path).pointers == {"/plan_hash"}
+    assert problem(api.post(path, {"plan_hash": "0" * 64})) == (409, "another_plan")
+    assert api.get(f"/runs/{run['id']}").json["status"] == "awaiting_approval"
+
+
+def test_an_approval_whose_announcement_failed_is_sent_again(api, held):
+    _, run = held
+    api.world.bus.failures = 1
+    asked = {"plan_hash": run["plan_hash"]}
+    assert api.post(f"/runs/{run['id']}/approve", asked, key="k").status == 503
+    assert api.post(f"/runs/{run['id']}/approve", asked, key="k").status == 202
+    assert api.world.runs_asked()[-1] == run["id"]
+
+
+def test_a_run_that_does_not_wait_can_be_neither_approved_nor_rejected(api, lists):
+    run = lists.first(many(2))
+    assert problem(api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})) == (
+        409, "not_waiting"
+    )  # fmt: skip
+    assert problem(api.post(f"/runs/{run['id']}/reject")) == (409, "not_waiting")
+
+
+def test_a_rejected_run_has_written_nothing(api, held):
+    lists, run = held
+    told = api.post(f"/runs/{run['id']}/reject")
+    assert (told.status, told.json["status"], told.json["problem"]["code"]) == (
+        200, "cancelled", "plan_rejected"
+    )  # fmt: skip
+    counts = api.get(f"/runs/{run['id']}").json["counts"]
+    assert (counts["rows"], counts["skipped"] + counts["unchanged"], counts["deleted"]) == (71, 71, 0)
+    assert len(lists.emails()) == 100
+    assert lists.request(run["sync_id"], many(100)).status == 202
+
+
+def test_rejected_deletions_leave_the_rest_of_the_run_as_it_is(api, half_held):
+    lists, run = half_held
+    assert (run["status"], run["counts"]["added"], run["planned"]["deleted"]) == ("awaiting_approval", 1, 30)
+    told = api.post(f"/runs/{run['id']}/reject").json
+    assert (told["status"], told["problem"], told["counts"]["deleted"]) == ("succeeded", None, 0)
+    assert "deletions_rejected" in {warning["code"] for warning in told["warnings"]}
+    assert len(lists.emails()) == 101
+    rows = api.get(f"/runs/{run['id']}/rows?outcome=deleted").json["items"]
+    assert rows == []
+    lists.undone(told)
+    assert len(lists.emails()) == 100
+
+
+# Cancel
+
+
+def test_a_queued_run_is_cancelled_and_never_begins(api, lists):
+    first = lists.first(many(2))
+    run = lists.request(first["sync_id"], many(3)).json
+    told = api.post(f"/runs/{run['id']}/cancel")
+    assert (told.status, told.json["status"], told.json["problem"]["code"]) == (200, "cancelled", "cancelled")
+    assert told.json["finished_at"]
+    assert lists.ended(run)["status"] == "cancelled"
+    assert len(lists.emails()) == 2
+    assert lists.again(first["sync_id"], many(3))["counts"]["added"] == 1
+
+
+def cancelled_during(api, lists, monkeypatch, step, run):
+    """The run, cancelled as soon as it has come to a step."""
+    real = getattr(importing, step)
+
+    def cancelled(message, **ports):
+        assert api.post(f"/runs/{run['id']}/cancel").json["status"] == "cancelled"
+        assert problem(api.get(f"/runs/{run['id']}/rows")) == (409, "run_under_way")
+        return real(message, **ports)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(importing, step, cancelled)
+        return lists.ended(run)
+
+
+@pytest.mark.parametrize("step", ["fetch", "parse", "map", "plan", "guard", "upsert", "notify"])
+def test_a_running_run_stops_wherever_it_is_and_its_rows_add_up(api, lists, monkeypatch, step):
+    first = lists.first(many(2))
+    run = lists.request(first["sync_id"], many(5) + "no address,X\n").json
+    if step == "fetch":
+        api.world.control.update_run(
+            api.account.account_id,
+            run["id"],
+            lambda run: run.model_copy(update={"status": "running", "execution": "execution-1"}),
+        )
+    ended = cancelled_during(api, lists, monkeypatch, step, run)
+    counts = ended["counts"]
+    assert (ended["status"], ended["problem"]["code"]) == ("cancelled", "cancelled")
+    settled = sum(counts[word] for word in ("added", "updated", "unchanged", "rejected", "skipped"))
+    assert settled == counts["rows"]
+    assert counts["added"] == len(lists.emails()) - 2 == (3 if step == "notify" else 0)
+    rows = api.get(f"/runs/{run['id']}/rows").json["items"]
+    assert sum(row["outcome"] == "added" for row in rows) == counts["added"]
+    assert lists.again(first["sync_id"], many(6))["status"] == "succeeded"
+
+
+def test_what_was_written_before_a_run_was_cancelled_is_counted(api, lists, monkeypatch):
+    from contactsync.journeys import applying
+
+    monkeypatch.setattr(applying, "BATCH_ROWS", 2)
+    first = lists.first(many(2))
+    run = lists.request(first["sync_id"], many(9)).json
+    write = type(api.world.contacts).write
+    calls = []
+
+    def cancelling(self, account_id, writes):
+        calls.append(1)
+        if len(calls) == 1:
+            api.post(f"/runs/{run['id']}/cancel")
+        return write(self, account_id, writes)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(api.world.contacts), "write", cancelling)
+        ended = lists.ended(run)
+    counts = ended["counts"]
+    assert ended["status"] == "cancelled"
+    assert 0 < counts["added"] == len(lists.emails()) - 2 < 7
+    assert counts["rows"] == counts["added"] + counts["unchanged"] + counts["skipped"]
+
+
+def test_cancelling_twice_does_no_harm_and_an_ended_run_cannot_be_cancelled(api, lists, held):
+    _, run = held
+    assert api.post(f"/runs/{run['id']}/cancel").json["status"] == "cancelled"
+    assert api.post(f"/runs/{run['id']}/cancel").json["status"] == "cancelled"
+    ended = lists.first(many(1))
+    assert problem(api.post(f"/runs/{ended['id']}/cancel")) == (409, "run_ended")
+
+
+def test_an_approved_run_can_be_cancelled_before_it_begins(api, half_held):
+    lists, run = half_held
+    api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})
+    told = api.post(f"/runs/{run['id']}/cancel").json
+    assert (told["status"], told["counts"]["added"], told["counts"]["deleted"]) == ("succeeded", 1, 0)
+    lists.ended(run, "after approval")
+    assert len(lists.emails()) == 101
+
+
+# Undo
+
+
+def test_a_run_is_undone_and_the_undo_undone(api, lists):
+    first = lists.first(many(2))
+    before = api.get("/contacts").json["items"]
+    run = lists.again(first["sync_id"], many(3, "Guest"))
+    after = {contact["id"]: contact["fields"] for contact in api.get("/contacts").json["items"]}
+    undo = lists.undone(run)
+    assert (undo["status"], undo["counts"]["updated"], undo["counts"]["deleted"]) == ("succeeded", 2, 1)
+    told = api.get(f"/runs/{run['id']}").json
+    assert (told["status"], told["undone_by"]) == ("undone", undo["id"])
+    assert [contact["fields"] for contact in api.get("/contacts").json["items"]] == [
+        contact["fields"] for contact in before
+    ]
+    again = api.post(f"/runs/{run['id']}/undo")
+    assert problem(again) == (409, "already_undone")
+    assert undo["id"] in again.json["title"]
+    assert lists.undone(undo)["status"] == "succeeded"
+    assert {contact["id"]: contact["fields"] for contact in api.get("/contacts").json["items"]} == after
+
+
+def test_one_undo_at_a_time(api, lists):
+    run = lists.first(many(2))
+    assert api.post(f"/runs/{run['id']}/undo").status == 202
+    assert problem(api.post(f"/runs/{run['id']}/undo")) == (409, "run_under_way")
+
+
+def test_an_undo_sent_again_is_the_same_undo(api, lists):
+    run = lists.first(many(2))
+    api.world.bus.failures = 1
+    assert api.post(f"/runs/{run['id']}/undo", key="k").status == 503
+    told = api.post(f"/runs/{run['id']}/undo", key="k").json
+    assert lists.ended(told)["status"] == "succeeded"
+    assert lists.emails() == set()
+
+
+def test_only_what_a_run_did_can_be_undone(api, lists, held):
+    run = lists.first(many(2))
+    dry = lists.again(run["sync_id"], many(3), dry_run=True)
+    same = lists.again(run["sync_id"])
+    for one in (dry, same, held[1]):
+        assert problem(api.post(f"/runs/{one['id']}/undo")) == (409, "nothing_to_undo")
+    files = RunFiles(api.world.runs, api.account.account_id, run["id"])
+    del api.world.runs._stored[f"{files.prefix}manifest.json"]
+    assert problem(api.post(f"/runs/{run['id']}/undo")) == (409, "plan_forgotten")
+
+
+def test_a_pasted_sync_runs_again_after_an_undo(api):
+    text = many(2)
+    told = api.post("/imports", {"mapping": NAMES, "source": {"kind": "paste", "text": text}}).json
+    lists = Lists(api)
+    lists.undone(lists.ended(told["run"]))
+    assert lists.again(told["sync"]["id"])["counts"]["rows"] == 2
+
+
+# Plans
+
+
+def test_a_plan_says_of_every_row_what_it_would_do(api, lists):
+    first = lists.first(many(2))
+    text = "email,name\np0@example.com,Person 0\np1@example.com,Other\nnew@example.com,New\nbad,X\n,\n"
+    dry = lists.again(first["sync_id"], text, dry_run=True)
+    told = api.get(f"/runs/{dry['id']}/plan").json
+    assert told["plan_hash"] == dry["plan_hash"]
+    assert told["planned"] == dry["planned"]
+    rows = {row["row"]: row for row in told["items"]}
+    assert {line: row["change"] for line, row in rows.items()} == {
+        2: "unchanged", 3: "update", 4: "add", 5: "reject", 6: "skip"
+    }  # fmt: skip
+    assert rows[3]["fields"] == [{"field": "name", "from": "Person 1", "to": "Other"}]
+    assert {"field": "name", "from": None, "to": "New"} in rows[4]["fields"]
+    assert rows[5]["errors"][0]["column"] == "email"
+    assert rows[6]["reason"]
+    assert api.get(f"/runs/{dry['id']}/plan?change=lost").pointers == {"/change"}
+    page = api.get(f"/runs/{dry['id']}/plan?limit=1").json
+    seen = page["items"]
+    while page["next"]:
+        page = api.get(f"/runs/{dry['id']}/plan?limit=1&next={page['next']}").json
+        seen += page["items"]
+    assert seen == told["items"]
+
+
+def test_the_plan_of_a_held_run_says_who_would_go(api, held):
+    _, run = held
+    gone = api.get(f"/runs/{run['id']}/plan?change=delete&limit=200").json["items"]
+    assert len(gone) == 30
+    assert all(row["row"] is None and row["fields"][0]["to"] is None for row in gone)
+
+
+def test_a_run_without_a_plan_is_worth_waiting_for(api, lists):
+    first = lists.first(many(2))
+    run = lists.request(first["sync_id"], many(3)).json
+    assert problem(api.get(f"/runs/{run['id']}/plan")) == (409, "plan_under_way")
+
+
+def carry_out(api, dry, **changes):
+    plan = {"run_id": dry["id"], "plan_hash": dry["plan_hash"], **changes}
+    return api.post(f"/syncs/{dry['sync_id']}/runs", {"plan": plan})
+
+
+def test_exactly_the_plan_that_was_shown_is_carried_out(api, lists):
+    first = lists.first(many(2))
+    dry = lists.again(first["sync_id"], many(3, "Guest"), dry_run=True)
+    told = carry_out(api, dry)
+    assert (told.status, told.json["plan_of"]) == (202, dry["id"])
+    run = lists.ended(told.json)
+    assert (run["status"], run["counts"]["updated"], run["counts"]["added"]) == ("succeeded", 2, 1)
+    assert run["plan_hash"] == dry["plan_hash"]
+    assert len(lists.emails()) == 3
+    assert lists.ended(carry_out(api, dry).json)["problem"]["code"] == "plan_is_stale"
+
+
+def test_another_plan_than_the_one_shown_is_refused(api, lists):
+    first = lists.first(many(2))
+    dry = lists.again(first["sync_id"], many(3), dry_run=True)
+    assert problem(carry_out(api, dry, plan_hash="0" * 64)) == (409, "another_plan")
+    assert carry_out(api, dry, run_id=first["id"]).pointers == {"/plan/run_id"}
+    assert carry_out(api, dry, run_id="nowhere").pointers == {"/plan/run_id"}
+    other = Lists(api).first(many(1))
+    assert carry_out(api, {**dry, "sync_id": other["sync_id"]}).pointers == {"/plan/run_id"}
+    path = f"/syncs/{dry['sync_id']}/runs"
+    plan = {"run_id": dry["id"], "plan_hash": dry["plan_hash"]}
+    asked = {"plan": plan, "dry_run": True, "upload_id": "x"}
+    assert api.post(path, asked).pointers == {"/dry_run", "/upload_id"}
+
+
+def test_a_plan_that_the_guard_has_stopped_is_not_carried_out(api):
+    lists = Lists(api, options=DELETES)
+    first = lists.first(many(100))
+    dry = lists.again(first["sync_id"], many(5), dry_run=True)
+    assert dry["verdict"]["kind"] == "blocked"
+    assert problem(carry_out(api, dry)) == (409, "plan_blocked")
+
+
+# Downloads
+
+
+def read(answer):
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    return list(csv.reader(io.StringIO(answer.text, newline="")))
+
+
+def test_added_and_updated_rows_come_as_files(api, lists):
+    first = lists.first(many(2))
+    text = 'email,name\np1@example.com,=1+1\nnew@example.com,"New, one"\np0@example.com,Person 0\n'
+    run = lists.again(first["sync_id"], text)
+    header, row = read(api.get(f"/runs/{run['id']}/added.csv"))
+    assert header == ["email", "name", "line", "contact_id"]
+    assert row[:3] == ["new@example.com", "New, one", "3"]
+    assert api.get(f"/contacts/{row[3]}").json["fields"]["email"] == "new@example.com"
+    [_, updated] = read(api.get(f"/runs/{run['id']}/updated.csv"))
+    assert updated[:3] == ["p1@example.com", "'=1+1", "2"]
+    assert read(api.get(f"/runs/{run['id']}/added.csv"))[1] == row, "written once, read again"
+
+
+def test_a_file_of_too_many_rows_is_refused_with_another_way(api, lists, monkeypatch):
+    monkeypatch.setattr(downloads, "ROWS_MAX", 1)
+    run = lists.first(many(2))
+    answer = api.get(f"/runs/{run['id']}/added.csv")
+    assert problem(answer) == (422, "run_too_large")
+    assert "rows?outcome=added" in answer.json["detail"]
