@@ -100,7 +100,7 @@ class World:
         asked = SyncRequest.model_validate(
             {
                 "source": {"kind": "paste", "text": "-"},
-                "mapping": mapping or EMAIL_ONLY,
+                "mapping": EMAIL_ONLY if mapping is None else mapping,
                 "notify": {"emails": ["owner@example.com"]},
                 **body,
             }

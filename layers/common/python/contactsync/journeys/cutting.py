@@ -120,7 +120,7 @@ def _record_workbook(
     opened: Opened, file: File, files: RunFiles, recorder: records_file.Recorder
 ) -> tuple[RunWarning, ...]:
     """Write the sheet's rows; returns what was noticed in all of them."""
-    with workbook_of(file, packed=opened.packed) as book:
+    with workbook_of(file) as book:
         rows = book.rows(opened.sheet, skip_rows=opened.first_row - 1)
         _write(files, recorder.lines(rows))
         noticed = book.warnings(opened.header or [])

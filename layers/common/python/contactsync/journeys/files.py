@@ -51,13 +51,6 @@ def blocks(stream: BinaryIO) -> Iterator[bytes]:
 
 
 @contextmanager
-def held(stream: BinaryIO, most: int) -> Iterator[BinaryIO | None]:
-    """The stream's bytes in memory, so that they can be read back and forth; None if they are more than `most`."""
-    data = stream.read(most + 1)
-    yield io.BytesIO(data) if len(data) <= most else None
-
-
-@contextmanager
 def seekable(file: File) -> Iterator[BinaryIO]:
     """The file to be read back and forth, a range at a time."""
     with io.BufferedReader(_Ranges(file), SEEK_BYTES) as stream:

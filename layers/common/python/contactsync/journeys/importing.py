@@ -75,6 +75,8 @@ def fetch(
         )
 
     run = control.update_run(message.account_id, message.run_id, claim)
+    if run.execution == message.execution and run.status == "cancelled" and not run.has_ended:
+        raise Cancelled("the run was cancelled while its first step was tried again")
     if run.execution != message.execution or run.status != "running":
         return Fetched(account_id=run.account_id, run_id=run.id, outcome="duplicate")
     if run.undoes or run.planned_already:

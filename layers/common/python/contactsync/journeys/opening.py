@@ -22,14 +22,12 @@ from contactsync.core.reporting import REPORT_COLUMNS, is_report, restore, resto
 from contactsync.core.spreadsheet import Workbook
 from contactsync.core.vcard import Columns, Found, read_cards, survey, table
 from contactsync.errors import UnreadableFile
-from contactsync.journeys.files import COPY_BYTES, File, blocks, held, seekable
+from contactsync.journeys.files import COPY_BYTES, File, blocks, seekable
 from contactsync.model.run import RunWarning
 from contactsync.model.sync import ColumnMapping, Format, LiteralMapping
 
 SAMPLE_BYTES = 256 << 10
 SAMPLE_ROWS = 100
-WORKBOOK_BYTES = 64 << 20
-"""The largest workbook that is read out of a compressed file: it is held in memory, for it is read back and forth."""
 
 Kind = Literal["csv", "xlsx", "vcard"]
 Mapping = Sequence[ColumnMapping | LiteralMapping]
@@ -85,7 +83,7 @@ def open_file(file: File, stated: Format, mapping: Mapping = (), *, most_bytes: 
         stated = Format(has_header=True)  # it is written as we write, not as the customer's files are
     kind = _kind(sample, stated)
     if kind == "xlsx":
-        opened = _open_workbook(file, stated, mapping, packed=packed)
+        opened = _open_workbook(file, stated, mapping)
     elif kind == "vcard":
         opened = _open_cards(file, mapping, packed=packed, most_bytes=most_bytes)
     else:
@@ -101,20 +99,10 @@ def unpacked(file: File) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def workbook_of(file: File, *, packed: bool) -> Iterator[Workbook]:
+def workbook_of(file: File) -> Iterator[Workbook]:
     """The file as a workbook, open while the context lasts."""
-    if not packed:
-        with seekable(file) as stream:
-            yield Workbook(stream)
-        return
-    with unpacked(file) as stream, held(stream, WORKBOOK_BYTES) as copy:
-        if copy is None:
-            raise UnreadableFile(
-                "packed_workbook_too_large",
-                f"The compressed file holds a workbook of more than {WORKBOOK_BYTES >> 20} MiB.",
-                "Send the workbook itself: it is compressed already.",
-            )
-        yield Workbook(copy)
+    with seekable(file) as stream:
+        yield Workbook(stream)
 
 
 def cards_of(stream: BinaryIO) -> Iterator[Found | Damaged]:
@@ -185,8 +173,8 @@ def _warnings(findings: Sequence[Finding]) -> tuple[RunWarning, ...]:
 # Workbooks
 
 
-def _open_workbook(file: File, stated: Format, mapping: Mapping, *, packed: bool) -> Opened:
-    with workbook_of(file, packed=packed) as book:
+def _open_workbook(file: File, stated: Format, mapping: Mapping) -> Opened:
+    with workbook_of(file) as book:
         rows = book.rows(stated.sheet, skip_rows=stated.skip_rows)
         found = [row for row in islice(rows, SAMPLE_ROWS + 1) if not isinstance(row, Damaged)]
         more = next(rows, None) is not None
@@ -195,7 +183,7 @@ def _open_workbook(file: File, stated: Format, mapping: Mapping, *, packed: bool
         sheets = book.sheets
     return Opened(
         kind="xlsx",
-        packed=packed,
+        packed=False,  # a workbook within an archive is one archive too many
         confidence={"header": sheet.confidence},
         header=sheet.header,
         width=sheet.width,

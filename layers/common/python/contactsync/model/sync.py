@@ -187,6 +187,7 @@ class Sync(BaseModel):
     options: Options
     notify: Notify
     state: Literal["active", "paused"] = "active"
+    pasted: str | None = Field(default=None, description="Among which run's files the pasted text lies.")
     last_good: LastGood | None = Field(default=None, description="What the latest successful run read.")
     active_run: str | None = Field(default=None, description="At most one run of a sync is under way.")
     latest_run: str | None = None

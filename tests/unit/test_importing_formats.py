@@ -1,0 +1,345 @@
+"""Files of every kind from end to end in memory: how they are written never decides over what is stored."""
+
+import bz2
+import gzip
+import io
+import random
+import zipfile
+
+import pytest
+
+from contactsync.model.field import FieldSpec
+from tests.workbooks import packed, parts_of, sheet_of
+from tests.world import World
+
+PEOPLE = [
+    ("zoe@example.com", "Zoë Müller"),
+    ("joao@example.com", "João Conceição"),
+    ("li@example.com", "Li, Wei"),
+]
+MAPPING = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
+CARDS = """BEGIN:VCARD
+VERSION:3.0
+FN:Ada Lovelace
+N:Lovelace;Ada;;;
+EMAIL;TYPE=work:ada@example.com
+EMAIL;TYPE=home:ada@example.org
+TEL:+31 6 12345678
+BDAY:1815-12-10
+END:VCARD
+BEGIN:VCARD
+VERSION:3.0
+FN:Nobody
+END:VCARD
+"""
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+def text(delimiter=",", quote='"', end="\n", people=PEOPLE, header=True):
+    def cell(value):
+        marks = (delimiter, quote, " ") if quote else ()
+        needed = any(mark in value for mark in marks)
+        return f"{quote}{value.replace(quote, quote * 2)}{quote}" if needed else value
+
+    rows = [("email", "name"), *people] if header else people
+    return "".join(delimiter.join(map(cell, row)) + end for row in rows)
+
+
+def workbook(rows, **parts):
+    return packed(parts_of(sheet_of(rows), **parts)).getvalue()
+
+
+def zipped(*files):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in files:
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+def names(world):
+    return {email: fields["name"] for email, fields in world.fields().items()}
+
+
+def report(world, run):
+    return world.runs.get(world.files(run).rejects_csv)
+
+
+WORKBOOK = workbook([("email", "name"), *PEOPLE])
+WAYS = {
+    "comma": (text(), {}),
+    "semicolon": (text(";"), {}),
+    "tab": (text("\t"), {}),
+    "several characters": (text("||"), {}),
+    "several characters, typed by hand": (text("<->"), {"delimiter": "<->"}),
+    "CRLF": (text(end="\r\n"), {}),
+    "CR": (text(end="\r"), {}),
+    "apostrophes": (text(quote="'"), {"quote": "'"}),
+    "no quotes": (text(";", quote=""), {"quote": ""}),
+    "backslash": (text(";").replace('"Zoë Müller"', '"Zoë M\\"üller"').replace('M\\"ü', "Mü"), {}),
+    "preamble": ("Export of today\nnot a table\n\n" + text(), {}),
+    "preamble, stated": ("a,b\nc,d\n" + text(), {"skip_rows": 2}),
+    "UTF-8 with a mark": (b"\xef\xbb\xbf" + text().encode(), {}),
+    "UTF-16": (text().encode("utf-16"), {}),
+    "UTF-16, big end first": (b"\xfe\xff" + text().encode("utf-16-be"), {}),
+    "Windows-1252": (text().encode("cp1252"), {}),
+    "Mac Roman, stated": (text().encode("mac-roman"), {"encoding": "macintosh"}),
+    "gzip": (gzip.compress(text().encode()), {}),
+    "gzip of UTF-16": (gzip.compress(text(";").encode("utf-16")), {}),
+    "gzip in two members": (gzip.compress(text().encode()[:20]) + gzip.compress(text().encode()[20:]), {}),
+    "zip": (zipped(("people.csv", text().encode())), {}),
+    "workbook": (WORKBOOK, {}),
+    "workbook, stated": (WORKBOOK, {"kind": "xlsx"}),
+    "workbook, its sheet named": (WORKBOOK, {"sheet": "one"}),
+    "workbook with a title": (workbook([("Export of today",), (), ("email", "name"), *PEOPLE]), {}),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_same_rows_however_they_are_written(world, way):
+    data, stated = WAYS[way]
+    run = world.import_rows(data, MAPPING, format=stated)
+    assert (run.status, run.counts.rows, run.counts.added) == ("succeeded", 3, 3), run.problem
+    assert names(world) == dict(PEOPLE)
+
+
+class Counting:
+    """A contact store that counts the writes."""
+
+    def __init__(self, contacts):
+        self.contacts = contacts
+        self.writes = 0
+
+    def __getattr__(self, name):
+        return getattr(self.contacts, name)
+
+    def write(self, account_id, writes):
+        self.writes += len(writes)
+        return self.contacts.write(account_id, writes)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_same_rows_again_write_nothing(world, way):
+    shuffled = random.Random(way).sample(PEOPLE, len(PEOPLE))
+    assert world.import_rows(text(people=shuffled), MAPPING).counts.added == 3
+    world.ports.contacts = counting = Counting(world.contacts)
+    data, stated = WAYS[way]
+    run = world.import_rows(data, MAPPING, format=stated)
+    assert (run.status, run.counts.unchanged, counting.writes) == ("succeeded", 3, 0)
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+def test_shuffled_rows_of_the_same_sync_write_nothing(world, ending):
+    run = world.import_rows(text(), MAPPING)
+    world.ports.contacts = counting = Counting(world.contacts)
+    again = world.again(run.sync_id, text(";", end=ending, people=PEOPLE[::-1]).encode("cp1252"))
+    world.execute(again)
+    assert (world.run(again).counts.unchanged, counting.writes) == (3, 0)
+
+
+class TestWorkbooks:
+    def test_rows_are_numbered_as_on_the_sheet(self, world):
+        data = workbook([("email", "name"), ("ada@example.com", "Ada"), (), ("nobody", "Bob")])
+        run = world.import_rows(data, MAPPING)
+        assert (run.counts.added, run.counts.rejected) == (1, 1)
+        assert '"nobody","Bob","4",' in report(world, run).decode()
+
+    def test_another_sheet_by_its_name(self, world):
+        run = world.import_rows(WORKBOOK, [{"column": 0, "field": "name"}], format={"sheet": "Three"})
+        assert run.problem.code == "no_such_sheet"
+
+    def test_a_row_wider_than_the_header_keeps_its_place_in_the_report(self, world):
+        run = world.import_rows(workbook([("email", "name"), ("x", "Ada", "", "more")]), MAPPING)
+        header, row = report(world, run).decode().splitlines()
+        assert header == '"email","name","","","line","reason"'
+        assert row.startswith('"x","Ada","","more","2",')
+
+    def test_a_refusal_on_meeting_the_list_has_its_cells(self, world):
+        spec = FieldSpec(key="number", label="Number", type="text")
+        world.control.create_field(world.account.account_id, spec)
+        mapping = [*MAPPING, {"column": "number", "field": "number"}]
+        data = workbook(
+            [("number", "email", "name"), ("1", "a@example.com", "A"), ("2", "A@example.com", "B")]
+        )
+        run = world.import_rows(data, mapping, identity={"field": "number"})
+        assert (run.counts.added, run.counts.rejected) == (1, 1)
+        assert '"2","A@example.com","B","3",' in report(world, run).decode()
+
+    def test_phones_stored_as_numbers_are_told(self, world):
+        rows = '<row><c t="str"><v>email</v></c><c t="str"><v>phone</v></c></row>' + "".join(
+            f'<row><c t="str"><v>a{n}@example.com</v></c><c><v>61234567{n}</v></c></row>' for n in range(5)
+        )
+        run = world.import_rows(packed(parts_of(rows)).getvalue(), MAPPING[:1])
+        assert "number_may_be_phone" in {warning.code for warning in run.warnings}
+
+    def test_what_is_no_workbook_is_refused(self, world):
+        run = world.import_rows(text(), MAPPING, format={"kind": "xlsx"})
+        assert (run.status, run.problem.code) == ("failed", "workbook_damaged")
+
+
+class TestCards:
+    def test_cards_map_themselves(self, world):
+        run = world.import_rows(CARDS, [], format={"kind": "vcard"})
+        assert (run.status, run.counts.added, run.counts.rejected) == ("succeeded", 1, 1)
+        fields = world.fields()["ada@example.com"]
+        assert [one["value"] for one in fields["emails"]] == ["ada@example.com", "ada@example.org"]
+        assert (fields["given_name"], fields["birthday"]) == ("Ada", "1815-12-10")
+        assert '"10","' in report(world, run).decode().splitlines()[1]  # the line of its BEGIN:VCARD
+
+    def test_a_mapping_may_name_their_columns(self, world):
+        """Also those that another file's fullest card had."""
+        mapping = [{"column": "Email", "field": "email"}, {"column": "Email 3", "field": "emails.third"}]
+        run = world.import_rows(gzip.compress(CARDS.replace("\n", "\r\n").encode()), mapping)
+        assert (run.status, run.counts.added) == ("succeeded", 1)
+        assert "given_name" not in world.fields()["ada@example.com"]
+
+    def test_a_card_that_is_not_closed_costs_itself_only(self, world):
+        run = world.import_rows("BEGIN:VCARD\nFN:Cut\n" + CARDS, [], format={"kind": "vcard"})
+        assert (run.counts.added, run.counts.rejected) == (1, 2)
+
+    def test_text_is_no_address_book(self, world):
+        run = world.import_rows(text(), [], format={"kind": "vcard"})
+        assert run.problem.code == "no_cards"
+
+
+class TestPacked:
+    @pytest.mark.parametrize(
+        ("data", "code"),
+        [
+            (gzip.compress(gzip.compress(text().encode())), "archive_nested"),
+            (zipped(("people.xlsx", WORKBOOK)), "archive_nested"),
+            (zipped(("a.csv", text()), ("b.csv", text())), "archive_not_one_file"),
+            (gzip.compress(text().encode())[:-9], "compressed_file_cut"),
+            (bz2.compress(text().encode()), "not_a_text_file"),
+            (gzip.compress(b""), "empty_file"),
+        ],
+    )
+    def test_what_cannot_be_unpacked_says_so(self, world, data, code):
+        run = world.import_rows(data, MAPPING)
+        assert (run.status, run.problem.code) == ("failed", code)
+        assert world.stored() == {}
+
+
+class TestReports:
+    """Refused rows, corrected, come back as they are."""
+
+    ROWS = 'email,name\n"not, an address",=1+1\nada@example.com,Ada\n'
+
+    def test_a_corrected_report_is_imported_as_it_is(self, world):
+        run = world.import_rows(self.ROWS, MAPPING)
+        corrected = report(world, run).decode().replace("not, an address", "bob@example.com")
+        assert '"\'=1+1"' in corrected
+        again = world.again(run.sync_id, corrected)
+        world.execute(again)
+        ended = world.run(again)
+        assert (ended.status, ended.counts.rows, ended.counts.added) == ("succeeded", 1, 1)
+        assert names(world) == {"ada@example.com": "Ada", "bob@example.com": "=1+1"}
+
+    def test_however_the_file_is_written_that_the_sync_reads(self, world):
+        rows = "x\ny\n" + self.ROWS.replace('"not, an address"', "nobody").replace(",", ";").replace(
+            "Ada\n", "Zoë\n"
+        )
+        mapping = [{"column": 0, "field": "email"}, {"column": 1, "field": "name"}]
+        stated = {"delimiter": ";", "encoding": "windows-1252", "skip_rows": 3, "has_header": False}
+        run = world.import_rows(rows.encode("cp1252"), mapping, format=stated)
+        assert (run.counts.added, run.counts.rejected) == (1, 1), run.problem
+        corrected = report(world, run).decode().replace("nobody", "bob@example.com")
+        again = world.again(run.sync_id, corrected)
+        world.execute(again)
+        assert names(world) == {"ada@example.com": "Zoë", "bob@example.com": "=1+1"}
+
+    def test_saved_by_a_spreadsheet(self, world):
+        run = world.import_rows(self.ROWS, MAPPING)
+        lines = report(world, run).decode().splitlines()
+        rows = [line.strip('"').split('","') for line in lines]
+        rows[1][0] = "bob@example.com"
+        again = world.again(run.sync_id, workbook(rows))
+        world.execute(again)
+        assert world.run(again).counts.added == 1
+        assert names(world)["bob@example.com"] == "=1+1"
+
+    def test_refused_again_it_is_reported_again_without_growing(self, world):
+        run = world.import_rows(self.ROWS, MAPPING)
+        again = world.again(run.sync_id, report(world, run).replace(b"=1+1", b"=1+2"))
+        world.execute(again)
+        assert report(world, again).replace(b"=1+2", b"=1+1") == report(world, run)
+
+    def test_cards(self, world):
+        run = world.import_rows(CARDS, [], format={"kind": "vcard"})
+        rows = report(world, run).decode().splitlines()
+        columns = rows[0].split(",")
+        cells = rows[1].split(",")
+        cells[columns.index('"Email"')] = '"nobody@example.com"'
+        again = world.again(run.sync_id, "\n".join([rows[0], ",".join(cells)]))
+        world.execute(again)
+        assert world.run(again).counts.added == 1, world.run(again).problem
+        assert world.fields()["nobody@example.com"]["name"] == "Nobody"
+
+    def test_columns_of_the_customer_s_own_by_these_names_stay(self, world):
+        mapping = [MAPPING[0], {"column": "reason", "field": "notes"}]
+        run = world.import_rows("email,line,reason\nada@example.com,7,'=why\n", mapping)
+        assert run.counts.added == 1
+        assert world.fields()["ada@example.com"]["notes"] == "'=why"
+
+
+BORN = [*MAPPING[:1], {"column": "born", "field": "birthday"}]
+
+
+class TestDateOrder:
+    def born(self, world, *dates, **stated):
+        rows = "".join(f"p{number}@example.com;{date}\n" for number, date in enumerate(dates))
+        return world.import_rows(f"email;born\n{rows}", BORN, format=stated)
+
+    @pytest.mark.parametrize(
+        ("proof", "birthday"), [("13/04/2001", "2001-04-03"), ("04/13/2001", "2001-03-04"), ("", None)]
+    )
+    def test_one_row_decides_for_the_column(self, world, proof, birthday):
+        """However far down it stands."""
+        run = self.born(world, *["03/04/2001"] * 300, proof)
+        if birthday is None:
+            assert (run.status, run.problem.code) == ("failed", "date_order_unclear")
+            assert "“born”" in run.problem.title
+            assert world.stored() == {}
+        else:
+            assert run.counts.rejected == 0
+            assert world.fields()["p0@example.com"]["birthday"] == birthday
+
+    def test_a_column_that_proves_both_is_not_guessed(self, world):
+        run = self.born(world, "13/04/2001", "04/13/2001")
+        assert run.problem.code == "date_orders_mixed"
+
+    def test_what_is_stated_counts(self, world):
+        run = self.born(world, "13/04/2001", "04/13/2001", "03/04/2001", date_order="mdy")
+        assert (run.counts.added, run.counts.rejected) == (2, 1)
+        assert world.fields()["p2@example.com"]["birthday"] == "2001-03-04"
+
+    def test_dates_that_need_no_order(self, world):
+        run = self.born(world, "3/3/2001", "2001-04-03", "--04-03", "")
+        assert (run.status, run.counts.added) == ("succeeded", 4)
+        assert world.fields()["p0@example.com"]["birthday"] == "2001-03-03"
+
+    def test_each_column_for_itself(self, world):
+        spec = FieldSpec(key="member_since", label="Member since", type="date")
+        world.control.create_field(world.account.account_id, spec)
+        mapping = [*BORN, {"column": "since", "field": "member_since"}]
+        rows = "email;born;since\na@example.com;13/04/2001;04/13/2001\nb@example.com;03/04/2001;03/04/2001\n"
+        run = world.import_rows(rows, mapping)
+        assert run.counts.added == 2
+        fields = world.fields()["b@example.com"]
+        assert (fields["birthday"], fields["member_since"]) == ("2001-04-03", "2001-03-04")
+
+
+def test_a_mapping_is_needed_where_the_file_does_not_map_itself(world):
+    run = world.import_rows(text(), [])
+    assert run.problem.code == "mapping_missing"
+
+
+def test_a_one_column_list_of_emails_gets_no_letter_as_its_delimiter(world):
+    run = world.import_rows(
+        "a@example.com\nb@example.com\nc@example.org\n", [{"column": 0, "field": "email"}]
+    )
+    assert run.counts.added == 3
