@@ -18,6 +18,7 @@ def api() -> Api:
         runs=bootstrap.runs(),
         uploads=bootstrap.uploads(),
         bus=bootstrap.bus(),
+        scheduler=bootstrap.scheduler(),
         vault=bootstrap.vault(),
         clock=bootstrap.clock(),
     )

@@ -50,6 +50,7 @@ def import_on_second(second: SecondInterpreter, customer: Customer, text: str) -
         runs=bootstrap.runs(),
         uploads=bootstrap.uploads(),
         bus=second,
+        scheduler=bootstrap.scheduler(),
         vault=bootstrap.vault(),
         clock=bootstrap.clock(),
     )

@@ -15,10 +15,11 @@ from contactsync.adapters.clock import SystemClock
 from contactsync.adapters.contact_table import ContactTable
 from contactsync.adapters.control_table import ControlTable
 from contactsync.adapters.mailer import SesMailer
+from contactsync.adapters.scheduler import EventBridgeScheduler, Target
 from contactsync.adapters.vault import KmsVault
 from contactsync.config import settings
 from contactsync.control import Control
-from contactsync.ports import Bus, Clock, ContactStore, Mailer, Objects, Source, Vault
+from contactsync.ports import Bus, Clock, ContactStore, Mailer, Objects, Scheduler, Source, Vault
 
 
 @cache
@@ -72,6 +73,14 @@ def bus() -> Bus:
 def vault() -> Vault:
     """Where the secrets of sources are sealed."""
     return KmsVault(settings().secrets_key, wire.kms(settings().aws_region))
+
+
+@cache
+def scheduler() -> Scheduler:
+    """What wakes us when syncs are due."""
+    known = settings()
+    target = Target(known.schedule_group, known.bus_arn, known.schedule_role)
+    return EventBridgeScheduler(target, partial(clients.scheduler, known.aws_region))
 
 
 @cache

@@ -297,6 +297,20 @@ class Bus(Protocol):
         ...
 
 
+class Scheduler(Protocol):
+    """Wakes us when syncs may be due, by the event SyncDue on the bus. It delivers at least once, or late."""
+
+    def put(
+        self, account_id: str, sync_id: str, cron: str, *, start: datetime | None, end: datetime | None
+    ) -> None:
+        """Wake us for this sync by `cron`, in UTC, between `start` and `end`; in place of what was said before."""
+        ...
+
+    def remove(self, account_id: str, sync_id: str) -> None:
+        """Do not wake us for this sync any more, if we were to be woken at all."""
+        ...
+
+
 VAULT_BYTES = 4096
 """What a vault takes at once: a password, or a private key of any usual size."""
 

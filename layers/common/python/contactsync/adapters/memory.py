@@ -267,6 +267,32 @@ class MemoryVault:
         return plaintext
 
 
+@dataclass(frozen=True, slots=True)
+class WakeUps:
+    """What a scheduler was told last for one sync."""
+
+    cron: str
+    start: datetime | None
+    end: datetime | None
+
+
+class MemoryScheduler:
+    """See `ports.Scheduler`. Keeps what it was told in `kept`, by account and sync, and wakes nobody."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], WakeUps] = {}
+
+    def put(
+        self, account_id: str, sync_id: str, cron: str, *, start: datetime | None, end: datetime | None
+    ) -> None:
+        """See `ports.Scheduler.put`."""
+        self.kept[account_id, sync_id] = WakeUps(cron, start, end)
+
+    def remove(self, account_id: str, sync_id: str) -> None:
+        """See `ports.Scheduler.remove`."""
+        self.kept.pop((account_id, sync_id), None)
+
+
 class MemoryMailer:
     """See `ports.Mailer`. Keeps what was sent in `sent`, oldest first."""
 

@@ -18,6 +18,7 @@ from contactsync.control import Control
 from contactsync.core import checking
 from contactsync.core.fitting import misfits
 from contactsync.errors import Busy, Conflict, InvalidRequest, NotFound, Problem, Stale
+from contactsync.journeys import scheduling
 from contactsync.journeys.remote import is_remote, stored, unsuitable
 from contactsync.journeys.runfiles import RunFiles
 from contactsync.model.account import Caller
@@ -26,7 +27,7 @@ from contactsync.model.request import FieldRequest, RunRequest, UploadRequest
 from contactsync.model.run import Run
 from contactsync.model.segment import Segment
 from contactsync.model.sync import PasteSource, Sync, SyncRequest, Upload
-from contactsync.ports import Bus, Clock, ContactStore, Objects, Put, RecordKey, Vault
+from contactsync.ports import Bus, Clock, ContactStore, Objects, Put, RecordKey, Scheduler, Vault
 
 UPLOAD_OPEN = timedelta(hours=1)
 UPLOAD_KEPT = timedelta(days=7)
@@ -48,6 +49,7 @@ class World:
     runs: Objects
     uploads: Objects
     bus: Bus
+    scheduler: Scheduler
     vault: Vault
     clock: Clock
 
@@ -98,12 +100,15 @@ def start_import(world: World, caller: Caller, body: Mapping[str, Any], seed: st
         )
     if request is not None:
         problems += unsuitable(request.source)
+        problems += scheduling.unsuitable(request.schedule, request.source.kind, world.clock.now())
     if request is None or problems:
         raise InvalidRequest(_one_a_place(problems))
     sync, run = _saved(request, caller, seed, world)
     if isinstance(request.source, PasteSource):
         world.runs.put(RunFiles(world.runs, account.id, run.id).paste, request.source.text.encode())
     world.control.create_sync(account.id, sync, run)
+    if sync.schedule is not None:
+        scheduling.arrange(sync, account.id, world.scheduler, world.clock.now())
     announce(world, run)
     return sync, run
 
@@ -238,7 +243,8 @@ def derived_id(seed: str, kind: str) -> str:
 
 
 def _saved(request: SyncRequest, caller: Caller, seed: str, world: World) -> tuple[Sync, Run]:
-    by, at = f"member:{caller.member_id}", timestamp(world.clock.now())
+    now = world.clock.now()
+    by, at = f"member:{caller.member_id}", timestamp(now)
     sync_id, run_id = derived_id(seed, "sync"), derived_id(seed, "run")
     source, sealed = stored(request.source, caller.account_id, sync_id, world.vault)
     sync = Sync(
@@ -246,6 +252,7 @@ def _saved(request: SyncRequest, caller: Caller, seed: str, world: World) -> tup
         name=request.name,
         source=source,
         sealed=sealed,
+        **scheduling.kept(request.schedule, now),
         format=request.format,
         mapping=request.mapping,
         identity=request.identity,

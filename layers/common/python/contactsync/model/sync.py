@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -142,8 +143,21 @@ class Notify(_Asked):
     on: Literal["every_run", "changes", "problems"] = "every_run"
 
 
+class Schedule(_Asked):
+    """When a sync runs by itself: on the days of a rule, at one local time."""
+
+    start: datetime = Field(
+        description="The first local moment, without an offset; its time of day is that of every run."
+    )
+    time_zone: str = Field(min_length=1, max_length=64, description="IANA name, such as Europe/Amsterdam.")
+    recurrence: str = Field(
+        min_length=1, max_length=500, description="RRULE of RFC 5545, such as FREQ=WEEKLY;BYDAY=MO,TH."
+    )
+    end: date | None = Field(default=None, description="The last local day.")
+
+
 class SyncRequest(_Asked):
-    """The body of `POST /v1/imports`: a sync without a schedule, saved and run in one call."""
+    """The body of `POST /v1/imports`: a sync, saved and run in one call."""
 
     name: str = Field(default="", max_length=200)
     source: Source
@@ -155,6 +169,7 @@ class SyncRequest(_Asked):
     )
     identity: FieldIdentity | GeneratedIdentity = FieldIdentity(field="email")
     options: Options = Options()
+    schedule: Schedule | None = None
     notify: Notify = Notify()
 
 
@@ -186,6 +201,11 @@ class Sync(BaseModel):
     identity: FieldIdentity | GeneratedIdentity
     options: Options
     notify: Notify
+    schedule: Schedule | None = None
+    last_day: date | None = Field(
+        default=None,
+        description="The latest local day of the schedule that has had its run, or came before it.",
+    )
     state: Literal["active", "paused"] = "active"
     pasted: str | None = Field(default=None, description="Among which run's files the pasted text lies.")
     last_good: LastGood | None = Field(default=None, description="What the latest successful run read.")
