@@ -80,6 +80,21 @@ class Client:
             "POST", path, body=json.dumps(body) if body is not None else None, headers=headers, **changes
         )
 
+    def patch(self, path: str, body: Any, *, if_match: int | None = None) -> Told:
+        return self._change("PATCH", path, body, if_match)
+
+    def put(self, path: str) -> Told:
+        return self.call("PUT", path)
+
+    def delete(self, path: str, *, if_match: int | None = None) -> Told:
+        return self._change("DELETE", path, None, if_match)
+
+    def _change(self, method: str, path: str, body: Any, if_match: int | None) -> Told:
+        headers = {"Content-Type": "application/json"}
+        if if_match is not None:
+            headers["If-Match"] = f'"{if_match}"'
+        return self.call(method, path, body=json.dumps(body) if body is not None else None, headers=headers)
+
     def call(self, method: str, path: str, **changes: Any) -> Told:
         """The handler's answer; `changes` are laid over the event."""
         answer = handler.lambda_handler(self.event(method, path, **changes), None)

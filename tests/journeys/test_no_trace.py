@@ -92,7 +92,13 @@ def overhearing(stack: Stack) -> str:
 def use(customer: Customer) -> None:
     """Everything that could leave a trace: good, refused and damaged rows, many rows, failures, look-ups, odd requests."""
     rows = HEADER + PERSON + REFUSED + RAGGED + BROKEN
-    assert run(customer, rows)["counts"]["added"] == 1
+    first = run(customer, rows)
+    assert first["counts"]["added"] == 1
+    assert run(customer, rows.replace("second line", "another line"))["counts"]["updated"] == 1
+    for told in ("added.csv", "rejects.csv", "rows", "plan"):
+        customer.request("GET", f"/runs/{first['id']}/{told}")
+    undone = customer.post(f"/runs/{first['id']}/undo", {}, expect=202)
+    assert customer.wait_for_run(undone["id"])["status"] == "succeeded"
     many = "".join(f"{MARKS['name']},n{number}-{MARKS['email']},,\n" for number in range(MANY))
     assert run(customer, HEADER + many)["counts"]["added"] == MANY
     assert run(customer, PERSON + REFUSED)["status"] == "failed"

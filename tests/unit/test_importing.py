@@ -348,3 +348,19 @@ def test_aliases_name_contacts_that_exist(world: World) -> None:
     slots = [slot for shard in range(SHARDS) for slot in world.contacts.scan(world.account.account_id, shard)]
     [alias] = [slot for slot in slots if isinstance(slot, Alias)]
     assert alias.contact_id == world.stored()["ada@example.com"].id
+
+
+class TestRequired:
+    def test_a_required_field_must_be_mapped_and_filled(self, world: World) -> None:
+        spec = FieldSpec(key="contract", label="Contract", type="text", required=True)
+        world.control.create_field(world.account.account_id, spec)
+        unmapped = world.import_rows(people("Ada"), NAMES)
+        assert unmapped.status == "failed"
+        assert unmapped.problem is not None
+        assert "“contract” is required" in unmapped.problem.detail
+        mapping = [*NAMES, {"column": "contract", "field": "contract"}]
+        run = world.import_rows(
+            "email,name,contract\nada@example.com,Ada,A-1\nbob@example.com,Bob, \n", mapping
+        )
+        assert (run.counts.added, run.counts.rejected) == (1, 1)
+        assert "contract" in run.refusals[0].reason

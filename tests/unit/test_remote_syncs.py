@@ -193,7 +193,8 @@ def test_the_first_ssh_server_is_remembered_and_another_one_refused(api, world, 
     with sftp_server(tmp_path, password=CANARY, host_keys=[other]) as port:
         world.allow_hosts = f"127.0.0.1:{port}"
 
-        def moved(sync: Any) -> Any:
+        def moved(read: Any) -> Any:
+            sync = read.value
             return sync.model_copy(
                 update={"source": {**sync.source, "url": f"sftp://127.0.0.1:{port}/a.csv"}}
             )
@@ -209,7 +210,29 @@ def test_one_sync_cannot_open_the_secrets_of_another(api, server):
     theirs = api.post("/imports", request(web_source(server))).json["sync"]
     account = api.account.account_id
     sealed = api.world.control.sync(account, theirs["id"]).value.sealed
-    api.world.control.update_sync(account, mine["id"], lambda it: it.model_copy(update={"sealed": sealed}))
+    api.world.control.update_sync(account, mine["id"], lambda it: it.value.model_copy(update={"sealed": sealed}))
     run = executed(api, mine["latest_run"]["id"])
     assert (run["status"], run["problem"]["code"]) == ("failed", "internal")
     assert server.requests == []
+
+
+def test_secrets_outlive_other_changes_are_rotated_with_the_source_and_go_with_the_sync(api, server):
+    sync = api.post("/syncs", request(web_source(server))).json
+    account = api.account.account_id
+
+    def sealed() -> str:
+        return str(api.world.control.sync(account, sync["id"]).value.sealed)
+
+    first = sealed()
+    renamed = api.patch(f"/syncs/{sync['id']}", {"name": "Weekly"})
+    assert (renamed.status, renamed.json["source"], sealed()) == (200, sync["source"], first)
+    assert go(api, sync["id"])["status"] == "succeeded"
+    rotated = {"kind": "bearer", "token": f"{CANARY}-2"}
+    changed = api.patch(f"/syncs/{sync['id']}", {"source": web_source(server, auth=rotated)})
+    assert changed.status == 200
+    assert CANARY not in changed.text
+    assert sealed() not in {"", first}
+    go(api, sync["id"])
+    assert server.requests[-1].headers["authorization"] == f"Bearer {CANARY}-2"
+    assert api.call("DELETE", f"/syncs/{sync['id']}").status == 204
+    assert sealed() == ""

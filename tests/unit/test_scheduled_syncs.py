@@ -151,7 +151,7 @@ def test_days_that_passed_before_the_schedule_was_set_are_not_made_up_for(api, s
 
 def test_a_paused_or_unknown_sync_is_not_run(api, sync):
     account = api.account.account_id
-    api.world.control.update_sync(account, sync["id"], lambda it: it.model_copy(update={"state": "paused"}))
+    api.world.control.update_sync(account, sync["id"], lambda it: it.value.model_copy(update={"state": "paused"}))
     assert wake(api, sync, "2026-11-23T08:30") is None
     assert wake(api, {"id": "s0"}) is None
     assert api.get(f"/syncs/{sync['id']}").json["next_run_at"] is None
@@ -209,3 +209,41 @@ def test_a_change_of_the_clock_leaves_one_run_a_day(api, source, zone, begin):
             days.append(api.world.control.sync(api.account.account_id, sync["id"]).value.last_day)
     assert days == [days[0] + timedelta(days=index) for index in range(len(days))]
     assert len(days) in {6, 7}  # the first may be the one that was missed before
+
+
+def test_a_sync_is_saved_with_its_schedule_and_changed(api, source):
+    body = {"source": source, "mapping": MAPPING, "schedule": DAILY}
+    sync = api.post("/syncs", body).json
+    place = api.account.account_id, sync["id"]
+    assert sync["next_run_at"] == "2026-11-23T08:30:00.000Z"
+    assert place in api.world.scheduler.kept
+    changed = api.patch(f"/syncs/{sync['id']}", {"schedule": {**DAILY, "start": "2026-11-23T06:00:00"}})
+    assert changed.json["next_run_at"] == "2026-11-23T05:00:00.000Z"
+    assert api.world.scheduler.kept[place].cron == "cron(0 4,5 * * ? *)"
+    assert api.patch(f"/syncs/{sync['id']}", {"state": "paused"}).json["next_run_at"] is None
+    assert api.world.scheduler.kept == {}
+    assert wake(api, sync, "2026-11-23T05:00") is None
+    assert api.patch(f"/syncs/{sync['id']}", {"state": "active"}).json["next_run_at"]
+    assert place in api.world.scheduler.kept
+    assert wake(api, sync) is None  # what was due during the pause is not made up for
+    assert api.patch(f"/syncs/{sync['id']}", {"schedule": None}).json["schedule"] is None
+    assert api.world.scheduler.kept == {}
+
+
+def test_a_sync_with_a_schedule_cannot_become_one_of_an_upload_or_paste(api, sync):
+    answer = api.patch(f"/syncs/{sync['id']}", {"source": {"kind": "paste", "text": "email\n"}})
+    assert (answer.status, answer.pointers) == (422, {"/schedule"})
+
+
+def test_a_sync_whose_schedule_has_ended_can_still_be_renamed(api, source):
+    sync = ask(api, source, {**DAILY, "end": "2026-11-24"}).json["sync"]
+    execute(api, sync["latest_run"]["id"])
+    api.world.clock.advance(timedelta(days=30))
+    answer = api.patch(f"/syncs/{sync['id']}", {"name": "Old"})
+    assert (answer.status, answer.json["name"], answer.json["next_run_at"]) == (200, "Old", None)
+
+
+def test_a_deleted_sync_is_not_run_any_more(api, sync):
+    assert api.call("DELETE", f"/syncs/{sync['id']}").status == 204
+    assert api.world.scheduler.kept == {}
+    assert wake(api, sync, "2026-11-23T08:30") is None

@@ -151,16 +151,26 @@ class Control:
 
     # Syncs and their runs
 
-    def create_sync(self, account_id: str, sync: Sync, run: Run) -> None:
-        """Store a new sync together with its first run. Repeating the same call changes nothing."""
-        self._commit_once(
-            [
-                _put(RecordKey(account_id, f"sync#{sync.id}"), sync),
-                _put(RecordKey(account_id, f"run#{run.id}"), run),
-                Put(RecordKey(account_id, f"sync_run#{sync.id}#{run.id}"), {}, 0),
-            ],
-            RecordKey(account_id, f"run#{run.id}"),
-        )
+    def create_sync(self, account_id: str, sync: Sync, run: Run | None = None) -> None:
+        """Store a new sync, together with its first run if it has one. Repeating the same call changes nothing."""
+        key = RecordKey(account_id, f"sync#{sync.id}")
+        writes = [_put(key, sync)]
+        if run is not None:
+            key = RecordKey(account_id, f"run#{run.id}")
+            writes += [_put(key, run), Put(RecordKey(account_id, f"sync_run#{sync.id}#{run.id}"), {}, 0)]
+        self._commit_once(writes, key)
+
+    def update_sync(self, account_id: str, sync_id: str, change: Callable[[Read[Sync]], Sync]) -> Read[Sync]:
+        """Carry out `change` on the sync as it is stored now; `change` may be called several times."""
+        for _ in range(UPDATE_ATTEMPTS):
+            read = self.sync(account_id, sync_id)
+            changed = change(read)
+            if changed == read.value:
+                return read
+            with suppress(Stale):
+                self.records.commit([_put_sync(account_id, changed, read.version)])
+                return Read(changed, read.version + 1)
+        raise Busy("The sync is being changed from several sides.")
 
     def create_run(self, account_id: str, run: Run, *, day: date | None = None) -> None:
         """Add a run to a sync that has none under way; `day` is then the latest that its schedule has run.
@@ -193,7 +203,7 @@ class Control:
             try:
                 self.records.commit(
                     [
-                        _put(RecordKey(account_id, f"sync#{run.sync_id}"), started, expected=sync.version),
+                        _put_sync(account_id, started, sync.version),
                         _put(RecordKey(account_id, f"run#{run.id}"), run),
                         Put(RecordKey(account_id, f"sync_run#{run.sync_id}#{run.id}"), {}, 0),
                     ]
@@ -247,19 +257,6 @@ class Control:
                 continue
         raise Busy("The run's record is being changed from several sides.")
 
-    def update_sync(self, account_id: str, sync_id: str, change: Callable[[Sync], Sync]) -> Sync:
-        """Carry out `change` on the sync as it is stored now; `change` may be called several times."""
-        for _ in range(UPDATE_ATTEMPTS):
-            read = self.sync(account_id, sync_id)
-            changed = change(read.value)
-            if changed == read.value:
-                return changed
-            with suppress(Stale):
-                key = RecordKey(account_id, f"sync#{sync_id}")
-                self.records.commit([_put(key, changed, expected=read.version)])
-                return changed
-        raise Busy("The sync is being changed from several sides.")
-
     def close_run(
         self, account_id: str, run_id: str, change: Callable[[Run], Run], *, good: LastGood | None = None
     ) -> Run:
@@ -278,9 +275,7 @@ class Control:
                 free = sync.value.model_copy(
                     update={"active_run": None, **({"last_good": good} if good else {})}
                 )
-                writes.append(
-                    _put(RecordKey(account_id, f"sync#{sync.value.id}"), free, expected=sync.version)
-                )
+                writes.append(_put_sync(account_id, free, sync.version))
             if not writes:
                 return closed
             try:
@@ -299,6 +294,8 @@ class Control:
         for _ in range(UPDATE_ATTEMPTS):
             read = self.run(account_id, run_id)
             run = read.value
+            if run.status == "queued" and run.approved and run.plan_hash == plan_hash:
+                return run  # approved a moment ago, perhaps by this very call, whose answer was lost
             if run.status != "awaiting_approval":
                 raise Conflict(
                     "not_waiting", f"The run is {run.status}.", "Only a run that waits can be approved."
@@ -308,11 +305,16 @@ class Control:
                     "another_plan", "This is not the run's plan.", "Look at the plan and send its hash."
                 )
             sync = self.sync(account_id, run.sync_id)
-            if sync.value.active_run is not None or sync.value.latest_run != run_id:
+            if (
+                sync.value.active_run is not None
+                or sync.value.latest_run != run_id
+                or sync.value.settings_at > run.requested_at
+                or sync.value.deleted_at is not None
+            ):
                 raise Conflict(
                     "superseded",
-                    "The sync has run again since, so this plan is out of date.",
-                    "Look at the latest run and approve that one, if it waits.",
+                    "The sync has run again since, or has been changed, so this plan is out of date.",
+                    "Look at its latest run and approve that one, if it waits; otherwise run it again.",
                 )
             going = run.model_copy(
                 update={
@@ -330,7 +332,7 @@ class Control:
                 self.records.commit(
                     [
                         _put(RecordKey(account_id, f"run#{run_id}"), going, expected=read.version),
-                        _put(RecordKey(account_id, f"sync#{run.sync_id}"), held, expected=sync.version),
+                        _put_sync(account_id, held, sync.version),
                     ]
                 )
                 return going
@@ -347,6 +349,33 @@ class Control:
         """Say, before the first write, that contacts are about to change."""
         key = RecordKey(account_id, "contacts_marker")
         self._change_document(key, lambda _: {"marker": marker})
+
+    def begin_changes(self, run: Run) -> None:
+        """Say that a run is about to write, and note whether contacts are as when it read its source."""
+        mine = _marker_of(run)
+
+        def begin(document: dict[str, Any]) -> dict[str, Any]:
+            alone = document.get("marker", "") in (run.marker, mine)
+            return {"marker": mine if alone else f"{mine}:among others"}
+
+        self._change_document(RecordKey(run.account_id, "contacts_marker"), begin)
+
+    def end_changes(self, run: Run) -> str | None:
+        """Say that a run writes no more; returns the marker from now on, None if others have written meanwhile.
+
+        Others must not take what they read while the run was still writing for what is there now.
+        """
+        mine = _marker_of(run)
+        done, among_others = f"{mine}:done", f"{mine}:done among others"
+        alone = False
+
+        def end(document: dict[str, Any]) -> dict[str, Any]:
+            nonlocal alone
+            alone = document.get("marker") in (mine, done)
+            return {"marker": done if alone else among_others}
+
+        self._change_document(RecordKey(run.account_id, "contacts_marker"), end)
+        return done if alone else None
 
     def deleted_since(self, account_id: str, sync_id: str, since: str, *, but: str) -> int:
         """How many contacts runs of a sync have deleted since a time; the run `but` does not count."""
@@ -426,5 +455,15 @@ class Control:
                 raise
 
 
+def _marker_of(run: Run) -> str:
+    """What stands for the contact list while a run writes: what had waited for an approval is a second time."""
+    return f"{run.id}:approved" if run.approved else run.id
+
+
 def _put(key: RecordKey, model: BaseModel, *, expected: int = 0, expires_at: int | None = None) -> Put:
     return Put(key, model.model_dump(mode="json"), expected, expires_at)
+
+
+def _put_sync(account_id: str, sync: Sync, expected: int) -> Put:
+    key = RecordKey(account_id, f"sync#{sync.id}")
+    return _put(key, sync, expected=expected, expires_at=sync.forget_at)

@@ -20,6 +20,7 @@ from contactsync.api import idempotency, incoming
 from contactsync.api.answer import Answer, WrongMethod, bug_answer, error_answer
 from contactsync.api.route import Route
 from contactsync.api.routes import ROUTES
+from contactsync.control import new_id
 from contactsync.errors import ContactSyncError, NotFound, NotPermitted
 from contactsync.journeys.asking import World
 from contactsync.model.account import Caller
@@ -27,7 +28,7 @@ from contactsync.model.account import Caller
 BASE = "/v1"
 """API Gateway leaves the stage out of the path, but a domain of one's own puts it in."""
 
-_is_id = re.compile(r"[0-9A-Za-z]{1,64}").fullmatch
+_is_id = re.compile(r"[0-9A-Za-z_]{1,64}").fullmatch
 
 
 class Api:
@@ -88,10 +89,15 @@ class Api:
         place = re.sub(r"<(\w+)>", lambda name: ids[name[1]], f"{route.method} {route.path}")
         query = incoming.query_of(event, route.query)
         request = incoming.Request(place=place, caller=caller, ids=ids, query=query)
+        if route.method == "PATCH":
+            request = replace(request, body=incoming.body_of(event))
         if route.method != "POST":
-            return route.verb(self._world, request)
+            seed = new_id(self._world.clock.now())
+            return route.verb(self._world, replace(request, seed=seed, if_match=incoming.version_of(event)))
         key = incoming.idempotency_key_of(event)
         asked = replace(request, body=incoming.body_of(event), idempotency_key=key)
+        if not route.replayed:
+            return route.verb(self._world, asked)
         return idempotency.once(
             asked,
             self._world.control.records,

@@ -30,7 +30,8 @@ class Request:
     """One request.
 
     `place` names the route with its ids: "POST /syncs/0190…/runs". From `seed` come the ids of what the request
-    creates: the same again when it is sent again under its Idempotency-Key.
+    creates: the same again when it is sent again under its Idempotency-Key. `if_match` is the version that the thing
+    must have; None: whichever.
     """
 
     place: str
@@ -40,6 +41,7 @@ class Request:
     body: Mapping[str, Any] = field(default_factory=dict)
     idempotency_key: str | None = None
     seed: str = ""
+    if_match: int | None = None
 
 
 def caller_of(event: Mapping[str, Any]) -> Caller:
@@ -95,6 +97,19 @@ def idempotency_key_of(event: Mapping[str, Any]) -> str | None:
             "Send 1 to 255 printable ASCII characters, for instance a UUID.",
         )
     return key
+
+
+def version_of(event: Mapping[str, Any]) -> int | None:
+    """The version that If-Match names: `"7"`, as the API shows it. None without one, or for `*`."""
+    said = (header(event, "if-match") or "*").strip()
+    if said == "*":
+        return None
+    version = said.removeprefix("W/").strip('"')
+    if not (version.isascii() and version.isdecimal() and len(version) < 16):
+        raise BadRequest(
+            "bad_if_match", "If-Match names no version.", 'Send the version as you read it: "7".'
+        )
+    return int(version)
 
 
 def body_of(event: Mapping[str, Any]) -> dict[str, Any]:

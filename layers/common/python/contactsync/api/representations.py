@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import orjson
 
 from contactsync.journeys.asking import UploadPlace
+from contactsync.journeys.previewing import Preview
 from contactsync.journeys.remote import external_id
 from contactsync.journeys.rows import RowView
 from contactsync.journeys.telling import Page, RunView, SyncView
@@ -46,6 +47,29 @@ def upload(place: UploadPlace) -> dict[str, Any]:
         "headers": {},
         "fields": {},
         "expires_at": place.upload.expires_at,
+    }
+
+
+def preview(found: Preview) -> dict[str, Any]:
+    """How a file would be read."""
+    opened = found.opened
+    return {
+        "format": found.format.model_dump(mode="json"),
+        "confidence": found.confidence,
+        "sheets": list(opened.sheets),
+        "columns": [
+            {
+                "index": column.index,
+                "name": column.name,
+                "samples": column.samples,
+                "suggestion": column.suggestion
+                and {"field": column.suggestion.field, "confidence": column.suggestion.confidence},
+            }
+            for column in found.columns
+        ],
+        "rows": found.rows,
+        "row_estimate": opened.row_estimate,
+        "warnings": [warning.model_dump(mode="json", exclude_none=True) for warning in opened.warnings],
     }
 
 

@@ -21,13 +21,18 @@ POLL_S = 2
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method at one path. `permission` None: whoever holds a key may."""
+    """One method at one path. `permission` None: whoever holds a key may.
+
+    `replayed`: the answer to a POST is kept under its Idempotency-Key. One that changes nothing and shows people's
+    data is not kept; asked again, it is given again.
+    """
 
     method: str
     path: str
     permission: Permission | None
     verb: Verb
     query: frozenset[str] = frozenset()
+    replayed: bool = True
 
 
 def pager(world: World, request: Request) -> Pager:

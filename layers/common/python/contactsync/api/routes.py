@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contactsync.api import representations as show
-from contactsync.api import run_routes
+from contactsync.api import run_routes, sync_routes
 from contactsync.api.answer import Answer, json_answer
 from contactsync.api.incoming import Request
 from contactsync.api.paging import PARAMETERS as PAGED
-from contactsync.api.route import Route, accepted, pager
+from contactsync.api.route import Route, pager
 from contactsync.control import Read
-from contactsync.journeys import asking, telling
+from contactsync.journeys import asking, previewing, telling
 from contactsync.journeys.asking import World
 
 # Uploads, and imports in one call
@@ -27,30 +27,8 @@ def start_import(world: World, request: Request) -> Answer:
     return json_answer(202, {"sync": shown, "run": shown["latest_run"]}, {"Location": f"/v1/runs/{run.id}"})
 
 
-# Syncs
-
-
-def list_syncs(world: World, request: Request) -> Answer:
-    tokens = pager(world, request)
-    page = telling.syncs(world, request.caller, after=tokens.position(), limit=tokens.limit())
-    return json_answer(200, show.listing(page, show.sync, tokens.token))
-
-
-def read_sync(world: World, request: Request) -> Answer:
-    return json_answer(200, show.sync(telling.sync(world, request.caller, request.ids["sync_id"])))
-
-
-def start_run(world: World, request: Request) -> Answer:
-    run = asking.start_run(world, request.caller, request.ids["sync_id"], request.body, request.seed)
-    return accepted(world, run)
-
-
-def list_runs(world: World, request: Request) -> Answer:
-    tokens = pager(world, request)
-    page = telling.runs(
-        world, request.caller, request.ids["sync_id"], after=tokens.position(), limit=tokens.limit()
-    )
-    return json_answer(200, show.listing(page, show.run, tokens.token))
+def show_preview(world: World, request: Request) -> Answer:
+    return json_answer(200, show.preview(previewing.preview(world, request.caller, request.body)))
 
 
 # Contacts
@@ -87,13 +65,11 @@ def read_account(world: World, request: Request) -> Answer:
 
 
 ROUTES = (
+    *sync_routes.ROUTES,
     *run_routes.ROUTES,
     Route("POST", "/uploads", "syncs.manage", create_upload),
+    Route("POST", "/previews", "syncs.manage", show_preview, replayed=False),
     Route("POST", "/imports", "syncs.manage", start_import),
-    Route("GET", "/syncs", "syncs.manage", list_syncs, PAGED),
-    Route("GET", "/syncs/<sync_id>", "syncs.manage", read_sync),
-    Route("POST", "/syncs/<sync_id>/runs", "syncs.manage", start_run),
-    Route("GET", "/syncs/<sync_id>/runs", "syncs.manage", list_runs, PAGED),
     Route("GET", "/contacts", "contacts.view", list_contacts, PAGED | {"email"}),
     Route("GET", "/contacts/<contact_id>", "contacts.view", read_contact),
     Route("GET", "/fields", None, list_fields),

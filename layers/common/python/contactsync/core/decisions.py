@@ -8,7 +8,7 @@ It is stored one JSON array a line, so that a million rows need no more memory t
     ["update", id, row, hash, fields, contact, changes, claim, note]
                                                                 contact: as it will be; changes: {field: [from, to]}
     ["delete", contact]                                         contact: as it was
-    ["restore", contact, over]                                  contact: as it will be
+    ["restore", contact, over, claim]                           contact: as it will be
     ["unchanged", id, row]
     ["skip", id, row, code, reason]
     ["reject", id, row, code, reason]
@@ -124,6 +124,7 @@ class Restore:
 
     contact: Contact
     over: int
+    claim: Claim | None = None
 
     @property
     def key(self) -> str:
@@ -137,7 +138,7 @@ class Restore:
 
     def line(self) -> bytes:
         """As stored."""
-        return orjson.dumps(["restore", asdict(self.contact), self.over])
+        return orjson.dumps(["restore", asdict(self.contact), self.over, _told(self.claim)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +221,8 @@ def read_decision(line: bytes) -> Decision:
             return Update(Row(id_, row, hash_, fields), read_contact(contact), changes, _claim(claim), note)
         case ["delete", contact]:
             return Delete(read_contact(contact))
-        case ["restore", contact, over]:
-            return Restore(read_contact(contact), over)
+        case ["restore", contact, over, claim]:
+            return Restore(read_contact(contact), over, _claim(claim))
         case ["unchanged", id_, row]:
             return Unchanged(Row(id_, row, "", {}))
         case ["skip", id_, row, code, reason]:

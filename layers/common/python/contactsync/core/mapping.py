@@ -112,8 +112,9 @@ def compile_mapping(
         order = (date_orders or {}).get(-1 if rule.column is None else rule.column, date_order)
         return converter(rule.type, country=country, date_order=order, choices=rule.choices)
 
-    def is_required(field_type: str) -> bool:
-        return empty_cells == "reject" and field_type in NEVER_EMPTY
+    def is_required(feeding: Sequence[Rule]) -> bool:
+        typed = empty_cells == "reject" and feeding[0].type in NEVER_EMPTY
+        return typed or any(rule.required for rule in feeding)
 
     clear = empty_cells == "clear"
     constants: dict[str, Any] = {}
@@ -134,11 +135,11 @@ def compile_mapping(
                 for rule in feeding
             )
             is_list = any(rule.list_ for rule in feeding)
-            composed.append(Composed(field, first.type, is_list, items, clear, is_required(first.type)))
+            composed.append(Composed(field, first.type, is_list, items, clear, is_required(feeding)))
         elif first.column is None:
             constants[field] = literals[first]
         else:
-            singles.append(_Single(first.column, field, convert_for(first), clear, is_required(first.type)))
+            singles.append(_Single(first.column, field, convert_for(first), clear, is_required(feeding)))
     return Mapper(
         constants=constants,
         singles=singles,
@@ -219,8 +220,8 @@ class Mapper:
         addresses = [one for one in composed if _is_plain_address(one)]
         self._width = width
         self._constants = constants
-        self._texts = tuple((one.column, one.field, one.clear) for one in singles if one.convert is text)
-        self._typed = tuple(one for one in singles if one.convert is not text)
+        self._texts = tuple((one.column, one.field, one.clear) for one in singles if _is_free_text(one))
+        self._typed = tuple(one for one in singles if not _is_free_text(one))
         self._addresses = tuple(
             (
                 one.field,
@@ -289,23 +290,24 @@ class Mapper:
         for column, field, convert, clear, required in self._typed:
             cell = cells[column]
             try:
-                value = convert(cell) if cell else None
+                value = convert(cell) if cell.strip(EDGES) else None
             except BadValue as bad:
                 problems.append((column, field, bad.code, bad.message))
                 continue
             if value is not None:
                 fields[field] = value
-            elif clear:
-                fields[field] = None
             elif required:
                 problems.append(_empty(column, field))
+            elif clear:
+                fields[field] = None
         for one in self._composed:
             before = len(problems)
             value = compose(one, cells, problems)
-            if value is not None or one.clear:
+            if value is None and one.required:
+                if len(problems) == before:
+                    problems.append(_empty(one.items[0].column, one.field))
+            elif value is not None or one.clear:
                 fields[one.field] = value
-            elif one.required and len(problems) == before:
-                problems.append(_empty(one.items[0].column, one.field))
 
     def _identity_key(self, fields: dict[str, Any]) -> str | None:
         """What identifies the row's contact; None if nothing does."""
@@ -356,8 +358,15 @@ class Mapper:
         return problems
 
 
+def _is_free_text(single: _Single) -> bool:
+    """Text that may be empty: it is taken as it is, without a look."""
+    return single.convert is text and not single.required
+
+
 def _is_plain_address(composed: Composed) -> bool:
     """One address, all of whose parts come from columns: plain text, so as quick as any."""
+    if composed.required:
+        return False
     return not composed.is_list and all(item.part and item.column is not None for item in composed.items)
 
 
@@ -366,7 +375,7 @@ def _is_blank(cells: Sequence[str]) -> bool:
 
 
 def _empty(column: int | None, field: str) -> RowProblem:
-    message = f"“{field}” is empty, and this import refuses that for a field of its type: fill it in."
+    message = f"“{field}” is empty, and must not be: fill it in."
     return column, field, "empty_cell", message
 
 

@@ -174,14 +174,15 @@ def _claim(row: Row, fields: Fields, target: str, found: Found, rules: Rules) ->
     slot = rules.email_slot(fields)
     if slot is None or slot == target:
         return None
-    if found.email_holder == target:
-        return None
-    if found.email_holder is not None:
+    if slot != rules.email_slot(row.fields):
+        return Claim(slot, 0)  # the row empties the first address, so the second moves up: nobody has looked it up
+    if found.email_holder is not None and found.email_holder != target:
         return email_taken(row, found.email_holder)
     if isinstance(
         found.email_slot, Contact
     ):  # it was first seen under this address, and its id still is the slot
         return email_taken(row, found.email_slot.id)
+    # Its own claim, if there is one, is renewed: whoever made it may be about to give it back
     return Claim(slot, found.email_slot.version if found.email_slot else 0)
 
 
@@ -232,14 +233,18 @@ def signed(contact: Contact, row: Row, rules: Rules) -> Contact:
 
 
 def same_effect(one: Decision, other: Decision) -> bool:
-    """Whether two decisions write the same, whichever run signs it."""
-    if isinstance(one, Update) and isinstance(other, Update):
-        return (one.changes, one.claim, one.contact.version, one.contact.fields) == (
-            other.changes,
-            other.claim,
-            other.contact.version,
-            other.contact.fields,
-        )
+    """Whether two decisions write the same contact, whichever run signs it and whatever it claims before."""
+    match one, other:
+        case Update(), Update():
+            return (one.changes, one.contact.version, one.contact.fields) == (
+                other.changes,
+                other.contact.version,
+                other.contact.fields,
+            )
+        case Add(), Add():
+            return (one.row, one.over) == (other.row, other.over)
+        case Restore(), Restore():
+            return (one.contact, one.over) == (other.contact, other.over)
     return one == other
 
 
@@ -250,10 +255,10 @@ def is_applied(decision: Writing, slot: Slot | None, rules: Rules) -> bool:
     """
     if isinstance(decision, Delete):
         return isinstance(slot, Tombstone) and slot.deleted_by == rules.author
-    if not isinstance(slot, Contact):
-        return False
     if isinstance(decision, Restore) or not decision.row.hash:
-        return rules.run_id in slot.runs
+        return isinstance(slot, Contact) and rules.run_id in slot.runs
+    if not isinstance(slot, Contact | Tombstone):  # a tombstone: somebody has deleted it since
+        return False
     return slot.sources.get(rules.sync_id) == Source(rules.run_id, decision.row.line, decision.row.hash)
 
 
@@ -305,6 +310,15 @@ def undo(done: Decision, slot: Slot | None, rules: Rules) -> Iterator[Decision]:
                 yield Restore(back, slot.version if slot else 0)
         case Restore(contact, _):
             yield _undo_add(Row(contact.id, 0, "", {}), slot, version=contact.version)
+
+
+def outdated_identity(row: Row, line: int) -> Skip:
+    """Another row of the file names the same contact by the identity that it has now: one row a contact."""
+    return Skip(
+        row,
+        "superseded",
+        f"Row {line} of the same file has the identity that the same contact has now, and that row counts.",
+    )
 
 
 def _undo_add(row: Row, slot: Slot | None, *, version: int) -> Delete | Skip:

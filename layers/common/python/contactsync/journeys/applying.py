@@ -27,7 +27,7 @@ from contactsync.errors import Cancelled
 from contactsync.journeys.reading import Lookup
 from contactsync.journeys.runfiles import RunFiles, batches
 from contactsync.journeys.units import counts_of, kind_of
-from contactsync.model.contact import Alias, Fields, Slot, Tombstone
+from contactsync.model.contact import Alias, Contact, Fields, Slot, Tombstone
 from contactsync.model.run import Counts, Run
 from contactsync.ports import Clock, ContactStore, Insert, Remove, Replace, Write
 
@@ -50,7 +50,8 @@ class Applying:
     Counts come from what is stored: a row counts as added or updated when its write was confirmed, or when the
     contact says that this run wrote it. What could not be written as planned, because somebody else was there
     first, is decided anew for that row, and the new decision is saved before it is carried out; if the plan was
-    approved as it was, the row is left alone instead.
+    approved as it was, the row is left alone instead. What was decided anew stays decided: a worker that takes
+    over goes on from there.
     """
 
     run: Run
@@ -119,6 +120,7 @@ class _Unit:
         self.unit = unit
         self.kinds: Counter[str] = Counter()
         self.stage = applying.run.stage
+        self.undoing = applying.run.undoes is not None
         stored = self.files.deviations(unit, self.stage)
         self.deviations = {decision.key: decision for decision in map(read_decision, stored)}
 
@@ -132,20 +134,18 @@ class _Unit:
                 return
             waiting = self._write(self._decide_anew(waiting))
         for decision in waiting:
-            self._settled(
-                Skip(_row(decision), "contended", "The contact kept changing while the run was at it.")
-            )
+            self._left(decision, "contended", "The contact kept changing while the run was at it.")
+        self._drop(_claims(waiting))
 
     def take_stock(self, lines: list[bytes]) -> None:
         """See which of these plan lines are applied."""
         decisions = self._to_write(lines)
         slots = self.contacts.slots(self.rules.account_id, [decision.target for decision in decisions])
         for decision in decisions:
-            actual = self.deviations.get(decision.key, decision)
-            if isinstance(actual, Writing) and is_applied(actual, slots.get(actual.target), self.rules):
-                self._settled(actual)
+            if is_applied(decision, slots.get(decision.target), self.rules):
+                self._settled(decision)
             else:
-                self._settled(Skip(_row(decision), "not_applied", "The run stopped before this row."))
+                self._left(decision, "not_applied", "The run stopped before this row.")
 
     def counts(self) -> Counts:
         """Rows by what became of them."""
@@ -156,7 +156,7 @@ class _Unit:
         self.files.save_upserted(self.unit, self.stage, self._deviation_lines(), self.counts())
 
     def _to_write(self, lines: list[bytes]) -> list[Writing]:
-        """Those decisions that write; the others are settled as they stand."""
+        """Those decisions that write, as they were made last; the others are settled as they stand."""
         writing: list[Writing] = []
         for line in lines:
             kind = kind_of(line)
@@ -165,14 +165,18 @@ class _Unit:
             if kind in ("unchanged", "skip", "reject"):
                 self.kinds[kind] += 1
                 continue
-            decision = read_decision(line)
-            assert isinstance(decision, Writing)
-            writing.append(decision)
+            planned = read_decision(line)
+            assert isinstance(planned, Writing)
+            decision = self.deviations.get(planned.key, planned)
+            if isinstance(decision, Writing):
+                writing.append(decision)
+            elif not isinstance(planned, Delete) or self.undoing:
+                self._settled(decision)
         return writing
 
     def _write(self, decisions: list[Writing]) -> list[Writing]:
         """Write; returns those that were not carried out, or whose answer was lost."""
-        refused = self._claim([decision for decision in decisions if self._claim_of(decision)])
+        refused = self._claim(decisions)
         by_target: dict[str, Writing] = {}
         for decision in decisions:
             if decision.key in refused:
@@ -195,41 +199,39 @@ class _Unit:
 
     def _claim(self, decisions: Sequence[Writing]) -> dict[str, Writing]:
         """Take email addresses for their contacts; returns the decisions whose address somebody else has taken."""
-        by_slot: dict[str, Writing] = {}
+        by_slot: dict[str, tuple[Writing, Claim]] = {}
         refused: dict[str, Writing] = {}
         for decision in decisions:
-            claim = self._claim_of(decision)
-            if claim is None or claim.slot in by_slot:
+            claim = _claim_of(decision)
+            if claim is None:
+                continue
+            if claim.slot in by_slot:
                 refused[decision.key] = decision
             else:
-                by_slot[claim.slot] = decision
+                by_slot[claim.slot] = decision, claim
+        claimed_at = int(self.now.timestamp())
         writes = [
-            _filling(Alias(slot, claim.over + 1, decision.target, int(self.now.timestamp())), claim.over)
-            for slot, decision in by_slot.items()
-            if (claim := self._claim_of(decision))
+            _filling(Alias(claim.slot, claim.over + 1, decision.target, claimed_at), claim.over)
+            for decision, claim in by_slot.values()
         ]
         lost = [
             write.slot_id for write, done in self.contacts.write(self.rules.account_id, writes) if not done
         ]
-        for slot_id, slot in self.contacts.slots(self.rules.account_id, lost).items():
-            decision = by_slot[slot_id]
-            if not (isinstance(slot, Alias) and slot.contact_id == decision.target):
+        slots = self.contacts.slots(self.rules.account_id, lost)
+        for slot_id in lost:
+            decision, claim = by_slot[slot_id]
+            slot = slots.get(slot_id)
+            # A claim of the same contact's under another version is somebody else's, who may give it back
+            own = isinstance(slot, Alias) and (slot.contact_id, slot.version) == (
+                decision.target,
+                claim.over + 1,
+            )
+            if not own:
                 refused[decision.key] = decision
         return refused
 
-    def _claim_of(self, decision: Writing) -> Claim | None:
-        """The address that has to be the contact's before it is written. An undo claims what it gives back."""
-        if isinstance(decision, Delete):
-            return None
-        if isinstance(decision, Add) or (isinstance(decision, Update) and decision.row.hash):
-            return decision.claim
-        if isinstance(decision, Update) and "emails" not in decision.changes:
-            return None
-        slot = self.rules.email_slot(decision.contact.fields)
-        return Claim(slot, 0) if slot and slot != decision.contact.id else None
-
     def _release(self, decisions: Sequence[Writing]) -> None:
-        """Give addresses back that contacts have no longer. What is missed here is found out of date later."""
+        """Give addresses back that contacts have no longer."""
         given_up: dict[str, str] = {}
         for decision in decisions:
             before: Fields = {}
@@ -240,10 +242,24 @@ class _Unit:
             slot = self.rules.email_slot(before)
             if slot and slot != decision.target and not self._still_has(decision, slot):
                 given_up[slot] = decision.target
-        slots = self.contacts.slots(self.rules.account_id, list(given_up))
-        aliases = [slot for slot in slots.values() if isinstance(slot, Alias)]
+        self._drop(given_up)
+
+    def _drop(self, given_up: dict[str, str]) -> None:
+        """Empty these slots where they still name these contacts, and the contacts do not have the address.
+
+        Without it an address stays out of reach for CLAIM_S. Whoever gives a contact an address renews its claim,
+        so an alias that was read before the contact is not removed from under it.
+        """
+        if not given_up:
+            return
+        slots = self.contacts.slots(self.rules.account_id, list(given_up)).values()
+        aliases = [slot for slot in slots if isinstance(slot, Alias) and slot.contact_id == given_up[slot.id]]
+        holders = self.contacts.get(self.rules.account_id, [*{alias.contact_id for alias in aliases}])
         stale = [
-            Remove(alias.id, alias.version) for alias in aliases if alias.contact_id == given_up[alias.id]
+            Remove(alias.id, alias.version)
+            for alias in aliases
+            if (holder := holders.get(alias.contact_id)) is None
+            or self.rules.email_slot(holder.fields) != alias.id
         ]
         for _ in self.contacts.write(self.rules.account_id, stale):
             pass
@@ -257,8 +273,8 @@ class _Unit:
                 return _filling(new_contact(decision, self.rules), decision.over)
             case Update(row, contact):
                 return Replace(signed(contact, row, self.rules))
-            case Restore():
-                return _filling(decision.contact, decision.over)
+            case Restore(contact, over):
+                return _filling(signed(contact, _row(decision), self.rules), over)
             case Delete():
                 return Replace(_tombstone(decision, self.rules, self.now))
 
@@ -269,11 +285,13 @@ class _Unit:
             decision.row for decision in decisions if isinstance(decision, Add | Update) and decision.row.hash
         ]
         found = self.lookup.find_anew(rows)
-        writing: list[Writing] = []
-        deviated = False
+        applied: list[Writing] = []
+        settled: list[Decision] = []
+        fitting: list[Writing] = []
         for decision in decisions:
             slot = slots.get(decision.target)
             if is_applied(decision, slot, self.rules):
+                applied.append(decision)
                 self._settled(decision)
                 continue
             anew: Decision = decision
@@ -281,23 +299,51 @@ class _Unit:
                 anew = decide(decision.row, found.get(decision.row.id, NOTHING), self.rules)
             elif not fits(decision, slot):
                 anew = Skip(_row(decision), "changed_since", STALE)
-            if not same_effect(anew, decision):
-                if self.rules.exact and isinstance(anew, Writing):
-                    anew = Skip(_row(decision), "changed_since", STALE)
-                self.deviations[anew.key] = anew
-                deviated = True
             if isinstance(anew, Writing):
-                writing.append(anew)
+                fitting.append(anew)
             else:
-                self._settled(anew)
+                settled.append(anew)
+        settled += self.lookup.with_claims(fitting)
+        self._release(applied)
+        return self._decided(settled, {decision.key: decision for decision in decisions})
+
+    def _decided(self, anew: list[Decision], before: dict[str, Writing]) -> list[Writing]:
+        """Keep what was decided otherwise than before; returns what is to be written."""
+        writing: list[Writing] = []
+        dropped: list[Writing] = []
+        deviated = False
+        for decision in anew:
+            earlier = before[decision.key]
+            if same_effect(decision, earlier):
+                assert isinstance(decision, Writing)
+                writing.append(decision)
+                continue
+            deviated = True
+            if isinstance(decision, Writing) and not self.rules.exact:
+                self.deviations[decision.key] = decision
+                writing.append(decision)
+            elif isinstance(decision, Writing):
+                dropped.append(earlier)
+                self._left(earlier, "changed_since", STALE)
+            else:
+                dropped.append(earlier)
+                self._left_as(decision, earlier)
         if deviated:
             self.files.save_deviations(self.unit, self.stage, self._deviation_lines())
+        self._drop(_claims(dropped))
         return writing
 
     def _settled(self, decision: Decision) -> None:
         self.kinds[KINDS[type(decision)]] += 1
-        if isinstance(decision, Skip | Reject):
-            self.deviations[decision.key] = decision
+
+    def _left(self, decision: Writing, code: str, reason: str) -> None:
+        self._left_as(Skip(_row(decision), code, reason), decision)
+
+    def _left_as(self, decision: Decision, planned: Writing) -> None:
+        """Settle a decision that is not carried out. Where a file lacks a contact, that is no row to be counted."""
+        self.deviations[decision.key] = decision
+        if not isinstance(planned, Delete) or self.undoing:
+            self._settled(decision)
 
     def _deviation_lines(self) -> list[bytes]:
         return [decision.line() for decision in self.deviations.values()]
@@ -309,11 +355,21 @@ def fits(decision: Writing, slot: Slot | None) -> bool:
         case Delete(contact):
             return slot == contact
         case Update():
-            return slot is not None and slot.version == decision.contact.version - 1
+            return isinstance(slot, Contact) and slot.version == decision.contact.version - 1
         case Restore(_, over):
-            return (slot.version if slot else 0) == over
+            return not isinstance(slot, Contact) and (slot.version if slot else 0) == over
         case Add():
             return (slot.version if slot else 0) == decision.over
+
+
+def _claim_of(decision: Writing) -> Claim | None:
+    """The address that has to be the contact's before it is written."""
+    return None if isinstance(decision, Delete) else decision.claim
+
+
+def _claims(decisions: Sequence[Writing]) -> dict[str, str]:
+    """Which contacts would have had which addresses' slots."""
+    return {claim.slot: decision.target for decision in decisions if (claim := _claim_of(decision))}
 
 
 def _filling(slot: Slot, over: int) -> Write:

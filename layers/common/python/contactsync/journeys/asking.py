@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from contactsync.control import Control
+from contactsync.control import Control, Read
 from contactsync.core import checking
 from contactsync.core.fitting import misfits
 from contactsync.errors import Busy, Conflict, InvalidRequest, NotFound, Problem, Stale
@@ -83,6 +83,30 @@ def start_import(world: World, caller: Caller, body: Mapping[str, Any], seed: st
 
     Raises InvalidRequest with every problem of the request at once: its shape, and what does not fit the account.
     """
+    request = checked(world, caller, body)
+    sync, run = _saved(world, request, caller, seed)
+    keep_paste(world, caller, request, run.id)
+    world.control.create_sync(caller.account_id, sync, run)
+    arrange(world, caller, sync)
+    announce(world, run)
+    return sync, run
+
+
+def arrange(world: World, caller: Caller, sync: Sync) -> None:
+    """Have the scheduler know what the sync says now. A sync that never had a schedule costs no call."""
+    if sync.schedule is not None:
+        scheduling.arrange(sync, caller.account_id, world.scheduler, world.clock.now())
+
+
+def checked(
+    world: World,
+    caller: Caller,
+    body: Mapping[str, Any],
+    *,
+    source_is_new: bool = True,
+    schedule_is_new: bool = True,
+) -> SyncRequest:
+    """What a sync shall be. Raises InvalidRequest with all that is wrong with it."""
     account = world.control.account(caller.account_id)
     request, problems = checking.check(SyncRequest, body)
     problems += misfits(
@@ -91,32 +115,33 @@ def start_import(world: World, caller: Caller, body: Mapping[str, Any], seed: st
         country=account.country,
         segments=_segments_named(world, account.id, body),
     )
-    problems += _upload_problems(
-        world, account.id, checking.value_at(body, "source", "upload_id"), "/source/upload_id"
-    )
+    if source_is_new:
+        upload_id = checking.value_at(body, "source", "upload_id")
+        problems += upload_problems(world, account.id, upload_id, "/source/upload_id")
     if request is not None and len(request.model_dump_json(exclude={"source"}).encode()) > MAX_SYNC_BYTES:
         problems.append(
             Problem("", f"The sync is larger than {MAX_SYNC_BYTES:,} bytes: shorten names and literals.")
         )
     if request is not None:
         problems += unsuitable(request.source)
-        problems += scheduling.unsuitable(request.schedule, request.source.kind, world.clock.now())
+        since = world.clock.now() if schedule_is_new else None
+        problems += scheduling.unsuitable(request.schedule, request.source.kind, since)
     if request is None or problems:
         raise InvalidRequest(_one_a_place(problems))
-    sync, run = _saved(request, caller, seed, world)
+    return request
+
+
+def keep_paste(world: World, caller: Caller, request: SyncRequest, place: str) -> None:
+    """Put pasted text where `Sync.pasted` will name it: it is people's data, so never in the control table."""
     if isinstance(request.source, PasteSource):
-        world.runs.put(RunFiles(world.runs, account.id, run.id).paste, request.source.text.encode())
-    world.control.create_sync(account.id, sync, run)
-    if sync.schedule is not None:
-        scheduling.arrange(sync, account.id, world.scheduler, world.clock.now())
-    announce(world, run)
-    return sync, run
+        files = RunFiles(world.runs, caller.account_id, place)
+        world.runs.put(files.paste, request.source.text.encode())
 
 
 def start_run(world: World, caller: Caller, sync_id: str, body: Mapping[str, Any], seed: str) -> Run:
     """Run a sync again. Raises Conflict while a run of it is under way, or if the plan asked for is not its latest."""
     request = checking.parse(RunRequest, body)
-    sync = world.control.sync(caller.account_id, sync_id).value
+    sync = active_sync(world, caller, sync_id).value
     run = Run(
         id=derived_id(seed, "run"),
         account_id=caller.account_id,
@@ -179,7 +204,7 @@ def _carrying_out(world: World, sync: Sync, run: Run, request: RunRequest) -> Ru
         raise Conflict("another_plan", "This is not the run's plan.", "Look at the plan and send its hash.")
     if planned.verdict is not None and planned.verdict.kind == "blocked":
         raise Conflict("plan_blocked", planned.verdict.title, planned.verdict.detail)
-    if sync.updated_at > planned.requested_at:
+    if sync.settings_at > planned.requested_at:
         raise Conflict(
             "superseded",
             "The sync has been changed since this plan was made.",
@@ -242,12 +267,35 @@ def derived_id(seed: str, kind: str) -> str:
     return kind[0] + seed[:12] + hashlib.sha256(f"{seed}\0{kind}".encode()).hexdigest()[:12]
 
 
-def _saved(request: SyncRequest, caller: Caller, seed: str, world: World) -> tuple[Sync, Run]:
+def active_sync(world: World, caller: Caller, sync_id: str) -> Read[Sync]:
+    """A sync that has not been deleted. Raises NotFound."""
+    read = world.control.sync(caller.account_id, sync_id)
+    if read.value.deleted_at is not None:
+        raise NotFound
+    return read
+
+
+def _saved(world: World, request: SyncRequest, caller: Caller, seed: str) -> tuple[Sync, Run]:
+    run_id = derived_id(seed, "run")
+    sync = new_sync(world, request, caller, seed, place=run_id)
+    run = Run(
+        id=run_id,
+        account_id=caller.account_id,
+        sync_id=sync.id,
+        trigger="api",
+        requested_at=sync.created_at,
+        requested_by=sync.created_by,
+    )
+    return sync.model_copy(update={"active_run": run_id, "latest_run": run_id}), run
+
+
+def new_sync(world: World, request: SyncRequest, caller: Caller, seed: str, *, place: str) -> Sync:
+    """A sync as it is first stored; `place` is where its pasted text lies, if it has any."""
     now = world.clock.now()
-    by, at = f"member:{caller.member_id}", timestamp(now)
-    sync_id, run_id = derived_id(seed, "sync"), derived_id(seed, "run")
+    at = timestamp(now)
+    sync_id = derived_id(seed, "sync")
     source, sealed = stored(request.source, caller.account_id, sync_id, world.vault)
-    sync = Sync(
+    return Sync(
         id=sync_id,
         name=request.name,
         source=source,
@@ -258,29 +306,19 @@ def _saved(request: SyncRequest, caller: Caller, seed: str, world: World) -> tup
         identity=request.identity,
         options=request.options,
         notify=request.notify,
-        pasted=run_id if isinstance(request.source, PasteSource) else None,
-        active_run=run_id,
-        latest_run=run_id,
+        pasted=place if isinstance(request.source, PasteSource) else None,
         created_at=at,
-        created_by=by,
+        created_by=f"member:{caller.member_id}",
         updated_at=at,
+        settings_at=at,
     )
-    run = Run(
-        id=run_id,
-        account_id=caller.account_id,
-        sync_id=sync.id,
-        trigger="api",
-        requested_at=at,
-        requested_by=by,
-    )
-    return sync, run
 
 
 def _prepare_source(world: World, sync: Sync, run: Run) -> None:
     """See that the run will find its bytes: an upload that has arrived, or a copy of what was pasted."""
     if sync.source["kind"] == "upload":
         upload_id = run.upload_id or sync.source["upload_id"]
-        problems = _upload_problems(world, run.account_id, upload_id, "/upload_id")
+        problems = upload_problems(world, run.account_id, upload_id, "/upload_id")
         if problems:
             raise InvalidRequest(problems)
         return
@@ -308,7 +346,7 @@ def _segments_named(world: World, account_id: str, body: Mapping[str, Any]) -> M
     return world.control.segments(account_id) if asked else {}
 
 
-def _upload_problems(world: World, account_id: str, upload_id: Any, pointer: str) -> list[Problem]:
+def upload_problems(world: World, account_id: str, upload_id: Any, pointer: str) -> list[Problem]:
     """Why an upload cannot be imported; nothing if it can, or if the request names none."""
     if not isinstance(upload_id, str) or len(upload_id) > MAX_ID_LENGTH:
         return []

@@ -45,6 +45,9 @@ def finish(
     """Close the run and tell people. Runs after success and after any failure of the steps before it."""
     run = control.run(message.account_id, message.run_id).value
     sync = control.sync(run.account_id, run.sync_id).value
+    if run.approved and message.error is None and run.step in (None, "fetch", "parse"):
+        # The step that held the run is tried once more, after the approval: the run is another execution's now
+        return Notified(account_id=run.account_id, run_id=run.id, status=run.status, bug=False)
     if not run.has_ended and run.status != "awaiting_approval":
         files = files_of(run, runs)
         work = Applying(run, rules_of(run, control), files, contacts, control, clock)
@@ -81,7 +84,8 @@ def _close(work: Applying, error: Failure | None) -> Run:
         told = {"step": "notify", "counts": counts, "refusals": refusals, "finished_at": finished_at}
         return run.model_copy(update={**told, **ending})
 
-    good = _last_good(work, counts) if status == "succeeded" else None
+    marker = work.control.end_changes(work.run) if work.run.step == "upsert" else work.run.marker
+    good = _last_good(work, counts, marker) if status == "succeeded" else None
     return work.control.close_run(work.run.account_id, work.run.id, close, good=good)
 
 
@@ -100,17 +104,25 @@ def _outcome(run: Run, error: Failure | None) -> tuple[Status, RunProblem | None
     return ("succeeded", None) if run.approved else ("awaiting_approval", problem)
 
 
-def _last_good(work: Applying, counts: Counts) -> LastGood | None:
-    """What lets the next run see that nothing has changed; None where somebody else changed contacts meanwhile."""
+def _last_good(work: Applying, counts: Counts, marker: str | None) -> LastGood | None:
+    """What lets the next run see that nothing has changed; None where the same file might do more next time.
+
+    It might where somebody else changed contacts meanwhile, where a deletion lacked proof, and where this run may
+    have freed the address for want of which a row was refused.
+    """
     run, control = work.run, work.control
     if run.dry_run or run.undoes or run.planned_already or run.digest is None:
         return None
-    marker = control.marker(run.account_id)
-    wrote = counts.added + counts.updated + counts.deleted > 0
-    if marker != (run.id if wrote else run.marker):
+    if marker is None or marker != control.marker(run.account_id):
         return None
-    settings = settings_hash(control.sync(run.account_id, run.sync_id).value)
-    return LastGood(digest=run.digest, settings=settings, marker=marker)
+    sync = control.sync(run.account_id, run.sync_id).value
+    if sync.options.delete_missing and not run.proof:
+        return None
+    if counts.updated + counts.deleted and counts.rejected:
+        mapped = work.files.mapped_counts(len(work.files.manifest().chunks))
+        if counts.rejected > mapped.rejected:
+            return None
+    return LastGood(digest=run.digest, settings=settings_hash(sync), marker=marker)
 
 
 def _problem(error: Failure) -> RunProblem:
@@ -137,15 +149,16 @@ def _counts(work: Applying, manifest: Manifest, *, whole: bool) -> Counts:
             total += summary.counts
             continue
         begun = work.begun(unit)
-        total += work.settle(unit) if begun else summary.counts.model_copy(update=NOTHING_WRITTEN)
+        untouched = summary.counts.model_copy(update=NOTHING_WRITTEN)
         if run.stage == "held":  # the rest was carried out before
-            rest = work.files.upserted_counts(unit, "rest") or summary.counts.model_copy(
-                update=NOTHING_WRITTEN
-            )
-            total += rest if begun else Counts(added=rest.added, updated=rest.updated)
+            total += work.files.upserted_counts(unit, "rest") or untouched
+            total += work.settle(unit) if begun else Counts()
+        else:
+            total += work.settle(unit) if begun else untouched
     rows = manifest.rows
-    if run.undoes:
-        rows = run.planned.rows if run.planned else 0
+    if run.undoes:  # of what it was to delete, each contact that stays has a reason, and counts as a row
+        planned = run.planned or Counts()
+        rows = planned.rows + planned.deleted - total.deleted
     return total.model_copy(update={"rows": rows, "skipped": total.skipped + rows - total.settled})
 
 
@@ -227,19 +240,24 @@ def _wanted(run: Run, sync: Sync) -> bool:
             return trouble
 
 
-def _give_back(run: Run, number: int, control: Control) -> None:
+def _give_back(told: Run, number: int, control: Control) -> None:
     """The mail to address `number` certainly did not leave: whoever comes next may send it."""
-    control.update_run(run.account_id, run.id, lambda run: run.model_copy(update={"mails_claimed": number}))
+
+    def give_back(run: Run) -> Run:
+        mine = (run.mails_claimed, run.status) == (number + 1, told.status)
+        return run.model_copy(update={"mails_claimed": number}) if mine else run
+
+    control.update_run(told.account_id, told.id, give_back)
 
 
-def _claim(run: Run, number: int, control: Control) -> bool:
-    """Whether this worker, and no other, is to send the mail to address `number`."""
+def _claim(told: Run, number: int, control: Control) -> bool:
+    """Whether this worker, and no other, is to send the mail to address `number`, and its news is still true."""
     claimed = False
 
     def claim(run: Run) -> Run:
         nonlocal claimed
-        claimed = run.mails_claimed == number
+        claimed = (run.mails_claimed, run.status) == (number, told.status)
         return run.model_copy(update={"mails_claimed": number + 1}) if claimed else run
 
-    control.update_run(run.account_id, run.id, claim)
+    control.update_run(told.account_id, told.id, claim)
     return claimed

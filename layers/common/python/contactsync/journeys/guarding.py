@@ -40,7 +40,7 @@ def judge_plan(
     verdict = Verdict(kind="go")
     if run.planned_already:
         verdict = run.verdict or verdict
-        if _is_stale(run, files, contacts):
+        if plan_hash != _shown(run, control) or _is_stale(run, files, contacts):
             verdict = STALE
     elif run.undoes is None:
         since = (now - WEEK).isoformat(timespec="milliseconds")
@@ -61,12 +61,18 @@ def judge_plan(
     control.update_run(run.account_id, run.id, lambda run: run.model_copy(update=kept))
     going = _going(run, verdict, counts)
     if going == "go":
-        control.set_marker(run.account_id, run.id)
+        control.begin_changes(run)
         if counts.deleted and (verdict.kind != "hold_deletes" or run.approved):
             at = now.isoformat(timespec="milliseconds")
             forget = (now - WEEK).isoformat(timespec="milliseconds")
             control.note_deletions(run, at, counts.deleted, forget_before=forget)
     return going
+
+
+def _shown(run: Run, control: Control) -> str | None:
+    """The hash of the plan that somebody has looked at."""
+    shown = control.run(run.account_id, run.plan_of).value if run.plan_of else run
+    return shown.plan_hash
 
 
 def _going(run: Run, verdict: Verdict, counts: Counts) -> Literal["go", "nothing", "hold", "stop"]:

@@ -89,7 +89,7 @@ def fetch(
         source = _source(sync, run, control=control, uploads=uploads, runs=runs, paste=files.paste)
     digest, ending, host_key = _copy(source, runs, files.source)
     if host_key and sync.host_key is None:
-        control.update_sync(run.account_id, sync.id, lambda sync: pinned(sync, host_key))
+        control.update_sync(run.account_id, sync.id, lambda read: pinned(read.value, host_key))
     good = LastGood(digest=digest, settings=settings_hash(sync), marker=control.marker(run.account_id))
     unchanged = good == sync.last_good and not run.dry_run
     known = {

@@ -83,6 +83,12 @@ def open_file(file: File, stated: Format, mapping: Mapping = (), *, most_bytes: 
         stated = Format(has_header=True)  # it is written as we write, not as the customer's files are
     kind = _kind(sample, stated)
     if kind == "xlsx":
+        if most_bytes is not None and file.size > most_bytes:
+            raise UnreadableFile(
+                "too_large_to_preview",
+                f"The workbook is larger than {most_bytes >> 20} MiB, and has to be read whole to be shown.",
+                "Import it without a preview, or save the sheet as CSV: of that a beginning is enough.",
+            )
         opened = _open_workbook(file, stated, mapping)
     elif kind == "vcard":
         opened = _open_cards(file, mapping, packed=packed, most_bytes=most_bytes)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
-from contactsync.core.decisions import Row
-from contactsync.core.planning import Found, Rules
+from contactsync.core.decisions import Claim, Decision, Restore, Row, Skip, Update, Writing
+from contactsync.core.planning import Found, Rules, email_taken
 from contactsync.journeys.runfiles import batches
 from contactsync.model.contact import Alias, Contact, Slot
 from contactsync.ports import ContactStore
@@ -72,6 +73,47 @@ class Lookup:
     def find_anew(self, rows: Sequence[Row]) -> dict[str, Found]:
         """The same, everything read now."""
         return self.find(rows, self._slots({row.id for row in rows}))
+
+    def with_claims(self, decisions: Sequence[Writing]) -> list[Decision]:
+        """The same decisions, with the claims of those that give a contact an address which no row names.
+
+        Those are an undo's, and updates that empty the first address so that the second moves up. Where the
+        address, or the slot of a contact that is to come back, is another contact's, the decision turns into a
+        refusal.
+        """
+        asked = [decision for decision in decisions if self._gives_unnamed(decision)]
+        if not asked:
+            return list(decisions)
+        known = self._slots({slot for each in asked for slot in self._needed(each)})
+        named = {slot.contact_id for slot in known.values() if isinstance(slot, Alias)}
+        known.update(self._slots(named - known.keys()))
+        claims = {each.key: self._claimed(each, known) for each in asked}
+        return [claims.get(decision.key, decision) for decision in decisions]
+
+    def _gives_unnamed(self, decision: Writing) -> bool:
+        if isinstance(decision, Update):
+            of_row = self.rules.email_slot(decision.row.fields) if decision.row.hash else None
+            return "emails" in decision.changes and self.rules.email_slot(decision.contact.fields) != of_row
+        return isinstance(decision, Restore)
+
+    def _needed(self, decision: Writing) -> list[str]:
+        assert isinstance(decision, Update | Restore)
+        return [slot for slot in (decision.target, self.rules.email_slot(decision.contact.fields)) if slot]
+
+    def _claimed(self, decision: Writing, known: dict[str, Slot]) -> Decision:
+        assert isinstance(decision, Update | Restore)
+        claim = None
+        for slot_id in self._needed(decision):
+            slot = known.get(slot_id)
+            contact, claimed_by = self._owner(slot, known, lambda c: self.rules.email_slot(c.fields))
+            holder = contact.id if contact else claimed_by
+            if holder is not None and holder != decision.target:
+                row = decision.row if isinstance(decision, Update) else Row(decision.target, 0, "", {})
+                taken = email_taken(row, holder)
+                return taken if row.hash else Skip(row, taken.code, taken.reason)
+            if slot_id != decision.target and contact is None:
+                claim = Claim(slot_id, slot.version if slot else 0)
+        return replace(decision, claim=claim)
 
     def _owner(
         self, slot: Slot | None, known: dict[str, Slot], slot_now: Callable[[Contact], str | None]

@@ -27,8 +27,11 @@ MARGIN = timedelta(days=2)
 """Wake-ups begin and end that much around a schedule's own range, which is in local days."""
 
 
-def unsuitable(schedule: Schedule | None, kind: str, now: datetime) -> Sequence[Problem]:
-    """What is wrong with a schedule for a source of this kind, with pointers into the request."""
+def unsuitable(schedule: Schedule | None, kind: str, now: datetime | None) -> Sequence[Problem]:
+    """What is wrong with a schedule for a source of this kind, with pointers into the request.
+
+    A new one has to have a run after `now`; None for one that was taken before, and may have come to its end.
+    """
     if schedule is None:
         return []
     if kind not in REMOTE:
@@ -41,7 +44,7 @@ def unsuitable(schedule: Schedule | None, kind: str, now: datetime) -> Sequence[
     found = [
         replace(problem, pointer=f"/schedule{problem.pointer}") for problem in recurrence.problems(asked)
     ]
-    if not found and recurrence.next_run(asked, now) is None:
+    if not found and now is not None and recurrence.next_run(asked, now) is None:
         found.append(
             Problem("/schedule", "All runs of this schedule would lie in the past: choose a later end.")
         )

@@ -10,7 +10,7 @@ from contactsync.control import Read
 from contactsync.core.identity import contact_id, email_key
 from contactsync.errors import NotFound
 from contactsync.journeys import scheduling
-from contactsync.journeys.asking import World, remind, timestamp
+from contactsync.journeys.asking import World, active_sync, remind, timestamp
 from contactsync.model.account import Caller
 from contactsync.model.contact import Contact
 from contactsync.model.run import Run
@@ -79,14 +79,15 @@ def runs(world: World, caller: Caller, sync_id: str, *, after: str | None, limit
 
 def sync(world: World, caller: Caller, sync_id: str) -> SyncView:
     """One sync."""
-    return _sync_view(world, caller, world.control.sync(caller.account_id, sync_id))
+    return _sync_view(world, caller, active_sync(world, caller, sync_id))
 
 
 def syncs(world: World, caller: Caller, *, after: str | None, limit: int) -> Page[SyncView]:
-    """All syncs, newest first."""
+    """All syncs that have not been deleted, newest first. A page may hold fewer than `limit`."""
     found, following = world.control.syncs(caller.account_id, after=after, limit=limit)
-    views = [_sync_view(world, caller, each) for each in found]
-    return Page(views, [each.value.id for each in found], following)
+    kept = [each for each in found if each.value.deleted_at is None]
+    views = [_sync_view(world, caller, each) for each in kept]
+    return Page(views, [each.value.id for each in kept], following)
 
 
 def view(world: World, run: Run) -> RunView:

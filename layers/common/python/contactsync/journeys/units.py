@@ -28,6 +28,7 @@ from contactsync.core.planning import (
     Rules,
     decide,
     may_delete,
+    outdated_identity,
     same_email,
     undo,
     with_code,
@@ -145,7 +146,7 @@ class Planning:
             else:
                 slots = slots_of_shard(shard, ids, self.contacts, self.rules.account_id)
             for batch in batches(ids, ROWS_AT_ONCE):
-                yield from self._decide([rows[id_] for id_ in batch], slots, lookup, claimed)
+                yield from self._decide([rows[id_] for id_ in batch], slots, lookup, claimed, rows)
             if self.rules.deletes:
                 yield from self._missing(slots, mentioned, shards)
         for row in again:
@@ -189,7 +190,12 @@ class Planning:
                     yield Delete(elsewhere[identity]).line()
 
     def _decide(
-        self, lines: Sequence[bytes], slots: dict[str, Slot], lookup: Lookup, claimed: dict[str, Row]
+        self,
+        lines: Sequence[bytes],
+        slots: dict[str, Slot],
+        lookup: Lookup,
+        claimed: dict[str, Row],
+        rows: dict[str, bytes],
     ) -> Iterator[bytes]:
         """Plan lines of some rows of one shard."""
         if self.rules.identity == "email":  # a row whose slot is empty needs no look and no thought
@@ -207,7 +213,29 @@ class Planning:
             if self.rules.generate and here.slot is not None:
                 yield self._recoded(row, lookup, claimed).line()
                 continue
-            yield _unclaimed(decide(row, here, self.rules), claimed).line()
+            if here.contact and (other := self._row_of(here.contact, row, rows)):
+                yield outdated_identity(row, other.line).line()
+                continue
+            decision = decide(row, here, self.rules)
+            if isinstance(decision, Update):
+                [decision] = lookup.with_claims([decision])
+            yield _unclaimed(decision, claimed).line()
+
+    def _row_of(self, contact: Contact, row: Row, rows: dict[str, bytes]) -> Row | None:
+        """The row that names a contact by the identity it has now, where this one names it by an earlier one.
+
+        Two rows that write one contact would undo each other's work with every run.
+        """
+        identity = self.rules.identity_slot(contact)
+        if identity is None or identity == row.id:
+            return None
+        if (line := rows.get(identity)) is not None:
+            return read_row(line)
+        shard = shard_of(identity)
+        for line in self._mapped(range(shard, shard + 1)):
+            if line[ID].decode() == identity and not line.endswith(MENTION):
+                return read_row(line)
+        return None
 
     def _recoded(self, row: Row, lookup: Lookup, claimed: dict[str, Row]) -> Decision:
         """A row whose generated code is taken, under the first one that is free."""
@@ -222,17 +250,24 @@ class Planning:
         """What takes back what became of each row of one unit: as planned, unless upsert says otherwise."""
         otherwise = chain(undone.deviations(unit), undone.deviations(unit, "held"))
         deviations = {decision.key: decision for decision in map(read_decision, otherwise)}
+        lookup = Lookup(self.contacts, self.rules, self.now)
         for lines in batches(undone.plan(unit), ROWS_AT_ONCE):
             planned = map(read_decision, lines)
             done = [
                 decision
                 for one in planned
-                if isinstance(decision := deviations.get(one.key, one), Writing)
+                # Rows that did nothing may share the identity of one that did
+                if isinstance(one, Writing)
+                and isinstance(decision := deviations.get(one.key, one), Writing)
                 and (deleted or not isinstance(decision, Delete))
             ]
             slots = self.contacts.slots(self.rules.account_id, [decision.target for decision in done])
-            for decision in done:
-                yield from undo(decision, slots.get(decision.target), self.rules)
+            back = [each for one in done for each in undo(one, slots.get(one.target), self.rules)]
+            checked = {
+                each.key: each
+                for each in lookup.with_claims([each for each in back if isinstance(each, Writing)])
+            }
+            yield from (checked.get(each.key, each) for each in back)
 
 
 def _superseded(earlier: Row, later: Row) -> Skip:

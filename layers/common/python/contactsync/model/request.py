@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from contactsync.model.field import FieldType
+from contactsync.model.sync import Format, PasteSource, UploadSource
 
 
 class _Asked(BaseModel):
@@ -15,6 +18,12 @@ class UploadRequest(_Asked):
     """The body of `POST /v1/uploads`."""
 
     filename: str = Field(min_length=1, max_length=255)
+
+
+class SyncState(_Asked):
+    """What `PATCH /v1/syncs/{id}` may change besides what was asked for when the sync was made."""
+
+    state: Literal["active", "paused"]
 
 
 class PlanReference(_Asked):
@@ -32,6 +41,13 @@ class ApproveRequest(_Asked):
 
 class NothingAsked(_Asked):
     """The body of a request that says all by its place."""
+
+
+class PreviewRequest(_Asked):
+    """The body of `POST /v1/previews`."""
+
+    source: Annotated[UploadSource | PasteSource, Field(discriminator="kind")]
+    format: Format = Format()
 
 
 class RunRequest(_Asked):

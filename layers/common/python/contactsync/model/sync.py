@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contactsync.model.source import FtpSource, HttpSource, S3Source
+from contactsync.model.source import FtpSource, HttpSource, S3Source, with_stand_ins
 
 
 class _Asked(BaseModel):
@@ -214,6 +214,20 @@ class Sync(BaseModel):
     created_at: str
     created_by: str
     updated_at: str
+    settings_at: str = Field(default="", description="When what decides over a run was last changed.")
+    deleted_at: str | None = Field(default=None, description="From then on it is history.")
+    forget_at: int | None = Field(
+        default=None, description="Epoch seconds after which a deleted sync is gone."
+    )
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """What was asked for, as `SyncRequest` has it; in the place of pasted text and of secrets stands a dash."""
+        source = with_stand_ins(self.source)
+        if self.source["kind"] == "paste":
+            source["text"] = "-"
+        names = SyncRequest.model_fields.keys() - {"source"}
+        return {"source": source, **self.model_dump(mode="json", include=set(names))}
 
 
 class Upload(BaseModel):

@@ -230,9 +230,8 @@ def _dialect(lines: list[str], requested: Requested, names: set[str]) -> tuple[D
     tried: list[tuple[float, Dialect]] = []
     text = "".join(lines[: 2 * SAMPLE_ROWS])
     for delimiter in [stated] if stated else _DELIMITERS:
-        twice = text.count(delimiter * 2)
-        if not stated and (delimiter == quote or (twice and 2 * twice == text.count(delimiter))):
-            continue  # always doubled, it is half of a longer one
+        if not stated and (delimiter == quote or _is_half(delimiter, text)):
+            continue
         dialect = _variant(lines, Dialect(delimiter, quote, skip_rows=skip))
         table = _table(lines, dialect, SAMPLE_ROWS)
         if not requested.skip_rows and (above := _preamble(table, lines, names)):
@@ -248,6 +247,12 @@ def _dialect(lines: list[str], requested: Requested, names: set[str]) -> tuple[D
         unused = next((mark for mark in _DELIMITERS if mark not in text), ",")
         return Dialect(unused, quote, skip_rows=skip), round(1 - best, 2)
     return dialect, round(min(0.99, 1 - second / best / 2), 2)
+
+
+def _is_half(delimiter: str, text: str) -> bool:
+    """Whether the delimiter is half of a longer candidate: it stands there, and always doubled."""
+    twice = text.count(delimiter * 2)
+    return delimiter * 2 in _DELIMITERS and twice > 0 and 2 * twice == text.count(delimiter)
 
 
 def _score(table: _Table, names: set[str]) -> float:
