@@ -30,6 +30,9 @@ test: .venv/.ready ## run all tests (ARGS="-k phone" narrows them)
 test-thorough: .venv/.ready ## the laws with twenty times the examples, and no two runs the same ones
 	env -u CI HYPOTHESIS_PROFILE=thorough .venv/bin/pytest tests/property $(ARGS)
 
+faults: .venv/.ready ## fail every call of every import step in every way (the tests above take one in seven)
+	FAULTS=all .venv/bin/pytest tests/faults $(ARGS)
+
 check: .venv/.ready .venv-sam/.ready ## lint, types, import rules, template, state machine
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from contactsync.core.decisions import Add, Decision, Row, Skip, Unchanged, Update, read_decision
 from contactsync.core.overlay import is_empty, overlay
-from contactsync.core.planning import Found, Rules, is_applied, new_contact
+from contactsync.core.planning import Found, Rules, is_applied, new_contact, signed
 from contactsync.core.planning import decide as decide_found
 from contactsync.model.contact import Audit, Contact, Source
 
@@ -132,7 +132,7 @@ def test_an_update_keeps_what_it_does_not_say(stored: dict[str, Any], row: dict[
     others = Source("r0", 1, "h0")
     decision = decide(a_row(row), a_contact(stored, {"other": others}), RULES)
     if isinstance(decision, Update):
-        contact = decision.contact
+        contact = signed(decision.contact, decision.row, RULES)
         assert (contact.version, contact.segments, contact.sources["other"]) == (4, ("vip",), others)
         assert (contact.audit.created_by, contact.audit.updated_by) == ("member:m1", "run:r2")
         assert is_applied(decision, contact, RULES)

@@ -6,9 +6,9 @@ It is stored one JSON array a line, so that a million rows need no more memory t
     ["add", id, row, hash, fields]                              the usual one; over and claim where there are any
     ["add", id, row, hash, fields, over, claim]
     ["update", id, row, hash, fields, contact, changes, claim, note]
-                                                                contact: as it will be; changes: {field: [from, to]}
+                                                                contact: as it will be, unsigned; changes: {field: [from, to]}
     ["delete", contact]                                         contact: as it was
-    ["restore", contact, over, claim]                           contact: as it will be
+    ["restore", contact, over, claim]                           contact: as it will be, unsigned
     ["unchanged", id, row]
     ["skip", id, row, code, reason]
     ["reject", id, row, code, reason]

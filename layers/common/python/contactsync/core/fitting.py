@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from contactsync.core.checking import value_at
 from contactsync.core.fieldtypes import BadValue, converter, is_country
 from contactsync.core.rules import Rule, resolve_mapping
 from contactsync.errors import InvalidRequest, Problem
-from contactsync.model.field import FieldSpec
-from contactsync.model.sync import SyncRequest
+from contactsync.model.field import KEY, FieldSpec
+from contactsync.model.sync import NewField, SyncRequest
 
 MAX_COLUMNS = 1000
 MAX_SEGMENTS = 20
@@ -42,6 +44,9 @@ def misfits(
         else:
             problems.append(Problem("/format/country", "This is no country: write its ISO code, like NL."))
     entries = _readable(value_at(body, "mapping"))
+    brought, found_wrong = new_fields(body, fields)
+    problems += found_wrong
+    fields = {**fields, **brought}
     identity = value_at(body, "identity", "field") if "identity" in body else DEFAULT_IDENTITY
     if value_at(body, "identity", "generate") is True:
         problems += _ungeneratable(body, identity, fields)
@@ -70,6 +75,41 @@ def misfits(
         found = _bad_literals(rules, country, value_at(body, "format", "date_order"))
         problems += [_placed(problem, list(entries)) for problem in found]
     return problems
+
+
+def new_fields(
+    body: Mapping[str, Any], fields: Mapping[str, FieldSpec]
+) -> tuple[dict[str, FieldSpec], list[Problem]]:
+    """The fields that a mapping brings with it and that are not there yet, and what is wrong with them."""
+    brought: dict[str, FieldSpec] = {}
+    problems: list[Problem] = []
+    mapping = value_at(body, "mapping")
+    for index, entry in enumerate(mapping[:MAX_COLUMNS] if isinstance(mapping, list) else ()):
+        key, create = value_at(entry, "field"), value_at(entry, "create")
+        if not isinstance(key, str) or not isinstance(create, Mapping):
+            continue
+        try:
+            spec = NewField.model_validate(create).spec(key)
+        except ValidationError:
+            if not KEY.fullmatch(key):
+                message = (
+                    "Begin a new field's key with a letter, then lower-case letters, digits and underscores."
+                )
+                problems.append(Problem(f"/mapping/{index}/field", message))
+            brought.setdefault(key, FieldSpec.model_construct(key=key, label=key, type="text"))
+            continue
+        there = fields.get(key) or brought.get(key)
+        if there is None:
+            brought[key] = spec
+        elif (there.type, there.list) != (spec.type, spec.list):
+            message = (
+                f"There is a field “{key}” of another kind already: take another key, or leave create out."
+            )
+            problems.append(Problem(f"/mapping/{index}/create", message, "field_exists"))
+        if spec.type == "choice" and not spec.choices:
+            message = "A choice needs at least one value to choose."
+            problems.append(Problem(f"/mapping/{index}/create/choices", message))
+    return brought, problems
 
 
 def _ungeneratable(body: Mapping[str, Any], field: Any, fields: Mapping[str, FieldSpec]) -> Iterator[Problem]:

@@ -166,7 +166,7 @@ def _decide_existing(row: Row, stored: Contact, found: Found, rules: Rules) -> U
     if isinstance(claim, Reject):
         return claim
     contact = replace(stored, version=stored.version + 1, fields=fields, segments=segments)
-    return Update(row, signed(contact, row, rules), changes, claim)
+    return Update(row, contact, changes, claim)
 
 
 def _claim(row: Row, fields: Fields, target: str, found: Found, rules: Rules) -> Claim | Reject | None:
@@ -175,7 +175,7 @@ def _claim(row: Row, fields: Fields, target: str, found: Found, rules: Rules) ->
     if slot is None or slot == target:
         return None
     if slot != rules.email_slot(row.fields):
-        return Claim(slot, 0)  # the row empties the first address, so the second moves up: nobody has looked it up
+        return Claim(slot, 0)  # the row empties the first address, the second moves up: not looked up yet
     if found.email_holder is not None and found.email_holder != target:
         return email_taken(row, found.email_holder)
     if isinstance(
@@ -220,7 +220,7 @@ def new_contact(add: Add, rules: Rules) -> Contact:
 
 
 def signed(contact: Contact, row: Row, rules: Rules) -> Contact:
-    """The contact as this run writes it: a plan may have been made by another run, a dry one."""
+    """The contact as this run writes it. A plan's are not signed yet: a dry run's is carried out by another run."""
     sources = contact.sources
     if row.hash:
         sources = {**sources, rules.sync_id: Source(rules.run_id, row.line, row.hash)}
@@ -286,7 +286,7 @@ def may_delete(contact: Contact, rules: Rules) -> bool:
     return rules.deletes == "all"
 
 
-def undo(done: Decision, slot: Slot | None, rules: Rules) -> Iterator[Decision]:
+def undo(done: Decision, slot: Slot | None) -> Iterator[Decision]:
     """What takes one carried-out decision of an earlier run back; nothing for one that changed nothing.
 
     What somebody has changed since stays as it is, and is said to.
@@ -295,19 +295,14 @@ def undo(done: Decision, slot: Slot | None, rules: Rules) -> Iterator[Decision]:
         case Add(row, over):
             yield _undo_add(row, slot, version=over + 1)
         case Update(row, contact, changes):
-            yield _undo_update(row, contact, changes, slot, rules)
+            yield _undo_update(row, contact, changes, slot)
         case Delete(contact):
             row = Row(contact.id, 0, "", {})
             if isinstance(slot, Contact):
                 yield Skip(row, "edited_since", "The contact is here again already.")
             else:
-                back = replace(
-                    contact,
-                    version=(slot.version if slot else 0) + 1,
-                    audit=replace(contact.audit, updated_at=rules.at, updated_by=rules.author),
-                    runs=_with_run(contact.runs, rules),
-                )
-                yield Restore(back, slot.version if slot else 0)
+                over = slot.version if slot else 0
+                yield Restore(replace(contact, version=over + 1), over)
         case Restore(contact, _):
             yield _undo_add(Row(contact.id, 0, "", {}), slot, version=contact.version)
 
@@ -329,9 +324,7 @@ def _undo_add(row: Row, slot: Slot | None, *, version: int) -> Delete | Skip:
     return Delete(slot)
 
 
-def _undo_update(
-    row: Row, after: Contact, changes: Changes, slot: Slot | None, rules: Rules
-) -> Update | Skip:
+def _undo_update(row: Row, after: Contact, changes: Changes, slot: Slot | None) -> Update | Skip:
     if not isinstance(slot, Contact):
         return Skip(row, "gone_since", "The contact has been deleted since.")
     of_fields = {key: change for key, change in changes.items() if key != "segments"}
@@ -347,7 +340,7 @@ def _undo_update(
     contact = replace(slot, version=slot.version + 1, fields=fields, segments=segments)
     note = f"Changed since, and stays: {', '.join(sorted(kept))}." if kept else ""
     row = Row(after.id, row.line, "", {})
-    return Update(row, signed(contact, row, rules), taken_back, note=note)
+    return Update(row, contact, taken_back, note=note)
 
 
 def _is_as_applied(row: Row, slot: Contact | Tombstone, rules: Rules) -> bool:

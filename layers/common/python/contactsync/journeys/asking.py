@@ -84,6 +84,7 @@ def start_import(world: World, caller: Caller, body: Mapping[str, Any], seed: st
     Raises InvalidRequest with every problem of the request at once: its shape, and what does not fit the account.
     """
     request = checked(world, caller, body)
+    add_fields(world, caller, request)
     sync, run = _saved(world, request, caller, seed)
     keep_paste(world, caller, request, run.id)
     world.control.create_sync(caller.account_id, sync, run)
@@ -129,6 +130,15 @@ def checked(
     if request is None or problems:
         raise InvalidRequest(_one_a_place(problems))
     return request
+
+
+def add_fields(world: World, caller: Caller, request: SyncRequest) -> None:
+    """Make the fields that the mapping brings with it. Those that are there already are left as they are."""
+    fields = world.control.fields(caller.account_id)
+    for entry in request.mapping:
+        if entry.create is not None and entry.field not in fields:
+            with suppress(Conflict):  # the same request, or another one, was here just now
+                world.control.create_field(caller.account_id, entry.create.spec(entry.field))
 
 
 def keep_paste(world: World, caller: Caller, request: SyncRequest, place: str) -> None:

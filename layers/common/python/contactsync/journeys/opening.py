@@ -185,6 +185,12 @@ def _open_workbook(file: File, stated: Format, mapping: Mapping) -> Opened:
         found = [row for row in islice(rows, SAMPLE_ROWS + 1) if not isinstance(row, Damaged)]
         more = next(rows, None) is not None
         sheet = table_of(found, has_header=stated.has_header, names=_names(mapping))
+        if not sheet.width:
+            raise UnreadableFile(
+                "empty_sheet",
+                f"The sheet is empty. The workbook has {len(book.sheets)}.",
+                "Name the one that holds the contacts in format.sheet.",
+            )
         noticed = book.warnings(sheet.header or [])
         sheets = book.sheets
     return Opened(

@@ -13,6 +13,7 @@ from contactsync.journeys import scheduling
 from contactsync.journeys.asking import (
     World,
     active_sync,
+    add_fields,
     arrange,
     checked,
     derived_id,
@@ -35,6 +36,7 @@ MERGED = ("format", "options", "notify")
 def create_sync(world: World, caller: Caller, body: Mapping[str, Any], seed: str) -> Sync:
     """Save a sync without running it."""
     request = checked(world, caller, body)
+    add_fields(world, caller, request)
     place = derived_id(seed, "pasted")
     keep_paste(world, caller, request, place)
     sync = new_sync(world, request, caller, seed, place=place)
@@ -81,6 +83,7 @@ def change_sync(
     changed |= {"state": state.state, "updated_at": at}
     if "schedule" in asked or state.state != before.value.state:
         changed |= scheduling.kept(request.schedule, world.clock.now())
+    add_fields(world, caller, request)
     if "source" in asked:
         keep_paste(world, caller, request, place)
         source, sealed = stored(request.source, caller.account_id, sync_id, world.vault)

@@ -262,7 +262,7 @@ class Planning:
                 and (deleted or not isinstance(decision, Delete))
             ]
             slots = self.contacts.slots(self.rules.account_id, [decision.target for decision in done])
-            back = [each for one in done for each in undo(one, slots.get(one.target), self.rules)]
+            back = [each for one in done for each in undo(one, slots.get(one.target))]
             checked = {
                 each.key: each
                 for each in lookup.with_claims([each for each in back if isinstance(each, Writing)])

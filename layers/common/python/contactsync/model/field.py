@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,6 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 FieldType = Literal[
     "text", "email", "phone", "url", "date", "integer", "decimal", "boolean", "choice", "address"
 ]
+
+
+KEY = re.compile(r"[a-z][a-z0-9_]{0,62}")
+"""What may be a field's key."""
 
 
 class FieldSpec(BaseModel):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contactsync.model.field import FieldSpec, FieldType
 from contactsync.model.source import FtpSource, HttpSource, S3Source, with_stand_ins
 
 
@@ -56,11 +57,33 @@ class Format(_Asked):
     )
 
 
+class NewField(_Asked):
+    """A field of the account's own that a mapping brings with it: it is made if there is none of this key."""
+
+    label: str = Field(default="", max_length=200, description="Shown to people; the key if left out.")
+    type: FieldType = "text"
+    list: bool = False
+    choices: tuple[str, ...] = Field(default=(), max_length=500)
+    required: bool = False
+
+    def spec(self, key: str) -> FieldSpec:
+        """The field under its key. Raises ValidationError for a key that cannot be one."""
+        return FieldSpec(
+            key=key,
+            label=self.label or key,
+            type=self.type,
+            list=self.list,
+            choices=self.choices,
+            required=self.required,
+        )
+
+
 class ColumnMapping(_Asked):
     """A column, by header name or by position from 0, into a field."""
 
     column: str | Annotated[int, Field(ge=0, lt=1000)]
     field: str = Field(min_length=1, max_length=63)
+    create: NewField | None = None
 
 
 class LiteralMapping(_Asked):
@@ -68,6 +91,7 @@ class LiteralMapping(_Asked):
 
     literal: str | int | bool
     field: str = Field(min_length=1, max_length=63)
+    create: NewField | None = None
 
 
 class FieldIdentity(_Asked):
