@@ -197,6 +197,19 @@ class TestCards:
         assert (run.status, run.counts.added) == ("succeeded", 1)
         assert "given_name" not in world.fields()["ada@example.com"]
 
+    @pytest.mark.parametrize(
+        ("data", "stated"),
+        [
+            (CARDS.replace("Ada L", "Zoë L").encode("utf-16"), {"kind": "vcard"}),
+            (CARDS.replace("Ada L", "Zoë L").encode("utf-16"), {}),
+            (CARDS.replace("Ada L", "Zoë L").encode("mac-roman"), {"kind": "vcard", "encoding": "macintosh"}),
+        ],
+    )
+    def test_in_other_encodings(self, world, data, stated):
+        run = world.import_rows(data, MAPPING, format=stated)
+        assert run.counts.added == 1, run.problem
+        assert names(world) == {"ada@example.com": "Zoë Lovelace"}
+
     def test_a_card_that_is_not_closed_costs_itself_only(self, world):
         run = world.import_rows("BEGIN:VCARD\nFN:Cut\n" + CARDS, [], format={"kind": "vcard"})
         assert (run.counts.added, run.counts.rejected) == (1, 2)

@@ -132,7 +132,7 @@ def _record_cards(opened: Opened, file: File, files: RunFiles, recorder: records
     if opened.cards is None:
         raise TypeError("an address book has the columns of its cards")
     with unpacked(file) as stream:
-        _write(files, recorder.lines(table(cards_of(stream), opened.cards)))
+        _write(files, recorder.lines(table(cards_of(stream, opened.encoding), opened.cards)))
 
 
 def _write(files: RunFiles, lines: Iterable[bytes]) -> None:

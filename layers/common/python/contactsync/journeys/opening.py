@@ -7,6 +7,7 @@ Only a beginning is read, and only a beginning is unpacked, save where a format 
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,8 +16,9 @@ from itertools import islice
 from typing import BinaryIO, Literal
 
 from contactsync.core.compression import decompressed
-from contactsync.core.parsing import Damaged, Detected, Dialect, detect, kind_of
+from contactsync.core.parsing import Damaged, Detected, Dialect, detect, kind_of, to_utf8
 from contactsync.core.parsing.damage import Finding, damage_in
+from contactsync.core.parsing.encoding import CODECS, encoding_named
 from contactsync.core.parsing.tables import Table, table_of
 from contactsync.core.reporting import REPORT_COLUMNS, is_report, restore, restored
 from contactsync.core.spreadsheet import Workbook
@@ -32,6 +34,7 @@ SAMPLE_ROWS = 100
 Kind = Literal["csv", "xlsx", "vcard"]
 Mapping = Sequence[ColumnMapping | LiteralMapping]
 
+_MARKS = {codecs.BOM_UTF16_LE: "utf-16le", codecs.BOM_UTF16_BE: "utf-16be"}
 _REPORT = re.compile(rb'(?:^|[,;\t])"?line"?[,;\t]"?reason"?\s*$')
 """How the first line of a report ends, also where a spreadsheet has saved it anew."""
 
@@ -60,6 +63,7 @@ class Opened:
     sheets: tuple[str, ...] = ()
     first_row: int = 1
     cards: Columns | None = None
+    encoding: str | None = None
     own_mapping: list[dict[str, str]] | None = None
     report: bool = False
 
@@ -81,7 +85,8 @@ def open_file(file: File, stated: Format, mapping: Mapping = (), *, most_bytes: 
     packed = _is_packed(file)
     if _REPORT.search(sample.partition(b"\n")[0]) and not set(REPORT_COLUMNS) & set(_names(mapping)):
         stated = Format(has_header=True)  # it is written as we write, not as the customer's files are
-    kind = _kind(sample, stated)
+    encoding = _card_encoding(sample, stated)
+    kind = _kind(sample.decode(CODECS[encoding], "replace").encode() if encoding else sample, stated)
     if kind == "xlsx":
         if most_bytes is not None and file.size > most_bytes:
             raise UnreadableFile(
@@ -91,7 +96,7 @@ def open_file(file: File, stated: Format, mapping: Mapping = (), *, most_bytes: 
             )
         opened = _open_workbook(file, stated, mapping)
     elif kind == "vcard":
-        opened = _open_cards(file, mapping, packed=packed, most_bytes=most_bytes)
+        opened = _open_cards(file, mapping, encoding, packed=packed, most_bytes=most_bytes)
     else:
         opened = _open_text(sample, file, stated, mapping, packed=packed, complete=complete)
     return _as_report(opened, mapping)
@@ -111,9 +116,10 @@ def workbook_of(file: File) -> Iterator[Workbook]:
         yield Workbook(stream)
 
 
-def cards_of(stream: BinaryIO) -> Iterator[Found | Damaged]:
-    """The cards of an address book."""
-    return read_cards(blocks(stream))
+def cards_of(stream: BinaryIO, encoding: str | None) -> Iterator[Found | Damaged]:
+    """The cards of an address book; `encoding` is None where it is UTF-8, or whatever each property says."""
+    data = blocks(stream)
+    return read_cards(to_utf8(data, encoding) if encoding else data)
 
 
 def _is_packed(file: File) -> bool:
@@ -225,12 +231,22 @@ def _row_estimate(file: File, seen: int) -> int:
 # Address books
 
 
-def _open_cards(file: File, mapping: Mapping, *, packed: bool, most_bytes: int | None) -> Opened:
+def _card_encoding(sample: bytes, stated: Format) -> str | None:
+    """How an address book is encoded, if a mark at its beginning or the caller says so."""
+    mark = next((name for mark, name in _MARKS.items() if sample.startswith(mark)), None)
+    if mark or stated.kind != "vcard" or stated.encoding == "auto":
+        return mark
+    return encoding_named(stated.encoding)
+
+
+def _open_cards(
+    file: File, mapping: Mapping, encoding: str | None, *, packed: bool, most_bytes: int | None
+) -> Opened:
     with unpacked(file) as stream:
-        seen = survey(cards_of(_first(stream, most_bytes)))
+        seen = survey(cards_of(_first(stream, most_bytes), encoding))
     columns = seen.columns.holding(_names(mapping))
     with unpacked(file) as stream:
-        rows = table(cards_of(_first(stream, most_bytes)), columns)
+        rows = table(cards_of(_first(stream, most_bytes), encoding), columns)
         next(rows)  # the header
         found = [row for row in islice(rows, SAMPLE_ROWS) if not isinstance(row, Damaged)]
     header = [column.name for column in columns.all()]
@@ -247,6 +263,7 @@ def _open_cards(file: File, mapping: Mapping, *, packed: bool, most_bytes: int |
         warnings=seen.warnings,
         row_estimate=cards if whole else round(cards * file.size / (most_bytes or 1)),
         cards=columns,
+        encoding=encoding,
         own_mapping=columns.mapping(),
     )
 
