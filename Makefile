@@ -30,7 +30,7 @@ test: .venv/.ready ## run all tests (ARGS="-k phone" narrows them)
 test-thorough: .venv/.ready ## the laws with twenty times the examples, and no two runs the same ones
 	env -u CI HYPOTHESIS_PROFILE=thorough .venv/bin/pytest tests/property $(ARGS)
 
-faults: .venv/.ready ## fail every call of every import step in every way (the tests above take one in seven)
+faults: .venv/.ready ## fail every call of every import step in every way (make test takes one in seven)
 	FAULTS=all .venv/bin/pytest tests/faults $(ARGS)
 
 check: .venv/.ready .venv-sam/.ready ## lint, types, import rules, template, state machine
@@ -98,4 +98,4 @@ $(UV): local/uv.txt
 	UV_PROJECT_ENVIRONMENT=.venv-$* $(UV) sync --quiet --frozen --python $(PYTHON) --only-group $*
 	@touch $@
 
-.PHONY: run test test-thorough check format bench audit build deploy account docs lock clean help
+.PHONY: run test faults test-thorough check format bench audit build deploy account docs lock clean help

@@ -62,8 +62,8 @@ class Ports:
     runs: Objects
     uploads: Objects
     mailer: Mailer
-    vault: Vault
     clock: Clock
+    vault: Vault = field(default_factory=MemoryVault)
 
 
 @dataclass
@@ -82,7 +82,7 @@ class World:
         self.records = MemoryRecords(self.clock)
         self.control = Control(self.records)
         self.ports = Ports(
-            self.records, self.contacts, self.runs, self.uploads, self.mailer, self.vault, self.clock
+            self.records, self.contacts, self.runs, self.uploads, self.mailer, self.clock, self.vault
         )
         self.account = create_account(
             self.control, name="Acme", country="NL", email="owner@example.com", now=self.clock.now()

@@ -99,7 +99,7 @@ def test_a_role_is_lent_only_to_this_account(role: str):
         assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == {"Ref": "AWS::AccountId"}
 
 
-def test_only_upsert_writes_contacts_and_only_by_statements_that_carry_conditions():
+def test_contacts_are_written_by_upsert_and_by_hand_and_only_by_statements_that_carry_conditions():
     writers = {
         (permission.role, action)
         for permission in permissions()
@@ -107,7 +107,8 @@ def test_only_upsert_writes_contacts_and_only_by_statements_that_carry_condition
         if "${ContactsTable.Arn}" in permission.resources
         and action not in {"dynamodb:BatchGetItem", "dynamodb:Query"}
     }
-    assert writers == {("upsert", f"dynamodb:PartiQL{verb}") for verb in ("Insert", "Update", "Delete")}
+    verbs = ("Insert", "Update", "Delete")
+    assert writers == {(role, f"dynamodb:PartiQL{verb}") for role in ("upsert", "api") for verb in verbs}
 
 
 def test_the_machine_may_invoke_the_steps_and_nothing_else():

@@ -88,7 +88,7 @@ class _ServiceContract(SchedulerContract):
 
     @pytest.fixture
     def stored(self, client, group):
-        def stored(account: str, sync: str) -> dict[str, Any] | None:
+        def stored(account: str, sync: str) -> Any:
             try:
                 return client.get_schedule(Name=f"{account}-{sync}", GroupName=group)
             except client.exceptions.ResourceNotFoundException:

@@ -10,7 +10,7 @@ import pytest
 from contactsync import control
 from contactsync.adapters import contact_table, control_table
 from contactsync.core.rules import ADDRESS_PARTS
-from contactsync.journeys import asking, runfiles
+from contactsync.journeys import asking, editing, runfiles
 from local.deploy import ROOT
 from tests.architecture.template import RESOURCES
 from tests.docs.pages import section
@@ -31,7 +31,7 @@ def test_every_record_of_the_control_table(name: str) -> None:
     assert f"| `{name}` |" in section(PAGE, "ControlTable")
 
 
-@pytest.mark.parametrize("name", ["idempotency", "reminder"])
+@pytest.mark.parametrize("name", ["edit", "idempotency", "reminder"])
 def test_records_that_other_modules_keep(name: str) -> None:
     assert f"| `{name}#<" in section(PAGE, "ControlTable")
 
@@ -71,6 +71,7 @@ def test_how_long_records_are_kept() -> None:
         "progress": str(control.PROGRESS_KEPT.days),
         "reminder": "1",
         "idempotency": "1",
+        "edit": str(editing.EDITS_KEPT.days),
     }
 
 

@@ -21,7 +21,7 @@ from contactsync.control import Control
 from contactsync.core.identity import SHARDS, contact_id, identity_key
 from contactsync.errors import Busy
 from contactsync.journeys import cutting
-from contactsync.model.contact import Alias, Contact, Slot, Tombstone
+from contactsync.model.contact import Alias, Contact, Slot
 from contactsync.model.field import FieldSpec
 from contactsync.model.run import Run
 from tests.faults.interruptions import Interruptions, Way
@@ -243,10 +243,6 @@ def check_what_always_holds(world: World, run: Run, where: str) -> None:
     assert ended.counts.rows == ended.counts.settled, where
     sync = world.control.sync(run.account_id, run.sync_id).value
     assert sync.active_run is None, where
-
-
-def deletions(world: World) -> int:
-    return sum(isinstance(slot, Tombstone) for slot in slots(world))
 
 
 def further_run(world: World, run: Run, workload: Workload, where: str) -> None:

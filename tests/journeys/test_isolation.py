@@ -29,6 +29,7 @@ def owner(stack: Stack) -> tuple[Customer, dict[str, str]]:
         "sync_id": run["sync_id"],
         "run_id": run["id"],
         "contact_id": contact["id"],
+        "segment_id": owner.post("/segments", {"name": "Theirs"}, expect=201)["id"],
         "upload_id": owner.upload("theirs.csv", ROWS.encode()),
     }
 
@@ -41,7 +42,7 @@ def stranger(stack: Stack) -> Customer:
 
 def asked(customer: Customer, route: Route, ids: dict[str, str]) -> tuple[int, str]:
     path = re.sub(r"<(\w+)>", lambda name: ids[name[1]], route.path)
-    body: dict[str, Any] = {"json": {}} if route.method == "POST" else {}
+    body: dict[str, Any] = {"json": {}} if route.method in {"POST", "PATCH"} else {}
     answer = customer.request(route.method, path, **body, allow_redirects=False)
     return answer.status_code, answer.text
 

@@ -82,6 +82,19 @@ def test_the_api_s_role_allows_all_that_its_routes_ask_for(
     [contact, *_] = ask("GET", "/contacts", expect=200)["items"]
     ask("GET", "/contacts", query="?email=ada@example.com", expect=200)
     ask("GET", "/contacts/<contact_id>", contact_id=contact["id"], expect=200)
+    by_hand = {"fields": {"email": "ada.king@example.com"}}
+    made = ask("POST", "/contacts", by_hand, expect=201)
+    ask("GET", "/contacts/<contact_id>/history", contact_id=contact["id"], expect=200)
+    changed = {"fields": {"email": "countess@example.com"}}
+    ask("PATCH", "/contacts/<contact_id>", changed, contact_id=made["id"], expect=200)
+    segment = ask("POST", "/segments", {"name": "Fair"}, expect=201)
+    ask("GET", "/segments", expect=200)
+    both = {"segment_id": segment["id"], "contact_id": made["id"]}
+    ask("PUT", "/segments/<segment_id>/contacts/<contact_id>", **both, expect=200)
+    ask("DELETE", "/segments/<segment_id>/contacts/<contact_id>", **both, expect=204)
+    ask("DELETE", "/segments/<segment_id>", segment_id=segment["id"], expect=204)
+    ask("DELETE", "/contacts/<contact_id>", contact_id=made["id"], expect=204)
+    ask("GET", "/contacts/<contact_id>/history", contact_id=made["id"], expect=200)
     ask("POST", "/fields", {"key": "shoe_size", "label": "Shoe size", "type": "integer"}, expect=201)
     ask("GET", "/fields", expect=200)
     ask("GET", "/account", expect=200)

@@ -3,6 +3,7 @@
 import base64
 import json
 import logging
+import re
 
 import pytest
 
@@ -13,9 +14,8 @@ JSON = {"content-type": "application/json"}
 SOME_ID = "r0190a1b2c3d4e5f6a7b8c9d0"
 
 
-def path_of(route, some_id=SOME_ID):
-    head, _, tail = route.path.partition("<")
-    return head + (some_id + tail.partition(">")[2] if tail else "")
+def path_of(route, some_id=SOME_ID, **ids):
+    return re.sub(r"<(\w+)>", lambda name: ids.get(name[1], some_id), route.path)
 
 
 # Bodies
@@ -162,14 +162,21 @@ def test_foreign_and_missing_ids_look_the_same(api, stranger, route):
     world = api.world
     world.execute(world.control.run(stranger.account.account_id, told["run"]["id"]).value)
     contact_id = stranger.get("/contacts").json["items"][0]["id"]
-    theirs = {"sync_id": told["sync"]["id"], "run_id": told["run"]["id"], "contact_id": contact_id}
-    foreign = theirs[route.path.partition("<")[2].partition(">")[0]]
-    assert stranger.call(route.method, path_of(route, foreign), body="{}", headers=JSON).status != 404
-
-    answers = [
-        api.call(route.method, path_of(route, some_id), body="{}", headers=JSON)
-        for some_id in (foreign, SOME_ID, "0" * 32, "é", "x" * 2000, "a;b", "%2e%2e")
+    segment_id = stranger.post("/segments", {"name": "Fair"}).json["id"]
+    stranger.post("/fields", {"key": "shoe_size", "label": "Shoe size", "type": "integer"})
+    theirs = {
+        "sync_id": told["sync"]["id"],
+        "run_id": told["run"]["id"],
+        "contact_id": contact_id,
+        "segment_id": segment_id,
+        "key": "shoe_size",
+    }
+    places = [
+        path_of(route, **theirs),
+        *(path_of(route, some_id) for some_id in (SOME_ID, "0" * 32, "é", "x" * 2000, "a;b", "%2e%2e")),
     ]
+    answers = [api.call(route.method, place, body="{}", headers=JSON) for place in places]
+    assert stranger.call(route.method, places[0], body="{}", headers=JSON).status != 404
     assert {(answer.status, answer.text, tuple(answer.headers)) for answer in answers} == {
         (404, answers[0].text, tuple(answers[0].headers))
     }

@@ -346,6 +346,15 @@ class TestDateOrder:
         assert (fields["birthday"], fields["member_since"]) == ("2001-04-03", "2001-03-04")
 
 
+def test_an_encoding_that_shows_late_is_found(world):
+    """Behind more rows in ASCII than the first look takes in."""
+    rows = "".join(f"p{number}@example.com,Person {number}\n" for number in range(10_000))
+    data = f"email,name\n{rows}zoe@example.com,Zoë Müller\n".encode("cp1252")
+    run = world.import_rows(gzip.compress(data), MAPPING, dry_run=True)
+    assert (run.counts.added, run.counts.rejected) == (10_001, 0)
+    assert "Zoë Müller".encode() in world.runs.get(world.files(run).text)
+
+
 def test_a_mapping_is_needed_where_the_file_does_not_map_itself(world):
     run = world.import_rows(text(), [])
     assert run.problem.code == "mapping_missing"

@@ -36,7 +36,8 @@ def executed(api, run_id: str) -> dict[str, Any]:
     """The run after the state machine has been through it."""
     run = api.world.control.run(api.account.account_id, run_id).value
     api.world.execute(run, execution=f"execution of {run_id}")
-    return api.get(f"/runs/{run_id}").json
+    ended: dict[str, Any] = api.get(f"/runs/{run_id}").json
+    return ended
 
 
 def go(api, sync_id: str) -> dict[str, Any]:
@@ -47,9 +48,7 @@ def go(api, sync_id: str) -> dict[str, Any]:
 
 @pytest.fixture
 def server(world):
-    served = [ROWS]
-    with WebServer(lambda _: reply(served[0])) as server:
-        server.served = served
+    with WebServer(lambda _: reply(ROWS)) as server:
         world.allow_hosts = f"127.0.0.1:{server.port}"
         yield server
 
@@ -64,14 +63,14 @@ def test_a_file_on_a_web_server_is_imported_and_imported_again(api, server):
 
     sync_id = answer.json["sync"]["id"]
     assert go(api, sync_id)["status"] == "unchanged"
-    server.served[0] = ROWS + b"bob@example.com,Bob\n"
+    server.answer = lambda _: reply(ROWS + b"bob@example.com,Bob\n")
     third = go(api, sync_id)
     assert (third["status"], third["counts"]["added"]) == ("succeeded", 1)
 
 
 def test_no_secret_is_stored_shown_logged_or_told(api, server, caplog):
     caplog.set_level(logging.DEBUG)
-    server.served[0] = b"<html>" + ROWS
+    server.answer = lambda _: reply(b"<html>" + ROWS)
     answer = api.post("/imports", request(web_source(server)), key="once")
     run = executed(api, answer.json["run"]["id"])
     again = api.get(f"/syncs/{answer.json['sync']['id']}")
@@ -210,7 +209,9 @@ def test_one_sync_cannot_open_the_secrets_of_another(api, server):
     theirs = api.post("/imports", request(web_source(server))).json["sync"]
     account = api.account.account_id
     sealed = api.world.control.sync(account, theirs["id"]).value.sealed
-    api.world.control.update_sync(account, mine["id"], lambda it: it.value.model_copy(update={"sealed": sealed}))
+    api.world.control.update_sync(
+        account, mine["id"], lambda it: it.value.model_copy(update={"sealed": sealed})
+    )
     run = executed(api, mine["latest_run"]["id"])
     assert (run["status"], run["problem"]["code"]) == ("failed", "internal")
     assert server.requests == []

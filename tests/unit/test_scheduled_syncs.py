@@ -151,7 +151,9 @@ def test_days_that_passed_before_the_schedule_was_set_are_not_made_up_for(api, s
 
 def test_a_paused_or_unknown_sync_is_not_run(api, sync):
     account = api.account.account_id
-    api.world.control.update_sync(account, sync["id"], lambda it: it.value.model_copy(update={"state": "paused"}))
+    api.world.control.update_sync(
+        account, sync["id"], lambda it: it.value.model_copy(update={"state": "paused"})
+    )
     assert wake(api, sync, "2026-11-23T08:30") is None
     assert wake(api, {"id": "s0"}) is None
     assert api.get(f"/syncs/{sync['id']}").json["next_run_at"] is None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from itertools import zip_longest
 from typing import Any, TypeVar
 
 import orjson
 
+from contactsync.core.overlay import Changes
 from contactsync.journeys.asking import UploadPlace
 from contactsync.journeys.previewing import Preview
+from contactsync.journeys.recounting import Change
 from contactsync.journeys.remote import external_id
 from contactsync.journeys.rows import RowView
 from contactsync.journeys.telling import Page, RunView, SyncView
@@ -17,6 +19,7 @@ from contactsync.model.account import Account, Caller
 from contactsync.model.contact import Contact
 from contactsync.model.field import PRIMARIES, FieldSpec
 from contactsync.model.run import Run
+from contactsync.model.segment import Segment
 
 LISTING_BYTES = 2_000_000
 """Lambda's answer holds 6 MB, and the body travels in it as a JSON string, which can take twice the bytes."""
@@ -132,9 +135,7 @@ def planned(view: RowView) -> dict[str, Any]:
         "row": view.line,
         "change": view.outcome,
         "contact_id": view.contact_id,
-        "fields": [
-            {"field": key, "from": before, "to": after} for key, (before, after) in view.changes.items()
-        ],
+        "fields": _changes(view.changes),
         "reason": view.reason,
         "errors": list(view.errors),
     }
@@ -145,8 +146,11 @@ def planned_counts(run: Run) -> dict[str, int] | None:
     return run.planned.model_dump() if run.planned else None
 
 
-def contact(stored: Contact) -> dict[str, Any]:
-    """A contact. Each of the standard lists shows its primary under the singular key too."""
+def contact(stored: Contact, segments: Container[str]) -> dict[str, Any]:
+    """A contact. Each of the standard lists shows its primary under the singular key too.
+
+    `segments` are those that exist: it may name one that was taken away.
+    """
     fields = dict(stored.fields)
     for primary, plural in PRIMARIES.items():
         values = fields.get(plural)
@@ -156,7 +160,7 @@ def contact(stored: Contact) -> dict[str, Any]:
     return {
         "id": stored.id,
         "fields": fields,
-        "segments": list(stored.segments),
+        "segments": [segment for segment in stored.segments if segment in segments],
         "sources": [
             {"sync_id": sync_id, "run_id": source.run_id, "row": source.row}
             for sync_id, source in stored.sources.items()
@@ -169,6 +173,24 @@ def contact(stored: Contact) -> dict[str, Any]:
         },
         "version": stored.version,
     }
+
+
+def change(told: Change) -> dict[str, Any]:
+    """One change of a contact."""
+    return {
+        "at": told.at,
+        "by": told.by,
+        "change": told.change,
+        "run_id": told.run_id,
+        "row": told.row,
+        "fields": _changes(told.changes),
+        "why": told.why,
+    }
+
+
+def segment(stored: Segment) -> dict[str, Any]:
+    """A segment."""
+    return stored.model_dump(mode="json")
 
 
 def field(spec: FieldSpec) -> dict[str, Any]:
@@ -198,3 +220,7 @@ def fields(specs: Sequence[FieldSpec]) -> dict[str, Any]:
 
 def _labelled(value: dict[str, Any]) -> dict[str, Any]:
     return {**value, "label": value.get("label")}
+
+
+def _changes(changes: Changes) -> list[dict[str, Any]]:
+    return [{"field": key, "from": before, "to": after} for key, (before, after) in changes.items()]

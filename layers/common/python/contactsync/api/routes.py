@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from contactsync.api import contact_routes, run_routes, sync_routes
 from contactsync.api import representations as show
-from contactsync.api import run_routes, sync_routes
 from contactsync.api.answer import Answer, json_answer
 from contactsync.api.incoming import Request
-from contactsync.api.paging import PARAMETERS as PAGED
-from contactsync.api.route import Route, pager
+from contactsync.api.route import Route
 from contactsync.control import Read
 from contactsync.journeys import asking, previewing, telling
 from contactsync.journeys.asking import World
@@ -31,24 +30,6 @@ def show_preview(world: World, request: Request) -> Answer:
     return json_answer(200, show.preview(previewing.preview(world, request.caller, request.body)))
 
 
-# Contacts
-
-
-def list_contacts(world: World, request: Request) -> Answer:
-    tokens = pager(world, request)
-    after, limit = tokens.position(), tokens.limit()
-    email = request.query.get("email")
-    if email is not None:
-        page = telling.contacts_by_email(world, request.caller, tokens.secret, email)
-    else:
-        page = telling.contacts(world, request.caller, after=after, limit=limit)
-    return json_answer(200, show.listing(page, show.contact, tokens.token))
-
-
-def read_contact(world: World, request: Request) -> Answer:
-    return json_answer(200, show.contact(telling.contact(world, request.caller, request.ids["contact_id"])))
-
-
 # Fields and the account
 
 
@@ -67,11 +48,10 @@ def read_account(world: World, request: Request) -> Answer:
 ROUTES = (
     *sync_routes.ROUTES,
     *run_routes.ROUTES,
+    *contact_routes.ROUTES,
     Route("POST", "/uploads", "syncs.manage", create_upload),
     Route("POST", "/previews", "syncs.manage", show_preview, replayed=False),
     Route("POST", "/imports", "syncs.manage", start_import),
-    Route("GET", "/contacts", "contacts.view", list_contacts, PAGED | {"email"}),
-    Route("GET", "/contacts/<contact_id>", "contacts.view", read_contact),
     Route("GET", "/fields", None, list_fields),
     Route("POST", "/fields", "account.manage", create_field),
     Route("GET", "/account", None, read_account),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from contactsync.control import Control
@@ -232,7 +232,7 @@ class _Unit:
 
     def _release(self, decisions: Sequence[Writing]) -> None:
         """Give addresses back that contacts have no longer."""
-        given_up: dict[str, str] = {}
+        given_up: dict[str, Writing] = {}
         for decision in decisions:
             before: Fields = {}
             if isinstance(decision, Delete):
@@ -241,28 +241,37 @@ class _Unit:
                 before = {"emails": decision.changes["emails"][0]}
             slot = self.rules.email_slot(before)
             if slot and slot != decision.target and not self._still_has(decision, slot):
-                given_up[slot] = decision.target
+                given_up[slot] = decision
         self._drop(given_up)
 
-    def _drop(self, given_up: dict[str, str]) -> None:
+    def _drop(self, given_up: dict[str, Writing]) -> None:
         """Empty these slots where they still name these contacts, and the contacts do not have the address.
 
-        Without it an address stays out of reach for CLAIM_S. Whoever gives a contact an address renews its claim,
+        A deleted contact leaves its tombstone there, too: a row that has found it by this address is not to
+        bring it back. Without it an address stays out of reach for CLAIM_S. Whoever gives a contact an address renews its claim,
         so an alias that was read before the contact is not removed from under it.
         """
         if not given_up:
             return
         slots = self.contacts.slots(self.rules.account_id, list(given_up)).values()
-        aliases = [slot for slot in slots if isinstance(slot, Alias) and slot.contact_id == given_up[slot.id]]
+        aliases = [
+            slot for slot in slots if isinstance(slot, Alias) and slot.contact_id == given_up[slot.id].target
+        ]
         holders = self.contacts.get(self.rules.account_id, [*{alias.contact_id for alias in aliases}])
         stale = [
-            Remove(alias.id, alias.version)
+            self._emptying(alias, given_up[alias.id])
             for alias in aliases
             if (holder := holders.get(alias.contact_id)) is None
             or self.rules.email_slot(holder.fields) != alias.id
         ]
         for _ in self.contacts.write(self.rules.account_id, stale):
             pass
+
+    def _emptying(self, alias: Alias, decision: Writing) -> Write:
+        if not isinstance(decision, Delete):
+            return Remove(alias.id, alias.version)
+        gone = _tombstone(decision, self.rules, self.now)
+        return Replace(replace(gone, id=alias.id, version=alias.version + 1))
 
     def _still_has(self, decision: Writing, slot: str) -> bool:
         return isinstance(decision, Update) and self.rules.email_slot(decision.contact.fields) == slot
@@ -367,9 +376,9 @@ def _claim_of(decision: Writing) -> Claim | None:
     return None if isinstance(decision, Delete) else decision.claim
 
 
-def _claims(decisions: Sequence[Writing]) -> dict[str, str]:
-    """Which contacts would have had which addresses' slots."""
-    return {claim.slot: decision.target for decision in decisions if (claim := _claim_of(decision))}
+def _claims(decisions: Sequence[Writing]) -> dict[str, Writing]:
+    """By an address's slot, the decision that has claimed it."""
+    return {claim.slot: decision for decision in decisions if (claim := _claim_of(decision))}
 
 
 def _filling(slot: Slot, over: int) -> Write:

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import BinaryIO, Literal
 
 from contactsync.core.compression import decompressed
-from contactsync.core.parsing import Damaged, Detected, Dialect, detect, kind_of, to_utf8
+from contactsync.core.parsing import Damaged, Detected, Dialect, detect, kind_of, lines_beyond_ascii, to_utf8
 from contactsync.core.parsing.damage import Finding, damage_in
 from contactsync.core.parsing.encoding import CODECS, encoding_named
 from contactsync.core.parsing.tables import Table, table_of
@@ -98,7 +98,11 @@ def open_file(file: File, stated: Format, mapping: Mapping = (), *, most_bytes: 
     elif kind == "vcard":
         opened = _open_cards(file, mapping, encoding, packed=packed, most_bytes=most_bytes)
     else:
-        opened = _open_text(sample, file, stated, mapping, packed=packed, complete=complete)
+        beyond = b""
+        if sample.isascii() and not complete and stated.encoding == "auto":
+            with unpacked(file) as stream:
+                beyond = lines_beyond_ascii(blocks(_first(stream, most_bytes)))
+        opened = _open_text(sample, file, stated, mapping, beyond, packed=packed, complete=complete)
     return _as_report(opened, mapping)
 
 
@@ -151,9 +155,18 @@ def _names(mapping: Mapping) -> list[str]:
 
 
 def _open_text(
-    sample: bytes, file: File, stated: Format, mapping: Mapping, *, packed: bool, complete: bool
+    sample: bytes,
+    file: File,
+    stated: Format,
+    mapping: Mapping,
+    beyond: bytes,
+    *,
+    packed: bool,
+    complete: bool,
 ) -> Opened:
-    detected = detect(sample, complete=complete, requested=stated, mapped_columns=_names(mapping))
+    detected = detect(
+        sample, complete=complete, requested=stated, mapped_columns=_names(mapping), beyond=beyond
+    )
     size = len(sample) if complete else file.size
     return Opened(
         kind="csv",

@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from contactsync.control import Read
-from contactsync.core.identity import contact_id, email_key
 from contactsync.errors import NotFound
 from contactsync.journeys import scheduling
+from contactsync.journeys.addressing import Addresses
 from contactsync.journeys.asking import World, active_sync, remind, timestamp
 from contactsync.model.account import Caller
 from contactsync.model.contact import Contact
 from contactsync.model.run import Run
 from contactsync.model.sync import Sync
 
+LOOKED_AT_MAX = 5_000
+"""Contacts that one page of a filtered listing goes through, found or not."""
+READ_AT_ONCE = 500
 PASSES = 3
 """A row goes through map, plan and upsert; each reports its progress."""
 
@@ -131,17 +134,35 @@ def contact(world: World, caller: Caller, wanted: str) -> Contact:
     return found
 
 
-def contacts_by_email(world: World, caller: Caller, secret: str, email: str) -> Page[Contact]:
-    """The contact that this address identifies, if there is one. `secret` is the account's, hex."""
-    wanted = contact_id(bytes.fromhex(secret), "email", email_key(email.strip()))
-    found = list(world.contacts.get(caller.account_id, [wanted]).values())
-    return Page(found, [each.id for each in found], None)
+def contacts_by_email(world: World, caller: Caller, email: str) -> Page[Contact]:
+    """The contact whose primary address this is now, if there is one."""
+    found = Addresses(world, caller.account_id).contact(email.strip())
+    return Page([found] if found else [], [], None)
 
 
-def contacts(world: World, caller: Caller, *, after: str | None, limit: int) -> Page[Contact]:
-    """All contacts, in the order of their ids."""
-    page = world.contacts.page(caller.account_id, after=after, limit=limit)
-    return Page(page.contacts, [each.id for each in page.contacts], page.next)
+def contacts(
+    world: World, caller: Caller, *, segment: str | None, after: str | None, limit: int
+) -> Page[Contact]:
+    """All contacts, or those of a segment, in the order of their ids.
+
+    The members of a segment are found by going through all contacts, LOOKED_AT_MAX a page: it may hold fewer than
+    `limit`, even none, and `next` says whether it goes on.
+    """
+    if segment is None:
+        page = world.contacts.page(caller.account_id, after=after, limit=limit)
+        return Page(page.contacts, [each.id for each in page.contacts], page.next)
+    found: list[Contact] = []
+    for _ in range(LOOKED_AT_MAX // READ_AT_ONCE):
+        page = world.contacts.page(caller.account_id, after=after, limit=READ_AT_ONCE)
+        for contact in page.contacts:
+            if segment in contact.segments:
+                found.append(contact)
+            if len(found) == limit:
+                return Page(found, [each.id for each in found], contact.id)
+        after = page.next
+        if after is None:
+            break
+    return Page(found, [each.id for each in found], after)
 
 
 def _is_contact_id(text: str) -> bool:

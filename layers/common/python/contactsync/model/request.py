@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -63,6 +63,21 @@ class RunRequest(_Asked):
     plan: PlanReference | None = Field(
         default=None, description="Carry out exactly the plan of this dry run, or nothing."
     )
+
+
+class ContactRequest(_Asked):
+    """The body of `POST /v1/contacts` and `PATCH /v1/contacts/{id}`; what is left out stays."""
+
+    fields: dict[str, Any] = Field(default={}, max_length=1000)
+    segments: tuple[Annotated[str, Field(min_length=1, max_length=63)], ...] | None = Field(
+        default=None, max_length=100
+    )
+
+
+class SegmentRequest(_Asked):
+    """The body of `POST /v1/segments`."""
+
+    name: str = Field(min_length=1, max_length=200)
 
 
 class FieldRequest(_Asked):

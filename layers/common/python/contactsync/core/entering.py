@@ -1,0 +1,158 @@
+"""Field values as a person enters them through the API → canonical values, or every reason why not.
+
+The same converters as for cells, so that what is entered and what is imported are the same. A value that the API
+has shown can be sent back as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from contactsync.core.checking import pointer
+from contactsync.core.fieldtypes import BadValue, converter
+from contactsync.core.mapping import ROW_MAX
+from contactsync.core.overlay import Changes, overlay
+from contactsync.core.rules import ADDRESS_PARTS, LABEL_MAX
+from contactsync.errors import Problem
+from contactsync.model.contact import Fields
+from contactsync.model.field import PRIMARIES, FieldSpec
+
+LIST_MAX = 200
+CANONICAL_FIRST = frozenset({"integer", "decimal"})
+"""Types whose canonical form, which the API shows, must not be read by the rules of a country."""
+
+
+def entered(
+    asked: Mapping[str, Any], base: Fields, specs: Mapping[str, FieldSpec], *, country: str
+) -> tuple[Fields, Changes, list[Problem]]:
+    """Lay entered values over a contact's fields; None empties a field, a list replaces the stored one.
+
+    Returns:
+        The fields as they become, `{field: [from, to]}`, and the problems, each with its pointer into the body.
+    """
+    problems: list[Problem] = []
+    values: Fields = {}
+    for key, value in asked.items():
+        spec = specs.get(key)
+        if spec is None and value is None and key in base:  # of a field that was deleted
+            values[key] = None
+        elif spec is None:
+            message = "There is no such field: create it with POST /v1/fields, or leave it out."
+            problems.append(Problem(pointer(("fields", key[:100])), message, "unknown_field"))
+        elif value is None:
+            values[key] = None
+        else:
+            found = len(problems)
+            problems += _bad(value, spec, country, values)
+            if len(problems) > found:
+                values.pop(key, None)
+    fields = _laid(values, base, specs)
+    for spec in specs.values():
+        if spec.required and spec.key not in fields and PRIMARIES.get(spec.key, "") not in fields:
+            message = f"“{spec.label}” is required: fill it in."
+            problems.append(Problem(pointer(("fields", spec.key)), message, "required"))
+    if len(orjson.dumps(fields)) > ROW_MAX:
+        problems.append(Problem("/fields", f"A contact holds {ROW_MAX:,} bytes: shorten the longest value."))
+    return fields, changes(base, fields), problems
+
+
+def changes(before: Fields, after: Fields) -> Changes:
+    """`{field: [from, to]}` of two states of a contact; None where there was, or is, nothing."""
+    keys = sorted(before.keys() | after.keys())
+    return {key: [before.get(key), after.get(key)] for key in keys if before.get(key) != after.get(key)}
+
+
+def _laid(values: Fields, base: Fields, specs: Mapping[str, FieldSpec]) -> Fields:
+    """A contact's fields with these values over them."""
+    fields = dict(base)
+    for key in sorted(values, key=lambda key: key in PRIMARIES):  # a list before its primary
+        if key not in specs or specs[key].list:
+            fields.pop(key, None)
+            if values[key]:
+                fields[key] = values[key]
+        else:
+            fields, _ = overlay(fields, {key: values[key]}, only_empty=False)
+    return fields
+
+
+def _bad(value: Any, spec: FieldSpec, country: str, values: Fields) -> Iterator[Problem]:
+    """Puts the canonical value into `values`; yields what is wrong with it."""
+    place: tuple[str | int, ...] = ("fields", spec.key)
+    if not spec.list:
+        try:
+            values[spec.key] = _value(value, spec, country)
+        except BadValue as bad:
+            yield Problem(pointer(place), bad.message, bad.code)
+        return
+    if not isinstance(value, list) or len(value) > LIST_MAX:
+        yield Problem(pointer(place), f"Give a list of at most {LIST_MAX} values.")
+        return
+    entries = values[spec.key] = []
+    for index, item in enumerate(value):
+        try:
+            entries.append(_entry(item, spec, country))
+        except BadValue as bad:
+            yield Problem(pointer((*place, index)), bad.message, bad.code)
+
+
+def _entry(item: Any, spec: FieldSpec, country: str) -> dict[str, Any]:
+    """One value of a list: `{"value"[, "label"][, "text"]}`, or the bare value."""
+    described = item if isinstance(item, Mapping) and "value" in item else {"value": item}
+    if not described.keys() <= {"value", "label", "text", "extension"}:
+        raise BadValue("list_value", "A value of a list has the keys value and label.")
+    label = described.get("label")
+    if label is not None and not (isinstance(label, str) and 0 < len(label) <= LABEL_MAX):
+        raise BadValue("label", f"A label is a text of 1 to {LABEL_MAX} characters.")
+    value = _value(
+        {**described, "label": None} if spec.type == "phone" else described["value"], spec, country
+    )
+    if value is None:
+        raise BadValue("empty_value", "The value is empty: fill it in, or leave it out of the list.")
+    entry = dict(value) if spec.type == "phone" else {"value": value}
+    return {**entry, "label": label} if label else entry
+
+
+def _value(value: Any, spec: FieldSpec, country: str) -> Any:
+    """The canonical value. Raises BadValue."""
+    if spec.type == "boolean" and isinstance(value, bool):
+        return value
+    if spec.type == "address" and isinstance(value, Mapping):
+        return _address(value)
+    if spec.type == "phone" and isinstance(value, Mapping):
+        return _phone(value, country)
+    if spec.type in CANONICAL_FIRST and isinstance(value, int | float) and not isinstance(value, bool):
+        value = repr(value)
+    if not isinstance(value, str):
+        raise BadValue("wrong_type", f"This is no value of the type {spec.type}.")
+    if spec.type in CANONICAL_FIRST:
+        try:
+            return converter(spec.type)(value)
+        except BadValue:
+            pass  # then as people of the account's country write it
+    return converter(spec.type, country=country, choices=spec.choices)(value)
+
+
+def _phone(value: Mapping[str, Any], country: str) -> Any:
+    """A number as the API shows it keeps the text under which it was first written."""
+    number, text = value.get("value"), value.get("text")
+    if not isinstance(number, str):
+        raise BadValue("wrong_type", "This is no value of the type phone.")
+    read = converter("phone", country=country)
+    found = read(number)
+    if isinstance(text, str) and found is not None:
+        written = read(text)
+        if written is not None and written["value"] == found["value"]:
+            return written
+    return found
+
+
+def _address(value: Mapping[str, Any]) -> dict[str, Any] | None:
+    read = converter("text")
+    if not value.keys() <= set(ADDRESS_PARTS):
+        raise BadValue("address_part", f"An address has the parts {', '.join(ADDRESS_PARTS)}.")
+    if not all(isinstance(part, str) for part in value.values()):
+        raise BadValue("wrong_type", "The parts of an address are texts.")
+    return {key: part for key, text in value.items() if (part := read(text))} or None

@@ -1,0 +1,349 @@
+"""Contacts by hand: added, edited, deleted under their version, and the history of it all."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contactsync.model.contact import Alias
+from contactsync.ports import RecordKey
+
+NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
+
+
+def problem(answer):
+    return answer.status, answer.json["type"].removeprefix("/problems/")
+
+
+def ended(api, run_id):
+    api.world.execute(api.world.control.run(api.account.account_id, run_id).value)
+    return api.get(f"/runs/{run_id}").json
+
+
+def imported(api, text, **changes):
+    api.world.clock.advance(timedelta(minutes=1))
+    body = {"source": {"kind": "paste", "text": text}, "mapping": NAMES, **changes}
+    told = api.post("/imports", body)
+    assert told.status == 202, told.text
+    return ended(api, told.json["run"]["id"])
+
+
+def add(api, **fields):
+    answer = api.post("/contacts", {"fields": fields})
+    assert answer.status == 201, answer.text
+    return answer.json
+
+
+def edit(api, contact, **fields):
+    api.world.clock.advance(timedelta(minutes=1))
+    answer = api.patch(f"/contacts/{contact['id']}", {"fields": fields})
+    assert answer.status == 200, answer.text
+    return answer.json
+
+
+def by_email(api, email):
+    return [contact["id"] for contact in api.get(f"/contacts?email={email}").json["items"]]
+
+
+@pytest.fixture
+def ada(api):
+    return add(api, email="ada@example.com", name="Ada", phone="06 12345678", birthday="--12-10")
+
+
+# Adding
+
+
+def test_a_contact_added_by_hand_is_what_an_import_would_make_of_it(api, ada):
+    assert ada["fields"]["phones"] == [{"value": "+31612345678", "text": "06 12345678", "label": None}]
+    assert (ada["version"], ada["audit"]["created_by"]) == (1, f"member:{api.account.member_id}")
+    assert ada["id"] == api.world.id_of("ada@example.com")
+    assert api.get(f"/contacts/{ada['id']}").json == ada
+    assert imported(api, "email,name\nada@example.com,Ada\n")["counts"]["unchanged"] == 1
+
+
+def test_what_the_api_shows_can_be_sent_back(api, ada):
+    assert edit(api, ada, **ada["fields"]) == ada
+
+
+def test_every_problem_of_a_contact_is_told_at_once(api):
+    asked = {
+        "fields": {
+            "email": "no address", "emails": ["a@example.com", {"value": 7}], "shoe_size": 1, "name": 7,
+            "birthday": "soon", "addresses": [{"value": {"planet": "Mars"}}], "phones": "x", "url": "",
+        },
+        "segments": ["nowhere"],
+        "colour": "red",
+    }  # fmt: skip
+    answer = api.post("/contacts", asked)
+    assert answer.pointers == {
+        "/fields/email", "/fields/emails/1", "/fields/shoe_size", "/fields/name", "/fields/birthday",
+        "/fields/addresses/0", "/fields/phones", "/colour",
+    }  # fmt: skip
+    assert api.post("/contacts", {"fields": {"name": "X"}, "segments": ["no"]}).pointers == {"/segments/0"}
+    assert api.post("/contacts", {}).pointers == {"/fields"}
+
+
+def test_an_address_belongs_to_one_contact(api, ada):
+    answer = api.post("/contacts", {"fields": {"email": "ADA@example.com"}})
+    assert problem(answer) == (409, "email_taken")
+    assert ada["id"] in answer.json["title"]
+
+
+def test_a_contact_needs_no_address_and_a_request_sent_again_adds_it_once(api):
+    first, again = (api.post("/contacts", {"fields": {"name": "Bob"}}, key="k") for _ in range(2))
+    assert first.json == again.json
+    assert add(api, name="Bob")["id"] != first.json["id"]
+    assert len(api.get("/contacts").json["items"]) == 2
+
+
+def test_a_request_whose_answer_was_lost_finds_its_contact(api, monkeypatch):
+    from contactsync.errors import Busy
+
+    real = type(api.world.control).set_marker
+
+    def lost(self, account_id, marker):
+        real(self, account_id, marker)
+        if marker.endswith(":done"):
+            raise Busy("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(api.world.control), "set_marker", lost)
+        assert api.post("/contacts", {"fields": {"email": "bob@example.com"}}, key="k").status == 503
+    again = api.post("/contacts", {"fields": {"email": "bob@example.com"}}, key="k")
+    assert (again.status, again.json["version"]) == (201, 1)
+
+
+# Editing
+
+
+def test_an_edit_changes_what_it_names_and_nothing_else(api, ada):
+    after = edit(api, ada, name="Ada King", birthday=None, emails=[
+        {"value": "ada@example.com", "label": "home"}, {"value": "king@example.com"},
+    ])  # fmt: skip
+    assert after["version"] == 2
+    assert after["fields"]["name"] == "Ada King"
+    assert "birthday" not in after["fields"]
+    assert [entry["value"] for entry in after["fields"]["emails"]] == ["ada@example.com", "king@example.com"]
+    assert after["fields"]["phone"] == ada["fields"]["phone"]
+
+
+def test_an_edit_names_the_version_that_it_changes(api, ada):
+    path = f"/contacts/{ada['id']}"
+    assert api.patch(path, {"fields": {"name": "B"}}, if_match=1).json["version"] == 2
+    assert problem(api.patch(path, {"fields": {"name": "C"}}, if_match=1)) == (412, "changed_since")
+    assert problem(api.delete(path, if_match=1)) == (412, "changed_since")
+
+
+def test_a_new_address_finds_the_contact_and_the_old_one_no_longer_does(api, ada):
+    edit(api, ada, email="ada@example.org")
+    assert by_email(api, "ada@example.org") == [ada["id"]]
+    assert by_email(api, "ada@example.com") == []
+    run = imported(api, "email,name\nada@example.org,Countess\n")
+    assert run["counts"]["updated"] == 1
+    taken = api.post("/contacts", {"fields": {"email": "ada@example.org"}})
+    assert problem(taken) == (409, "email_taken")
+    edit(api, ada, email="ada@example.net")
+    assert add(api, email="ada@example.org")["id"] != ada["id"], "the address was given back"
+
+
+def test_an_address_that_another_contact_has_is_refused(api, ada):
+    bob = add(api, email="bob@example.com")
+    answer = api.patch(f"/contacts/{bob['id']}", {"fields": {"email": "ada@example.com"}})
+    assert problem(answer) == (409, "email_taken")
+    assert ada["id"] in answer.json["title"]
+    assert api.get(f"/contacts/{bob['id']}").json == bob
+
+
+def test_a_lost_race_writes_nothing_and_gives_the_address_back(api, ada, monkeypatch):
+    from contactsync.journeys import editing
+
+    note = editing._note
+
+    def overtaken(mine, before, after, version):
+        note(mine, before, after, version)
+        with monkeypatch.context() as patch:
+            patch.setattr(editing, "_note", note)
+            edit(api, ada, name="First")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(editing, "_note", overtaken)
+        answer = api.patch(f"/contacts/{ada['id']}", {"fields": {"email": "second@example.com"}})
+    assert problem(answer) == (409, "changed_meanwhile")
+    assert api.get(f"/contacts/{ada['id']}").json["fields"]["name"] == "First"
+    assert add(api, email="second@example.com")["id"] != ada["id"]
+    told = api.get(f"/contacts/{ada['id']}/history").json["items"]
+    assert [change["change"] for change in told] == ["updated", "added"], "what never was is not told"
+
+
+def test_a_run_notices_what_was_edited_by_hand(api):
+    first = imported(api, "email,name\nada@example.com,Ada\n")
+    [contact] = api.get("/contacts").json["items"]
+    edit(api, contact, name="Ada King")
+    run = api.post(f"/syncs/{first['sync_id']}/runs").json
+    told = ended(api, run["id"])
+    assert (told["status"], told["counts"]["unchanged"]) == ("succeeded", 1)
+    assert api.get(f"/contacts/{contact['id']}").json["fields"]["name"] == "Ada King"
+
+
+# Deleting
+
+
+def test_a_deleted_contact_stays_away_while_its_row_says_nothing_new(api):
+    first = imported(api, "email,name\nada@example.com,Ada\n")
+    [contact] = api.get("/contacts").json["items"]
+    assert api.delete(f"/contacts/{contact['id']}").status == 204
+    assert api.get(f"/contacts/{contact['id']}").status == 404
+    assert api.delete(f"/contacts/{contact['id']}").status == 404
+    run = ended(api, api.post(f"/syncs/{first['sync_id']}/runs").json["id"])
+    assert (run["status"], run["counts"]["skipped"]) == ("succeeded", 1)
+    assert api.get("/contacts").json["items"] == []
+    back = add(api, email="ada@example.com", name="Ada")
+    assert back["id"] == contact["id"]
+
+
+def test_the_address_of_a_deleted_contact_is_free(api, ada):
+    edit(api, ada, email="ada@example.org")
+    assert api.delete(f"/contacts/{ada['id']}").status == 204
+    assert add(api, email="ada@example.org")["id"] != ada["id"]
+
+
+# History
+
+
+def told_of(api, contact_id):
+    return api.get(f"/contacts/{contact_id}/history").json["items"]
+
+
+def test_history_tells_every_change_with_its_author_and_its_reason(api):
+    first = imported(api, "email,name\nada@example.com,Ada\n")
+    [contact] = api.get("/contacts").json["items"]
+    edit(api, contact, notes="met in June")
+    second = imported(api, "email,name\nada@example.com,Ada King\n")
+    undo = ended(api, api.post(f"/runs/{second['id']}/undo").json["id"])
+    undone, updated, edited, added = told_of(api, contact["id"])
+    assert (added["change"], added["by"], added["row"]) == ("added", f"run:{first['id']}", 2)
+    assert {"field": "name", "from": None, "to": "Ada"} in added["fields"]
+    assert (edited["by"], edited["run_id"]) == (f"member:{api.account.member_id}", None)
+    assert edited["fields"] == [{"field": "notes", "from": None, "to": "met in June"}]
+    assert updated["fields"] == [{"field": "name", "from": "Ada", "to": "Ada King"}]
+    assert (updated["run_id"], updated["why"]) == (second["id"], "Row 2 of the file.")
+    assert undone["fields"] == [{"field": "name", "from": "Ada King", "to": "Ada"}]
+    assert (undone["by"], second["id"] in undone["why"]) == (f"run:{undo['id']}", True)
+
+
+def test_the_history_of_a_contact_found_by_another_identity_is_found_too(api):
+    api.post("/fields", {"key": "number", "label": "Number", "type": "text"})
+    mapping = [*NAMES, {"column": "number", "field": "number"}]
+    options: dict[str, Any] = {"mapping": mapping, "identity": {"field": "number"}}
+    add(api, email="ada@example.com", number="7")
+    imported(api, "email,name,number\nada@example.org,Ada,7\n", **options)
+    [contact] = [c for c in api.get("/contacts").json["items"] if c["fields"].get("name") == "Ada"]
+    assert told_of(api, contact["id"])[0]["fields"]
+
+
+def test_the_history_of_a_deleted_contact_is_told_while_its_deletion_is_remembered(api, ada):
+    edit(api, ada, name="Ada King")
+    api.delete(f"/contacts/{ada['id']}")
+    deleted, edited, added = told_of(api, ada["id"])
+    assert (deleted["change"], edited["change"], added["change"]) == ("deleted", "updated", "added")
+    assert {"field": "name", "from": "Ada King", "to": None} in deleted["fields"]
+
+
+def test_a_deletion_by_a_run_is_told(api):
+    options = {"delete_missing": {"scope": "sync"}, "guard": {"max_delete_percent": 60}}
+    rows = "email,name\nada@example.com,Ada\nbob@example.com,Bob\n"
+    first = imported(api, rows, options=options)
+    gone = api.world.id_of("bob@example.com")
+    source = {"kind": "paste", "text": rows.rpartition("bob")[0]}
+    api.patch(f"/syncs/{first['sync_id']}", {"source": source})
+    run = ended(api, api.post(f"/syncs/{first['sync_id']}/runs").json["id"])
+    assert run["counts"]["deleted"] == 1
+    deleted, added = told_of(api, gone)
+    assert (deleted["change"], deleted["run_id"], deleted["why"]) == (
+        "deleted", run["id"], "No row of the file mentioned the contact."
+    )  # fmt: skip
+    assert added["run_id"] == first["id"]
+
+
+def test_a_long_history_comes_in_pages(api, ada):
+    for number in range(24):
+        edit(api, ada, notes=f"note {number}")
+    page = api.get(f"/contacts/{ada['id']}/history?limit=7").json
+    seen = page["items"]
+    while page["next"]:
+        page = api.get(f"/contacts/{ada['id']}/history?limit=7&next={page['next']}").json
+        seen += page["items"]
+    assert len(seen) == 25
+    assert seen[-1]["change"] == "added"
+
+
+def test_a_contact_that_never_was_has_no_history(api, ada):
+    edit(api, ada, email="ada@example.org")
+    alias = api.world.id_of("ada@example.org")
+    assert isinstance(api.world.contacts.slots(api.account.account_id, [alias])[alias], Alias)
+    for contact_id in ("0" * 32, alias, "x"):
+        assert api.get(f"/contacts/{contact_id}/history").status == 404
+
+
+def test_edits_are_forgotten_in_the_end(api, ada):
+    records = api.world.records
+    page = records.page(api.account.account_id, f"edit#{ada['id']}#")
+    assert isinstance(page.records[0].key, RecordKey)
+    assert page.records[0].expires_at
+
+
+# Segments
+
+
+def test_segments_are_made_filled_and_taken_away(api, ada):
+    made = api.post("/segments", {"name": "Fair"})
+    assert made.status == 201
+    segment = made.json
+    assert api.get("/segments").json["items"] == [segment]
+    assert problem(api.post("/segments", {"name": "Fair"})) == (409, "segment_exists")
+    path = f"/segments/{segment['id']}/contacts/{ada['id']}"
+    assert api.put(path).json["segments"] == [segment["id"]]
+    assert api.put(path).json["version"] == 2, "a second time changes nothing"
+    add(api, email="bob@example.com")
+    [member] = api.get(f"/contacts?segment={segment['id']}").json["items"]
+    assert member["id"] == ada["id"]
+    assert told_of(api, ada["id"])[0]["fields"] == [{"field": "segments", "from": [], "to": [segment["id"]]}]
+    assert api.delete(path).status == 204
+    assert api.get(f"/contacts?segment={segment['id']}").json["items"] == []
+    api.put(path)
+    assert api.delete(f"/segments/{segment['id']}").status == 204
+    assert api.get(f"/contacts/{ada['id']}").json["segments"] == []
+    assert api.put(path).status == 404
+
+
+def test_a_segment_that_a_sync_fills_is_kept(api):
+    segment = api.post("/segments", {"name": "Fair"}).json
+    imported(api, "email,name\nada@example.com,Ada\n", options={"segments": [segment["id"]]})
+    assert problem(api.delete(f"/segments/{segment['id']}")) == (409, "segment_in_use")
+
+
+def test_contacts_are_put_into_segments_when_they_are_made_or_edited(api):
+    one, two = (api.post("/segments", {"name": name}).json["id"] for name in ("One", "Two"))
+    made = api.post("/contacts", {"fields": {"name": "Bob"}, "segments": [one]}).json
+    assert made["segments"] == [one]
+    assert api.patch(f"/contacts/{made['id']}", {"segments": [two]}).json["segments"] == [two]
+
+
+def test_a_page_of_a_segment_looks_at_a_bounded_number_of_contacts(api, monkeypatch):
+    from contactsync.journeys import telling
+
+    monkeypatch.setattr(telling, "READ_AT_ONCE", 1)
+    monkeypatch.setattr(telling, "LOOKED_AT_MAX", 2)
+    segment = api.post("/segments", {"name": "Fair"}).json["id"]
+    for number in range(5):
+        api.post(
+            "/contacts", {"fields": {"email": f"p{number}@example.com"}, "segments": [segment] * (number % 2)}
+        )
+    page = api.get(f"/contacts?segment={segment}").json
+    seen = page["items"]
+    while page["next"]:
+        page = api.get(f"/contacts?segment={segment}&next={page['next']}").json
+        seen += page["items"]
+    assert len(seen) == 2
