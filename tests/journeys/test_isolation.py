@@ -30,6 +30,9 @@ def owner(stack: Stack) -> tuple[Customer, dict[str, str]]:
         "run_id": run["id"],
         "contact_id": contact["id"],
         "segment_id": owner.post("/segments", {"name": "Theirs"}, expect=201)["id"],
+        "key": owner.post("/fields", {"key": "shoe_size", "label": "Size", "type": "integer"}, expect=201)[
+            "key"
+        ],
         "upload_id": owner.upload("theirs.csv", ROWS.encode()),
     }
 

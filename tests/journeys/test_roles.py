@@ -96,6 +96,8 @@ def test_the_api_s_role_allows_all_that_its_routes_ask_for(
     ask("DELETE", "/contacts/<contact_id>", contact_id=made["id"], expect=204)
     ask("GET", "/contacts/<contact_id>/history", contact_id=made["id"], expect=200)
     ask("POST", "/fields", {"key": "shoe_size", "label": "Shoe size", "type": "integer"}, expect=201)
+    ask("PATCH", "/fields/<key>", {"label": "Size of shoe"}, key="shoe_size", expect=200)
+    ask("DELETE", "/fields/<key>", key="shoe_size", expect=204)
     ask("GET", "/fields", expect=200)
     ask("GET", "/account", expect=200)
     assert {(route.method, route.path) for route in ROUTES} - set(visited) == set(), "a route was not tried"

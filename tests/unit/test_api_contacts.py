@@ -203,6 +203,18 @@ def test_a_deleted_contact_stays_away_while_its_row_says_nothing_new(api):
     assert back["id"] == contact["id"]
 
 
+def test_a_contact_deleted_by_hand_is_remembered_under_its_address_too(api):
+    first = imported(api, "email,name\nada@example.com,Ada\n")
+    [contact] = api.get("/contacts").json["items"]
+    edit(api, contact, email="ada@example.org")
+    second = imported(api, "email,name\nada@example.org,Ada King\n")
+    assert second["counts"]["updated"] == 1
+    api.delete(f"/contacts/{contact['id']}")
+    for sync_id in (first["sync_id"], second["sync_id"]):
+        run = ended(api, api.post(f"/syncs/{sync_id}/runs").json["id"])
+        assert (run["counts"]["added"], run["counts"]["skipped"]) == (0, 1)
+
+
 def test_the_address_of_a_deleted_contact_is_free(api, ada):
     edit(api, ada, email="ada@example.org")
     assert api.delete(f"/contacts/{ada['id']}").status == 204

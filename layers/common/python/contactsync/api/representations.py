@@ -10,6 +10,7 @@ import orjson
 
 from contactsync.core.overlay import Changes
 from contactsync.journeys.asking import UploadPlace
+from contactsync.journeys.fielding import Effects
 from contactsync.journeys.previewing import Preview
 from contactsync.journeys.recounting import Change
 from contactsync.journeys.remote import external_id
@@ -83,7 +84,8 @@ def sync(view: SyncView) -> dict[str, Any]:
         "id": stored.id,
         "name": stored.name,
         "source": stored.source,
-        **stored.model_dump(mode="json", include={"format", "mapping", "identity", "options"}),
+        "mapping": [rule.model_dump(mode="json", exclude_none=True) for rule in stored.mapping],
+        **stored.model_dump(mode="json", include={"format", "identity", "options"}),
         "schedule": stored.schedule.model_dump(mode="json") if stored.schedule else None,
         "notify": stored.notify.model_dump(mode="json"),
         "state": stored.state,
@@ -199,6 +201,16 @@ def field(spec: FieldSpec) -> dict[str, Any]:
     if spec.type != "choice":
         del shown["choices"]
     return shown
+
+
+def effects(found: Effects) -> dict[str, Any]:
+    """What the change of a field would do, or has done."""
+    return {
+        "contacts": found.contacts,
+        "contacts_looked_at": found.looked_at,
+        "all_contacts_seen": found.all_seen,
+        "syncs": list(found.syncs),
+    }
 
 
 def account(stored: Account, caller: Caller) -> dict[str, Any]:

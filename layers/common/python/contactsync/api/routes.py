@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contactsync.api import contact_routes, run_routes, sync_routes
+from contactsync.api import contact_routes, field_routes, run_routes, sync_routes
 from contactsync.api import representations as show
 from contactsync.api.answer import Answer, json_answer
 from contactsync.api.incoming import Request
@@ -30,15 +30,7 @@ def show_preview(world: World, request: Request) -> Answer:
     return json_answer(200, show.preview(previewing.preview(world, request.caller, request.body)))
 
 
-# Fields and the account
-
-
-def list_fields(world: World, request: Request) -> Answer:
-    return json_answer(200, show.fields(list(world.control.fields(request.caller.account_id).values())))
-
-
-def create_field(world: World, request: Request) -> Answer:
-    return json_answer(201, show.field(asking.create_field(world, request.caller, request.body)))
+# The account
 
 
 def read_account(world: World, request: Request) -> Answer:
@@ -49,10 +41,9 @@ ROUTES = (
     *sync_routes.ROUTES,
     *run_routes.ROUTES,
     *contact_routes.ROUTES,
+    *field_routes.ROUTES,
     Route("POST", "/uploads", "syncs.manage", create_upload),
     Route("POST", "/previews", "syncs.manage", show_preview, replayed=False),
     Route("POST", "/imports", "syncs.manage", start_import),
-    Route("GET", "/fields", None, list_fields),
-    Route("POST", "/fields", "account.manage", create_field),
     Route("GET", "/account", None, read_account),
 )

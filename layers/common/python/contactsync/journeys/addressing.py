@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from contactsync.core.identity import contact_id, email_key
 from contactsync.core.planning import primary
 from contactsync.journeys.asking import World
 from contactsync.journeys.reading import CLAIM_S
-from contactsync.model.contact import Alias, Contact, Fields, Slot
+from contactsync.model.contact import Alias, Contact, Fields, Slot, Tombstone
 from contactsync.ports import Insert, Remove, Replace, Write
 
 
@@ -52,12 +54,24 @@ class Addresses:
         return slot.contact_id if fresh else None
 
     def release(self, slot_id: str | None, of: str) -> None:
-        """Give an address back that the contact `of` has no longer."""
+        """Give an address back that the contact `of` has no longer.
+
+        The contact is read after the claim, which whoever gives it the address again renews.
+        """
         if slot_id is None or slot_id == of:
             return
         slot = self.read(slot_id)
-        if isinstance(slot, Alias) and slot.contact_id == of:
+        if not isinstance(slot, Alias) or slot.contact_id != of:
+            return
+        contact = self.read(of)
+        if not isinstance(contact, Contact) or self.slot_of(contact.fields) != slot_id:
             self.write(Remove(slot_id, slot.version))
+
+    def bury(self, slot_id: str | None, gone: Tombstone) -> None:
+        """Leave a deleted contact's tombstone under its address too: no row that finds it there brings it back."""
+        slot = self.read(slot_id) if slot_id else None
+        if isinstance(slot, Alias) and slot.contact_id == gone.id:
+            self.write(Replace(replace(gone, id=slot.id, version=slot.version + 1)))
 
     def write(self, write: Write) -> bool:
         """Carry out one write; whether its condition held."""

@@ -116,7 +116,7 @@ def delete_contact(world: World, caller: Caller, contact_id: str, seed: str, *, 
     world.control.set_marker(caller.account_id, mine.edit)
     if not addresses.write(Replace(gone)):
         raise Stale
-    addresses.release(addresses.slot_of(before.fields), before.id)
+    addresses.bury(addresses.slot_of(before.fields), gone)
     world.control.set_marker(caller.account_id, f"{mine.edit}:done")
 
 
@@ -156,14 +156,13 @@ def _store(mine: Hand, addresses: Addresses, before: Contact | None, after: Cont
     control.set_marker(mine.caller.account_id, f"{mine.edit}:done")
 
 
-def _claim(mine: Hand, addresses: Addresses, contact_id: str, slot_id: str | None) -> Alias | None:
-    """Take an address for a contact, before it is written. None if the contact has it already."""
+def _claim(mine: Hand, addresses: Addresses, contact_id: str, slot_id: str | None) -> Alias:
+    """Take an address for a contact, before it is written. Its own claim is renewed: it may be about to be given back."""
     assert slot_id is not None
     slot: Slot | None = addresses.read(slot_id)
     holder = addresses.holder(slot_id, slot)
-    if holder == contact_id:
-        return None
-    _refuse_taken(holder)
+    if holder != contact_id:
+        _refuse_taken(holder)
     over = slot.version if slot else 0
     alias = Alias(slot_id, over + 1, contact_id, int(mine.world.clock.now().timestamp()))
     if not addresses.write(filling(alias, over)):

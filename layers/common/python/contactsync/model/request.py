@@ -90,3 +90,11 @@ class FieldRequest(_Asked):
     type: FieldType
     list: bool = False
     choices: tuple[str, ...] = Field(default=(), max_length=500, description="What a choice may be.")
+
+
+class FieldChange(_Asked):
+    """The body of `PATCH /v1/fields/{key}`; what is left out stays."""
+
+    label: str | None = Field(default=None, min_length=1, max_length=200)
+    choices: tuple[str, ...] | None = Field(default=None, max_length=500)
+    required: bool | None = None

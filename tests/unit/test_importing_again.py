@@ -1,0 +1,172 @@
+"""What a second look at the same contacts does: after an undo, beside another sync, after an approval, in one file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from contactsync.journeys import importing
+from contactsync.model.contact import Alias
+from contactsync.model.field import FieldSpec
+from contactsync.model.message import Finishing
+from contactsync.model.run import Run
+from contactsync.ports import Insert, Replace
+from tests.world import World
+
+NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
+NUMBERED = [{"column": "number", "field": "customer_number"}, *NAMES]
+BY_NUMBER = {"field": "customer_number"}
+ALL = {"delete_missing": {"scope": "all"}}
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    spec = FieldSpec(key="customer_number", label="Customer number", type="text")
+    world.control.create_field(world.account.account_id, spec)
+    return world
+
+
+def numbered(*rows: str) -> str:
+    return "number,email,name\n" + "".join(f"{row}\n" for row in rows)
+
+
+def many(count: int) -> str:
+    return "email,name\n" + "".join(f"p{number}@example.com,Person {number}\n" for number in range(count))
+
+
+def again(world: World, run: Run, text: str, **asked: object) -> Run:
+    world.clock.advance(timedelta(minutes=5))
+    following = world.again(run.sync_id, text, **asked)
+    world.execute(following)
+    return world.run(following)
+
+
+class TestAfterAnUndo:
+    """An undo is an edit made here: a row that says nothing new does not override it."""
+
+    def test_the_same_rows_do_not_bring_back_what_was_undone(self, world: World) -> None:
+        run = world.import_rows("email,name\nada@example.com,Ada\n", NAMES)
+        text = "email,name\nada@example.com,Ada King\nbob@example.com,Bob\n"
+        later = again(world, run, text)
+        again(world, run, "", undoes=later.id)
+        same = again(world, run, text)
+        assert (same.counts.unchanged, same.counts.skipped) == (1, 1)
+        assert {email: fields["name"] for email, fields in world.fields().items()} == {
+            "ada@example.com": "Ada"
+        }
+
+    def test_a_row_that_has_changed_does_and_so_does_mirror_mode(self, world: World) -> None:
+        run = world.import_rows("email,name\nada@example.com,Ada\n", NAMES, options={"mode": "mirror"})
+        text = "email,name\nada@example.com,Ada King\nbob@example.com,Bob\n"
+        again(world, run, "", undoes=again(world, run, text).id)
+        assert again(world, run, text).counts.settled == 2
+        assert world.fields()["ada@example.com"]["name"] == "Ada King"
+        assert "bob@example.com" in world.stored()
+
+    def test_an_address_that_is_another_contacts_by_now_is_not_taken_back(self, world: World) -> None:
+        run = world.import_rows(numbered("1,ada@example.com,Ada"), NUMBERED, identity=BY_NUMBER)
+        moved = again(world, run, numbered("1,ada@example.org,Ada"))
+        world.import_rows("email,name\nada@example.com,The Other Ada\n", NAMES)
+        undone = again(world, run, "", undoes=moved.id)
+        assert (undone.status, undone.counts.skipped, undone.counts.updated) == ("succeeded", 1, 0)
+        assert sorted(world.stored()) == ["ada@example.com", "ada@example.org"]
+
+    def test_a_contact_does_not_come_back_over_one_that_has_its_slot(self, world: World) -> None:
+        run = world.import_rows(many(10), NAMES, options=ALL)
+        gone = again(world, run, many(9))
+        world.import_rows(numbered("1,p9@example.com,Somebody Else"), NUMBERED, identity=BY_NUMBER)
+        undone = again(world, run, "", undoes=gone.id)
+        assert (undone.counts.added, undone.counts.skipped) == (0, 1)
+        assert world.fields()["p9@example.com"]["name"] == "Somebody Else"
+
+
+class TestUnchangedBesideOthers:
+    def test_what_was_read_while_another_run_was_still_writing_is_no_good(self, world: World) -> None:
+        mine = world.import_rows("email,name\nada@example.com,Ada\n", NAMES)
+        other = world.import_rows("email,name\nbob@example.com,Bob\n", NAMES)
+        world.control.begin_changes(other)  # its workers are still at it while mine reads, and ends
+        assert again(world, mine, "email,name\nada@example.com,Ada\n").status == "succeeded"
+        world.control.end_changes(other)
+        assert again(world, mine, "email,name\nada@example.com,Ada\n").status == "succeeded"
+
+    def test_deletions_that_were_approved_later_are_a_change_of_their_own(self, world: World) -> None:
+        options = {**ALL, "guard": {"on_trip": "hold_deletes"}}
+        run = world.import_rows(many(20), NAMES, options=options)
+        held = again(world, run, many(10) + "new@example.com,New\n")
+        other = world.import_rows(many(1), NAMES)
+        world.approve(held)
+        assert again(world, other, many(1)).status == "succeeded"
+
+    def test_a_row_refused_for_an_address_that_the_same_run_has_freed_gets_its_turn(
+        self, world: World
+    ) -> None:
+        run = world.import_rows(numbered("1,ada@example.com,Ada"), NUMBERED, identity=BY_NUMBER)
+        text = numbered("1,ada@example.org,Ada", "2,ada@example.com,Another Ada")
+        assert again(world, run, text).counts.rejected == 1
+        assert again(world, run, text).counts.added == 1
+        assert again(world, run, text).status == "unchanged"
+
+
+class TestOneRowAContact:
+    def test_of_two_rows_about_one_contact_the_one_with_its_present_identity_counts(
+        self, world: World
+    ) -> None:
+        world.import_rows("email,name\nada@example.com,Ada\n", NAMES)
+        contact = world.stored()["ada@example.com"]
+        emails = [{"value": "ada@example.org"}]
+        alias = Alias(world.id_of("ada@example.org"), 1, contact.id, 0)
+        moved = replace(contact, version=2, fields={**contact.fields, "emails": emails})
+        list(world.contacts.write(world.account.account_id, [Insert(alias), Replace(moved)]))
+        text = "email,name\nada@example.org,New\nada@example.com,Old\n"
+        run = world.import_rows(text, NAMES)
+        assert (run.counts.updated, run.counts.skipped) == (1, 1)
+        assert world.fields()["ada@example.org"]["name"] == "New"
+        same = again(world, run, text + "bob@example.com,Bob\n")
+        assert (same.counts.unchanged, same.counts.skipped, same.counts.added) == (1, 1, 1)
+
+    def test_two_contacts_that_swap_their_addresses_are_both_refused_and_keep_them(
+        self, world: World
+    ) -> None:
+        run = world.import_rows(
+            numbered("1,ada@example.com,Ada", "2,bob@example.com,Bob"), NUMBERED, identity=BY_NUMBER
+        )
+        swapped = again(world, run, numbered("1,bob@example.com,Ada", "2,ada@example.com,Bob"))
+        assert swapped.counts.rejected == 2
+        assert world.fields()["ada@example.com"]["name"] == "Ada"
+
+    def test_an_emptied_first_address_lets_the_second_move_up_unless_it_is_anothers(
+        self, world: World
+    ) -> None:
+        mapping = [*NUMBERED, {"column": "second", "field": "emails.work"}]
+        options = {"empty_cells": "clear"}
+        first = "number,email,second,name\n1,ada@example.com,ada@work.example.com,Ada\n"
+        world.import_rows(first, mapping, identity=BY_NUMBER, options=options)
+        world.import_rows("email,name\nada@work.example.com,Another\n", NAMES)
+        before = world.fields()
+        run = world.import_rows(numbered("1,,Ada"), NUMBERED, identity=BY_NUMBER, options=options)
+        assert run.counts.settled == 1
+        addresses = [fields["emails"][0]["value"] for fields in world.fields().values() if "emails" in fields]
+        assert len(addresses) == len(set(addresses)), before
+
+
+def test_the_last_step_of_a_held_run_tried_again_after_the_approval_leaves_it_alone(world: World) -> None:
+    run = world.import_rows(many(20), NAMES, options=ALL)
+    held = again(world, run, many(10))
+    assert held.status == "awaiting_approval"
+    world.control.approve_run(held.account_id, held.id, held.plan_hash or "")
+    world.mailer.sent.clear()
+    importing.notify(
+        Finishing(account_id=held.account_id, run_id=held.id),
+        control=world.control,
+        contacts=world.contacts,
+        runs=world.runs,
+        mailer=world.mailer,
+        clock=world.clock,
+        public_url="",
+    )
+    assert (world.run(held).status, world.mailer.sent) == ("queued", [])
+    world.execute(held, execution="after the approval")
+    assert (world.run(held).counts.deleted, len(world.stored())) == (10, 10)
