@@ -30,7 +30,7 @@ test: .venv/.ready ## run all tests (ARGS="-k phone" narrows them)
 test-thorough: .venv/.ready ## the laws with twenty times the examples, and no two runs the same ones
 	env -u CI HYPOTHESIS_PROFILE=thorough .venv/bin/pytest tests/property $(ARGS)
 
-faults: .venv/.ready ## fail every call of every import step in every way (make test takes one in seven)
+faults: .venv/.ready ## fail every call of every import step in every way (make test takes one in eleven)
 	FAULTS=all .venv/bin/pytest tests/faults $(ARGS)
 
 check: .venv/.ready .venv-sam/.ready ## lint, types, import rules, template, state machine

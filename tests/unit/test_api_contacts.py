@@ -306,6 +306,47 @@ def test_edits_are_forgotten_in_the_end(api, ada):
     assert page.records[0].expires_at
 
 
+# Filters
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("name=ADA", {"ada@example.com"}),
+        ("name=byron", {"ada@example.com", "george@example.com"}),
+        ("phone=06-12345678", {"ada@example.com"}),
+        ("phone=%2B31612345678", {"ada@example.com"}),
+        ("field.birthday=1815-12-10", {"ada@example.com"}),
+        ("field.emails=George@Example.ORG", {"george@example.com"}),
+        ("field.organization=Acme", {"ada@example.com", "george@example.com"}),
+        ("field.organization=Acme&name=george", {"george@example.com"}),
+        ("field.organization=acm", set()),
+        ("email=ada@example.com&name=george", set()),
+    ],
+)
+def test_contacts_are_found_by_what_is_known_of_them(api, query, found):
+    add(api, email="ada@example.com", name="Ada Byron", phone="+31 6 12345678", organization="Acme",
+        birthday="1815-12-10")  # fmt: skip
+    emails = [{"value": "george@example.com"}, {"value": "george@example.org"}]
+    add(api, emails=emails, given_name="George", family_name="Byron", organization="Acme")
+    add(api, email="bob@example.com")
+    told = api.get(f"/contacts?{query}").json["items"]
+    assert {contact["fields"]["email"] for contact in told} == found
+
+
+def test_contacts_are_found_by_the_run_that_changed_them(api, ada):
+    run = imported(api, "email,name\nbob@example.com,Bob\n")
+    [bob] = api.get(f"/contacts?run={run['id']}").json["items"]
+    assert bob["fields"]["name"] == "Bob"
+
+
+@pytest.mark.parametrize(
+    "query", ["phone=x", "field.birthday=soon", "field.no=1", "field.=1", "field=1", "field.address=x"]
+)
+def test_what_nobody_can_have_is_named(api, query):
+    assert api.get(f"/contacts?{query}").pointers == {f"/{query.partition('=')[0]}"}
+
+
 # Segments
 
 

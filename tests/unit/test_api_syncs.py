@@ -53,6 +53,16 @@ def test_a_sync_is_checked_when_it_is_saved(api):
     assert answer.pointers == {"/mapping", "/options/segments/0"}
 
 
+def test_the_fields_that_a_mapping_brings_are_made_when_it_is_saved_or_changed(api, sync):
+    def bringing(key):
+        create = {"label": key.title(), "type": "text"}
+        return [*SYNC["mapping"], {"column": key, "field": key, "create": create}]
+
+    assert api.post("/syncs", {**SYNC, "mapping": bringing("colour")}).status == 201
+    assert api.patch(f"/syncs/{sync['id']}", {"mapping": bringing("shape")}).status == 200
+    assert {"colour", "shape"} < {field["key"] for field in api.get("/fields").json["items"]}
+
+
 def test_the_same_request_saves_one_sync(api):
     first, again = (api.post("/syncs", SYNC, key="k") for _ in range(2))
     assert first.json == again.json

@@ -7,7 +7,7 @@ from contactsync.api.answer import Answer, json_answer
 from contactsync.api.incoming import Request
 from contactsync.api.paging import PARAMETERS as PAGED
 from contactsync.api.route import Route, pager
-from contactsync.journeys import editing, recounting, segmenting, telling
+from contactsync.journeys import editing, finding, recounting, segmenting, telling
 from contactsync.journeys.asking import World
 from contactsync.journeys.telling import Page
 from contactsync.model.contact import Contact
@@ -16,13 +16,13 @@ from contactsync.model.contact import Contact
 def list_contacts(world: World, request: Request) -> Answer:
     tokens = pager(world, request)
     after, limit = tokens.position(), tokens.limit()
-    email, segment = request.query.get("email"), request.query.get("segment")
+    email, fits = request.query.get("email"), finding.wanted(world, request.caller, request.query)
     if email is not None:
         page = telling.contacts_by_email(world, request.caller, email)
-        if segment is not None:
-            page = Page([each for each in page.items if segment in each.segments], [], None)
+        if fits is not None:
+            page = Page(list(filter(fits, page.items)), [], None)
     else:
-        page = telling.contacts(world, request.caller, segment=segment, after=after, limit=limit)
+        page = telling.contacts(world, request.caller, fits=fits, after=after, limit=limit)
     known = segmenting.known(world, request.caller, page.items)
     return json_answer(200, show.listing(page, lambda each: show.contact(each, known), tokens.token))
 
@@ -91,7 +91,7 @@ def _shown(world: World, request: Request, contact: Contact, status: int = 200) 
 
 
 ROUTES = (
-    Route("GET", "/contacts", "contacts.view", list_contacts, PAGED | {"email", "segment"}),
+    Route("GET", "/contacts", "contacts.view", list_contacts, PAGED | finding.FILTERS | {"email"}),
     Route("POST", "/contacts", "contacts.create", create_contact),
     Route("GET", "/contacts/<contact_id>", "contacts.view", read_contact),
     Route("PATCH", "/contacts/<contact_id>", "contacts.edit", change_contact),

@@ -68,7 +68,7 @@ def query_of(event: Mapping[str, Any], allowed: frozenset[str]) -> dict[str, str
     single = event.get("queryStringParameters") or {}
     problems = []
     for name in {**several, **single}:
-        if name not in allowed:
+        if name not in allowed and not _is_one_of(name, allowed):
             offered = ", ".join(sorted(allowed)) or "none"
             message = f"There is no such parameter here. Offered: {offered}."
         elif len(several.get(name) or ()) > 1:
@@ -83,6 +83,12 @@ def query_of(event: Mapping[str, Any], allowed: frozenset[str]) -> dict[str, str
     return {
         name: value if value is not None else (several.get(name) or [""])[0] for name, value in single.items()
     }
+
+
+def _is_one_of(name: str, allowed: frozenset[str]) -> bool:
+    """Whether a parameter of a kind is allowed: `field.tier` where `field.*` is."""
+    kind, point, rest = name.partition(".")
+    return bool(point and rest) and f"{kind}.*" in allowed
 
 
 def idempotency_key_of(event: Mapping[str, Any]) -> str | None:

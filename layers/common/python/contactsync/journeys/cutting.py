@@ -78,7 +78,7 @@ def date_orders(manifest: Manifest, files: RunFiles, rules: Sequence[Rule]) -> d
     for number in range(len(manifest.chunks)) if columns else ():
         rows = [row[1] for row in raw_rows(number, files, manifest) if not isinstance(row, Damaged)]
         for column in columns:
-            here = date_order(cells[column] for cells in rows if column < len(cells))
+            here = date_order({cells[column] for cells in rows if column < len(cells)})
             found[column] = together([found[column], here])
     for column, order in found.items():
         name = manifest.columns[column]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -141,21 +141,26 @@ def contacts_by_email(world: World, caller: Caller, email: str) -> Page[Contact]
 
 
 def contacts(
-    world: World, caller: Caller, *, segment: str | None, after: str | None, limit: int
+    world: World,
+    caller: Caller,
+    *,
+    fits: Callable[[Contact], bool] | None,
+    after: str | None,
+    limit: int,
 ) -> Page[Contact]:
-    """All contacts, or those of a segment, in the order of their ids.
+    """All contacts, or those that fit, in the order of their ids.
 
-    The members of a segment are found by going through all contacts, LOOKED_AT_MAX a page: it may hold fewer than
-    `limit`, even none, and `next` says whether it goes on.
+    Those that fit are found by going through all contacts, LOOKED_AT_MAX a page: it may hold fewer than `limit`,
+    even none, and `next` says whether it goes on.
     """
-    if segment is None:
+    if fits is None:
         page = world.contacts.page(caller.account_id, after=after, limit=limit)
         return Page(page.contacts, [each.id for each in page.contacts], page.next)
     found: list[Contact] = []
     for _ in range(LOOKED_AT_MAX // READ_AT_ONCE):
         page = world.contacts.page(caller.account_id, after=after, limit=READ_AT_ONCE)
         for contact in page.contacts:
-            if segment in contact.segments:
+            if fits(contact):
                 found.append(contact)
             if len(found) == limit:
                 return Page(found, [each.id for each in found], contact.id)

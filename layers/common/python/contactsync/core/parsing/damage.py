@@ -93,7 +93,7 @@ def _dates(name: str | int, values: Sequence[tuple[int, str]]) -> Iterator[Findi
         case "mixed":
             yield Finding(
                 "mixed_date_orders",
-                "Some dates begin with the day, others with the month. Rows of the other order are refused.",
+                "Some dates begin with the day, others with the month. Correct them, or state the date order.",
                 name,
             )
         case "ambiguous":
