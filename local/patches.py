@@ -35,6 +35,7 @@ def apply(invoke: Invoke) -> None:
     parse_each_statement_once()
     read_requests_fast()
     import_all_of_an_api()
+    let_schedules_name_their_events()
 
 
 def run_lambda_in_sandboxes(invoke: Invoke) -> None:
@@ -93,6 +94,25 @@ def let_a_repeated_start_find_its_execution() -> None:
             return start_new(request)
 
     stepfunctions._start_execution = start
+
+
+def let_schedules_name_their_events() -> None:
+    """A schedule on a bus puts the event that EventBridgeParameters and Input describe.
+
+    The emulator puts an empty "Scheduled Event" from aws.scheduler instead, which matches no rule of ours.
+    """
+    from ministack.services import eventbridge
+
+    deliver = eventbridge._invoke_target
+
+    def deliver_as_named(target: Record, event: Record, rule: Record, view: Any = None) -> Any:
+        named = target.get("EventBridgeParameters")
+        if named:
+            event = {**event, **named, "Detail": target.get("Input") or "{}"}
+            target = {key: value for key, value in target.items() if key != "Input"}
+        return deliver(target, event, rule, view)
+
+    eventbridge._invoke_target = deliver_as_named
 
 
 def compare_keys_without_parsing() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from contactsync.adapters.memory import MemoryBus
+from contactsync.adapters.memory import MemoryBus, MemoryScheduler
 from contactsync.errors import Busy
 from contactsync.journeys.accounts import NewAccount, create_account
 from contactsync.model.account import ALL_PERMISSIONS
@@ -33,6 +33,7 @@ class ApiWorld(World):
     """The service in memory with its bus; `runs_asked` are the runs that were announced on it."""
 
     bus: FlakyBus = field(default_factory=FlakyBus)
+    scheduler: MemoryScheduler = field(default_factory=MemoryScheduler)
 
     def runs_asked(self) -> list[str]:
         return [event.detail["run_id"] for event in self.bus.events]

@@ -19,6 +19,7 @@ from contactsync.adapters.memory import (
     MemoryMailer,
     MemoryObjects,
     MemoryRecords,
+    MemoryVault,
 )
 from contactsync.control import Control, new_id
 from contactsync.core.identity import SHARDS, contact_id, identity_key
@@ -42,8 +43,9 @@ from contactsync.model.message import (
     Upserted,
 )
 from contactsync.model.run import Run
+from contactsync.model.source import RemoteSource
 from contactsync.model.sync import Sync, SyncRequest
-from contactsync.ports import Clock, ContactStore, Mailer, Objects, Records, Replace
+from contactsync.ports import Clock, ContactStore, Mailer, Objects, Records, Replace, Source, Vault
 
 TRIES = 4
 A = TypeVar("A")
@@ -61,6 +63,7 @@ class Ports:
     uploads: Objects
     mailer: Mailer
     clock: Clock
+    vault: Vault = field(default_factory=MemoryVault)
 
 
 @dataclass
@@ -72,11 +75,15 @@ class World:
     runs: MemoryObjects = field(default_factory=MemoryObjects)
     uploads: MemoryObjects = field(default_factory=MemoryObjects)
     mailer: MemoryMailer = field(default_factory=MemoryMailer)
+    vault: MemoryVault = field(default_factory=MemoryVault)
+    allow_hosts: str = ""
 
     def __post_init__(self) -> None:
         self.records = MemoryRecords(self.clock)
         self.control = Control(self.records)
-        self.ports = Ports(self.records, self.contacts, self.runs, self.uploads, self.mailer, self.clock)
+        self.ports = Ports(
+            self.records, self.contacts, self.runs, self.uploads, self.mailer, self.clock, self.vault
+        )
         self.account = create_account(
             self.control, name="Acme", country="NL", email="owner@example.com", now=self.clock.now()
         )
@@ -160,6 +167,8 @@ class World:
                     control=control,
                     uploads=ports.uploads,
                     runs=ports.runs,
+                    vault=ports.vault,
+                    remote=self.remote,
                     clock=ports.clock,
                 )
             )
@@ -181,6 +190,13 @@ class World:
                 public_url="https://api.example.com",
             )
         )
+
+    def remote(self, asked: RemoteSource, **options: Any) -> Source:
+        """A source on somebody's server; of the private hosts, those in `allow_hosts` only."""
+        from contactsync.sources.net import Guard, allowed_hosts
+        from contactsync.sources.opening import source_of
+
+        return source_of(asked, guard=Guard(allowed_hosts(self.allow_hosts)), **options)
 
     def _middle(self, names: dict[str, str], control: Control) -> None:
         ports = self.ports

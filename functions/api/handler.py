@@ -18,6 +18,8 @@ def api() -> Api:
         runs=bootstrap.runs(),
         uploads=bootstrap.uploads(),
         bus=bootstrap.bus(),
+        scheduler=bootstrap.scheduler(),
+        vault=bootstrap.vault(),
         clock=bootstrap.clock(),
     )
     return Api(world, logger=logger, log_bug=log_bug)

@@ -14,5 +14,7 @@ def lambda_handler(message: Requested) -> Fetched:
         control=bootstrap.control(),
         uploads=bootstrap.uploads(),
         runs=bootstrap.runs(),
+        vault=bootstrap.vault(),
+        remote=bootstrap.remote(),
         clock=bootstrap.clock(),
     )

@@ -51,7 +51,7 @@ def test_no_action_is_a_wildcard(permission: Permission):
 
 @pytest.mark.parametrize("permission", list(permissions()), ids=lambda it: f"{it.role}-{it.sid}")
 def test_every_permission_names_its_resource(permission: Permission):
-    if set(permission.actions) <= NO_RESOURCE_TO_NAME:
+    if set(permission.actions) <= NO_RESOURCE_TO_NAME or permission.actions == ("sts:AssumeRole",):
         return
     for resource in permission.resources:
         # A star may only stand for what lies inside a named bucket or the executions of a named machine.
@@ -61,6 +61,34 @@ def test_every_permission_names_its_resource(permission: Permission):
         )
         # In a run's folder, whose name nobody knows before, one file of a name that everybody knows.
         assert "*" not in named or named.endswith(("/paste", "/added.csv", "/updated.csv")), resource
+
+
+def test_only_fetch_assumes_roles_and_only_customers():
+    assuming = [(it.role, it.sid) for it in permissions() if "sts:AssumeRole" in it.actions]
+    assert assuming == [("fetch", "ReadCustomersBuckets")]
+    statements = {it["Sid"]: it for it in functions()["fetch"]["Policies"][0]["Statement"]}
+    assert statements["ReadCustomersBuckets"]["Condition"] == {"Null": {"sts:ExternalId": False}}
+    denied = {"Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*"}
+    assert statements["NoRoleOfOurs"] == {
+        "Sid": "NoRoleOfOurs",
+        "Effect": "Deny",
+        "Action": "sts:AssumeRole",
+        "Resource": denied,
+    }
+
+
+def test_the_api_seals_secrets_and_fetch_opens_them_each_for_one_account_and_sync():
+    users = {(it.role, action) for it in permissions() for action in it.actions if action.startswith("kms:")}
+    assert users == {("api", "kms:Encrypt"), ("fetch", "kms:Decrypt")}
+    for word in ("api", "fetch"):
+        [statement] = [
+            it for it in functions()[word]["Policies"][0]["Statement"] if str(it["Action"]).startswith("kms:")
+        ]
+        assert statement["Condition"] == {
+            "Null": {"kms:EncryptionContext:account": False, "kms:EncryptionContext:sync": False},
+            "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["account", "sync"]},
+        }
+    assert RESOURCES["SecretsKey"]["Properties"]["EnableKeyRotation"] is True
 
 
 @pytest.mark.parametrize("role", sorted(of_type("AWS::IAM::Role")))

@@ -50,6 +50,8 @@ def import_on_second(second: SecondInterpreter, customer: Customer, text: str) -
         runs=bootstrap.runs(),
         uploads=bootstrap.uploads(),
         bus=second,
+        scheduler=bootstrap.scheduler(),
+        vault=bootstrap.vault(),
         clock=bootstrap.clock(),
     )
     caller = Caller(account_id=customer.account_id, member_id="m1", permissions=ALL_PERMISSIONS)

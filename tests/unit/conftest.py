@@ -20,7 +20,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiWorld]:
     from tests.calling import ApiWorld
 
     world = ApiWorld()
-    for name in ("control", "contacts", "runs", "uploads", "bus", "clock"):
+    for name in ("control", "contacts", "runs", "uploads", "bus", "scheduler", "vault", "clock"):
         monkeypatch.setattr(bootstrap, name, partial(getattr, world, name))
     handler.api.cache_clear()
     yield world

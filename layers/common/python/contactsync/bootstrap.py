@@ -5,6 +5,7 @@ Each function makes its adapter once a process and on first use, so that a handl
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache, partial
 
 from contactsync.adapters import clients, wire
@@ -14,9 +15,11 @@ from contactsync.adapters.clock import SystemClock
 from contactsync.adapters.contact_table import ContactTable
 from contactsync.adapters.control_table import ControlTable
 from contactsync.adapters.mailer import SesMailer
+from contactsync.adapters.scheduler import EventBridgeScheduler, Target
+from contactsync.adapters.vault import KmsVault
 from contactsync.config import settings
 from contactsync.control import Control
-from contactsync.ports import Bus, Clock, ContactStore, Mailer, Objects
+from contactsync.ports import Bus, Clock, ContactStore, Mailer, Objects, Scheduler, Source, Vault
 
 
 @cache
@@ -64,6 +67,30 @@ def mailer() -> Mailer:
 def bus() -> Bus:
     """The product's own event bus."""
     return EventBridgeBus(settings().bus_name, wire.eventbridge(settings().aws_region))
+
+
+@cache
+def vault() -> Vault:
+    """Where the secrets of sources are sealed."""
+    return KmsVault(settings().secrets_key, wire.kms(settings().aws_region))
+
+
+@cache
+def scheduler() -> Scheduler:
+    """What wakes us when syncs are due."""
+    known = settings()
+    target = Target(known.schedule_group, known.bus_arn, known.schedule_role)
+    return EventBridgeScheduler(target, partial(clients.scheduler, known.aws_region))
+
+
+@cache
+def remote() -> Callable[..., Source]:
+    """What opens sources on customers' servers: `sources.opening.source_of`, with our way out."""
+    from contactsync.sources.net import Guard, allowed_hosts  # noqa: PLC0415 only fetch goes out
+    from contactsync.sources.opening import source_of  # noqa: PLC0415
+
+    guard = Guard(allowed_hosts(settings().allow_hosts))
+    return partial(source_of, guard=guard, region=settings().aws_region)
 
 
 def _bucket(name: str) -> Objects:

@@ -24,6 +24,10 @@ class Settings(BaseModel):
     public_url: str = Field(
         default="", description="Where customers reach the API; links in mails start here."
     )
+    secrets_key: str = Field(default="", description="The KMS key of the sources' secrets.")
+    bus_arn: str = Field(default="", description="The bus, as schedules name it.")
+    schedule_group: str = Field(default="", description="The group in which the schedules of all syncs lie.")
+    schedule_role: str = Field(default="", description="The role by which schedules put events on the bus.")
     allow_hosts: str = Field(
         default="",
         pattern=r"^( *[^, ]+:[0-9]{1,5} *(,|$))*$",

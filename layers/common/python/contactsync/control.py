@@ -24,7 +24,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -172,8 +172,10 @@ class Control:
                 return Read(changed, read.version + 1)
         raise Busy("The sync is being changed from several sides.")
 
-    def create_run(self, account_id: str, run: Run) -> None:
-        """Add a run to a sync that has none under way.
+    def create_run(self, account_id: str, run: Run, *, day: date | None = None) -> None:
+        """Add a run to a sync that has none under way; `day` is then the latest that its schedule has run.
+
+        Of several who add the run of the same day the first one does, and the others change nothing.
 
         Raises:
             Conflict: a run of this sync is under way.
@@ -183,13 +185,21 @@ class Control:
             sync = self.sync(account_id, run.sync_id)
             if sync.value.active_run == run.id:
                 return
+            if day is not None and sync.value.last_day is not None and sync.value.last_day >= day:
+                return
             if sync.value.active_run is not None:
                 raise Conflict(
                     "run_under_way",
                     "A run of this sync is under way.",
                     f"Wait for run {sync.value.active_run} to end, or cancel it.",
                 )
-            started = sync.value.model_copy(update={"active_run": run.id, "latest_run": run.id})
+            started = sync.value.model_copy(
+                update={
+                    "active_run": run.id,
+                    "latest_run": run.id,
+                    **({"last_day": day} if day is not None else {}),
+                }
+            )
             try:
                 self.records.commit(
                     [

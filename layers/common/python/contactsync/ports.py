@@ -6,7 +6,7 @@ Every port has a memory adapter and a real one; both pass the suites in tests/co
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -295,6 +295,40 @@ class Bus(Protocol):
     def publish(self, kind: str, detail: dict[str, str]) -> None:
         """Put one event; delivered at least once."""
         ...
+
+
+class Scheduler(Protocol):
+    """Wakes us when syncs may be due, by the event SyncDue on the bus. It delivers at least once, or late."""
+
+    def put(
+        self, account_id: str, sync_id: str, cron: str, *, start: datetime | None, end: datetime | None
+    ) -> None:
+        """Wake us for this sync by `cron`, in UTC, between `start` and `end`; in place of what was said before."""
+        ...
+
+    def remove(self, account_id: str, sync_id: str) -> None:
+        """Do not wake us for this sync any more, if we were to be woken at all."""
+        ...
+
+
+VAULT_BYTES = 4096
+"""What a vault takes at once: a password, or a private key of any usual size."""
+
+
+class Vault(Protocol):
+    """Keeps secrets by encrypting them; what comes out may be stored anywhere."""
+
+    def encrypt(self, plaintext: str, context: Mapping[str, str]) -> str:
+        """The text, 1 to VAULT_BYTES bytes of UTF-8, so that it can be read only with the same context."""
+        ...
+
+    def decrypt(self, sealed: str, context: Mapping[str, str]) -> str:
+        """The inverse of `encrypt`. Raises Unopenable if this text was not sealed here under this context."""
+        ...
+
+
+class Unopenable(Exception):
+    """A sealed text is damaged, or belongs to another account or sync."""
 
 
 class Clock(Protocol):

@@ -10,6 +10,7 @@ from contactsync.errors import Busy
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_sesv2 import SESV2Client
 
 CONNECT_S = 3
@@ -49,6 +50,14 @@ def ses(region: str, *, endpoint: str | None = None) -> SESV2Client:
     return boto3.client(
         "sesv2", region_name=region, endpoint_url=endpoint, config=Config(**_bounds(attempts=1))
     )
+
+
+def scheduler(region: str, *, endpoint: str | None = None) -> EventBridgeSchedulerClient:
+    """A client of EventBridge Scheduler."""
+    import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+
+    return boto3.client("scheduler", region_name=region, endpoint_url=endpoint, config=Config(**_bounds()))
 
 
 @contextmanager

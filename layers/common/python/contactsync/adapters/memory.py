@@ -6,10 +6,11 @@ All of it is safe to share between threads, and hands out copies, so that nobody
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from secrets import token_hex
 from threading import RLock
 from typing import BinaryIO, cast
 from urllib.parse import quote
@@ -43,6 +44,7 @@ from contactsync.ports import (
     RecordKey,
     RecordPage,
     Remove,
+    Unopenable,
     Write,
 )
 
@@ -243,6 +245,52 @@ class MemoryObjects:
     def presign_get(self, key: str, *, expires_s: int, filename: str) -> str:
         """See `ports.Objects.presign_get`."""
         return f"memory:{quote(key)}?method=GET&expires={expires_s}&filename={quote(filename, safe='')}"
+
+
+class MemoryVault:
+    """See `ports.Vault`. What it gives out says nothing, for the secrets stay in here."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[str, dict[str, str]]] = {}
+
+    def encrypt(self, plaintext: str, context: Mapping[str, str]) -> str:
+        """See `ports.Vault.encrypt`."""
+        sealed = token_hex(16)
+        self._kept[sealed] = (plaintext, dict(context))
+        return sealed
+
+    def decrypt(self, sealed: str, context: Mapping[str, str]) -> str:
+        """See `ports.Vault.decrypt`."""
+        plaintext, asked_for = self._kept.get(sealed, ("", None))
+        if asked_for != dict(context):
+            raise Unopenable
+        return plaintext
+
+
+@dataclass(frozen=True, slots=True)
+class WakeUps:
+    """What a scheduler was told last for one sync."""
+
+    cron: str
+    start: datetime | None
+    end: datetime | None
+
+
+class MemoryScheduler:
+    """See `ports.Scheduler`. Keeps what it was told in `kept`, by account and sync, and wakes nobody."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[str, str], WakeUps] = {}
+
+    def put(
+        self, account_id: str, sync_id: str, cron: str, *, start: datetime | None, end: datetime | None
+    ) -> None:
+        """See `ports.Scheduler.put`."""
+        self.kept[account_id, sync_id] = WakeUps(cron, start, end)
+
+    def remove(self, account_id: str, sync_id: str) -> None:
+        """See `ports.Scheduler.remove`."""
+        self.kept.pop((account_id, sync_id), None)
 
 
 class MemoryMailer:

@@ -214,6 +214,11 @@ def eventbridge(region: str, **options: Any) -> Wire:
     return Wire("events", "AWSEvents", "1.1", region=region, **options)
 
 
+def kms(region: str, **options: Any) -> Wire:
+    """KMS in `region`; options as for Wire."""
+    return Wire("kms", "TrentService", "1.1", region=region, **options)
+
+
 def _endpoint(service: str, region: str) -> str:
     """Where the service is: the environment's word, as for every AWS client, else the public address."""
     suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"

@@ -13,6 +13,7 @@ from contactsync.journeys.asking import UploadPlace
 from contactsync.journeys.fielding import Effects
 from contactsync.journeys.previewing import Preview
 from contactsync.journeys.recounting import Change
+from contactsync.journeys.remote import external_id
 from contactsync.journeys.rows import RowView
 from contactsync.journeys.telling import Page, RunView, SyncView
 from contactsync.model.account import Account, Caller
@@ -85,11 +86,11 @@ def sync(view: SyncView) -> dict[str, Any]:
         "source": stored.source,
         "mapping": [rule.model_dump(mode="json", exclude_none=True) for rule in stored.mapping],
         **stored.model_dump(mode="json", include={"format", "identity", "options"}),
-        "schedule": None,
+        "schedule": stored.schedule.model_dump(mode="json") if stored.schedule else None,
         "notify": stored.notify.model_dump(mode="json"),
         "state": stored.state,
         "latest_run": run(view.latest_run) if view.latest_run else None,
-        "next_run_at": None,
+        "next_run_at": view.next_run_at,
         "version": view.sync.version,
         "created_at": stored.created_at,
         "updated_at": stored.updated_at,
@@ -218,6 +219,7 @@ def account(stored: Account, caller: Caller) -> dict[str, Any]:
         "id": stored.id,
         "name": stored.name,
         "country": stored.country,
+        "external_id": external_id(stored.id),
         "created_at": stored.created_at,
         "member": {"id": caller.member_id, "permissions": sorted(caller.permissions)},
     }

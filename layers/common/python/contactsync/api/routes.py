@@ -10,7 +10,6 @@ from contactsync.api.route import Route
 from contactsync.control import Read
 from contactsync.journeys import asking, previewing, telling
 from contactsync.journeys.asking import World
-from contactsync.journeys.telling import SyncView
 
 # Uploads, and imports in one call
 
@@ -22,9 +21,9 @@ def create_upload(world: World, request: Request) -> Answer:
 
 def start_import(world: World, request: Request) -> Answer:
     sync, run = asking.start_import(world, request.caller, request.body, request.seed)
-    view = telling.view(world, run)
-    shown = show.sync(SyncView(Read(sync, 1), view))
-    return json_answer(202, {"sync": shown, "run": show.run(view)}, {"Location": f"/v1/runs/{run.id}"})
+    view = telling.sync_view(world, Read(sync, 1), run)
+    shown = show.sync(view)
+    return json_answer(202, {"sync": shown, "run": shown["latest_run"]}, {"Location": f"/v1/runs/{run.id}"})
 
 
 def show_preview(world: World, request: Request) -> Answer:

@@ -10,7 +10,6 @@ from contactsync.api.route import Route, accepted, pager
 from contactsync.control import Read
 from contactsync.journeys import asking, saving, telling
 from contactsync.journeys.asking import World
-from contactsync.journeys.telling import SyncView
 
 
 def list_syncs(world: World, request: Request) -> Answer:
@@ -21,7 +20,7 @@ def list_syncs(world: World, request: Request) -> Answer:
 
 def create_sync(world: World, request: Request) -> Answer:
     sync = saving.create_sync(world, request.caller, request.body, request.seed)
-    shown = show.sync(SyncView(Read(sync, 1), None))
+    shown = show.sync(telling.sync_view(world, Read(sync, 1), None))
     return json_answer(201, shown, {"Location": f"/v1/syncs/{sync.id}"})
 
 

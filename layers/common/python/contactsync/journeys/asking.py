@@ -18,6 +18,8 @@ from contactsync.control import Control, Read
 from contactsync.core import checking
 from contactsync.core.fitting import misfits
 from contactsync.errors import Busy, Conflict, InvalidRequest, NotFound, Problem, Stale
+from contactsync.journeys import scheduling
+from contactsync.journeys.remote import is_remote, stored, unsuitable
 from contactsync.journeys.runfiles import RunFiles
 from contactsync.model.account import Caller
 from contactsync.model.field import FieldSpec
@@ -25,7 +27,7 @@ from contactsync.model.request import FieldRequest, RunRequest, UploadRequest
 from contactsync.model.run import Run
 from contactsync.model.segment import Segment
 from contactsync.model.sync import PasteSource, Sync, SyncRequest, Upload
-from contactsync.ports import Bus, Clock, ContactStore, Objects, Put, RecordKey
+from contactsync.ports import Bus, Clock, ContactStore, Objects, Put, RecordKey, Scheduler, Vault
 
 UPLOAD_OPEN = timedelta(hours=1)
 UPLOAD_KEPT = timedelta(days=7)
@@ -47,6 +49,8 @@ class World:
     runs: Objects
     uploads: Objects
     bus: Bus
+    scheduler: Scheduler
+    vault: Vault
     clock: Clock
 
 
@@ -81,15 +85,27 @@ def start_import(world: World, caller: Caller, body: Mapping[str, Any], seed: st
     """
     request = checked(world, caller, body)
     add_fields(world, caller, request)
-    sync, run = _saved(request, caller, seed, world.clock.now())
+    sync, run = _saved(world, request, caller, seed)
     keep_paste(world, caller, request, run.id)
     world.control.create_sync(caller.account_id, sync, run)
+    arrange(world, caller, sync)
     announce(world, run)
     return sync, run
 
 
+def arrange(world: World, caller: Caller, sync: Sync) -> None:
+    """Have the scheduler know what the sync says now. A sync that never had a schedule costs no call."""
+    if sync.schedule is not None:
+        scheduling.arrange(sync, caller.account_id, world.scheduler, world.clock.now())
+
+
 def checked(
-    world: World, caller: Caller, body: Mapping[str, Any], *, source_is_new: bool = True
+    world: World,
+    caller: Caller,
+    body: Mapping[str, Any],
+    *,
+    source_is_new: bool = True,
+    schedule_is_new: bool = True,
 ) -> SyncRequest:
     """What a sync shall be. Raises InvalidRequest with all that is wrong with it."""
     account = world.control.account(caller.account_id)
@@ -107,6 +123,10 @@ def checked(
         problems.append(
             Problem("", f"The sync is larger than {MAX_SYNC_BYTES:,} bytes: shorten names and literals.")
         )
+    if request is not None:
+        problems += unsuitable(request.source)
+        since = world.clock.now() if schedule_is_new else None
+        problems += scheduling.unsuitable(request.schedule, request.source.kind, since)
     if request is None or problems:
         raise InvalidRequest(_one_a_place(problems))
     return request
@@ -265,9 +285,9 @@ def active_sync(world: World, caller: Caller, sync_id: str) -> Read[Sync]:
     return read
 
 
-def _saved(request: SyncRequest, caller: Caller, seed: str, now: datetime) -> tuple[Sync, Run]:
+def _saved(world: World, request: SyncRequest, caller: Caller, seed: str) -> tuple[Sync, Run]:
     run_id = derived_id(seed, "run")
-    sync = new_sync(request, caller, seed, now, place=run_id)
+    sync = new_sync(world, request, caller, seed, place=run_id)
     run = Run(
         id=run_id,
         account_id=caller.account_id,
@@ -279,13 +299,18 @@ def _saved(request: SyncRequest, caller: Caller, seed: str, now: datetime) -> tu
     return sync.model_copy(update={"active_run": run_id, "latest_run": run_id}), run
 
 
-def new_sync(request: SyncRequest, caller: Caller, seed: str, now: datetime, *, place: str) -> Sync:
+def new_sync(world: World, request: SyncRequest, caller: Caller, seed: str, *, place: str) -> Sync:
     """A sync as it is first stored; `place` is where its pasted text lies, if it has any."""
+    now = world.clock.now()
     at = timestamp(now)
+    sync_id = derived_id(seed, "sync")
+    source, sealed = stored(request.source, caller.account_id, sync_id, world.vault)
     return Sync(
-        id=derived_id(seed, "sync"),
+        id=sync_id,
         name=request.name,
-        source=request.source.model_dump(mode="json", exclude={"text"}),
+        source=source,
+        sealed=sealed,
+        **scheduling.kept(request.schedule, now),
         format=request.format,
         mapping=request.mapping,
         identity=request.identity,
@@ -308,7 +333,9 @@ def _prepare_source(world: World, sync: Sync, run: Run) -> None:
             raise InvalidRequest(problems)
         return
     if run.upload_id is not None:
-        raise InvalidRequest([Problem("/upload_id", "This sync reads pasted text: leave the upload out.")])
+        raise InvalidRequest([Problem("/upload_id", "This sync reads no uploads: leave the upload out.")])
+    if is_remote(sync):
+        return
     text = _pasted(world, sync, run.account_id)
     world.runs.put(RunFiles(world.runs, run.account_id, run.id).paste, text)
 

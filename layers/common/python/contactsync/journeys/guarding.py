@@ -54,8 +54,9 @@ def judge_plan(
             kind = "hold_deletes"
         verdict = Verdict(kind=kind, code=told.code, title=told.title, detail=told.detail)
     warnings = run.warnings
-    if sync.options.delete_missing and not run.proof and not run.undoes and UNPROVEN not in warnings:
-        warnings = (*warnings, UNPROVEN)
+    if sync.options.delete_missing and not run.proof and not run.undoes:
+        unproven = UNPROVEN.model_copy(update={"message": f"{UNPROVEN.message} {run.doubt}".rstrip()})
+        warnings = (*(warning for warning in warnings if warning.code != unproven.code), unproven)
     kept = {"plan_hash": plan_hash, "planned": counts, "verdict": verdict, "warnings": warnings}
     control.update_run(run.account_id, run.id, lambda run: run.model_copy(update=kept))
     going = _going(run, verdict, counts)

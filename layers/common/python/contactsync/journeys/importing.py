@@ -8,7 +8,7 @@ it recognises those that it has made already. `notify` is in `journeys.finishing
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Literal, get_args
 
@@ -23,6 +23,7 @@ from contactsync.journeys.files import COPY_BYTES, stored
 from contactsync.journeys.finishing import finish
 from contactsync.journeys.guarding import judge_plan
 from contactsync.journeys.opening import Opened, open_file
+from contactsync.journeys.remote import is_remote, pinned, reopened
 from contactsync.journeys.ruling import rules_of, settings_hash
 from contactsync.journeys.runfiles import Manifest, files_of
 from contactsync.journeys.units import Planning
@@ -41,7 +42,7 @@ from contactsync.model.message import (
 )
 from contactsync.model.run import Counts, Run, Step
 from contactsync.model.sync import FieldIdentity, LastGood, Sync
-from contactsync.ports import Clock, ContactStore, Objects, Source
+from contactsync.ports import Clock, ContactStore, Ending, Objects, Source, Vault
 from contactsync.sources.stored import StoredSource
 
 MAX_SOURCE_BYTES = 5 * 1024**3
@@ -53,7 +54,16 @@ notify = finish
 """The last step; see `journeys.finishing`."""
 
 
-def fetch(message: Requested, *, control: Control, uploads: Objects, runs: Objects, clock: Clock) -> Fetched:
+def fetch(
+    message: Requested,
+    *,
+    control: Control,
+    uploads: Objects,
+    runs: Objects,
+    vault: Vault,
+    remote: Callable[..., Source],
+    clock: Clock,
+) -> Fetched:
     """Source bytes → the run's bucket, with their digest. The first execution to come here owns the run."""
     now = clock.now().isoformat(timespec="milliseconds")
 
@@ -73,11 +83,22 @@ def fetch(message: Requested, *, control: Control, uploads: Objects, runs: Objec
         return Fetched(account_id=run.account_id, run_id=run.id, outcome="fetched")
     sync = control.sync(run.account_id, run.sync_id).value
     files = files_of(run, runs)
-    source = _source(sync, run, control=control, uploads=uploads, runs=runs, paste=files.paste)
-    digest, proof = _copy(source, runs, files.source)
+    if is_remote(sync):
+        source = reopened(sync, run.account_id, vault, remote)
+    else:
+        source = _source(sync, run, control=control, uploads=uploads, runs=runs, paste=files.paste)
+    digest, ending, host_key = _copy(source, runs, files.source)
+    if host_key and sync.host_key is None:
+        control.update_sync(run.account_id, sync.id, lambda read: pinned(read.value, host_key))
     good = LastGood(digest=digest, settings=settings_hash(sync), marker=control.marker(run.account_id))
     unchanged = good == sync.last_good and not run.dry_run
-    known = {"digest": digest, "proof": proof, "unchanged": unchanged, "marker": good.marker}
+    known = {
+        "digest": digest,
+        "proof": ending.proof,
+        "doubt": ending.doubt,
+        "unchanged": unchanged,
+        "marker": good.marker,
+    }
     control.update_run(run.account_id, run.id, lambda run: run.model_copy(update=known))
     outcome: Literal["unchanged", "fetched"] = "unchanged" if unchanged else "fetched"
     return Fetched(account_id=run.account_id, run_id=run.id, outcome=outcome)
@@ -194,8 +215,8 @@ def _source(sync: Sync, run: Run, *, control: Control, uploads: Objects, runs: O
     return StoredSource(uploads, control.upload(run.account_id, upload_id).key)
 
 
-def _copy(source: Source, runs: Objects, key: str) -> tuple[str, str | None]:
-    """Stream a source into our bucket; returns the SHA-256 of its bytes, and the proof that they are all."""
+def _copy(source: Source, runs: Objects, key: str) -> tuple[str, Ending, str | None]:
+    """Stream a source into our bucket; returns the SHA-256 of its bytes, how they ended, and the server's key."""
     digest = hashlib.sha256()
     size = 0
     with source.open() as stream, runs.writer(key) as out:
@@ -207,8 +228,8 @@ def _copy(source: Source, runs: Objects, key: str) -> tuple[str, str | None]:
                 )
             digest.update(data)
             out.write(data)
-        proof = stream.proof
-    return digest.hexdigest(), proof
+        ending = stream.ending()
+    return digest.hexdigest(), ending, stream.host_key
 
 
 def _check_mapping(sync: Sync, opened: Opened, fields: Mapping[str, FieldSpec]) -> list[Rule]:

@@ -9,16 +9,19 @@ from typing import Any
 from contactsync.control import Read
 from contactsync.core import checking
 from contactsync.errors import Conflict, InvalidRequest, PreconditionFailed, Stale
+from contactsync.journeys import scheduling
 from contactsync.journeys.asking import (
     World,
     active_sync,
     add_fields,
+    arrange,
     checked,
     derived_id,
     keep_paste,
     new_sync,
     timestamp,
 )
+from contactsync.journeys.remote import stored
 from contactsync.journeys.ruling import settings_hash
 from contactsync.model.account import Caller
 from contactsync.model.request import SyncState
@@ -36,8 +39,9 @@ def create_sync(world: World, caller: Caller, body: Mapping[str, Any], seed: str
     add_fields(world, caller, request)
     place = derived_id(seed, "pasted")
     keep_paste(world, caller, request, place)
-    sync = new_sync(request, caller, seed, world.clock.now(), place=place)
+    sync = new_sync(world, request, caller, seed, place=place)
     world.control.create_sync(caller.account_id, sync)
+    arrange(world, caller, sync)
     return sync
 
 
@@ -63,7 +67,13 @@ def change_sync(
             merged[key] = _merged(before.value.request[key], asked[key])
     request = None
     try:
-        request = checked(world, caller, merged, source_is_new="source" in asked)
+        request = checked(
+            world,
+            caller,
+            merged,
+            source_is_new="source" in asked,
+            schedule_is_new="schedule" in asked,
+        )
     except InvalidRequest as error:
         problems += error.problems
     if request is None or state is None:
@@ -72,10 +82,13 @@ def change_sync(
     at, place = timestamp(world.clock.now()), derived_id(seed, "pasted")
     changed = {name: getattr(request, name) for name in type(request).model_fields if name != "source"}
     changed |= {"state": state.state, "updated_at": at}
+    if "schedule" in asked or state.state != before.value.state:
+        changed |= scheduling.kept(request.schedule, world.clock.now())
     add_fields(world, caller, request)
     if "source" in asked:
         keep_paste(world, caller, request, place)
-        changed["source"] = request.source.model_dump(mode="json", exclude={"text"})
+        source, sealed = stored(request.source, caller.account_id, sync_id, world.vault)
+        changed |= {"source": source, "sealed": sealed, "host_key": None}
         changed["pasted"] = place if isinstance(request.source, PasteSource) else None
 
     def change(read: Read[Sync]) -> Sync:
@@ -88,21 +101,30 @@ def change_sync(
             after = after.model_copy(update={"settings_at": at})
         return after
 
-    return world.control.update_sync(caller.account_id, sync_id, change)
+    after = world.control.update_sync(caller.account_id, sync_id, change)
+    if before.value.schedule is not None or after.value.schedule is not None:
+        scheduling.arrange(after.value, caller.account_id, world.scheduler, world.clock.now())
+    return after
 
 
 def delete_sync(world: World, caller: Caller, sync_id: str, if_match: int | None) -> None:
-    """Deactivate a sync. Its runs, and what they have done, stay to be looked at and undone for KEPT."""
-    active_sync(world, caller, sync_id)
+    """Deactivate a sync, without its schedule and its secrets.
+
+    Its runs, and what they have done, stay to be looked at and undone for KEPT.
+    """
+    scheduled = active_sync(world, caller, sync_id).value.schedule is not None
     now = world.clock.now()
 
     def change(read: Read[Sync]) -> Sync:
         _check_version(read, if_match)
         _check_idle(read.value)
         gone = {"deleted_at": timestamp(now), "forget_at": int((now + KEPT).timestamp())}
-        return read.value.model_copy(update=gone)
+        forgotten = {"sealed": "", "host_key": None, "schedule": None, "last_day": None}
+        return read.value.model_copy(update=gone | forgotten)
 
     world.control.update_sync(caller.account_id, sync_id, change)
+    if scheduled:
+        world.scheduler.remove(caller.account_id, sync_id)
 
 
 def _merged(stored: Any, asked: Any) -> Any:

@@ -8,8 +8,9 @@ from typing import Generic, TypeVar
 
 from contactsync.control import Read
 from contactsync.errors import NotFound
+from contactsync.journeys import scheduling
 from contactsync.journeys.addressing import Addresses
-from contactsync.journeys.asking import World, active_sync, remind
+from contactsync.journeys.asking import World, active_sync, remind, timestamp
 from contactsync.model.account import Caller
 from contactsync.model.contact import Contact
 from contactsync.model.run import Run
@@ -55,10 +56,11 @@ class RunView:
 
 @dataclass(frozen=True, slots=True)
 class SyncView:
-    """A sync, its version, and its latest run."""
+    """A sync, its version, its latest run, and when its schedule runs it next."""
 
     sync: Read[Sync]
     latest_run: RunView | None
+    next_run_at: str | None = None
 
 
 # Runs and syncs
@@ -109,9 +111,14 @@ def view(world: World, run: Run) -> RunView:
 
 def _sync_view(world: World, caller: Caller, read: Read[Sync]) -> SyncView:
     latest = read.value.latest_run
-    if latest is None:
-        return SyncView(read, None)
-    return SyncView(read, view(world, world.control.run(caller.account_id, latest).value))
+    run = world.control.run(caller.account_id, latest).value if latest is not None else None
+    return sync_view(world, read, run)
+
+
+def sync_view(world: World, read: Read[Sync], run: Run | None) -> SyncView:
+    """A sync with `run`, its latest."""
+    due = scheduling.next_run(read.value, world.clock.now())
+    return SyncView(read, view(world, run) if run is not None else None, timestamp(due) if due else None)
 
 
 # Contacts

@@ -23,6 +23,21 @@ class Message(BaseModel):
     run_id: str
 
 
+class SyncDue(BaseModel):
+    """Listen reads this: a sync's schedule has woken us, perhaps for nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    account_id: str
+    sync_id: str
+
+
+class Heard(SyncDue):
+    """What came of it: the run that was asked for, if one was due."""
+
+    run_id: str | None
+
+
 class Requested(Message):
     """Fetch reads this: a run that somebody asked for, and the execution that answers."""
 

@@ -117,6 +117,7 @@ class Run(BaseModel):
     marker: str = Field(default="", description="The state of the contact list when the source was read.")
     digest: str | None = Field(default=None, description="SHA-256 of the source's bytes.")
     proof: str | None = Field(default=None, description="What shows that the source was read to its end.")
+    doubt: str = Field(default="", description="Where there is no proof: why there is none.")
     plan_hash: str | None = None
     mails_claimed: int = Field(
         default=0, description="How many addresses a mail was, or may have been, sent to."

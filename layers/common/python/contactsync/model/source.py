@@ -158,6 +158,15 @@ def secrets(source: HttpSource | FtpSource | S3Source) -> dict[str, str]:
     return {name: value for name, value in (query | named).items() if value}
 
 
+def with_stand_ins(shown: Mapping[str, Any]) -> dict[str, Any]:
+    """What `public` shows as a request again, with a dash for each secret that a request has to have."""
+    whole = dict(shown)
+    if "auth" in whole:
+        secret = {"basic": "password", "bearer": "token", "header": "value"}[whole["auth"]["kind"]]
+        whole["auth"] = {**whole["auth"], secret: "-"}
+    return whole
+
+
 def joined(shown: Mapping[str, Any], secret: Mapping[str, str]) -> HttpSource | FtpSource | S3Source:
     """The inverse of `public` and `secrets`."""
     whole: dict[str, Any] = dict(shown)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from contactsync.model.field import FieldSpec, FieldType
+from contactsync.model.source import FtpSource, HttpSource, S3Source, with_stand_ins
 
 
 class _Asked(BaseModel):
     """Part of a request body: an unknown key is a mistake, and is said so."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class UploadSource(_Asked):
@@ -29,7 +31,9 @@ class PasteSource(_Asked):
     text: str = Field(min_length=1, max_length=1_000_000)
 
 
-Source = Annotated[UploadSource | PasteSource, Field(discriminator="kind")]
+Source = Annotated[
+    UploadSource | PasteSource | HttpSource | FtpSource | S3Source, Field(discriminator="kind")
+]
 
 
 class Format(_Asked):
@@ -163,8 +167,21 @@ class Notify(_Asked):
     on: Literal["every_run", "changes", "problems"] = "every_run"
 
 
+class Schedule(_Asked):
+    """When a sync runs by itself: on the days of a rule, at one local time."""
+
+    start: datetime = Field(
+        description="The first local moment, without an offset; its time of day is that of every run."
+    )
+    time_zone: str = Field(min_length=1, max_length=64, description="IANA name, such as Europe/Amsterdam.")
+    recurrence: str = Field(
+        min_length=1, max_length=500, description="RRULE of RFC 5545, such as FREQ=WEEKLY;BYDAY=MO,TH."
+    )
+    end: date | None = Field(default=None, description="The last local day.")
+
+
 class SyncRequest(_Asked):
-    """The body of `POST /v1/imports`: a sync without a schedule, saved and run in one call."""
+    """The body of `POST /v1/imports`: a sync, saved and run in one call."""
 
     name: str = Field(default="", max_length=200)
     source: Source
@@ -176,6 +193,7 @@ class SyncRequest(_Asked):
     )
     identity: FieldIdentity | GeneratedIdentity = FieldIdentity(field="email")
     options: Options = Options()
+    schedule: Schedule | None = None
     notify: Notify = Notify()
 
 
@@ -199,12 +217,19 @@ class Sync(BaseModel):
 
     id: str
     name: str
-    source: dict[str, str] = Field(description="The source without its secrets and without pasted text.")
+    source: dict[str, Any] = Field(description="The source without its secrets and without pasted text.")
+    sealed: str = Field(default="", repr=False, description="The source's secrets, encrypted for this sync.")
+    host_key: str | None = Field(default=None, description="Of the source's SSH server, as first seen.")
     format: Format
     mapping: tuple[ColumnMapping | LiteralMapping, ...]
     identity: FieldIdentity | GeneratedIdentity
     options: Options
     notify: Notify
+    schedule: Schedule | None = None
+    last_day: date | None = Field(
+        default=None,
+        description="The latest local day of the schedule that has had its run, or came before it.",
+    )
     state: Literal["active", "paused"] = "active"
     pasted: str | None = Field(default=None, description="Among which run's files the pasted text lies.")
     last_good: LastGood | None = Field(default=None, description="What the latest successful run read.")
@@ -221,8 +246,10 @@ class Sync(BaseModel):
 
     @property
     def request(self) -> dict[str, Any]:
-        """What was asked for, as `SyncRequest` has it; in the place of pasted text stands a dash."""
-        source = {**self.source, "text": "-"} if self.source["kind"] == "paste" else self.source
+        """What was asked for, as `SyncRequest` has it; in the place of pasted text and of secrets stands a dash."""
+        source = with_stand_ins(self.source)
+        if self.source["kind"] == "paste":
+            source["text"] = "-"
         names = SyncRequest.model_fields.keys() - {"source"}
         return {"source": source, **self.model_dump(mode="json", include=set(names))}
 

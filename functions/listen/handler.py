@@ -1,0 +1,14 @@
+"""Rule SyncDueRule of template.yaml: a sync's schedule has woken us → the run that is due, if one is."""
+
+from contactsync import bootstrap
+from contactsync.entry import step
+from contactsync.journeys import scheduling
+from contactsync.model.message import Heard, SyncDue
+
+
+@step("listen", reads=SyncDue)
+def lambda_handler(message: SyncDue) -> Heard:
+    """A wake-up → a run, or nothing."""
+    return scheduling.listen(
+        message, control=bootstrap.control(), bus=bootstrap.bus(), clock=bootstrap.clock()
+    )

@@ -1,0 +1,127 @@
+"""Schedules of syncs: what may be asked for, who wakes us, and the run of a day that is due.
+
+The scheduler wakes us too often rather than too seldom, more than once at times, and late after an outage. So a
+wake-up only asks whether a run is due. The run's id comes from the sync and the moment that is due, and the day is
+noted together with the run: whoever comes second finds both, and announces the same run again, which is harmless.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from contactsync.control import Control
+from contactsync.core import recurrence
+from contactsync.errors import Conflict, NotFound, Problem
+from contactsync.journeys.remote import REMOTE
+from contactsync.model.message import Heard, SyncDue
+from contactsync.model.run import Run
+from contactsync.model.sync import Schedule, Sync
+from contactsync.ports import Bus, Clock, Scheduler
+
+MARGIN = timedelta(days=2)
+"""Wake-ups begin and end that much around a schedule's own range, which is in local days."""
+
+
+def unsuitable(schedule: Schedule | None, kind: str, now: datetime | None) -> Sequence[Problem]:
+    """What is wrong with a schedule for a source of this kind, with pointers into the request.
+
+    A new one has to have a run after `now`; None for one that was taken before, and may have come to its end.
+    """
+    if schedule is None:
+        return []
+    if kind not in REMOTE:
+        message = (
+            "Only a file that we can fetch has a schedule: one on a web, FTP or SSH server, or in a bucket. Send "
+            "uploads and pasted rows with POST /v1/syncs/{id}/runs whenever there are new ones."
+        )
+        return [Problem("/schedule", message, "schedule_without_remote_source")]
+    asked = _days(schedule)
+    found = [
+        replace(problem, pointer=f"/schedule{problem.pointer}") for problem in recurrence.problems(asked)
+    ]
+    if not found and now is not None and recurrence.next_run(asked, now) is None:
+        found.append(
+            Problem("/schedule", "All runs of this schedule would lie in the past: choose a later end.")
+        )
+    return found
+
+
+def kept(schedule: Schedule | None, now: datetime) -> dict[str, Any]:
+    """What a sync keeps of its schedule, set at `now`: days whose moment has passed by then are not made up for."""
+    if schedule is None:
+        return {"schedule": None, "last_day": None}
+    return {"schedule": schedule, "last_day": recurrence.due_day(_days(schedule), last=None, now=now)}
+
+
+def arrange(sync: Sync, account_id: str, scheduler: Scheduler, now: datetime) -> None:
+    """Have the scheduler know what the sync says now: after each change of its schedule or state, any number of times."""
+    if sync.schedule is None or next_run(sync, now) is None:
+        scheduler.remove(account_id, sync.id)
+        return
+    asked = _days(sync.schedule)
+    start = recurrence.moment_of(asked, asked.start.date()) - MARGIN
+    scheduler.put(
+        account_id,
+        sync.id,
+        recurrence.wake_up_cron(asked),
+        start=start if start > now else None,  # the service refuses a start that has passed
+        end=recurrence.moment_of(asked, asked.end) + MARGIN if asked.end else None,
+    )
+
+
+def next_run(sync: Sync, now: datetime) -> datetime | None:
+    """When the sync's schedule runs it next, UTC; None if it does not."""
+    if sync.schedule is None or sync.state != "active":
+        return None
+    return recurrence.next_run(_days(sync.schedule), now)
+
+
+def listen(message: SyncDue, *, control: Control, bus: Bus, clock: Clock) -> Heard:
+    """A wake-up → the run of the day that is due, stored and announced; or nothing.
+
+    While another run of the sync is under way the day stays open, and the next wake-up finds it still due.
+    """
+    nothing = Heard(account_id=message.account_id, sync_id=message.sync_id, run_id=None)
+    try:
+        sync = control.sync(message.account_id, message.sync_id).value
+    except NotFound:
+        return nothing  # deleted since
+    if sync.schedule is None or sync.state != "active":
+        return nothing
+    now = clock.now()
+    day = recurrence.due_day(_days(sync.schedule), last=sync.last_day, now=now)
+    if day is not None:
+        with suppress(Conflict):
+            control.create_run(message.account_id, _run_of(sync, message.account_id, day, now), day=day)
+        sync = control.sync(message.account_id, message.sync_id).value
+    run = control.run(message.account_id, sync.active_run).value if sync.active_run else None
+    if run is None or run.trigger != "schedule" or run.status != "queued":
+        return nothing
+    bus.publish("RunRequested", {"account_id": run.account_id, "run_id": run.id})
+    return nothing.model_copy(update={"run_id": run.id})
+
+
+def _run_of(sync: Sync, account_id: str, day: date, now: datetime) -> Run:
+    """The one run of a sync on a day. Its id sorts by the moment that is due."""
+    assert sync.schedule is not None
+    moment = recurrence.moment_of(_days(sync.schedule), day)
+    tail = hashlib.sha256(f"{account_id}\0{sync.id}\0{moment.isoformat()}".encode()).hexdigest()[:12]
+    return Run(
+        id=f"r{int(moment.timestamp() * 1000):012x}{tail}",
+        account_id=account_id,
+        sync_id=sync.id,
+        trigger="schedule",
+        requested_at=now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        requested_by=f"sync:{sync.id}",
+    )
+
+
+def _days(schedule: Schedule) -> recurrence.Schedule:
+    """The schedule as the calendar reads it. Runs begin on the minute, as wake-ups do."""
+    start = schedule.start.replace(second=0, microsecond=0)
+    return recurrence.Schedule(start, schedule.time_zone, schedule.recurrence, schedule.end)

@@ -1,0 +1,109 @@
+"""A customer's server, read by the whole stack: with its secrets, by request and by schedule, and without a trace of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from local import deploy
+from local.stack import Ports, Settings, Stack
+from tests.customer import Customer
+from tests.fakes.webserver import WebServer, reply
+from tests.journeys import traces
+from tests.waiting import wait_for
+
+pytestmark = pytest.mark.stack
+
+CANARY = "kanarie-9c1d"
+ROWS = b"email,name\nada@example.com,Ada\ngrace@example.com,Grace\n"
+MAPPING = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[WebServer]:
+    with WebServer(lambda _: reply(ROWS)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def stack(server: WebServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack whose fetch may reach the test's server, which is on this machine."""
+    settings = Settings(
+        home=Path(tmp_path_factory.mktemp("remote")),
+        ports=Ports.free(),
+        wait_scale=0.05,
+        functions={"ALLOW_HOSTS": f"127.0.0.1:{server.port}"},
+        say=lambda text: None,
+    )
+    with Stack(settings) as started:
+        yield started
+
+
+def test_a_protected_file_is_imported_now_and_when_its_sync_is_due(stack: Stack, server: WebServer):
+    customer = Customer.of(stack)
+    zone = ZoneInfo("Europe/Amsterdam")
+    tomorrow = datetime.now(zone) + timedelta(days=1)
+    body = {
+        "source": {
+            "kind": "http",
+            "url": f"http://127.0.0.1:{server.port}/people.csv?sig={CANARY}",
+            "auth": {"kind": "basic", "username": "ann", "password": CANARY},
+        },
+        "mapping": MAPPING,
+        "schedule": {
+            "start": tomorrow.strftime("%Y-%m-%dT%H:%M:00"),
+            "time_zone": zone.key,
+            "recurrence": "FREQ=DAILY",
+        },
+    }
+    asked = customer.post("/imports", body, expect=202)
+    first = customer.wait_for_run(asked["run"]["id"])
+    assert (first["status"], first["counts"]["added"]) == ("succeeded", 2), first
+    assert server.requests[-1].target.endswith(CANARY)
+    assert "authorization" in server.requests[-1].headers
+    sync = customer.get(f"/syncs/{asked['sync']['id']}")
+    assert sync["next_run_at"] > first["requested_at"]
+
+    again = customer.post(f"/syncs/{sync['id']}/runs", {}, expect=202)
+    assert customer.wait_for_run(again["id"])["status"] == "unchanged"
+
+    scheduler = deploy.client("scheduler", stack.endpoint)
+    [known] = scheduler.list_schedules()["Schedules"]
+    stored = scheduler.get_schedule(Name=known["Name"], GroupName=known["GroupName"])
+    assert json.loads(stored["Target"]["Input"]) == {
+        "account_id": customer.account_id,
+        "sync_id": sync["id"],
+    }
+    for written in (traces.executions, traces.logs, traces.records, traces.object_keys, traces.mails):
+        places = written(stack)
+        assert places or written is traces.mails
+        assert traces.found(CANARY, places) == []
+
+
+def test_a_wake_up_of_the_scheduler_becomes_the_run_of_the_day(stack: Stack, server: WebServer):
+    customer = Customer.of(stack)
+    zone = ZoneInfo("Asia/Tokyo")
+    due = datetime.now(zone).replace(second=0, microsecond=0) + timedelta(minutes=1)
+    body = {
+        "source": {"kind": "http", "url": f"http://127.0.0.1:{server.port}/people.csv"},
+        "mapping": MAPPING,
+        "schedule": {
+            "start": due.strftime("%Y-%m-%dT%H:%M:00"),
+            "time_zone": zone.key,
+            "recurrence": "FREQ=DAILY",
+        },
+    }
+    sync = customer.post("/syncs", body, expect=201)
+
+    def scheduled() -> str | None:
+        runs = customer.get(f"/syncs/{sync['id']}/runs")["items"]
+        return next((run["id"] for run in runs if run["trigger"] == "schedule"), None)
+
+    run = customer.wait_for_run(wait_for(scheduled, within_s=100, what="the scheduled run"))
+    assert (run["status"], run["counts"]["rows"]) == ("succeeded", 2)
+    assert len(customer.get(f"/syncs/{sync['id']}/runs")["items"]) == 1
