@@ -48,3 +48,11 @@ def test_a_field_that_cannot_be_made_is_refused_and_nothing_is_made(api, change,
     assert told.status == 422
     assert pointer in told.pointers
     assert all(field["built_in"] for field in api.get("/fields").json["items"])
+
+
+def test_a_required_field_has_to_be_mapped(api):
+    asked = {"key": "contract", "label": "Contract", "type": "text", "required": True}
+    assert api.post("/fields", asked).json["required"] is True
+    told = api.post("/imports", body(MAPPING))
+    assert told.status == 422
+    assert "/mapping" in told.pointers

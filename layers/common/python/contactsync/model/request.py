@@ -90,6 +90,9 @@ class FieldRequest(_Asked):
     type: FieldType
     list: bool = False
     choices: tuple[str, ...] = Field(default=(), max_length=500, description="What a choice may be.")
+    required: bool = Field(
+        default=False, description="Every import has to map it, and no row may leave it empty."
+    )
 
 
 class FieldChange(_Asked):
