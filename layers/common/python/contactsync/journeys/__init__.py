@@ -1,1 +1,22 @@
-"""The verbs in story order; all I/O goes through `contactsync.ports`."""
+"""The verbs; all I/O goes through `contactsync.ports`.
+
+A file's journey, in story order:
+
+    importing      the seven steps; each of the following is one step's own work
+    remote         fetch: a source on a customer's server
+    opening        parse: what a file is and how it is read (previewing shows the same); files, cutting: its bytes
+    chunks         map: one chunk of rows
+    units          plan: one unit of shards; reading: what is stored for its rows
+    guarding       guard
+    applying       upsert: one unit
+    finishing      notify
+    ruling         the rules of a run, from its sync; runfiles: what a run leaves in the bucket
+
+What callers of the API do:
+
+    asking         uploads, imports, runs; saving: syncs; deciding: approve, reject, cancel, undo
+    scheduling     syncs that run by themselves
+    editing        contacts by hand; addressing: whose an email address is; recounting: a contact's history
+    fielding, segmenting, accounts
+    telling        what they are told; rows, downloads, finding: of a run's rows, as files, of contacts
+"""
