@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from contactsync.adapters.memory import MemoryContacts
 from contactsync.core.identity import SHARDS
+from contactsync.errors import Busy
 from contactsync.journeys.runfiles import files_of
 from contactsync.model.contact import Alias, Tombstone
 from contactsync.model.field import FieldSpec
 from contactsync.model.run import Run
-from contactsync.ports import Replace
+from contactsync.ports import Replace, Write
 from tests.world import World
 
 NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
@@ -217,6 +220,50 @@ class TestUndo:
 
 
 ALL = {"delete_missing": {"scope": "all"}}
+
+
+class Exhausted:
+    """A contact store that takes so many writes, and from then on is away."""
+
+    def __init__(self, store: MemoryContacts, writes: int) -> None:
+        self.store, self.writes = store, writes
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+    def write(self, account_id: str, writes: Iterable[Write]) -> Iterator[tuple[Write, bool]]:
+        for write in writes:
+            if not self.writes:
+                raise Busy("away")
+            self.writes -= 1
+            yield from self.store.write(account_id, [write])
+
+
+class TestUndoHalfWay:
+    def test_a_run_that_failed_half_way_is_taken_back_as_far_as_it_came(self, world: World) -> None:
+        world.import_rows("email,name\np1@example.com,Old\n", NAMES)
+        before = world.fields()
+        run = world.request(many(10), NAMES)
+        world.ports.contacts = Exhausted(world.contacts, 4)
+        world.execute(run)
+        world.ports.contacts = world.contacts
+        failed = world.run(run)
+        assert failed.status == "failed"
+        assert failed.counts.added + failed.counts.updated == 4
+        assert failed.counts.rows == failed.counts.settled
+        undone = undo(world, run)
+        assert undone.counts.deleted + undone.counts.updated == 4
+        assert world.fields() == before
+        assert (world.run(run).status, world.run(run).undone_by) == ("failed", undone.id)
+
+    def test_a_run_that_wrote_nothing_has_nothing_to_take_back(self, world: World) -> None:
+        run = world.request(many(10), NAMES)
+        world.ports.contacts = Exhausted(world.contacts, 0)
+        world.execute(run)
+        world.ports.contacts = world.contacts
+        undone = undo(world, run)
+        assert undone.counts.settled == undone.counts.rows
+        assert world.stored() == {}
 
 
 class TestDeleteMissing:

@@ -6,7 +6,7 @@ reject    awaiting_approval → cancelled, nothing was written; where only the d
 cancel    queued → cancelled; running → cancelled, its workers notice and notify counts what they had done;
           awaiting_approval → as reject
 undo      succeeded → another run that takes back, field by field, what nobody has changed since; when that has
-          succeeded → undone
+          succeeded → undone. A run that ended half way is taken back as far as it came, and keeps its status
 """
 
 from __future__ import annotations
@@ -118,18 +118,24 @@ def undo(world: World, caller: Caller, run_id: str, body: Mapping[str, Any], see
 
 
 def _check_undoable(world: World, done: Run) -> None:
-    if done.status == "undone":
+    if done.status == "undone" or done.undone_by is not None:
         raise Conflict(
             "already_undone",
             f"The run has been undone, by run {done.undone_by}.",
             "To have its changes again, undo that run.",
         )
-    if done.status != "succeeded" or done.dry_run:
+    counts = done.counts
+    wrote = not done.dry_run and counts.added + counts.updated + counts.deleted > 0
+    if (
+        done.finished_at is None
+        or not (done.status == "succeeded" or (wrote and not done.is_open))
+        or done.dry_run
+    ):
         what = "a dry run" if done.dry_run else done.status
         raise Conflict(
             "nothing_to_undo",
             f"The run is {what}.",
-            "Only a run that succeeded and was no dry run can be undone.",
+            "Only a run that has ended and has changed contacts can be undone.",
         )
     try:
         files_of(done, world.runs).manifest()

@@ -58,7 +58,12 @@ def finish(
         control.update_run(
             run.account_id,
             run.undoes,
-            lambda undone: undone.model_copy(update={"status": "undone", "undone_by": run.id}),
+            lambda undone: undone.model_copy(
+                update={
+                    "status": "undone" if undone.status == "succeeded" else undone.status,
+                    "undone_by": run.id,
+                }
+            ),
         )
     _mail(run, sync, control, mailer, public_url)
     bug = run.problem is not None and run.problem.code == INTERNAL.code

@@ -166,7 +166,7 @@ def plan(message: Units, *, control: Control, contacts: ContactStore, runs: Obje
         if undone is None:
             summary = planning.plan(unit)
         else:
-            deleted = undone.stage != "rest"
+            deleted = undone.stage != "rest" and undone.status != "blocked"
             summary = planning.plan_undo(unit, files_of(undone, runs), deleted=deleted)
         control.note_progress(run, "plan", unit, summary.counts.settled, clock.now())
         total += summary.counts

@@ -247,7 +247,12 @@ class Planning:
         return Reject(row, "code_taken", "No free code was found for this row. Import it again.")
 
     def _undo(self, unit: int, undone: RunFiles, *, deleted: bool) -> Iterator[Decision]:
-        """What takes back what became of each row of one unit: as planned, unless upsert says otherwise."""
+        """What takes back what became of each row of one unit: as planned, unless upsert says otherwise.
+
+        A unit that upsert never came to, because the run ended before, has changed nothing.
+        """
+        if undone.upserted_counts(unit, "all") is None and undone.upserted_counts(unit, "held") is None:
+            return
         otherwise = chain(undone.deviations(unit), undone.deviations(unit, "held"))
         deviations = {decision.key: decision for decision in map(read_decision, otherwise)}
         lookup = Lookup(self.contacts, self.rules, self.now)
