@@ -290,7 +290,7 @@ class Mapper:
         for column, field, convert, clear, required in self._typed:
             cell = cells[column]
             try:
-                value = convert(cell) if cell.strip(EDGES) else None
+                value = convert(cell) if cell and not (required and not cell.strip(EDGES)) else None
             except BadValue as bad:
                 problems.append((column, field, bad.code, bad.message))
                 continue
