@@ -81,6 +81,6 @@ class Customer:
         listed = requests.get(f"{self.inbox}/messages", timeout=TIMEOUT_S).json()["items"]
         return [mail for mail in listed if self.email in mail["to"]]
 
-    def wait_for_mail(self, *, within_s: float = 10) -> dict[str, Any]:
+    def wait_for_mail(self, *, within_s: float = 60) -> dict[str, Any]:
         """The newest mail, as soon as there is one."""
         return wait_for(lambda: next(iter(self.mails()), None), within_s=within_s, what="a mail")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ pytestmark = [
 
 ROWS = 2_000
 """Few enough for one worker to take in turn, shard by shard: midway the last shards are empty."""
+TRIES = 8
 COUNTS = {
     "rows": ROWS,
     "added": ROWS,
@@ -66,12 +68,18 @@ def started(customer: Customer) -> str:
     return str(customer.post("/imports", request, expect=202)["run"]["id"])
 
 
-def test_an_upsert_killed_midway_is_taken_up_where_it_stopped(customer: Customer, stack: Stack) -> None:
-    run_id = started(customer)
-    wait_for(lambda: holds(stack, customer, shard=0), within_s=60, what="the first contacts")
-    kill(stack, "upsert")
-    assert not holds(stack, customer, shard=SHARDS - 1), "the worker was killed too late to have been midway"
-    ended_as_if_nothing_had_been(run_id, customer, stack)
+def test_an_upsert_killed_midway_is_taken_up_where_it_stopped(stack: Stack) -> None:
+    """The worker is quick and the signal may come too late: then the run is none the worse, and another one is tried."""
+    for _ in range(TRIES):
+        customer = Customer.of(stack)
+        run_id = started(customer)
+        wait_for(partial(holds, stack, customer, shard=0), within_s=60, what="the first contacts")
+        kill(stack, "upsert")
+        midway = not holds(stack, customer, shard=SHARDS - 1)
+        ended_as_if_nothing_had_been(run_id, customer, stack)
+        if midway:
+            return
+    raise AssertionError(f"in {TRIES} tries no worker was killed midway")
 
 
 @pytest.mark.parametrize("step", ["parse", "map", "plan"])

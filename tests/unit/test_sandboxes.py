@@ -149,6 +149,6 @@ def test_a_sandbox_ends_when_its_runtime_api_does(pool: Pool, function: Function
     pid = answer(run(pool, function, "work"))["pid"]
     (sandbox,) = pool._started
     sandbox._api.close()
-    wait_for(lambda: not sandbox.alive, within_s=5, what="the end of the sandbox")
+    wait_for(lambda: not sandbox.alive, within_s=60, what="the end of the sandbox")
     with pytest.raises(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
