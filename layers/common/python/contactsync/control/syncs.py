@@ -1,0 +1,209 @@
+"""Syncs and their runs: at most one run of a sync is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import date
+
+from contactsync.control.documents import UPDATE_ATTEMPTS, Documents, Read, put
+from contactsync.errors import Busy, Conflict, Stale
+from contactsync.model.run import Run
+from contactsync.model.sync import LastGood, Sync
+from contactsync.ports import Put, RecordKey
+
+
+class Syncs(Documents):
+    """Syncs and their runs."""
+
+    def create_sync(self, account_id: str, sync: Sync, run: Run | None = None) -> None:
+        """Store a new sync, together with its first run if it has one. Repeating the same call changes nothing."""
+        key = RecordKey(account_id, f"sync#{sync.id}")
+        writes = [put(key, sync)]
+        if run is not None:
+            key = RecordKey(account_id, f"run#{run.id}")
+            writes += [put(key, run), Put(RecordKey(account_id, f"sync_run#{sync.id}#{run.id}"), {}, 0)]
+        self._commit_once(writes, key)
+
+    def update_sync(self, account_id: str, sync_id: str, change: Callable[[Read[Sync]], Sync]) -> Read[Sync]:
+        """Carry out `change` on the sync as it is stored now; `change` may be called several times."""
+        for _ in range(UPDATE_ATTEMPTS):
+            read = self.sync(account_id, sync_id)
+            changed = change(read)
+            if changed == read.value:
+                return read
+            with suppress(Stale):
+                self.records.commit([_put_sync(account_id, changed, read.version)])
+                return Read(changed, read.version + 1)
+        raise Busy("The sync is being changed from several sides.")
+
+    def create_run(self, account_id: str, run: Run, *, day: date | None = None) -> None:
+        """Add a run to a sync that has none under way; `day` is then the latest that its schedule has run.
+
+        Of several who add the run of the same day the first one does, and the others change nothing.
+
+        Raises:
+            Conflict: a run of this sync is under way.
+            NotFound: there is no such sync.
+        """
+        for _ in range(UPDATE_ATTEMPTS):
+            sync = self.sync(account_id, run.sync_id)
+            if sync.value.active_run == run.id:
+                return
+            if day is not None and sync.value.last_day is not None and sync.value.last_day >= day:
+                return
+            if sync.value.active_run is not None:
+                raise Conflict(
+                    "run_under_way",
+                    "A run of this sync is under way.",
+                    f"Wait for run {sync.value.active_run} to end, or cancel it.",
+                )
+            started = sync.value.model_copy(
+                update={
+                    "active_run": run.id,
+                    "latest_run": run.id,
+                    **({"last_day": day} if day is not None else {}),
+                }
+            )
+            try:
+                self.records.commit(
+                    [
+                        _put_sync(account_id, started, sync.version),
+                        put(RecordKey(account_id, f"run#{run.id}"), run),
+                        Put(RecordKey(account_id, f"sync_run#{run.sync_id}#{run.id}"), {}, 0),
+                    ]
+                )
+                return
+            except Stale:
+                continue
+        raise Busy("The sync is being changed from several sides.")
+
+    def sync(self, account_id: str, sync_id: str) -> Read[Sync]:
+        """The sync. Raises NotFound."""
+        return self._read(RecordKey(account_id, f"sync#{sync_id}"), Sync)
+
+    def syncs(self, account_id: str, *, after: str | None, limit: int) -> tuple[list[Read[Sync]], str | None]:
+        """Up to `limit` syncs older than the sync `after`, newest first, and the id to go on after."""
+        page = self.records.page(
+            account_id, "sync#", after=after and f"sync#{after}", limit=limit, newest_first=True
+        )
+        read = [Read(Sync.model_validate(record.document), record.version) for record in page.records]
+        return read, page.next and page.next.removeprefix("sync#")
+
+    def runs(
+        self, account_id: str, sync_id: str, *, after: str | None, limit: int
+    ) -> tuple[list[Run], str | None]:
+        """Up to `limit` runs of a sync older than the run `after`, newest first, and the id to go on after."""
+        prefix = f"sync_run#{sync_id}#"
+        page = self.records.page(
+            account_id, prefix, after=after and f"{prefix}{after}", limit=limit, newest_first=True
+        )
+        ids = [record.key.name.removeprefix(prefix) for record in page.records]
+        return [self.run(account_id, run_id).value for run_id in ids], page.next and page.next.removeprefix(
+            prefix
+        )
+
+    def run(self, account_id: str, run_id: str) -> Read[Run]:
+        """The run. Raises NotFound."""
+        return self._read(RecordKey(account_id, f"run#{run_id}"), Run)
+
+    def update_run(self, account_id: str, run_id: str, change: Callable[[Run], Run]) -> Run:
+        """Carry out `change` on the run as it is stored now; `change` may be called several times."""
+        key = RecordKey(account_id, f"run#{run_id}")
+        for _ in range(UPDATE_ATTEMPTS):
+            read = self._read(key, Run)
+            changed = change(read.value)
+            if changed == read.value:
+                return changed
+            try:
+                self.records.commit([put(key, changed, expected=read.version)])
+                return changed
+            except Stale:
+                continue
+        raise Busy("The run's record is being changed from several sides.")
+
+    def close_run(
+        self, account_id: str, run_id: str, change: Callable[[Run], Run], *, good: LastGood | None = None
+    ) -> Run:
+        """As update_run, and in the same commit let the sync go if this run is the one that holds it.
+
+        `good` is then remembered as what its latest good run read.
+        """
+        for _ in range(UPDATE_ATTEMPTS):
+            read = self.run(account_id, run_id)
+            sync = self.sync(account_id, read.value.sync_id)
+            closed = change(read.value)
+            writes = []
+            if closed != read.value:
+                writes.append(put(RecordKey(account_id, f"run#{run_id}"), closed, expected=read.version))
+            if sync.value.active_run == run_id:
+                free = sync.value.model_copy(
+                    update={"active_run": None, **({"last_good": good} if good else {})}
+                )
+                writes.append(_put_sync(account_id, free, sync.version))
+            if not writes:
+                return closed
+            try:
+                self.records.commit(writes)
+                return closed
+            except Stale:
+                continue
+        raise Busy("The run's record is being changed from several sides.")
+
+    def approve_run(self, account_id: str, run_id: str, plan_hash: str) -> Run:
+        """Let a held run go on with the very plan that was shown.
+
+        Raises:
+            Conflict: the run does not wait, its plan is another one, or its sync has gone on since.
+        """
+        for _ in range(UPDATE_ATTEMPTS):
+            read = self.run(account_id, run_id)
+            run = read.value
+            if run.status == "queued" and run.approved and run.plan_hash == plan_hash:
+                return run  # approved a moment ago, perhaps by this very call, whose answer was lost
+            if run.status != "awaiting_approval":
+                raise Conflict(
+                    "not_waiting", f"The run is {run.status}.", "Only a run that waits can be approved."
+                )
+            if run.plan_hash != plan_hash:
+                raise Conflict(
+                    "another_plan", "This is not the run's plan.", "Look at the plan and send its hash."
+                )
+            sync = self.sync(account_id, run.sync_id)
+            if (
+                sync.value.active_run is not None
+                or sync.value.latest_run != run_id
+                or sync.value.settings_at > run.requested_at
+                or sync.value.deleted_at is not None
+            ):
+                raise Conflict(
+                    "superseded",
+                    "The sync has run again since, or has been changed, so this plan is out of date.",
+                    "Look at its latest run and approve that one, if it waits; otherwise run it again.",
+                )
+            going = run.model_copy(
+                update={
+                    "status": "queued",
+                    "approved": True,
+                    "execution": None,
+                    "step": None,
+                    "problem": None,
+                    "mails_claimed": 0,
+                    "finished_at": None,
+                }
+            )
+            held = sync.value.model_copy(update={"active_run": run_id})
+            with suppress(Stale):
+                self.records.commit(
+                    [
+                        put(RecordKey(account_id, f"run#{run_id}"), going, expected=read.version),
+                        _put_sync(account_id, held, sync.version),
+                    ]
+                )
+                return going
+        raise Busy("The run's record is being changed from several sides.")
+
+
+def _put_sync(account_id: str, sync: Sync, expected: int) -> Put:
+    key = RecordKey(account_id, f"sync#{sync.id}")
+    return put(key, sync, expected=expected, expires_at=sync.forget_at)
