@@ -62,7 +62,7 @@ deploy: build ## deploy to AWS (asks for stack name, region, mail sender; rememb
 	.venv-sam/bin/sam deploy $(if $(wildcard samconfig.toml),,--guided) --capabilities CAPABILITY_IAM
 
 account: .venv/.ready ## make a customer's account in a deployed stack (STACK=… NAME=… EMAIL=… COUNTRY=GB)
-	@.venv/bin/python -m contactsync --stack "$(STACK)" --name "$(NAME)" --email "$(EMAIL)" --country "$(COUNTRY)"
+	@.venv/bin/python -m contactsync account --stack "$(STACK)" --name "$(NAME)" --email "$(EMAIL)" --country "$(COUNTRY)"
 
 lock: $(UV) ## resolve the dependencies anew and export the layer's share
 	$(UV) lock

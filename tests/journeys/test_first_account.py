@@ -20,7 +20,7 @@ pytestmark = pytest.mark.stack
 def make_account(stack: Stack, name: str, country: str = "NL") -> subprocess.CompletedProcess[str]:
     asked = ["--stack", name, "--name", "Example Ltd", "--email", "you@example.com", "--country", country]
     return subprocess.run(
-        [sys.executable, "-m", "contactsync", *asked],
+        [sys.executable, "-m", "contactsync", "account", *asked],
         env={**os.environ, "AWS_ENDPOINT_URL": stack.endpoint, "AWS_DEFAULT_REGION": REGION},
         capture_output=True,
         text=True,

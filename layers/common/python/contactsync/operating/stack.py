@@ -1,0 +1,58 @@
+"""The deployed stack that a command works on, found by its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from contactsync.adapters import wire
+from contactsync.adapters.clock import SystemClock
+from contactsync.adapters.control_table import ControlTable
+from contactsync.control import Control
+
+
+class NoStack(Exception):
+    """The stack cannot be worked on; the message says why and what to check."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack of ours: what it is called, where it is, and its outputs by name."""
+
+    name: str
+    region: str
+    outputs: dict[str, str]
+
+    @classmethod
+    def named(cls, name: str) -> Stack:
+        """Ask CloudFormation. Raises NoStack."""
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+        try:
+            cloudformation = client("cloudformation")
+            (found,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+        except (BotoCoreError, ClientError) as error:
+            raise NoStack(
+                f"The stack {name} cannot be read: {error} Check its name, AWS_PROFILE and AWS_REGION."
+            ) from None
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", ())}
+        return cls(name, cloudformation.meta.region_name, outputs)
+
+    def output(self, name: str) -> str:
+        """One output of the stack. Raises NoStack if it has none of that name."""
+        try:
+            return self.outputs[name]
+        except KeyError:
+            raise NoStack(f"The stack {self.name} has no output {name}: is it Contact Sync's?") from None
+
+    def control(self) -> Control:
+        """The stack's control table, typed. Raises NoStack."""
+        clock = SystemClock()
+        return Control(ControlTable(self.output("ControlTableName"), wire.dynamodb(self.region), clock))
+
+
+def client(service: str) -> Any:
+    """A boto3 client with the operator's own credentials and region."""
+    import boto3  # noqa: PLC0415 takes a third of a second, which --help need not wait for
+
+    return boto3.client(service)  # type: ignore[call-overload]
