@@ -6,8 +6,10 @@ ContactSyncError
 │   ├── UnreadableFile   a source that cannot be read as contacts; names the line where it can
 │   ├── NotFound         missing, or somebody else's: the two look alike
 │   ├── NotPermitted     names the permission that is missing
+│   ├── AccessLost       an address book's provider does not let us in any more; says how to connect anew
 │   └── Conflict         the thing is busy or has changed; says what to wait for or read again
 ├── Stale                nobody acts: a conditional write lost, nothing was written, read again
+├── CursorExpired        nobody acts: a provider has forgotten how far we had read, so all is read again
 ├── Busy                 nobody acts: throttled or briefly away, the state machine tries again
 └── Cancelled            nobody acts: the run was cancelled or taken over; the worker stops here
 Anything else is a bug: alarmed on, retried a few times by the state machine, shown as a reference only.
@@ -97,6 +99,10 @@ class Conflict(UserError):
     status = 409
 
 
+class AccessLost(UserError):
+    """A provider refuses what we were given for an address book: revoked, expired, a changed password."""
+
+
 class PreconditionFailed(Conflict):
     """If-Match named another version than the one stored."""
 
@@ -107,8 +113,19 @@ class Stale(ContactSyncError):
     """A conditional write lost against another one. Nothing was written."""
 
 
+class CursorExpired(ContactSyncError):
+    """A provider has forgotten a cursor. Pull anew without one; nothing that is absent then was deleted by that alone."""
+
+
 class Busy(ContactSyncError):
-    """A service we depend on is throttling or briefly away, after the adapter's own bounded retries."""
+    """A service we depend on is throttling or briefly away, after the adapter's own bounded retries.
+
+    `retry_after_s`: how long it wants to be left alone, where it says so.
+    """
+
+    def __init__(self, message: str = "", *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class Cancelled(ContactSyncError):
