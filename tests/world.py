@@ -24,9 +24,10 @@ from contactsync.adapters.memory import (
 from contactsync.control import Control, new_id
 from contactsync.core.identity import SHARDS, contact_id, identity_key
 from contactsync.entry import problem_of
-from contactsync.errors import UserError
+from contactsync.errors import SourceAway, UserError
 from contactsync.journeys import importing
 from contactsync.journeys.accounts import create_account
+from contactsync.journeys.remote import stored as stored_source
 from contactsync.journeys.runfiles import RunFiles
 from contactsync.model.contact import Contact, Tombstone
 from contactsync.model.message import (
@@ -46,6 +47,10 @@ from contactsync.model.run import Run
 from contactsync.model.source import RemoteSource
 from contactsync.model.sync import Sync, SyncRequest
 from contactsync.ports import Clock, ContactStore, Mailer, Objects, Records, Replace, Source, Vault
+from contactsync.sources.net import Guard as NetGuard
+from contactsync.sources.net import allowed_hosts
+from contactsync.sources.opening import source_of
+from contactsync.sources.transfer import Limits
 
 TRIES = 4
 A = TypeVar("A")
@@ -77,6 +82,9 @@ class World:
     mailer: MemoryMailer = field(default_factory=MemoryMailer)
     vault: MemoryVault = field(default_factory=MemoryVault)
     allow_hosts: str = ""
+    guard: NetGuard | None = None
+    """The way out, in place of one that trusts `allow_hosts`."""
+    limits: Limits | None = None
 
     def __post_init__(self) -> None:
         self.records = MemoryRecords(self.clock)
@@ -96,7 +104,7 @@ class World:
         dry_run: bool = False,
         **body: Any,
     ) -> Run:
-        """Save a sync over pasted rows and its first run, as the API does."""
+        """Save a sync and its first run, as the API does: over pasted rows, or over the `source` that `body` names."""
         asked = SyncRequest.model_validate(
             {
                 "source": {"kind": "paste", "text": "-"},
@@ -107,9 +115,12 @@ class World:
         )
         at = self.clock.now().isoformat(timespec="milliseconds")
         run_id = f"r{new_id(self.clock.now())}"
+        sync_id = f"s{new_id(self.clock.now())}"
+        source, sealed = stored_source(asked.source, self.account.account_id, sync_id, self.vault)
         sync = Sync(
-            id=f"s{new_id(self.clock.now())}",
-            source={"kind": "paste"},
+            id=sync_id,
+            source=source,
+            sealed=sealed,
             active_run=run_id,
             latest_run=run_id,
             created_at=at,
@@ -193,10 +204,8 @@ class World:
 
     def remote(self, asked: RemoteSource, **options: Any) -> Source:
         """A source on somebody's server; of the private hosts, those in `allow_hosts` only."""
-        from contactsync.sources.net import Guard, allowed_hosts
-        from contactsync.sources.opening import source_of
-
-        return source_of(asked, guard=Guard(allowed_hosts(self.allow_hosts)), **options)
+        guard = self.guard or NetGuard(allowed_hosts(self.allow_hosts))
+        return source_of(asked, guard=guard, limits=self.limits, **options)
 
     def _middle(self, names: dict[str, str], control: Control) -> None:
         ports = self.ports
@@ -303,5 +312,7 @@ def _tried(step: Callable[[], A]) -> A:
             raise _Caught("Refused", problem_of(error)) from None
         except (Exception, Died) as error:
             if attempt == TRIES:
+                if isinstance(error, SourceAway):
+                    raise _Caught("Busy", problem_of(error)) from error
                 raise _Caught(type(error).__name__, "") from error
     raise AssertionError("unreachable")

@@ -204,6 +204,9 @@ def _of_call(call: ast.Call, scope: Scope) -> Iterator[Said]:
         for number in range(max(map(len, (codes, titles, details)))):
             texts = tuple(each[min(number, len(each) - 1)] for each in (titles, details))
             yield Said(kind, codes[min(number, len(codes) - 1)], texts, made.status)
+    elif made is errors.SourceAway:
+        for title in scope.texts(_argument(call, 0, "title")):
+            yield Said("UnreadableFile", made.code, (title, made.detail))
     elif name in GENERIC and isinstance(made, type):
         codes = scope.texts(_argument(call, GENERIC[name], "code"))
         messages = scope.texts(_argument(call, 1, "message"))
@@ -353,7 +356,7 @@ The state machine knows errors by these names; people never see them.
 | name | means | whose move |
 |---|---|---|
 | `Refused` | one of the problems above; the run ends with it | yours |
-| `Busy` | a service that a step needs is throttling or away | nobody's: the step is tried again, later each time |
+| `Busy` | a service that a step needs is throttling or away, or your server | nobody's: the step is tried again, later each time; what your server does to the last ends the run as `source_away` |
 | `Cancelled` | the run was cancelled, or another execution has it | nobody's: the step stops |
 | `Bug` | anything else; the log has it under the reference in the message | ours: three more tries, then the run ends as `internal` and an alarm rings |
 """

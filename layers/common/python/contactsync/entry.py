@@ -3,7 +3,7 @@
 The state machine matches errors by name, so there are four, whatever went wrong:
 
     Refused     the customer can mend it; the message is the problem as JSON, to be shown to them
-    Busy        throttled or briefly away: try again later
+    Busy        throttled or briefly away: try again later; of a customer's server the message is a problem as well
     Cancelled   the run is no longer ours to work on
     Bug         anything else; the message is a reference into the log, because the cause may quote people's data
 """
@@ -22,7 +22,7 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
-from contactsync.errors import Busy, Cancelled, UserError
+from contactsync.errors import Busy, Cancelled, SourceAway, UserError
 
 Reads = TypeVar("Reads", bound=BaseModel)
 
@@ -67,6 +67,9 @@ def step(
             except UserError as error:
                 logger.info("refused", extra={"code": error.code})
                 raise Refused(problem_of(error)) from None
+            except SourceAway as error:
+                logger.warning("SourceAway")
+                raise Busy(problem_of(error)) from None
             except (Busy, Cancelled) as error:
                 logger.warning(type(error).__name__)
                 raise
@@ -81,7 +84,7 @@ def step(
     return decorate
 
 
-def problem_of(error: UserError) -> str:
+def problem_of(error: UserError | SourceAway) -> str:
     """The problem as the run's record keeps it, JSON."""
     return json.dumps({"code": error.code, "title": error.title, "detail": error.detail})
 

@@ -227,7 +227,7 @@ class SourceStream:
     """The bytes of a source as they come, and what is known about them.
 
     `ending` answers once `body` has been read to its end; before that nothing is proven. A body that is known
-    to be cut raises Busy instead of ending. `name` is what was read, without its folder; of several files that
+    to be cut raises SourceAway instead of ending. `name` is what was read, without its folder; of several files that
     match a pattern it says which. `etag` and `last_modified` are what the server claims: hints, not proof.
     `host_key` is an SSH server's "<type> SHA256:<fingerprint>", to be stored and given to the next fetch.
     """
@@ -253,7 +253,7 @@ class Source(Protocol):
 
         Raises, here or while the body is read:
             UnreadableFile: there is no file, or we may not have it; says what to do. Trying again is no use.
-            Busy: the server is away, slow or breaks off; what was read so far is of no use.
+            SourceAway: the server is away, slow or keeps breaking off; what was read so far is of no use.
         """
         ...
 

@@ -6,6 +6,7 @@ which have to be read from their beginning, become lines of JSON (`core.records_
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 
 from contactsync.core import records_file
@@ -65,6 +66,20 @@ def cut_file(opened: Opened, file: File, files: RunFiles) -> tuple[Manifest, tup
         report=opened.report,
     )
     return manifest, warnings
+
+
+def broken_end(manifest: Manifest, files: RunFiles) -> str:
+    """What makes the end of the file look broken off, in a sentence; "" where it is as it should be.
+
+    What arrived whole may have been cut where it was made: an export that died, a disk that was full.
+    """
+    [last] = deque(raw_rows(len(manifest.chunks) - 1, files, manifest), maxlen=1)
+    if isinstance(last, Damaged):
+        broken, line = last.code in {"unbalanced_quote", "card_not_closed"}, last.line
+    else:
+        line, cells = last
+        broken = manifest.dialect is not None and any(cells) and len(cells) < manifest.file_width
+    return f"Its last row, at line {line:,}, breaks off: let the file end with a whole row." if broken else ""
 
 
 def date_orders(manifest: Manifest, files: RunFiles, rules: Sequence[Rule]) -> dict[int, str]:

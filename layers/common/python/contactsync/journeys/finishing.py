@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 
 from contactsync.control import Control
@@ -131,10 +132,10 @@ def _last_good(work: Applying, counts: Counts, marker: str | None) -> LastGood |
 
 
 def _problem(error: Failure) -> RunProblem:
-    """What the customer reads. Only a refusal was written for their eyes; all else is ours to look into."""
-    if error.error == "Refused":
-        cause = json.loads(error.cause)
-        return RunProblem.model_validate_json(cause["errorMessage"])
+    """What the customer reads: a refusal, or what their server did to the last. All else is ours to look into."""
+    if error.error in {"Refused", "Busy"}:
+        with suppress(ValueError):
+            return RunProblem.model_validate_json(json.loads(error.cause)["errorMessage"])
     return INTERNAL
 
 

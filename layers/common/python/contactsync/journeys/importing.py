@@ -18,7 +18,7 @@ from contactsync.core.planning import Rules, generated_code
 from contactsync.errors import Cancelled, InvalidRequest, UnreadableFile
 from contactsync.journeys.applying import Applying
 from contactsync.journeys.chunks import map_chunk
-from contactsync.journeys.cutting import cut_file, date_orders
+from contactsync.journeys.cutting import broken_end, cut_file, date_orders
 from contactsync.journeys.files import COPY_BYTES, stored
 from contactsync.journeys.finishing import finish
 from contactsync.journeys.guarding import judge_plan
@@ -123,7 +123,9 @@ def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
     if sync.format.date_order == "auto":
         manifest = manifest.model_copy(update={"date_orders": date_orders(manifest, files, rules)})
     files.save_manifest(manifest)
-    known = {"rows_total": manifest.rows, "warnings": warnings}
+    known: dict[str, object] = {"rows_total": manifest.rows, "warnings": warnings}
+    if sync.options.delete_missing and (doubt := broken_end(manifest, files)):
+        known |= {"proof": None, "doubt": doubt}
     control.update_run(run.account_id, run.id, lambda run: run.model_copy(update=known))
     return _parsed(run, manifest, "map")
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 
-from contactsync.errors import Busy, UnreadableFile
+from contactsync.errors import SourceAway, UnreadableFile
 from contactsync.sources.place import Place, not_allowed, place_of
 
 Resolver = Callable[[str, int], Sequence[str]]
@@ -122,7 +122,7 @@ class Guard:
         Raises:
             UnreadableFile: address_not_allowed if any of them is internal, since the next connection could get
                 that one; port_not_allowed; host_not_found.
-            Busy: the name server is away.
+            SourceAway: the name server is away.
         """
         trusted_here = (host, port) in self._allowed
         if not trusted_here and port not in LOW_PORTS and not 1023 < port < 65536:
@@ -145,12 +145,12 @@ class Guard:
 
         Raises:
             UnreadableFile: as `addresses`.
-            Busy: nobody answers, or the name server is away.
+            SourceAway: nobody answers, or the name server is away.
         """
         for address in self.addresses(host, port):
             with suppress(OSError):
                 return socket.create_connection((address, port), timeout_s)
-        raise Busy(f"{host} does not accept connections on port {port}.")
+        raise SourceAway(f"{host} does not accept connections on port {port}.")
 
     def secured(self, sock: socket.socket, host: str) -> ssl.SSLSocket:
         """TLS on a connection, with the name that was asked for checked against the certificate."""
@@ -162,7 +162,7 @@ class Guard:
             found = list(dict.fromkeys(self._resolver(host, port)))
         except socket.gaierror as error:
             if error.errno == socket.EAI_AGAIN:
-                raise Busy(f"The name server did not answer for {host}.") from None
+                raise SourceAway(f"The name server did not answer for {host}.") from None
             found = []
         except UnicodeError:
             found = []

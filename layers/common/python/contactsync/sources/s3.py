@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from contactsync.errors import Busy, UnreadableFile
+from contactsync.errors import SourceAway, UnreadableFile
 from contactsync.ports import Ending, SourceStream
 from contactsync.sources.choosing import FilePath
 from contactsync.sources.transfer import BUFFER_BYTES, Cut, Leg, Limits, Transfer, changed, too_large
@@ -247,7 +247,7 @@ def _translated(bucket: str) -> Iterator[None]:
         if code in {"PreconditionFailed", "412", "InvalidRange"}:
             raise changed(f"the bucket {bucket}") from None
         if status >= 500 or code in PASSING:
-            raise Busy(f"S3 answers {code or status} for the bucket {bucket}.") from None
+            raise SourceAway(f"S3 answers {code or status} for the bucket {bucket}.") from None
         raise
     except BotoCoreError:
-        raise Busy(f"S3 could not be reached for the bucket {bucket}.") from None
+        raise SourceAway(f"S3 could not be reached for the bucket {bucket}.") from None

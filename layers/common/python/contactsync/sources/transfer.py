@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from contactsync.errors import Busy, UnreadableFile
+from contactsync.errors import SourceAway, UnreadableFile
 from contactsync.ports import Ending
 
 BUFFER_BYTES = 256 * 1024
@@ -63,9 +63,9 @@ class Leg(Protocol):
 
 
 class Transfer(io.RawIOBase):
-    """The file as one stream. `begin` opens a leg at an offset; it may raise Busy, Cut, OSError or UnreadableFile.
+    """The file as one stream. `begin` opens a leg at an offset; it may raise SourceAway, Cut, OSError or UnreadableFile.
 
-    Reading raises Busy when the server keeps breaking off, is too slow, or changes the file meanwhile, and
+    Reading raises SourceAway when the server keeps breaking off, is too slow, or changes the file meanwhile, and
     UnreadableFile when the file is too large or takes too long.
     """
 
@@ -157,14 +157,14 @@ class Transfer(io.RawIOBase):
         self._failures = 1 if self._at - self._failed_at >= BUFFER_BYTES else self._failures + 1
         self._failed_at = self._at
         if self._failures >= self._limits.attempts:
-            raise Busy(
+            raise SourceAway(
                 f"{self._host} broke off {self._failures} times, the last time after {self._at} bytes."
             )
         self._check_total()
         time.sleep(random.uniform(0.5, 1) * self._limits.first_wait_s * 2 ** (self._failures - 1))  # noqa: S311 spreads load, keeps no secret
 
     def _catch_up(self, leg: Leg) -> None:
-        """Read a leg up to where we are. Raises Busy unless it says the same as the last one."""
+        """Read a leg up to where we are. Raises SourceAway unless it says the same as the last one."""
         digest = hashlib.sha256()
         left = self._at - leg.start
         before = self._digest if leg.start == 0 else hashlib.sha256(self._tail[len(self._tail) - left :])
@@ -187,7 +187,9 @@ class Transfer(io.RawIOBase):
         self._window_bytes += len(data)
         if self._window_s >= self._limits.slow_s:
             if self._window_bytes < self._limits.slow_bytes_per_s * self._window_s:
-                raise Busy(f"{self._host} sends less than {self._limits.slow_bytes_per_s} bytes a second.")
+                raise SourceAway(
+                    f"{self._host} sends less than {self._limits.slow_bytes_per_s} bytes a second."
+                )
             self._window_s, self._window_bytes = 0.0, 0
         return data
 
@@ -200,9 +202,9 @@ class Transfer(io.RawIOBase):
             )
 
 
-def changed(host: str) -> Busy:
+def changed(host: str) -> SourceAway:
     """The file is not the one that we began to read: it is read anew, later."""
-    return Busy(f"The file on {host} changed while it was read.")
+    return SourceAway(f"The file on {host} changed while it was read.")
 
 
 def too_large(most_bytes: int) -> UnreadableFile:

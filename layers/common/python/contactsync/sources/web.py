@@ -18,7 +18,7 @@ from io import BufferedReader
 from typing import BinaryIO, cast
 from urllib.parse import urljoin
 
-from contactsync.errors import Busy, UnreadableFile
+from contactsync.errors import SourceAway, UnreadableFile
 from contactsync.ports import Ending, SourceStream
 from contactsync.sources.net import Guard, cut_after
 from contactsync.sources.place import Place
@@ -260,7 +260,7 @@ def refuse(status: int, host: str, *, withheld: bool) -> None:
                 "Check the address; if it is right, the file has not been put there, or was removed.",
             )
         case 408 | 416 | 425 | 429 | 500 | 502 | 503 | 504 | 507 | 509 | 520 | 521 | 522 | 523 | 524 | 529:
-            raise Busy(f"{host} answers with the status {status}.")
+            raise SourceAway(f"{host} answers with the status {status}.")
         case _:
             raise unexpected(host, f"the status {status}")
 
