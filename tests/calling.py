@@ -13,6 +13,7 @@ from contactsync.errors import Busy
 from contactsync.journeys.accounts import NewAccount, create_account
 from contactsync.model.account import ALL_PERMISSIONS
 from functions.api import handler
+from tests.promises import hold
 from tests.world import World
 
 
@@ -96,9 +97,10 @@ class Client:
         return self.call(method, path, body=json.dumps(body) if body is not None else None, headers=headers)
 
     def call(self, method: str, path: str, **changes: Any) -> Told:
-        """The handler's answer; `changes` are laid over the event."""
+        """The handler's answer, which keeps the route's promise; `changes` are laid over the event."""
         answer = handler.lambda_handler(self.event(method, path, **changes), None)
         headers = {name.lower(): value for name, value in answer["headers"].items()}
+        hold(method, path, answer["statusCode"], headers, answer["body"])
         return Told(answer["statusCode"], headers, answer["body"])
 
     def event(self, method: str, path: str, **changes: Any) -> dict[str, Any]:

@@ -256,7 +256,7 @@ def _answers(everything: Iterable[Said]) -> list[Row]:
     return [*rows, _rendered(answer.bug_answer(UNKNOWN))]
 
 
-def _rendered(told: answer.Answer) -> Row:
+def _rendered(told: answer.AnyAnswer) -> Row:
     document = json.loads(told.body)
     code = document["type"].removeprefix("/problems/")
     status = f"{told.status} {HTTPStatus(told.status).phrase}"

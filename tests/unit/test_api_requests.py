@@ -219,3 +219,10 @@ def test_the_log_says_route_status_account_and_time_and_nothing_of_what_was_said
 
 def test_no_answer_may_be_kept_on_the_way(api):
     assert api.get("/contacts").headers["cache-control"] == "no-store"
+
+
+def test_a_condition_on_what_has_no_version_is_refused_rather_than_passed_over(api):
+    segment = api.post("/segments", {"name": "Fair"}).json["id"]
+    answer = api.delete(f"/segments/{segment}", if_match=1)
+    assert (answer.status, answer.json["type"]) == (400, "/problems/bad_if_match")
+    assert [each["id"] for each in api.get("/segments").json["items"]] == [segment]

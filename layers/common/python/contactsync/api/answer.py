@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, Literal, TypeVar
 
 import orjson
 
@@ -14,14 +14,31 @@ JSON = "application/json"
 PROBLEM = "application/problem+json"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A status, a body and its type."""
+S = TypeVar("S", bound=int)
+T = TypeVar("T")
 
-    status: int
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[S, T]):
+    """A status, a body and its type.
+
+    S is the status and T the shape of the body (one of api/shapes.py, or None), as a verb's signature promises them:
+    the OpenAPI document is read from there. The tests hold every answer to its promise.
+    """
+
+    status: S
     body: str
     content_type: str = JSON
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+AnyAnswer = Answer[Any, Any]
+Ok = Answer[Literal[200], T]
+Created = Answer[Literal[201], T]
+Accepted = Answer[Literal[202], T]
+NoContent = Answer[Literal[204], None]
+Elsewhere = Answer[Literal[303], None]
+"""The body lies where the header Location says."""
 
 
 class BadRequest(UserError):
@@ -63,12 +80,14 @@ class Wait(UserError):
         self.retry_after_s = retry_after_s
 
 
-def json_answer(status: int, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Answer:
+def json_answer(
+    status: S, document: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> Answer[S, Any]:
     """A JSON document."""
     return Answer(status, orjson.dumps(document).decode(), headers=headers or {})
 
 
-def error_answer(error: ContactSyncError) -> Answer:
+def error_answer(error: ContactSyncError) -> AnyAnswer:
     """What the client is told about an error that was raised on purpose."""
     match error:
         case Wait():
@@ -91,7 +110,7 @@ def error_answer(error: ContactSyncError) -> Answer:
     return bug_answer("unknown")
 
 
-def bug_answer(reference: str) -> Answer:
+def bug_answer(reference: str) -> AnyAnswer:
     """What the client is told about a bug of ours: nothing but how to ask us about it."""
     detail = (
         f"It is our mistake, and it is recorded. Try again; if it stays, tell us the reference {reference}."
@@ -99,7 +118,7 @@ def bug_answer(reference: str) -> Answer:
     return _problem(500, "internal", "Something went wrong here.", detail)
 
 
-def _user_error(error: UserError, headers: Mapping[str, str]) -> Answer:
+def _user_error(error: UserError, headers: Mapping[str, str]) -> AnyAnswer:
     return _problem(
         error.status, error.code, error.title, error.detail, problems=error.problems, headers=headers
     )
@@ -113,7 +132,7 @@ def _problem(
     *,
     problems: Sequence[Problem] = (),
     headers: Mapping[str, str] | None = None,
-) -> Answer:
+) -> AnyAnswer:
     document = {
         "type": f"/problems/{code}",
         "title": title,

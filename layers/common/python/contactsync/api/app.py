@@ -17,7 +17,7 @@ from typing import Any
 from aws_lambda_powertools.logging import Logger
 
 from contactsync.api import idempotency, incoming
-from contactsync.api.answer import Answer, WrongMethod, bug_answer, error_answer
+from contactsync.api.answer import AnyAnswer, WrongMethod, bug_answer, error_answer
 from contactsync.api.route import Route
 from contactsync.api.routes import ROUTES
 from contactsync.control import new_id
@@ -66,10 +66,10 @@ class Api:
         self._logger.info("request", extra=told)
         return _proxied(answer)
 
-    def _answer(self, event: Mapping[str, Any], told: dict[str, Any]) -> Answer:
+    def _answer(self, event: Mapping[str, Any], told: dict[str, Any]) -> AnyAnswer:
         route, ids = self._route(event)
         told["route"] = f"{route.method} {route.path}"
-        caller = incoming.caller_of(event)
+        caller = incoming.NOBODY if route.public else incoming.caller_of(event)
         if route.permission is not None and route.permission not in caller.permissions:
             raise NotPermitted(route.permission)
         if not all(map(_is_id, ids.values())):
@@ -85,7 +85,9 @@ class Api:
                 return route, match.groupdict()
         raise WrongMethod([route.method for route, _ in found]) if found else NotFound
 
-    def _ask(self, route: Route, ids: Mapping[str, str], caller: Caller, event: Mapping[str, Any]) -> Answer:
+    def _ask(
+        self, route: Route, ids: Mapping[str, str], caller: Caller, event: Mapping[str, Any]
+    ) -> AnyAnswer:
         place = re.sub(r"<(\w+)>", lambda name: ids[name[1]], f"{route.method} {route.path}")
         query = incoming.query_of(event, route.query)
         request = incoming.Request(place=place, caller=caller, ids=ids, query=query)
@@ -93,7 +95,8 @@ class Api:
             request = replace(request, body=incoming.body_of(event))
         if route.method != "POST":
             seed = new_id(self._world.clock.now())
-            return route.verb(self._world, replace(request, seed=seed, if_match=incoming.version_of(event)))
+            if_match = incoming.version_of(event, offered=route.versioned)
+            return route.verb(self._world, replace(request, seed=seed, if_match=if_match))
         key = incoming.idempotency_key_of(event)
         asked = replace(request, body=incoming.body_of(event), idempotency_key=key)
         if not route.replayed:
@@ -111,7 +114,7 @@ def _pattern(path: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", re.escape(path)))
 
 
-def _proxied(answer: Answer) -> dict[str, Any]:
+def _proxied(answer: AnyAnswer) -> dict[str, Any]:
     return {
         "statusCode": answer.status,
         "headers": {"Content-Type": answer.content_type, "Cache-Control": "no-store", **answer.headers},

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from contactsync.api import representations as show
-from contactsync.api.answer import Answer, json_answer
+from contactsync.api.answer import Answer, Created, NoContent, Ok, json_answer
 from contactsync.api.incoming import Request
 from contactsync.api.paging import PARAMETERS as PAGED
 from contactsync.api.route import Route, pager
@@ -11,9 +13,19 @@ from contactsync.journeys import editing, finding, recounting, segmenting, telli
 from contactsync.journeys.asking import World
 from contactsync.journeys.telling import Page
 from contactsync.model.contact import Contact
+from contactsync.model.request import ContactRequest, SegmentRequest
+
+if TYPE_CHECKING:
+    from contactsync.api import shapes
 
 
-def list_contacts(world: World, request: Request) -> Answer:
+def list_contacts(world: World, request: Request) -> Ok[shapes.ContactList]:
+    """List contacts.
+
+    Ordered by id. By an email address a contact is found at once. All other filters go through the list, a bounded part
+    of it a page: a page may hold fewer contacts than `limit`, even none, and `next` says whether it goes on. Filters
+    that are given together all have to fit.
+    """
     tokens = pager(world, request)
     after, limit = tokens.position(), tokens.limit()
     email, fits = request.query.get("email"), finding.wanted(world, request.caller, request.query)
@@ -27,78 +39,111 @@ def list_contacts(world: World, request: Request) -> Answer:
     return json_answer(200, show.listing(page, lambda each: show.contact(each, known), tokens.token))
 
 
-def create_contact(world: World, request: Request) -> Answer:
+def create_contact(world: World, request: Request) -> Created[shapes.Contact]:
+    """Add a contact by hand.
+
+    An email address belongs to one contact: if another has it already, the answer is 409 and names that contact.
+    """
     made = editing.create_contact(world, request.caller, request.body, request.seed)
-    return _shown(world, request, made, 201)
+    return json_answer(201, _shown(world, request, made))
 
 
-def read_contact(world: World, request: Request) -> Answer:
-    return _shown(world, request, telling.contact(world, request.caller, request.ids["contact_id"]))
+def read_contact(world: World, request: Request) -> Ok[shapes.Contact]:
+    """Read a contact."""
+    contact = telling.contact(world, request.caller, request.ids["contact_id"])
+    return json_answer(200, _shown(world, request, contact))
 
 
-def change_contact(world: World, request: Request) -> Answer:
+def change_contact(world: World, request: Request) -> Ok[shapes.Contact]:
+    """Change a contact by hand.
+
+    What is left out stays, a field that is `null` is emptied, a list is replaced as a whole. The next run leaves such
+    an edit alone as long as its row has not changed (`options.mode` of the sync).
+    """
     contact_id, version = request.ids["contact_id"], request.if_match
     changed = editing.change_contact(
         world, request.caller, contact_id, request.body, request.seed, if_match=version
     )
-    return _shown(world, request, changed)
+    return json_answer(200, _shown(world, request, changed))
 
 
-def delete_contact(world: World, request: Request) -> Answer:
+def delete_contact(world: World, request: Request) -> NoContent:
+    """Delete a contact.
+
+    That it was deleted is remembered, so that an old row does not bring it back.
+    """
     contact_id, version = request.ids["contact_id"], request.if_match
     editing.delete_contact(world, request.caller, contact_id, request.seed, if_match=version)
     return Answer(204, "")
 
 
-def read_history(world: World, request: Request) -> Answer:
+def read_history(world: World, request: Request) -> Ok[shapes.ChangeList]:
+    """List what has changed a contact, newest first.
+
+    Every change with who or which run made it, which fields, from what to what, and why. At most ten a page. Of a
+    deleted contact too, while its deletion is remembered.
+    """
     tokens = pager(world, request)
     after, limit = tokens.position(), tokens.limit()
     page = recounting.history(world, request.caller, request.ids["contact_id"], after=after, limit=limit)
     return json_answer(200, show.listing(page, show.change, tokens.token))
 
 
-def list_segments(world: World, request: Request) -> Answer:
+def list_segments(world: World, request: Request) -> Ok[shapes.SegmentList]:
+    """List all segments."""
     found = world.control.segments(request.caller.account_id).values()
     return json_answer(200, {"items": [show.segment(each) for each in found], "next": None})
 
 
-def create_segment(world: World, request: Request) -> Answer:
+def create_segment(world: World, request: Request) -> Created[shapes.Segment]:
+    """Make a segment: a name under which some contacts are kept together."""
     made = segmenting.create_segment(world, request.caller, request.body, request.seed)
     return json_answer(201, show.segment(made))
 
 
-def delete_segment(world: World, request: Request) -> Answer:
+def delete_segment(world: World, request: Request) -> NoContent:
+    """Take a segment away.
+
+    Its contacts stay. Refused while a sync puts its contacts into it.
+    """
     segmenting.delete_segment(world, request.caller, request.ids["segment_id"])
     return Answer(204, "")
 
 
-def join_segment(world: World, request: Request) -> Answer:
+def join_segment(world: World, request: Request) -> Ok[shapes.Contact]:
+    """Put a contact into a segment; one that is in it stays so."""
     segment_id, contact_id = request.ids["segment_id"], request.ids["contact_id"]
-    return _shown(
-        world, request, segmenting.join(world, request.caller, segment_id, contact_id, request.seed)
-    )
+    member = segmenting.join(world, request.caller, segment_id, contact_id, request.seed)
+    return json_answer(200, _shown(world, request, member))
 
 
-def leave_segment(world: World, request: Request) -> Answer:
+def leave_segment(world: World, request: Request) -> NoContent:
+    """Take a contact out of a segment."""
     segment_id, contact_id = request.ids["segment_id"], request.ids["contact_id"]
     segmenting.leave(world, request.caller, segment_id, contact_id, request.seed)
     return Answer(204, "")
 
 
-def _shown(world: World, request: Request, contact: Contact, status: int = 200) -> Answer:
-    known = segmenting.known(world, request.caller, [contact])
-    return json_answer(status, show.contact(contact, known))
+def _shown(world: World, request: Request, contact: Contact) -> dict[str, Any]:
+    return show.contact(contact, segmenting.known(world, request.caller, [contact]))
 
 
 ROUTES = (
     Route("GET", "/contacts", "contacts.view", list_contacts, PAGED | finding.FILTERS | {"email"}),
-    Route("POST", "/contacts", "contacts.create", create_contact),
+    Route("POST", "/contacts", "contacts.create", create_contact, body=ContactRequest),
     Route("GET", "/contacts/<contact_id>", "contacts.view", read_contact),
-    Route("PATCH", "/contacts/<contact_id>", "contacts.edit", change_contact),
-    Route("DELETE", "/contacts/<contact_id>", "contacts.delete", delete_contact),
+    Route(
+        "PATCH",
+        "/contacts/<contact_id>",
+        "contacts.edit",
+        change_contact,
+        body=ContactRequest,
+        versioned=True,
+    ),
+    Route("DELETE", "/contacts/<contact_id>", "contacts.delete", delete_contact, versioned=True),
     Route("GET", "/contacts/<contact_id>/history", "contacts.view", read_history, PAGED),
     Route("GET", "/segments", "contacts.view", list_segments),
-    Route("POST", "/segments", "contacts.edit", create_segment),
+    Route("POST", "/segments", "contacts.edit", create_segment, body=SegmentRequest),
     Route("DELETE", "/segments/<segment_id>", "contacts.edit", delete_segment),
     Route("PUT", "/segments/<segment_id>/contacts/<contact_id>", "contacts.edit", join_segment),
     Route("DELETE", "/segments/<segment_id>/contacts/<contact_id>", "contacts.edit", leave_segment),

@@ -23,7 +23,7 @@ from typing import Any
 
 import orjson
 
-from contactsync.api.answer import Answer, Wait
+from contactsync.api.answer import Answer, AnyAnswer, Wait
 from contactsync.api.incoming import Request
 from contactsync.control import new_id
 from contactsync.errors import Busy, InvalidRequest, Problem, Stale
@@ -44,7 +44,7 @@ class _Held:
     expires_at: int
 
 
-def once(request: Request, records: Records, clock: Clock, act: Callable[[str], Answer]) -> Answer:
+def once(request: Request, records: Records, clock: Clock, act: Callable[[str], AnyAnswer]) -> AnyAnswer:
     """Carry out `act(seed)` once for this key, or replay what it answered."""
     if request.idempotency_key is None:
         return act(new_id(clock.now()))
@@ -60,7 +60,7 @@ def once(request: Request, records: Records, clock: Clock, act: Callable[[str], 
     return answer
 
 
-def _take(request: Request, key: str, records: Records, now: datetime) -> _Held | Answer:
+def _take(request: Request, key: str, records: Records, now: datetime) -> _Held | AnyAnswer:
     digest = hashlib.sha256(f"{request.place}\0{key}".encode()).hexdigest()
     name = RecordKey(request.caller.account_id, f"idempotency#{digest}")
     fingerprint = hashlib.sha256(orjson.dumps(request.body, option=orjson.OPT_SORT_KEYS)).hexdigest()
@@ -89,7 +89,7 @@ def _take(request: Request, key: str, records: Records, now: datetime) -> _Held 
     return _Held(name, document, expected + 1, expires_at)
 
 
-def _finish(held: _Held, records: Records, answer: Answer) -> None:
+def _finish(held: _Held, records: Records, answer: AnyAnswer) -> None:
     told = {
         "status": answer.status,
         "body": answer.body,

@@ -44,6 +44,10 @@ class Request:
     if_match: int | None = None
 
 
+NOBODY = Caller(account_id="", member_id="", permissions=frozenset())
+"""Who asks where no key is asked for."""
+
+
 def caller_of(event: Mapping[str, Any]) -> Caller:
     """Who is asking. Only the authorizer is believed, never a header, a query or a body."""
     found = (event.get("requestContext") or {}).get("authorizer") or {}
@@ -105,11 +109,16 @@ def idempotency_key_of(event: Mapping[str, Any]) -> str | None:
     return key
 
 
-def version_of(event: Mapping[str, Any]) -> int | None:
-    """The version that If-Match names: `"7"`, as the API shows it. None without one, or for `*`."""
+def version_of(event: Mapping[str, Any], *, offered: bool) -> int | None:
+    """The version that If-Match names: `"7"`, as the API shows it. None without one, or for `*`.
+
+    What has no version takes none: a condition that is passed over would be as good as broken.
+    """
     said = (header(event, "if-match") or "*").strip()
     if said == "*":
         return None
+    if not offered:
+        raise BadRequest("bad_if_match", "There is no version here to name.", "Leave If-Match out.")
     version = said.removeprefix("W/").strip('"')
     if not (version.isascii() and version.isdecimal() and len(version) < 16):
         raise BadRequest(

@@ -153,11 +153,12 @@ def contact(stored: Contact, segments: Container[str]) -> dict[str, Any]:
 
     `segments` are those that exist: it may name one that was taken away.
     """
-    fields = dict(stored.fields)
+    fields = {
+        key: [_labelled(each) for each in value] if isinstance(value, list) else value
+        for key, value in stored.fields.items()
+    }
     for primary, plural in PRIMARIES.items():
-        values = fields.get(plural)
-        if values:
-            fields[plural] = [_labelled(value) for value in values]
+        if values := fields.get(plural):
             fields[primary] = values[0]["value"]
     return {
         "id": stored.id,

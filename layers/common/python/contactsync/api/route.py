@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel
 
 from contactsync.api import representations as show
-from contactsync.api.answer import Answer, json_answer
+from contactsync.api.answer import Accepted, AnyAnswer, json_answer
 from contactsync.api.incoming import Request
 from contactsync.api.paging import Pager
 from contactsync.journeys import telling
@@ -14,17 +17,31 @@ from contactsync.journeys.asking import World
 from contactsync.model.account import Permission
 from contactsync.model.run import Run
 
-Verb = Callable[[World, Request], Answer]
+if TYPE_CHECKING:
+    from contactsync.api import shapes
+
+Verb = Callable[[World, Request], AnyAnswer]
 
 POLL_S = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method at one path. `permission` None: whoever holds a key may.
+    """One method at one path, and the verb that answers it. The OpenAPI document is read from here:
 
+    - the verb's docstring: its first line is the summary, what follows is the description;
+    - the verb's signature: `-> Created[shapes.Segment]` promises 201 with that shape of api/shapes.py, which
+      a module of routes imports under TYPE_CHECKING, for no request needs it; `-> NoContent` is 204; several
+      answers are joined by `|`. The tests hold every answer to what its verb promises;
+    - `body`: the model of what a POST, PATCH or PUT is sent; None where there is nothing to say;
+    - `query`: the parameters, each of which tests/docs/openapi.py describes.
+
+    A route that lacks one of these fails tests/docs/test_openapi.py, which says what to add; `make docs` then writes
+    the document anew.
+
+    `permission` None: whoever holds a key may. `versioned`: the thing has a version, and If-Match may name it.
     `replayed`: the answer to a POST is kept under its Idempotency-Key. One that changes nothing and shows people's
-    data is not kept; asked again, it is given again.
+    data is not kept; asked again, it is given again. `public`: no key is asked for, and the caller is nobody.
     """
 
     method: str
@@ -32,7 +49,10 @@ class Route:
     permission: Permission | None
     verb: Verb
     query: frozenset[str] = frozenset()
+    body: type[BaseModel] | None = None
+    versioned: bool = False
     replayed: bool = True
+    public: bool = False
 
 
 def pager(world: World, request: Request) -> Pager:
@@ -41,6 +61,6 @@ def pager(world: World, request: Request) -> Pager:
     return Pager(secret, request.place, request.query, int(world.clock.now().timestamp()))
 
 
-def accepted(world: World, run: Run) -> Answer:
+def accepted(world: World, run: Run) -> Accepted[shapes.Run]:
     """A run that was asked for, and where to ask how far it is."""
     return json_answer(202, show.run(telling.view(world, run)), {"Location": f"/v1/runs/{run.id}"})

@@ -2,38 +2,60 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from contactsync.api import contact_routes, field_routes, run_routes, sync_routes
 from contactsync.api import representations as show
-from contactsync.api.answer import Answer, json_answer
+from contactsync.api.answer import Accepted, Created, Ok, json_answer
 from contactsync.api.incoming import Request
 from contactsync.api.route import Route
 from contactsync.control import Read
 from contactsync.journeys import asking, previewing, telling
 from contactsync.journeys.asking import World
+from contactsync.model.request import PreviewRequest, UploadRequest
+from contactsync.model.sync import SyncRequest
+
+if TYPE_CHECKING:
+    from contactsync.api import shapes
 
 # Uploads, and imports in one call
 
 
-def create_upload(world: World, request: Request) -> Answer:
+def create_upload(world: World, request: Request) -> Created[shapes.Upload]:
+    """Make room for a file.
+
+    Send its bytes to `url` by `method`, with `headers`, until `expires_at`; then name `upload_id` as the source of a
+    preview, an import or a sync. At most 5 GB.
+    """
     place = asking.create_upload(world, request.caller, request.body, request.seed)
     return json_answer(201, show.upload(place))
 
 
-def start_import(world: World, request: Request) -> Answer:
+def start_import(world: World, request: Request) -> Accepted[shapes.Import]:
+    """Import a file: save a sync and run it, in one call.
+
+    Everything that is wrong with the request is told at once, each with its place.
+    """
     sync, run = asking.start_import(world, request.caller, request.body, request.seed)
     view = telling.sync_view(world, Read(sync, 1), run)
     shown = show.sync(view)
     return json_answer(202, {"sync": shown, "run": shown["latest_run"]}, {"Location": f"/v1/runs/{run.id}"})
 
 
-def show_preview(world: World, request: Request) -> Answer:
+def show_preview(world: World, request: Request) -> Ok[shapes.Preview]:
+    """Look at a file before anything is stored.
+
+    How it is written and how sure that is, its first rows, a field for each column, and what other programs have done to
+    its values. `format` can be sent with the import as it is.
+    """
     return json_answer(200, show.preview(previewing.preview(world, request.caller, request.body)))
 
 
 # The account
 
 
-def read_account(world: World, request: Request) -> Answer:
+def read_account(world: World, request: Request) -> Ok[shapes.Account]:
+    """Read the account, and what the caller may do in it."""
     return json_answer(200, show.account(world.control.account(request.caller.account_id), request.caller))
 
 
@@ -42,8 +64,8 @@ ROUTES = (
     *run_routes.ROUTES,
     *contact_routes.ROUTES,
     *field_routes.ROUTES,
-    Route("POST", "/uploads", "syncs.manage", create_upload),
-    Route("POST", "/previews", "syncs.manage", show_preview, replayed=False),
-    Route("POST", "/imports", "syncs.manage", start_import),
+    Route("POST", "/uploads", "syncs.manage", create_upload, body=UploadRequest),
+    Route("POST", "/previews", "syncs.manage", show_preview, body=PreviewRequest, replayed=False),
+    Route("POST", "/imports", "syncs.manage", start_import, body=SyncRequest),
     Route("GET", "/account", None, read_account),
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from contactsync.api import representations as show
-from contactsync.api.answer import Answer, Wait, json_answer
+from contactsync.api.answer import Accepted, Answer, Elsewhere, Ok, Wait, json_answer
 from contactsync.api.incoming import Request
 from contactsync.api.paging import PARAMETERS as PAGED
 from contactsync.api.route import POLL_S, Route, accepted, pager
@@ -11,31 +13,57 @@ from contactsync.errors import InvalidRequest, Problem
 from contactsync.journeys import deciding, downloads, rows, telling
 from contactsync.journeys.asking import World
 from contactsync.journeys.downloads import Report
+from contactsync.model.request import ApproveRequest, NothingAsked
 from contactsync.model.run import Run
+
+if TYPE_CHECKING:
+    from contactsync.api import shapes
 
 CSV = "text/csv; charset=utf-8"
 
 
-def read_run(world: World, request: Request) -> Answer:
+def read_run(world: World, request: Request) -> Ok[shapes.Run]:
+    """Read a run: where it stands, how far it is, what it has done.
+
+    Ask every few seconds until `finished_at` is set.
+    """
     return json_answer(200, show.run(telling.run(world, request.caller, request.ids["run_id"])))
 
 
-def read_rejects(world: World, request: Request) -> Answer:
+def read_rejects(world: World, request: Request) -> Ok[shapes.Csv] | Elsewhere:
+    """Download the refused rows of a run that has ended.
+
+    The columns of the file, then the line on which the row stands and the reason. Correct the rows there and import that
+    file: nothing else has to be taken out. A large file is answered by 303 and lies at `Location` for a quarter of an hour.
+    """
     run = _ended(world, request)
     return _file(downloads.rejected(world, run), f"rejects-{run.id}.csv")
 
 
-def read_added(world: World, request: Request) -> Answer:
+def read_added(world: World, request: Request) -> Ok[shapes.Csv] | Elsewhere:
+    """Download the rows that added a contact, as they stand in the file.
+
+    Of a run that has ended. A large file is answered by 303 and lies at `Location` for a quarter of an hour.
+    """
     run = _ended(world, request)
     return _file(downloads.changed(world, run, "added"), f"added-{run.id}.csv")
 
 
-def read_updated(world: World, request: Request) -> Answer:
+def read_updated(world: World, request: Request) -> Ok[shapes.Csv] | Elsewhere:
+    """Download the rows that updated a contact, as they stand in the file.
+
+    Of a run that has ended. A large file is answered by 303 and lies at `Location` for a quarter of an hour.
+    """
     run = _ended(world, request)
     return _file(downloads.changed(world, run, "updated"), f"updated-{run.id}.csv")
 
 
-def list_rows(world: World, request: Request) -> Answer:
+def list_rows(world: World, request: Request) -> Ok[shapes.RowList]:
+    """List what became of each row of a run that has ended.
+
+    The refused rows come first, the others by contact. A page may hold fewer rows than `limit`, even none, where a
+    filter passes over many: `next` says whether it goes on.
+    """
     outcome = _one_of(request, "outcome", rows.OUTCOMES)
     tokens = pager(world, request)
     after, limit = tokens.position(), tokens.limit()
@@ -43,7 +71,11 @@ def list_rows(world: World, request: Request) -> Answer:
     return json_answer(200, show.listing(page, show.row, tokens.token))
 
 
-def list_plan(world: World, request: Request) -> Answer:
+def list_plan(world: World, request: Request) -> Ok[shapes.Plan]:
+    """List what the plan of a run does with each row, field by field.
+
+    There is a plan as soon as the run names a `plan_hash`; until then the answer is 409.
+    """
     change = _one_of(request, "change", rows.PLANNED)
     tokens = pager(world, request)
     after, limit = tokens.position(), tokens.limit()
@@ -60,21 +92,38 @@ def list_plan(world: World, request: Request) -> Answer:
     return json_answer(200, {"plan_hash": run.plan_hash, "planned": show.planned_counts(run), **listed})
 
 
-def approve_run(world: World, request: Request) -> Answer:
+def approve_run(world: World, request: Request) -> Accepted[shapes.Run]:
+    """Let a run that waits go on with the very plan that was shown.
+
+    `plan_hash` is that of the plan that was looked at.
+    """
     return accepted(world, deciding.approve(world, request.caller, request.ids["run_id"], request.body))
 
 
-def reject_run(world: World, request: Request) -> Answer:
+def reject_run(world: World, request: Request) -> Ok[shapes.Run]:
+    """Close a run that waits without carrying out what waits.
+
+    Where only the deletions had waited, the rest is done and stays.
+    """
     run = deciding.reject(world, request.caller, request.ids["run_id"], request.body)
     return json_answer(200, show.run(telling.view(world, run)))
 
 
-def cancel_run(world: World, request: Request) -> Answer:
+def cancel_run(world: World, request: Request) -> Ok[shapes.Run]:
+    """Stop a run.
+
+    One that is at work has stopped when it says when it finished; what it had written until then stays. Asking twice
+    does no harm.
+    """
     run = deciding.cancel(world, request.caller, request.ids["run_id"], request.body)
     return json_answer(200, show.run(telling.view(world, run)))
 
 
-def undo_run(world: World, request: Request) -> Answer:
+def undo_run(world: World, request: Request) -> Accepted[shapes.Run]:
+    """Take back what a run did, as another run.
+
+    Field by field what nobody has changed since; what was edited since keeps the edit, and the run says so.
+    """
     run = deciding.undo(world, request.caller, request.ids["run_id"], request.body, request.seed)
     return accepted(world, run)
 
@@ -98,10 +147,14 @@ def _one_of(request: Request, name: str, offered: tuple[str, ...]) -> str | None
     return value
 
 
-def _file(report: Report, name: str) -> Answer:
+def _file(report: Report, name: str) -> Ok[shapes.Csv] | Elsewhere:
     if report.url is not None:
-        return Answer(303, "", CSV, {"Location": report.url})
-    return Answer(200, report.text or "", CSV, {"Content-Disposition": f'attachment; filename="{name}"'})
+        elsewhere: Elsewhere = Answer(303, "", CSV, {"Location": report.url})
+        return elsewhere
+    here: Ok[shapes.Csv] = Answer(
+        200, report.text or "", CSV, {"Content-Disposition": f'attachment; filename="{name}"'}
+    )
+    return here
 
 
 ROUTES = (
@@ -111,8 +164,8 @@ ROUTES = (
     Route("GET", "/runs/<run_id>/updated.csv", "syncs.manage", read_updated),
     Route("GET", "/runs/<run_id>/rows", "syncs.manage", list_rows, PAGED | {"outcome"}),
     Route("GET", "/runs/<run_id>/plan", "syncs.manage", list_plan, PAGED | {"change"}),
-    Route("POST", "/runs/<run_id>/approve", "syncs.manage", approve_run),
-    Route("POST", "/runs/<run_id>/reject", "syncs.manage", reject_run),
-    Route("POST", "/runs/<run_id>/cancel", "syncs.manage", cancel_run),
-    Route("POST", "/runs/<run_id>/undo", "syncs.manage", undo_run),
+    Route("POST", "/runs/<run_id>/approve", "syncs.manage", approve_run, body=ApproveRequest),
+    Route("POST", "/runs/<run_id>/reject", "syncs.manage", reject_run, body=NothingAsked),
+    Route("POST", "/runs/<run_id>/cancel", "syncs.manage", cancel_run, body=NothingAsked),
+    Route("POST", "/runs/<run_id>/undo", "syncs.manage", undo_run, body=NothingAsked),
 )

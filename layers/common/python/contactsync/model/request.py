@@ -7,7 +7,19 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from contactsync.model.field import FieldType
-from contactsync.model.sync import Format, PasteSource, UploadSource
+from contactsync.model.sync import (
+    ColumnMapping,
+    FieldIdentity,
+    Format,
+    GeneratedIdentity,
+    LiteralMapping,
+    Notify,
+    Options,
+    PasteSource,
+    Schedule,
+    Source,
+    UploadSource,
+)
 
 
 class _Asked(BaseModel):
@@ -18,6 +30,30 @@ class UploadRequest(_Asked):
     """The body of `POST /v1/uploads`."""
 
     filename: str = Field(min_length=1, max_length=255)
+
+
+class SyncChange(_Asked):
+    """The body of `PATCH /v1/syncs/{id}`; what is left out stays.
+
+    Read together with what is stored, as a `SyncRequest`: this says only what may be in it.
+    """
+
+    model_config = ConfigDict(
+        defer_build=True,  # it describes, and checks nothing
+        json_schema_extra={"required": []},
+    )
+
+    name: str = Field(default="", max_length=200)
+    source: Source = Field(description="Replaced as a whole, secrets included.")
+    format: Format = Field(default=Format(), description="Merged key by key.")
+    mapping: tuple[ColumnMapping | LiteralMapping, ...] = Field(default=(), max_length=1000)
+    identity: FieldIdentity | GeneratedIdentity = FieldIdentity(field="email")
+    options: Options = Field(default=Options(), description="Merged key by key.")
+    schedule: Schedule | None = Field(default=None, description="null: runs only when it is asked to.")
+    notify: Notify = Field(default=Notify(), description="Merged key by key.")
+    state: Literal["active", "paused"] = Field(
+        default="active", description="One that is paused is not run by its schedule."
+    )
 
 
 class SyncState(_Asked):

@@ -1,0 +1,529 @@
+"""How the answers look, field by field: the OpenAPI document is made from these, and the tests hold every answer to them.
+
+Answers are put together as plain dictionaries (representations.py), because no request needs these models and
+building them would be paid for in every cold start. So nothing imports this module but for types.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NewType
+
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as About
+from pydantic.json_schema import SkipJsonSchema
+
+from contactsync.model.account import Permission
+from contactsync.model.field import FieldType
+from contactsync.model.run import Status, Step
+from contactsync.model.sync import (
+    ColumnMapping,
+    FieldIdentity,
+    Format,
+    GeneratedIdentity,
+    LiteralMapping,
+    Notify,
+    Options,
+    Schedule,
+)
+
+Csv = NewType("Csv", str)
+"""`text/csv`, with a header line."""
+
+Id = Annotated[str, About(min_length=1, max_length=100)]
+Time = Annotated[str, About(json_schema_extra={"format": "date-time"}, description="RFC 3339, UTC.")]
+Version = Annotated[int, About(ge=1, description="One more with every change; If-Match takes it.")]
+Next = Annotated[
+    str | None,
+    About(description="Send it as `next`, with the same query, to go on; null at the end. Good for a day."),
+]
+Actor = Annotated[str, About(description="`run:<id>` or `member:<id>`.")]
+
+
+class Shape(BaseModel):
+    """An answer, or a part of one. Nothing is in it that is not named."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+# Problems
+
+
+class ProblemPlace(Shape):
+    """One thing to mend."""
+
+    pointer: str = About(description="JSON pointer (RFC 6901) into the request; of a parameter, its name.")
+    message: str
+
+
+class Problem(Shape):
+    """What went wrong and whose move it is (RFC 9457): all problems of a request at once."""
+
+    type: str = About(description="`/problems/<code>`; the codes are stable.")
+    title: str = About(description="What happened.")
+    detail: str = About(description="What to do.")
+    status: int | SkipJsonSchema[None] = About(
+        default=None, description="The status of the answer; left out where only API Gateway knows it."
+    )
+    errors: tuple[ProblemPlace, ...] = About(description="Every place of the request to correct.")
+
+
+# Uploads and previews
+
+
+class Upload(Shape):
+    """Where one file can be put."""
+
+    upload_id: Id
+    url: str = About(description="Presigned: whoever has it may put this one file.")
+    method: Literal["PUT"]
+    headers: dict[str, str] = About(description="Send these with the bytes.")
+    fields: dict[str, str] = About(description="For uploads by form; empty, for they go by PUT.")
+    expires_at: Time
+
+
+class Suggestion(Shape):
+    """Where a column most likely belongs."""
+
+    field: str = About(description="As a mapping names it: `email`, `phones.mobile`, `address.city`.")
+    confidence: float = About(ge=0, le=1)
+
+
+class PreviewColumn(Shape):
+    """One column of a file."""
+
+    index: int = About(ge=0)
+    name: str | None = About(description="null where the file has no header.")
+    samples: tuple[str, ...] = About(description="At most five values that differ.")
+    suggestion: Suggestion | None
+
+
+class Warning(Shape):  # noqa: A001 - the word of the contract
+    """Something to know; it stops nothing."""
+
+    code: str
+    message: str
+    column: str | int | SkipJsonSchema[None] = About(
+        default=None, description="A header's name or a position from 0."
+    )
+    row: int | SkipJsonSchema[None] = About(default=None, description="The line on which it stands.")
+
+
+class Preview(Shape):
+    """How a file would be read."""
+
+    format: Format = About(description="As the file is written; can be sent with the import as it is.")
+    confidence: dict[str, float] = About(description="Key of `format` → how sure it is, from 0 to 1.")
+    sheets: tuple[str, ...] = About(description="Of a workbook.")
+    columns: tuple[PreviewColumn, ...]
+    rows: tuple[tuple[str, ...], ...] = About(description="The first twenty; long cells are cut.")
+    row_estimate: int = About(ge=0)
+    warnings: tuple[Warning, ...]
+
+
+# Runs
+
+
+class Progress(Shape):
+    """How far a run is."""
+
+    percent: int = About(ge=0, le=100)
+    rows_done: int = About(ge=0)
+    rows_total: int | None = About(description="null until the file has been read through.")
+
+
+class Counts(Shape):
+    """rows = added + updated + unchanged + rejected + skipped, once the run has ended."""
+
+    rows: int
+    added: int
+    updated: int
+    unchanged: int
+    deleted: int
+    rejected: int
+    skipped: int
+
+
+class RunWarning(Shape):
+    """Something found on the way that did not stop the run."""
+
+    code: str
+    message: str
+    column: str | int | None
+    row: int | None
+
+
+class RunProblem(Shape):
+    """Why a run stopped, and what to do about it."""
+
+    code: str
+    title: str
+    detail: str
+
+
+class Verdict(Shape):
+    """What the guard said of the plan: go on, stop, or wait for an approval of all of it or of its deletions."""
+
+    kind: Literal["go", "blocked", "hold", "hold_deletes"]
+    code: str
+    title: str
+    detail: str
+
+
+class Run(Shape):
+    """One run of a sync. `queued`, `running` and `awaiting_approval` can still change; `succeeded` can become `undone`."""
+
+    id: Id
+    sync_id: Id
+    trigger: Literal["api", "schedule", "drop", "edit"]
+    dry_run: bool
+    status: Status
+    step: Step | None
+    progress: Progress
+    counts: Counts = About(description="What it has done; of a run that waits, what its plan would do.")
+    planned: Counts | None = About(description="What its plan would do; null before there is one.")
+    warnings: tuple[RunWarning, ...]
+    problem: RunProblem | None
+    verdict: Verdict | None
+    plan_hash: str | None = About(description="Names the plan: an approval sends it back.")
+    plan_of: Id | None = About(description="The dry run whose plan this one carries out.")
+    undoes: Id | None = About(description="The run that this one takes back.")
+    undone_by: Id | None = About(description="The run that has taken this one back.")
+    approved: bool
+    requested_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+
+
+class RunList(Shape):
+    """Runs."""
+
+    items: tuple[Run, ...]
+    next: Next
+
+
+class RowError(Shape):
+    """One thing that is wrong with a row."""
+
+    column: str | int | None
+    field: str | None
+    code: str
+    message: str
+
+
+class Row(Shape):
+    """What became of one row."""
+
+    row: int | None = About(description="Its line in the file; null for a contact that no row mentions.")
+    outcome: Literal["added", "updated", "unchanged", "deleted", "skipped", "rejected"]
+    contact_id: Id | None
+    reason: str | None
+    errors: tuple[RowError, ...]
+
+
+class RowList(Shape):
+    """Rows of a run."""
+
+    items: tuple[Row, ...]
+    next: Next
+
+
+class FieldChange(Shape):
+    """One field, from what to what; null: there was, or is, no value."""
+
+    field: str
+    before: Any = About(alias="from")
+    after: Any = About(alias="to")
+
+
+class PlannedRow(Shape):
+    """What a plan does with one row."""
+
+    row: int | None = About(description="Its line in the file; null for a contact that no row mentions.")
+    change: Literal["add", "update", "delete", "unchanged", "skip", "reject"]
+    contact_id: Id | None
+    fields: tuple[FieldChange, ...]
+    reason: str | None
+    errors: tuple[RowError, ...]
+
+
+class Plan(Shape):
+    """What the plan of a run would do, in numbers and row by row."""
+
+    plan_hash: str | None
+    planned: Counts | None
+    items: tuple[PlannedRow, ...]
+    next: Next
+
+
+# Syncs
+
+
+class UploadSource(Shape):
+    """An uploaded file."""
+
+    kind: Literal["upload"]
+    upload_id: Id
+
+
+class PasteSource(Shape):
+    """Pasted rows; the text is not shown again."""
+
+    kind: Literal["paste"]
+
+
+class BasicAuth(Shape):
+    """A user name; the password is not shown."""
+
+    kind: Literal["basic"]
+    username: str
+
+
+class BearerAuth(Shape):
+    """A token, which is not shown."""
+
+    kind: Literal["bearer"]
+
+
+class HeaderAuth(Shape):
+    """The name of a header; its value is not shown."""
+
+    kind: Literal["header"]
+    name: str
+
+
+class HttpSource(Shape):
+    """A file on a web server. What follows the question mark of the URL is not shown."""
+
+    kind: Literal["http"]
+    url: str
+    auth: (
+        Annotated[BasicAuth | BearerAuth | HeaderAuth, About(discriminator="kind")] | SkipJsonSchema[None]
+    ) = None
+
+
+class FtpSource(Shape):
+    """A file on an FTP or SSH server; neither password nor private key is shown."""
+
+    kind: Literal["ftp"]
+    url: str
+    username: str
+
+
+class S3Source(Shape):
+    """An object in a bucket of the customer's own."""
+
+    kind: Literal["s3"]
+    bucket: str
+    key: str
+    role_arn: str | SkipJsonSchema[None] = None
+
+
+class Sync(Shape):
+    """What a customer wants done, again and again: a source, how to read it, where its columns go, and the rules."""
+
+    id: Id
+    name: str
+    source: Annotated[
+        UploadSource | PasteSource | HttpSource | FtpSource | S3Source, About(discriminator="kind")
+    ]
+    mapping: tuple[ColumnMapping | LiteralMapping, ...]
+    format: Format
+    identity: FieldIdentity | GeneratedIdentity
+    options: Options
+    schedule: Schedule | None
+    notify: Notify
+    state: Literal["active", "paused"]
+    latest_run: Run | None
+    next_run_at: Time | None = About(description="When its schedule runs it next.")
+    version: Version
+    created_at: Time
+    updated_at: Time
+
+
+class SyncList(Shape):
+    """Syncs."""
+
+    items: tuple[Sync, ...]
+    next: Next
+
+
+class Import(Shape):
+    """A sync that was saved, and its first run."""
+
+    sync: Sync
+    run: Run
+
+
+# Contacts
+
+
+class PhoneNumber(Shape):
+    """A phone number: to dial, and as it was written."""
+
+    value: str = About(description="E.164, such as +442079460018.")
+    text: str
+
+
+class Address(Shape):
+    """A postal address: those parts that are known."""
+
+    formatted: str | SkipJsonSchema[None] = None
+    street: str | SkipJsonSchema[None] = None
+    extended: str | SkipJsonSchema[None] = None
+    po_box: str | SkipJsonSchema[None] = None
+    city: str | SkipJsonSchema[None] = None
+    region: str | SkipJsonSchema[None] = None
+    postal_code: str | SkipJsonSchema[None] = None
+    country: str | SkipJsonSchema[None] = None
+
+
+class Labelled(Shape):
+    """One value of a list; the first one is the primary."""
+
+    value: str | bool | int | Address
+    label: str | None
+    text: str | SkipJsonSchema[None] = About(
+        default=None, description="Of a phone number: as it was written."
+    )
+
+
+Value = str | bool | int | PhoneNumber | Address | tuple[Labelled, ...]
+
+
+class ContactSource(Shape):
+    """Which row brought what the sync last applied."""
+
+    sync_id: Id
+    run_id: Id
+    row: int
+
+
+class Audit(Shape):
+    """Who touched it first and last."""
+
+    created_at: Time
+    created_by: Actor
+    updated_at: Time
+    updated_by: Actor
+
+
+class Contact(Shape):
+    """One person of the account."""
+
+    id: Id
+    fields: dict[str, Value] = About(
+        description="Field key → value. A date is `YYYY-MM-DD`, or `--MM-DD` without a year; a decimal is text, so "
+        "that no digit is lost. `email`, `phone`, `address` and `url` show the first of `emails`, `phones`, …"
+    )
+    segments: tuple[Id, ...]
+    sources: tuple[ContactSource, ...]
+    audit: Audit
+    version: Version
+
+
+class ContactList(Shape):
+    """Contacts."""
+
+    items: tuple[Contact, ...]
+    next: Next
+
+
+class Change(Shape):
+    """One change of a contact."""
+
+    at: Time
+    by: Actor
+    change: Literal["added", "updated", "deleted"]
+    run_id: Id | None
+    row: int | None = About(description="Where the run's row stands in its file.")
+    fields: tuple[FieldChange, ...]
+    why: str
+
+
+class ChangeList(Shape):
+    """Changes of a contact."""
+
+    items: tuple[Change, ...]
+    next: Next
+
+
+class Segment(Shape):
+    """A name under which some contacts are kept together."""
+
+    id: Id
+    name: str
+    created_at: Time
+    created_by: Actor
+
+
+class SegmentList(Shape):
+    """All segments at once: their number is bounded."""
+
+    items: tuple[Segment, ...]
+    next: None
+
+
+# Fields
+
+
+class Field(Shape):
+    """A field of a contact."""
+
+    key: str
+    label: str
+    type: FieldType
+    list: bool
+    choices: tuple[str, ...] | SkipJsonSchema[None] = About(
+        default=None, description="Of the type choice only."
+    )
+    required: bool = About(description="Every import has to map it, and no row may leave it empty.")
+    built_in: bool
+
+
+class FieldList(Shape):
+    """All fields at once: their number is bounded."""
+
+    items: tuple[Field, ...]
+    next: None
+
+
+class Effects(Shape):
+    """What the change of a field would do, or has done."""
+
+    contacts: int = About(description="Contacts with a value that it concerns.")
+    contacts_looked_at: int
+    all_contacts_seen: bool = About(description="Whether those looked at are all there are.")
+    syncs: tuple[Id, ...] = About(description="Syncs that map the field, or find contacts by it.")
+
+
+class FieldEffects(Shape):
+    """What taking a field away would do."""
+
+    effects: Effects
+
+
+class ChangedField(Field):
+    """A field as it is now, or would be, and what the change does."""
+
+    effects: Effects
+
+
+# The account
+
+
+class CallingMember(Shape):
+    """Whose key it is."""
+
+    id: Id
+    permissions: tuple[Permission, ...]
+
+
+class Account(Shape):
+    """The account."""
+
+    id: Id
+    name: str
+    country: str = About(description="ISO 3166: where phones without a country code are.")
+    external_id: str = About(description="What a role in your AWS account asks of us before it admits us.")
+    created_at: Time
+    member: CallingMember
