@@ -1,0 +1,255 @@
+"""What a contact and a card become. "Case NN" is a row of docs/two-way.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from contactsync.core.merging import Agreed, Conflict, Policy, is_loop, merge, same
+
+
+def emails(*values: str, **labels: str) -> list[dict[str, str]]:
+    return [
+        {"value": value, **({"label": labels[value[0]]} if value[0] in labels else {})} for value in values
+    ]
+
+
+ANN = {
+    "name": "Ann",
+    "emails": emails("a@x.org"),
+    "phones": [{"value": "+31612345678", "text": "06 12345678"}],
+}
+
+
+def held(fields: dict[str, Any]) -> dict[str, Any]:
+    """A book with three addresses and no birthdays without a year."""
+    kept = dict(fields)
+    if "emails" in kept:
+        kept["emails"] = kept["emails"][:3]
+    if str(kept.get("birthday", "")).startswith("--"):
+        del kept["birthday"]
+    return kept
+
+
+BOTH = Policy(held=held)
+AS_BEFORE = Agreed(ANN, ANN)
+
+
+def test_what_one_side_changed_reaches_the_other() -> None:
+    """Case 11, different fields."""
+    merged = merge(AS_BEFORE, {**ANN, "job_title": "Pilot"}, {**ANN, "organization": "Acme"}, BOTH)
+    assert merged.ours == merged.theirs == {**ANN, "job_title": "Pilot", "organization": "Acme"}
+    assert merged.conflicts == ()
+
+
+@pytest.mark.parametrize(
+    ("rule", "newer", "kept"),
+    [
+        ("hub", None, "Ours"),
+        ("remote", None, "Theirs"),
+        ("newest", "theirs", "Theirs"),
+        ("newest", "ours", "Ours"),
+    ]
+    + [("newest", None, "Ours")],
+)
+def test_the_rule_decides_where_both_changed_the_same(rule, newer, kept) -> None:
+    """Case 11, the same field."""
+    policy = Policy(held=held, conflict=rule)
+    merged = merge(AS_BEFORE, {**ANN, "notes": "Ours"}, {**ANN, "notes": "Theirs"}, policy, newer=newer)
+    assert merged.ours == merged.theirs == {**ANN, "notes": kept}
+    assert merged.conflicts == (Conflict("notes", "Ours", "Theirs", "ours" if kept == "Ours" else "theirs"),)
+
+
+def test_both_made_the_same_change() -> None:
+    after = {**ANN, "notes": "Moved"}
+    merged = merge(AS_BEFORE, after, after, BOTH)
+    assert (merged.ours, merged.theirs, merged.conflicts) == (after, after, ())
+
+
+def test_lists_merge_as_sets() -> None:
+    """Case 11: an address that one removed is gone, one that the other added is there."""
+    before = Agreed({"emails": emails("a@x.org", "b@x.org")}, {"emails": emails("a@x.org", "b@x.org")})
+    ours, theirs = (
+        {"emails": emails("a@x.org", "b@x.org", "o@x.org")},
+        {"emails": emails("a@x.org", "t@x.org")},
+    )
+    merged = merge(before, ours, theirs, BOTH)
+    assert merged.ours == merged.theirs == {"emails": emails("a@x.org", "o@x.org", "t@x.org")}
+
+
+def test_a_label_changed_there_is_taken_and_the_spelling_stays() -> None:
+    before = {"phones": [{"value": "+31612345678", "text": "06-12345678", "label": "home"}]}
+    theirs = {"phones": [{"value": "+31612345678", "text": "+31 6 12345678", "label": "work"}]}
+    merged = merge(Agreed(before, before), before, theirs, BOTH)
+    assert merged.ours == {"phones": [{"value": "+31612345678", "text": "06-12345678", "label": "work"}]}
+
+
+def test_a_label_taken_away_there_is_taken_away_here() -> None:
+    before, theirs = {"emails": emails("a@x.org", a="home")}, {"emails": emails("a@x.org")}
+    assert merge(Agreed(before, before), before, theirs, BOTH).ours == theirs
+
+
+def test_relabelled_by_both_is_a_conflict() -> None:
+    before = {"emails": emails("a@x.org", a="home")}
+    ours, theirs = {"emails": emails("a@x.org", a="work")}, {"emails": emails("a@x.org", a="other")}
+    merged = merge(Agreed(before, before), ours, theirs, Policy(held=held, conflict="remote"))
+    assert merged.ours == theirs
+    assert [conflict.kept for conflict in merged.conflicts] == ["theirs"]
+
+
+def test_formatting_of_a_phone_is_no_change() -> None:
+    """Case 27."""
+    theirs = {**ANN, "phones": [{"value": "+31612345678", "text": "+31 (0)6 1234 5678"}]}
+    merged = merge(AS_BEFORE, ANN, theirs, BOTH)
+    assert merged.ours == ANN
+    assert merged.theirs == theirs, "nothing is to be written"
+
+
+def test_unicode_form_line_ends_and_case_of_an_address_are_no_change() -> None:
+    """Case 49."""
+    ours = {"name": "Zo\u00eb", "notes": "a\nb", "emails": emails("Zoe@X.org")}
+    theirs = {"name": "Zoe\u0308", "notes": "a\r\nb ", "emails": emails("zoe@x.org")}
+    assert same(ours, theirs)
+    merged = merge(Agreed(ours, theirs), ours, theirs, BOTH)
+    assert (merged.ours, merged.theirs) == (ours, theirs)
+
+
+def test_what_the_book_cannot_hold_stays_and_is_not_deleted() -> None:
+    """Cases 25 and 28."""
+    ours = {
+        "name": "Ann",
+        "emails": emails("a@x.org", "b@x.org", "c@x.org", "d@x.org"),
+        "birthday": "--02-29",
+    }
+    seen = held(ours)
+    merged = merge(Agreed(ours, seen), ours, {**seen, "notes": "Called"}, BOTH)
+    assert merged.ours == {**ours, "notes": "Called"}
+    assert merged.theirs == {**seen, "notes": "Called"}
+
+
+def test_an_address_removed_there_makes_room_for_one_that_had_none() -> None:
+    """Case 25."""
+    ours = {"emails": emails("a@x.org", "b@x.org", "c@x.org", "d@x.org")}
+    merged = merge(Agreed(ours, held(ours)), ours, {"emails": emails("a@x.org", "c@x.org")}, BOTH)
+    assert merged.ours == {"emails": emails("a@x.org", "c@x.org", "d@x.org")}
+    assert merged.theirs == merged.ours
+
+
+def test_a_mandatory_field_is_not_emptied_from_there() -> None:
+    """Case 44."""
+    merged = merge(AS_BEFORE, ANN, {"emails": ANN["emails"]}, BOTH)
+    assert merged.ours == merged.theirs == ANN
+    assert merged.protected == ("name", "phones")
+
+
+def test_we_may_empty_what_a_book_may_not() -> None:
+    ours = {key: value for key, value in ANN.items() if key != "phones"}
+    merged = merge(AS_BEFORE, ours, ANN, BOTH)
+    assert merged.ours == merged.theirs == ours
+    assert merged.protected == ()
+
+
+def test_another_field_is_emptied_from_there() -> None:
+    ours = {**ANN, "notes": "old"}
+    assert merge(Agreed(ours, ours), ours, ANN, BOTH).ours == ANN
+
+
+def test_another_primary_chosen_there_is_primary_here() -> None:
+    before = {"emails": emails("a@x.org", "b@x.org")}
+    theirs = {"emails": emails("b@x.org", "a@x.org")}
+    assert merge(Agreed(before, before), before, theirs, BOTH).ours == theirs
+
+
+def test_our_choice_of_a_primary_stands_against_theirs() -> None:
+    before = {"emails": emails("a@x.org", "b@x.org", "c@x.org")}
+    ours, theirs = (
+        {"emails": emails("b@x.org", "a@x.org", "c@x.org")},
+        {"emails": emails("c@x.org", "a@x.org", "b@x.org")},
+    )
+    assert merge(Agreed(before, before), ours, theirs, BOTH).theirs == ours
+
+
+class TestDeletion:
+    def test_of_what_the_other_left_alone_is_carried_over(self) -> None:
+        assert merge(AS_BEFORE, ANN, None, BOTH).ours is None
+        assert merge(AS_BEFORE, None, ANN, BOTH).theirs is None
+
+    def test_on_both_sides_is_no_error(self) -> None:
+        """Case 13."""
+        merged = merge(AS_BEFORE, None, None, BOTH)
+        assert (merged.ours, merged.theirs) == (None, None)
+
+    def test_loses_against_an_edit(self) -> None:
+        """Case 12."""
+        edited = {**ANN, "notes": "new"}
+        there, here = merge(AS_BEFORE, edited, None, BOTH), merge(AS_BEFORE, None, edited, BOTH)
+        assert (there.theirs, there.revived) == (edited, "theirs")
+        assert (here.ours, here.revived) == (edited, "ours")
+
+    def test_wins_against_an_edit_where_asked_for(self) -> None:
+        """Case 12."""
+        policy = Policy(held=held, deletion_wins=True)
+        assert merge(AS_BEFORE, {**ANN, "notes": "new"}, None, policy).ours is None
+        assert merge(AS_BEFORE, None, {**ANN, "notes": "new"}, policy).theirs is None
+
+    def test_never_follows_from_a_first_contact(self) -> None:
+        """Case 40."""
+        assert merge(None, ANN, None, BOTH).theirs == ANN
+        assert merge(None, None, ANN, BOTH).ours == ANN
+
+
+class TestFirstContact:
+    def test_each_gains_what_the_other_has(self) -> None:
+        """S4.11."""
+        merged = merge(None, ANN, {"name": "Ann", "emails": emails("b@x.org"), "job_title": "Pilot"}, BOTH)
+        assert merged.ours == {**ANN, "emails": emails("a@x.org", "b@x.org"), "job_title": "Pilot"}
+        assert merged.theirs == merged.ours
+
+    def test_the_rule_decides_where_they_differ(self) -> None:
+        merged = merge(None, {"name": "Ann"}, {"name": "Anna"}, Policy(held=held, conflict="remote"))
+        assert merged.ours == {"name": "Anna"}
+        assert merged.conflicts == (Conflict("name", "Ann", "Anna", "theirs"),)
+
+
+class TestOneWay:
+    IN = Policy(held=held, direction="pull")
+    OUT = Policy(held=held, direction="push")
+
+    def test_in_changes_nothing_there(self) -> None:
+        theirs = {**ANN, "notes": "theirs"}
+        merged = merge(AS_BEFORE, {**ANN, "job_title": "Pilot"}, theirs, self.IN)
+        assert merged.ours == {**ANN, "job_title": "Pilot", "notes": "theirs"}
+        assert merged.theirs == theirs
+
+    def test_in_does_not_bring_back_what_was_removed_here(self) -> None:
+        ours, theirs = {"emails": emails("a@x.org")}, {"emails": emails("a@x.org", "b@x.org")}
+        assert merge(Agreed(ours, theirs), ours, theirs, self.IN).ours == ours
+
+    def test_in_a_deletion_here_is_not_sent(self) -> None:
+        """S4.5."""
+        merged = merge(AS_BEFORE, None, ANN, self.IN)
+        assert (merged.ours, merged.theirs) == (None, ANN)
+
+    def test_out_changes_nothing_here_and_leaves_what_is_theirs_alone(self) -> None:
+        theirs = {**ANN, "job_title": "Pilot", "emails": emails("a@x.org", "t@x.org")}
+        merged = merge(Agreed(ANN, theirs), {**ANN, "notes": "ours"}, theirs, self.OUT)
+        assert merged.ours == {**ANN, "notes": "ours"}
+        assert merged.theirs == {**theirs, "notes": "ours"}
+
+    def test_out_a_deletion_there_deletes_nothing_here(self) -> None:
+        merged = merge(AS_BEFORE, ANN, None, self.OUT)
+        assert (merged.ours, merged.theirs) == (ANN, None)
+
+    def test_out_makes_no_contact_of_their_cards(self) -> None:
+        merged = merge(None, None, ANN, self.OUT)
+        assert (merged.ours, merged.theirs) == (None, ANN)
+
+
+def test_two_bridges_that_overwrite_each_other_are_noticed() -> None:
+    """Case 48."""
+    turns = [(float(100 * number), ("ours", "theirs")[number % 2]) for number in range(6)]
+    assert is_loop(turns)
+    assert not is_loop(turns[1:])
+    assert not is_loop([*turns[:5], (90_000.0, "theirs")])
+    assert not is_loop([*turns, (700.0, "theirs")])
