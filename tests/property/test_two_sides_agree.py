@@ -32,6 +32,17 @@ def edited(fields: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
     return {**rest, key: value} if value else rest
 
 
+def addresses_survive(agreed: Agreed, ours, theirs, merged) -> None:
+    """Those that nobody removed, and those that somebody added, are there."""
+
+    def of(fields) -> set[str]:
+        return {entry["value"] for entry in fields.get("emails", ())}
+
+    removed = (of(agreed.ours) - of(ours)) | (of(agreed.theirs) - of(theirs))
+    added = (of(ours) - of(agreed.ours)) | (of(theirs) - of(agreed.theirs))
+    assert of(merged) == (of(agreed.ours) - removed) | added
+
+
 class TwoSides(RuleBasedStateMachine):
     """Edits of one value at a time on either side, a round now and then."""
 
@@ -52,7 +63,7 @@ class TwoSides(RuleBasedStateMachine):
         if side is None or (not here and value and not held({key: value})):
             return
         self.write(edited(side, key, value), here=here)
-        mine, other = (self.only_here, self.only_there) if here else (self.only_there, self.only_here)
+        mine = self.only_here if here else self.only_there
         before = (self.agreed.ours if here else self.agreed.theirs) if self.agreed else {}
         changed = not same({key: before.get(key)}, {key: value or None})
         mine.pop(key, None)
@@ -74,7 +85,8 @@ class TwoSides(RuleBasedStateMachine):
     def sync(self) -> None:
         before = self.ours, self.theirs
         merged = merge(self.agreed, *before, self.policy)
-        assert merged.ours is not None and merged.theirs is not None
+        assert merged.ours is not None
+        assert merged.theirs is not None
         for key, value in self.only_here.items():
             if key not in self.only_there:
                 assert same({key: merged.ours.get(key)}, {key: value or None}), "an edit here was lost"
@@ -84,21 +96,13 @@ class TwoSides(RuleBasedStateMachine):
         disputed = {conflict.field for conflict in merged.conflicts}
         assert disputed <= self.only_here.keys() & self.only_there.keys() | {"emails"}
         if self.agreed and before[0] and before[1]:
-            self.addresses_survive(before[0], before[1], merged.ours)
+            addresses_survive(self.agreed, before[0], before[1], merged.ours)
         self.ours, self.theirs = merged.ours, merged.theirs
         self.agreed = Agreed(self.ours, self.theirs)
         self.only_here, self.only_there = {}, {}
         assert same(self.theirs, held(self.ours)), "both sides agree after one round"
         again = merge(self.agreed, self.ours, self.theirs, self.policy)
         assert (again.ours, again.theirs, again.conflicts) == (self.ours, self.theirs, ())
-
-    def addresses_survive(self, ours, theirs, merged) -> None:
-        def of(fields) -> set[str]:
-            return {entry["value"] for entry in fields.get("emails", ())}
-
-        removed = (of(self.agreed.ours) - of(ours)) | (of(self.agreed.theirs) - of(theirs))
-        added = (of(ours) - of(self.agreed.ours)) | (of(theirs) - of(self.agreed.theirs))
-        assert of(merged) == (of(self.agreed.ours) - removed) | added
 
     def write(self, fields, *, here) -> None:
         if here:
@@ -108,8 +112,8 @@ class TwoSides(RuleBasedStateMachine):
 
     @invariant()
     def the_book_holds_what_it_can(self) -> None:
-        if getattr(self, "theirs", None) is not None:
-            assert held(self.theirs) == self.theirs
+        theirs = getattr(self, "theirs", None)
+        assert theirs is None or held(theirs) == theirs
 
 
 TestTwoSides = TwoSides.TestCase

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from contactsync.core.matching import DEFAULT_RULES, match
+from contactsync.model.contact import Fields
 
 
-def person(name: str = "", *emails: str, phone: str = "", organization: str = "") -> dict[str, object]:
-    fields = {"name": name, "emails": [{"value": email} for email in emails], "organization": organization}
+def person(name: str = "", *emails: str, phone: str = "", organization: str = "") -> Fields:
+    fields: Fields = {
+        "name": name,
+        "emails": [{"value": email} for email in emails],
+        "organization": organization,
+    }
     return {key: value for key, value in fields.items() if value} | (
         {"phones": [{"value": phone}]} if phone else {}
     )

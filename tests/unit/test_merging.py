@@ -50,8 +50,8 @@ def test_what_one_side_changed_reaches_the_other() -> None:
         ("remote", None, "Theirs"),
         ("newest", "theirs", "Theirs"),
         ("newest", "ours", "Ours"),
-    ]
-    + [("newest", None, "Ours")],
+        ("newest", None, "Ours"),
+    ],
 )
 def test_the_rule_decides_where_both_changed_the_same(rule, newer, kept) -> None:
     """Case 11, the same field."""
