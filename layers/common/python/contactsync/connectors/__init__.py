@@ -1,0 +1,1 @@
+"""Address books: one module a provider, all behind `ports.Connector`."""
