@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from contactsync.core.fieldtypes import BadValue, Converter
 from contactsync.core.identity import identity_key
+from contactsync.core.rules import LABEL_MAX
 
 RowProblem = tuple[int | None, str | None, str, str]
 """Column (from 0) or None, field or None, code, message. Never the cell: it stands in the reject file beside."""
@@ -20,6 +21,7 @@ class Item(NamedTuple):
     convert: Converter
     label: str
     part: str
+    label_column: int | None = None
 
 
 class Composed(NamedTuple):
@@ -54,10 +56,19 @@ def compose(composed: Composed, cells: Sequence[str], problems: list[RowProblem]
             found.append((item, value))
     if not found:
         return None
-    return _addresses(found, composed) if composed.type == "address" else _entries(found, composed.type)
+    if composed.type == "address":
+        return _addresses(found, composed, cells)
+    return _entries(found, composed.type, cells)
 
 
-def _entries(found: list[tuple[Item, Any]], field_type: str) -> list[dict[str, Any]]:
+def _label(item: Item, cells: Sequence[str]) -> str:
+    """What a value is for: as the row itself says where it has a column for that, else as the mapping does."""
+    return item.label if item.label_column is None else cells[item.label_column].strip()[:LABEL_MAX]
+
+
+def _entries(
+    found: list[tuple[Item, Any]], field_type: str, cells: Sequence[str]
+) -> list[dict[str, Any]]:
     """Values as entries of a list, each value once. A phone is an entry already."""
     entries: list[dict[str, Any]] = []
     seen: list[str] = []
@@ -68,19 +79,19 @@ def _entries(found: list[tuple[Item, Any]], field_type: str) -> list[dict[str, A
                 continue
             seen.append(key)
         entry = value if field_type == "phone" else {"value": value}
-        if item.label:
-            entry["label"] = item.label
+        if label := _label(item, cells):
+            entry["label"] = label
         entries.append(entry)
     return entries
 
 
-def _addresses(found: list[tuple[Item, Any]], composed: Composed) -> Any:
-    """Addresses: parts under one label make one address, a whole one in a cell stands for itself."""
-    addresses: dict[str | int, dict[str, str]] = {}
-    labels: dict[str | int, str] = {}
+def _addresses(found: list[tuple[Item, Any]], composed: Composed, cells: Sequence[str]) -> Any:
+    """Addresses: parts under one label, or beside one label column, make one; a whole one in a cell stands for itself."""
+    addresses: dict[object, dict[str, str]] = {}
+    labels: dict[object, str] = {}
     for number, (item, value) in enumerate(found):
-        key: str | int = item.label if item.part or not composed.is_list else number
-        labels[key] = item.label
+        key = (item.label, item.label_column) if item.part or not composed.is_list else number
+        labels[key] = _label(item, cells)
         addresses.setdefault(key, {}).update({item.part: value} if item.part else value)
     if not composed.is_list:
         return addresses.popitem()[1]

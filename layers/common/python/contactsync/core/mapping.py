@@ -131,6 +131,7 @@ def compile_mapping(
                     text if rule.part else convert_for(rule),
                     rule.label,
                     rule.part,
+                    rule.label_column,
                 )
                 for rule in feeding
             )
@@ -225,7 +226,7 @@ class Mapper:
         self._addresses = tuple(
             (
                 one.field,
-                tuple((column, part) for column, _, _, _, part in one.items if column is not None),
+                tuple((item.column, item.part) for item in one.items if item.column is not None),
                 one.clear,
             )
             for one in addresses

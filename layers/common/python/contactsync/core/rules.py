@@ -4,6 +4,8 @@ A field is named by its key. A value of a list may carry a label, and an address
 
     organization        phones.mobile           address.city
     emails              emails.work             addresses.home.postal_code
+
+Where each row has labels of its own, they stand in a column beside, the entry's `label_column`.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ class Rule:
     """One column, or one constant, into one field.
 
     `column` counts from 0; exactly one of `column` and `literal` is set. Several rules may feed one list.
-    `part` is one of ADDRESS_PARTS, or "" for a whole value. `pointer` finds the entry in the request.
+    `part` is one of ADDRESS_PARTS, or "" for a whole value. `label_column` holds the label of each row's value.
+    `pointer` finds the entry in the request.
     """
 
     field: str
@@ -39,6 +42,7 @@ class Rule:
     choices: tuple[str, ...] = ()
     pointer: str = ""
     required: bool = False
+    label_column: int | None = None
 
 
 def resolve_mapping(
@@ -82,7 +86,7 @@ def resolve_mapping(
 
 def _plain(entry: object) -> dict[str, Any]:
     """A model or a dict → {"field", "column" | "literal"}."""
-    names = ("field", "column", "literal")
+    names = ("field", "column", "literal", "label_column")
     if isinstance(entry, Mapping):
         return {name: entry.get(name) for name in names}
     return {name: getattr(entry, name, None) for name in names}
@@ -111,10 +115,28 @@ def _rule(
                     "empty_literal",
                 )
             )
+    label_column = None
+    if entry["label_column"] is not None:
+        label_column = columns.find(entry["label_column"], f"{pointer}/label_column", problems)
+        if spec is not None and not (spec.list or spec.key in PRIMARIES):
+            message = f"“{spec.key}” holds one value, which has no label: leave this out."
+            problems.append(Problem(f"{pointer}/label_column", message))
     if spec is None or len(problems) > found:
         return None
+    if label_column is not None and spec.key in PRIMARIES:
+        spec = fields[PRIMARIES[spec.key]]
     return Rule(
-        spec.key, spec.type, column, literal, spec.list, label, part, spec.choices, pointer, spec.required
+        spec.key,
+        spec.type,
+        column,
+        literal,
+        spec.list,
+        label,
+        part,
+        spec.choices,
+        pointer,
+        spec.required,
+        label_column,
     )
 
 
@@ -158,7 +180,7 @@ def _repeated(rules: Sequence[Rule]) -> Iterator[Problem]:
     """A second source for a place that holds one value."""
     seen: set[tuple[Any, ...]] = set()
     for rule in rules:
-        place: tuple[Any, ...] = (rule.field, rule.label, rule.part)
+        place: tuple[Any, ...] = (rule.field, rule.label, rule.part, rule.label_column)
         if rule.list_ and not rule.part:
             place = (rule.field, rule.column, rule.literal)
         if place in seen:

@@ -83,6 +83,9 @@ class ColumnMapping(_Asked):
 
     column: str | Annotated[int, Field(ge=0, lt=1000)]
     field: str = Field(min_length=1, max_length=63)
+    label_column: str | Annotated[int, Field(ge=0, lt=1000)] | None = Field(
+        default=None, description="Of a list's value: the column that says what it is for, such as work."
+    )
     create: NewField | None = None
 
 

@@ -84,7 +84,16 @@ class Columns:
 
     def mapping(self) -> list[dict[str, str]]:
         """A sync's mapping of every column that has a field, as a request would write it."""
-        return [{"column": column.name, "field": column.field} for column in self.all() if column.field]
+        mapping: list[dict[str, str]] = []
+        label = ""
+        for column in reversed(self.all()):  # a label stands behind its value
+            if column.field is None:
+                label = column.name
+            elif column.field in _SINGLES:
+                mapping.append({"column": column.name, "field": column.field})
+            else:
+                mapping.append({"column": column.name, "field": column.field, "label_column": label})
+        return mapping[::-1]
 
     def cells(self, card: Card) -> list[str]:
         """The card as a row: as many cells as there are columns."""
