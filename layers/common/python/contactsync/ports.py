@@ -201,6 +201,14 @@ class Objects(Protocol):
         """The keys that begin with `prefix`, in order."""
         ...
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """What lies right below `prefix`, which ends with a slash: "runs/" → "runs/a1/", "runs/a2/", in order."""
+        ...
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Remove these objects; one that is not there is no error. Stops half way when raising."""
+        ...
+
     def presign_put(self, key: str, *, expires_s: int) -> str:
         """A URL to which anybody may PUT this object until it expires."""
         ...

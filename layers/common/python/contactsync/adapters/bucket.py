@@ -6,9 +6,10 @@ Keys hold identifiers only, never people's data: they show up in access logs and
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 PART_BYTES = 8 * 1024 * 1024
 """Parts of an upload. S3 takes 10,000 of them, so an object of up to 78 GB, and wants 5 MiB at least."""
 BUFFER_BYTES = 256 * 1024
+KEYS_A_REQUEST = 1000
+"""S3's bound for one DeleteObjects."""
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 _CHANGED = "An object changed while it was read."
 
@@ -87,6 +90,25 @@ class Bucket:
             for page in pages:
                 for entry in page.get("Contents", ()):
                     yield entry["Key"]
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """See `ports.Objects.folders`."""
+        listing = self._client.get_paginator("list_objects_v2")
+        with _translated():
+            for page in listing.paginate(Bucket=self._name, Prefix=prefix, Delimiter="/"):
+                for entry in page.get("CommonPrefixes", ()):
+                    yield entry["Prefix"]
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """See `ports.Objects.delete`."""
+        remaining = iter(keys)
+        while batch := list(islice(remaining, KEYS_A_REQUEST)):
+            with _translated():
+                answer = self._client.delete_objects(
+                    Bucket=self._name, Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True}
+                )
+            if answer.get("Errors"):
+                raise Busy(f"{len(answer['Errors'])} of {len(batch)} objects were not deleted.")
 
     def presign_put(self, key: str, *, expires_s: int) -> str:
         """See `ports.Objects.presign_put`."""

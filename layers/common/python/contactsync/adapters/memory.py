@@ -238,6 +238,17 @@ class MemoryObjects:
         with self._lock:
             return iter(sorted((key for key in self._stored if key.startswith(prefix)), key=str.encode))
 
+    def folders(self, prefix: str) -> Iterator[str]:
+        """See `ports.Objects.folders`."""
+        inside = (key[len(prefix) :].partition("/") for key in self.keys(prefix))
+        return iter(dict.fromkeys(f"{prefix}{name}/" for name, slash, _ in inside if slash))
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """See `ports.Objects.delete`."""
+        for key in keys:
+            with self._lock:
+                self._stored.pop(key, None)
+
     def presign_put(self, key: str, *, expires_s: int) -> str:
         """See `ports.Objects.presign_put`."""
         return f"memory:{quote(key)}?method=PUT&expires={expires_s}"

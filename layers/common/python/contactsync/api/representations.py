@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import orjson
 
 from contactsync.core.overlay import Changes
+from contactsync.core.showing import shown
 from contactsync.journeys.asking import UploadPlace
 from contactsync.journeys.fielding import Effects
 from contactsync.journeys.previewing import Preview
@@ -18,7 +19,7 @@ from contactsync.journeys.rows import RowView
 from contactsync.journeys.telling import Page, RunView, SyncView
 from contactsync.model.account import Account, Caller
 from contactsync.model.contact import Contact
-from contactsync.model.field import PRIMARIES, FieldSpec
+from contactsync.model.field import FieldSpec
 from contactsync.model.run import Run
 from contactsync.model.segment import Segment
 
@@ -149,33 +150,8 @@ def planned_counts(run: Run) -> dict[str, int] | None:
 
 
 def contact(stored: Contact, segments: Container[str]) -> dict[str, Any]:
-    """A contact. Each of the standard lists shows its primary under the singular key too.
-
-    `segments` are those that exist: it may name one that was taken away.
-    """
-    fields = {
-        key: [_labelled(each) for each in value] if isinstance(value, list) else value
-        for key, value in stored.fields.items()
-    }
-    for primary, plural in PRIMARIES.items():
-        if values := fields.get(plural):
-            fields[primary] = values[0]["value"]
-    return {
-        "id": stored.id,
-        "fields": fields,
-        "segments": [segment for segment in stored.segments if segment in segments],
-        "sources": [
-            {"sync_id": sync_id, "run_id": source.run_id, "row": source.row}
-            for sync_id, source in stored.sources.items()
-        ],
-        "audit": {
-            "created_at": stored.audit.created_at,
-            "created_by": stored.audit.created_by,
-            "updated_at": stored.audit.updated_at,
-            "updated_by": stored.audit.updated_by,
-        },
-        "version": stored.version,
-    }
+    """A contact. `segments` are those that exist."""
+    return shown(stored, segments)
 
 
 def change(told: Change) -> dict[str, Any]:
@@ -229,10 +205,6 @@ def account(stored: Account, caller: Caller) -> dict[str, Any]:
 def fields(specs: Sequence[FieldSpec]) -> dict[str, Any]:
     """All fields at once: their number is bounded."""
     return {"items": [field(spec) for spec in specs], "next": None}
-
-
-def _labelled(value: dict[str, Any]) -> dict[str, Any]:
-    return {**value, "label": value.get("label")}
 
 
 def _changes(changes: Changes) -> list[dict[str, Any]]:

@@ -66,9 +66,7 @@ def _label(item: Item, cells: Sequence[str]) -> str:
     return item.label if item.label_column is None else cells[item.label_column].strip()[:LABEL_MAX]
 
 
-def _entries(
-    found: list[tuple[Item, Any]], field_type: str, cells: Sequence[str]
-) -> list[dict[str, Any]]:
+def _entries(found: list[tuple[Item, Any]], field_type: str, cells: Sequence[str]) -> list[dict[str, Any]]:
     """Values as entries of a list, each value once. A phone is an entry already."""
     entries: list[dict[str, Any]] = []
     seen: list[str] = []

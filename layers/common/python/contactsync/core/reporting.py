@@ -22,7 +22,7 @@ _FORMULA = re.compile(
 
 def header_line(columns: Sequence[str]) -> str:
     """The first line of a report over a file with these columns."""
-    return _line([*map(protect, columns), *REPORT_COLUMNS])
+    return csv_line([*map(protect, columns), *REPORT_COLUMNS])
 
 
 def row_line(cells: Sequence[str], *, width: int, line: int, reason: str) -> str:
@@ -35,17 +35,17 @@ def row_line(cells: Sequence[str], *, width: int, line: int, reason: str) -> str
         line: where the row stands in the file, from 1.
         reason: what is wrong with it.
     """
-    return _line([*(protect(cell) for cell in _fitted(cells, width)), str(line), protect(reason)])
+    return csv_line([*(protect(cell) for cell in _fitted(cells, width)), str(line), protect(reason)])
 
 
 def changed_header(columns: Sequence[str]) -> str:
     """The first line of a file of rows that have added or updated a contact."""
-    return _line([*map(protect, columns), *CHANGED_COLUMNS])
+    return csv_line([*map(protect, columns), *CHANGED_COLUMNS])
 
 
 def changed_line(cells: Sequence[str], *, width: int, line: int, contact: str) -> str:
     """One such row, with where it stands in the file and the id of its contact."""
-    return _line([*(protect(cell) for cell in _fitted(cells, width)), str(line), contact])
+    return csv_line([*(protect(cell) for cell in _fitted(cells, width)), str(line), contact])
 
 
 def protect(cell: str) -> str:
@@ -63,10 +63,12 @@ def is_report(header: Sequence[str]) -> bool:
     return len(header) > len(REPORT_COLUMNS) and tuple(header[-len(REPORT_COLUMNS) :]) == REPORT_COLUMNS
 
 
-def restored(cells: Sequence[str], width: int) -> list[str]:
-    """A row of a report as it was in the customer's file; `width` is the report's. A ragged row stays as it is."""
+def restored(cells: Sequence[str], width: int, ours: int) -> list[str]:
+    """A row of a report as it was in the customer's file; `width` is the report's, of which the last `ours` columns are
+    ours. A ragged row stays as it is.
+    """
     if len(cells) == width:
-        cells = cells[: -len(REPORT_COLUMNS)]
+        cells = cells[:-ours]
     return [restore(cell) for cell in cells]
 
 
@@ -78,5 +80,6 @@ def _fitted(cells: Sequence[str], width: int) -> list[str]:
     return [*cells[: width - 1], ",".join(cells[width - 1 :])]
 
 
-def _line(cells: Sequence[str]) -> str:
+def csv_line(cells: Sequence[str]) -> str:
+    """One line of a table, every cell in quotes."""
     return ",".join('"' + cell.replace('"', '""') + '"' for cell in cells) + "\r\n"

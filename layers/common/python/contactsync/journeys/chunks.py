@@ -21,14 +21,14 @@ def raw_rows(number: int, files: RunFiles, manifest: Manifest) -> Iterator[tuple
         rows = records_file.read(data, width=width)
     else:
         rows = read_chunk(data, manifest.dialect, width=width, first_line=first_line)
-    return _as_reported(rows, width) if manifest.report else rows
+    return _restored(rows, width, manifest.ours) if manifest.ours else rows
 
 
-def _as_reported(
-    rows: Iterator[tuple[int, list[str]] | Damaged], width: int
+def _restored(
+    rows: Iterator[tuple[int, list[str]] | Damaged], width: int, ours: int
 ) -> Iterator[tuple[int, list[str]] | Damaged]:
     for row in rows:
-        yield row if isinstance(row, Damaged) else (row[0], restored(row[1], width))
+        yield row if isinstance(row, Damaged) else (row[0], restored(row[1], width, ours))
 
 
 def map_chunk(number: int, files: RunFiles, manifest: Manifest, mapper: Mapper) -> Counts:

@@ -13,7 +13,6 @@ from contactsync.core import records_file
 from contactsync.core.date_order import Order, date_order, together
 from contactsync.core.mapping import Rule
 from contactsync.core.parsing import Chunk, Damaged, cut, to_utf8
-from contactsync.core.reporting import REPORT_COLUMNS
 from contactsync.core.vcard import table
 from contactsync.errors import UnreadableFile
 from contactsync.journeys.chunks import raw_rows
@@ -42,7 +41,7 @@ def cut_file(opened: Opened, file: File, files: RunFiles) -> tuple[Manifest, tup
         recorder = records_file.Recorder()
         if opened.kind == "xlsx":
             warnings = _record_workbook(opened, file, files, recorder)
-            width = max(width, recorder.width - len(REPORT_COLUMNS) * opened.report)
+            width = max(width, recorder.width - opened.ours)
         else:
             _record_cards(opened, file, files, recorder)
         with files.objects.open(key) as stream:
@@ -63,7 +62,7 @@ def cut_file(opened: Opened, file: File, files: RunFiles) -> tuple[Manifest, tup
         chunks=chunks,
         units=units_for(rows, rows_each=UNIT_ROWS),
         own_mapping=opened.own_mapping,
-        report=opened.report,
+        ours=opened.ours,
     )
     return manifest, warnings
 
@@ -118,7 +117,7 @@ def _cut_text(opened: Opened, file: File, files: RunFiles) -> tuple[str, list[Ch
     dialect = opened.dialect
     if dialect is None:
         raise TypeError("delimited text has a dialect")
-    width = opened.width + len(REPORT_COLUMNS) * opened.report
+    width = opened.width + opened.ours
     if dialect.is_utf8 and not opened.packed:
         key = files.source
     else:

@@ -16,6 +16,7 @@ from itertools import islice
 from typing import BinaryIO, Literal
 
 from contactsync.core.compression import decompressed
+from contactsync.core.exporting import EXPORT_COLUMNS, is_export, mapping_of
 from contactsync.core.parsing import Damaged, Detected, Dialect, detect, kind_of, lines_beyond_ascii, to_utf8
 from contactsync.core.parsing.damage import Finding, damage_in
 from contactsync.core.parsing.encoding import CODECS, encoding_named
@@ -35,8 +36,14 @@ Kind = Literal["csv", "xlsx", "vcard"]
 Mapping = Sequence[ColumnMapping | LiteralMapping]
 
 _MARKS = {codecs.BOM_UTF16_LE: "utf-16le", codecs.BOM_UTF16_BE: "utf-16be"}
-_REPORT = re.compile(rb'(?:^|[,;\t])"?line"?[,;\t]"?reason"?\s*$')
-"""How the first line of a report ends, also where a spreadsheet has saved it anew."""
+_WRITTEN_BY_US = re.compile(
+    rb"(?:^|[,;\t])(?:%b)\s*$"
+    % b"|".join(
+        b"[,;\t]".join(b'"?%b"?' % name.encode() for name in names)
+        for names in (REPORT_COLUMNS, EXPORT_COLUMNS)
+    )
+)
+"""How the first line of a report or an export ends, also where a spreadsheet has saved it anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +52,8 @@ class Opened:
 
     `confidence` goes from 0 to 1 for what was detected; 1 for what was stated. `rows` are the first sound ones
     without the header, `lines` their numbers: the sheet's rows, or the lines on which a row or a card begins.
-    `own_mapping` is that of a format whose columns have a known sense. `report`: these are our own refused rows
-    coming back, whose last two columns and apostrophes are ours.
+    `own_mapping` is that of a format whose columns have a known sense. `ours`: these are rows that we
+    have written, refused or exported ones; so many columns at the end are ours, and the apostrophes are.
     """
 
     kind: Kind
@@ -65,7 +72,7 @@ class Opened:
     cards: Columns | None = None
     encoding: str | None = None
     own_mapping: list[dict[str, str]] | None = None
-    report: bool = False
+    ours: int = 0
 
 
 def open_file(file: File, stated: Format, mapping: Mapping = (), *, most_bytes: int | None = None) -> Opened:
@@ -83,7 +90,7 @@ def open_file(file: File, stated: Format, mapping: Mapping = (), *, most_bytes: 
         sample = stream.read(SAMPLE_BYTES)
         complete = not stream.read(1)
     packed = _is_packed(file)
-    if _REPORT.search(sample.partition(b"\n")[0]) and not set(REPORT_COLUMNS) & set(_names(mapping)):
+    if _WRITTEN_BY_US.search(sample.partition(b"\n")[0]) and not set(REPORT_COLUMNS) & set(_names(mapping)):
         stated = Format(has_header=True)  # it is written as we write, not as the customer's files are
     encoding = _card_encoding(sample, stated)
     kind = _kind(sample.decode(CODECS[encoding], "replace").encode() if encoding else sample, stated)
@@ -103,7 +110,7 @@ def open_file(file: File, stated: Format, mapping: Mapping = (), *, most_bytes: 
             with unpacked(file) as stream:
                 beyond = lines_beyond_ascii(blocks(_first(stream, most_bytes)))
         opened = _open_text(sample, file, stated, mapping, beyond, packed=packed, complete=complete)
-    return _as_report(opened, mapping)
+    return _without_ours(opened, mapping)
 
 
 @contextmanager
@@ -298,28 +305,30 @@ def _first(stream: BinaryIO, most: int | None) -> BinaryIO:
     return stream if most is None else _Limited(stream, most)  # type: ignore[return-value]
 
 
-# Our own reports
+# What we have written ourselves
 
 
-def _as_report(opened: Opened, mapping: Mapping) -> Opened:
-    """The same file without what we added to it, if it is a report of refused rows that comes back."""
+def _without_ours(opened: Opened, mapping: Mapping) -> Opened:
+    """The same file without what we added to it, if it is a report of refused rows, or an export, that comes back."""
     header = opened.header
     rows, lines = opened.rows, opened.lines
     if header is None and rows and is_report(rows[0]):  # a file without a header gets one in its report
         header, rows, lines = rows[0], rows[1:], lines[1:]
-    if header is None or not is_report(header) or set(REPORT_COLUMNS) & set(_names(mapping)):
+    exported = header is not None and is_export(header)
+    if header is None or not (exported or is_report(header)) or set(REPORT_COLUMNS) & set(_names(mapping)):
         return opened
-    own = len(REPORT_COLUMNS)
-    names = [restore(name) for name in header[:-own]]
+    ours = len(EXPORT_COLUMNS if exported else REPORT_COLUMNS)
+    names = [restore(name) for name in header[:-ours]]
     dialect = opened.dialect and replace(opened.dialect, has_header=True)
     cards = Columns.of(names)
+    own_mapping = mapping_of(names) if exported else cards.mapping() if cards else opened.own_mapping
     return replace(
         opened,
         header=names,
-        width=opened.width - own,
-        rows=[restored(cells, opened.width) for cells in rows],
+        width=opened.width - ours,
+        rows=[restored(cells, opened.width, ours) for cells in rows],
         lines=lines,
         dialect=dialect,
-        own_mapping=cards.mapping() if cards else opened.own_mapping,
-        report=True,
+        own_mapping=own_mapping,
+        ours=ours,
     )

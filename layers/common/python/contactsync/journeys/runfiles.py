@@ -35,7 +35,6 @@ from contactsync.core.decisions import Reject as RejectedLate
 from contactsync.core.decisions import read_decision
 from contactsync.core.identity import SHARDS
 from contactsync.core.parsing import Chunk, Dialect
-from contactsync.core.reporting import REPORT_COLUMNS
 from contactsync.errors import NotFound
 from contactsync.model.run import Counts, Run
 from contactsync.ports import Objects
@@ -54,7 +53,8 @@ class Manifest(BaseModel):
     """How the file is read and where it is cut.
 
     `dialect` is None where the rows lie in `records`. `own_mapping` is that of cards, which counts where the sync
-    has none. `report`: these are our own refused rows coming back; `header` and `width` are the customer's.
+    has none. `ours`: so many columns behind the customer's are ours, in what we have written and comes back.
+    `header` and `width` are the customer's.
     `date_orders` are those that columns have proven.
     """
 
@@ -68,7 +68,7 @@ class Manifest(BaseModel):
     chunks: list[Chunk]
     units: int
     own_mapping: list[dict[str, str]] | None = None
-    report: bool = False
+    ours: int = 0
     date_orders: dict[int, str] = {}
 
     @property
@@ -79,8 +79,8 @@ class Manifest(BaseModel):
 
     @property
     def file_width(self) -> int:
-        """Columns of the file itself: a report has two of ours behind the customer's."""
-        return self.width + len(REPORT_COLUMNS) * self.report
+        """Columns of the file itself: what we have written has some of ours behind the customer's."""
+        return self.width + self.ours
 
 
 class PlanSummary(BaseModel):

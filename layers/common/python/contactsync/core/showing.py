@@ -1,0 +1,39 @@
+"""A contact as everybody outside sees it: in the API's answers, and line by line in an export."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Any
+
+from contactsync.model.contact import Contact
+from contactsync.model.field import PRIMARIES
+
+
+def shown(contact: Contact, segments: Container[str]) -> dict[str, Any]:
+    """A contact. Each of the standard lists shows its primary under the singular key too.
+
+    `segments` are those that exist: it may name one that was taken away.
+    """
+    fields = {
+        key: [{**each, "label": each.get("label")} for each in value] if isinstance(value, list) else value
+        for key, value in contact.fields.items()
+    }
+    for primary, plural in PRIMARIES.items():
+        if values := fields.get(plural):
+            fields[primary] = values[0]["value"]
+    return {
+        "id": contact.id,
+        "fields": fields,
+        "segments": [segment for segment in contact.segments if segment in segments],
+        "sources": [
+            {"sync_id": sync_id, "run_id": source.run_id, "row": source.row}
+            for sync_id, source in contact.sources.items()
+        ],
+        "audit": {
+            "created_at": contact.audit.created_at,
+            "created_by": contact.audit.created_by,
+            "updated_at": contact.audit.updated_at,
+            "updated_by": contact.audit.updated_by,
+        },
+        "version": contact.version,
+    }
