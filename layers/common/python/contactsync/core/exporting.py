@@ -95,7 +95,7 @@ def _cell(fields: Fields, column: Column, country: str) -> str:
         if column.part == LABEL:
             return str(entry.get("label") or "")
         value = entry if column.type == "phone" else entry.get("value")
-    if value is None or value == "":
+    if value in (None, "", {}):
         return ""
     if column.part:
         return str(value.get(column.part, ""))
@@ -114,7 +114,7 @@ def written(value: Any, field_type: str, country: str) -> str:
         case _:
             return str(value)
     read = converter(field_type, country=country)
-    return next((way for way in ways if _is_read_as(read, way, value, field_type)), ways[-1])
+    return str(next((way for way in ways if _is_read_as(read, way, value, field_type)), ways[-1]))
 
 
 def _is_read_as(read: Converter, way: str, value: Any, field_type: str) -> bool:
