@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contactsync.core.merging import Agreed, Conflict, Policy, is_loop, merge, same
+from contactsync.core.merging import Agreed, Conflict, Policy, Side, is_loop, merge, same
 
 
 def emails(*values: str, **labels: str) -> list[dict[str, str]]:
@@ -248,7 +248,7 @@ class TestOneWay:
 
 def test_two_bridges_that_overwrite_each_other_are_noticed() -> None:
     """Case 48."""
-    turns = [(float(100 * number), ("ours", "theirs")[number % 2]) for number in range(6)]
+    turns: list[tuple[float, Side]] = [(100.0 * n, "theirs" if n % 2 else "ours") for n in range(6)]
     assert is_loop(turns)
     assert not is_loop(turns[1:])
     assert not is_loop([*turns[:5], (90_000.0, "theirs")])
