@@ -1,14 +1,9 @@
-"""No connection leaves for an internal address, however it is spelled, reached or resolved.
-
-The canary is an audit hook: Python reports every attempt to connect before it is made, whoever makes it.
-"""
+"""No connection leaves for an internal address, however it is spelled, reached or resolved."""
 
 from __future__ import annotations
 
 import ipaddress
-import re
 import socket
-import sys
 from collections.abc import Iterator
 
 import pytest
@@ -21,51 +16,18 @@ from contactsync.sources.place import host_of, place_of
 from contactsync.sources.sftp import Login, SftpServerSource
 from contactsync.sources.transfer import Limits
 from contactsync.sources.web import WebSource, basic
-from tests.corpus import corpus
 from tests.fakes.webserver import WebServer, reply
+from tests.outgoing import PUBLIC, aimed, answering, inner_addresses, inside, payloads, watching
 
 HOST = "files.example.com"
-PUBLIC = "8.8.8.8"
 QUICK = Limits(connect_s=1, read_s=2, answer_s=3, attempts=2, first_wait_s=0.001)
-
-_attempts: list[object] = []
-_watching = False
-
-
-def _watch(event: str, arguments: tuple[object, ...]) -> None:
-    if _watching and event in {"socket.connect", "socket.sendto", "socket.sendmsg"}:
-        _attempts.append(arguments[1])
-
-
-sys.addaudithook(_watch)
 
 
 @pytest.fixture
 def attempts() -> Iterator[list[object]]:
     """Addresses that somebody tried to reach."""
-    global _watching  # noqa: PLW0603 an audit hook stays for good, so it has to be told when to listen
-    _attempts.clear()
-    _watching = True
-    yield _attempts
-    _watching = False
-
-
-def inside(host: str, port: int) -> list[str]:
-    """A resolver in whose world every name leads inside."""
-    return ["127.0.0.1"]
-
-
-def answering(*answers: list[str]) -> net.Resolver:
-    """A resolver that gives one answer after the other, and the last one from then on."""
-    left = list(answers)
-    return lambda host, port: left.pop(0) if len(left) > 1 else left[0]
-
-
-def payloads() -> list[tuple[str, str]]:
-    """URL and canonical target of each line."""
-    lines = corpus("payloads/ssrf-must-block.tsv").read_text("utf-8").splitlines()[1:]
-    assert len(lines) >= 146
-    return [(url, target) for url, target, _ in (line.split("\t") for line in lines)]
+    with watching() as seen:
+        yield seen
 
 
 def sources(url: str, guard: Guard) -> list[object]:
@@ -84,7 +46,7 @@ def refused(source: object) -> str:
 
 
 def test_every_payload_is_refused_before_a_packet_leaves(attempts):
-    for url, _ in payloads():
+    for url in payloads():
         for source in sources(url, Guard(resolver=inside)):
             assert refused(source) in {
                 "address_not_allowed", "address_not_valid", "scheme_not_allowed", "port_not_allowed",
@@ -96,9 +58,8 @@ def test_no_payload_reaches_a_listener_of_ours_on_any_spelling_of_loopback(attem
     with socket.create_server(("", 0)) as canary:
         canary.settimeout(0.05)
         port = canary.getsockname()[1]
-        for url, _ in payloads():
-            aimed = re.sub(r"^(\w+://)(\[[^]]*\]|[^/:]*)(:\d+)?", rf"\1\2:{port}", url)
-            for source in sources(aimed, Guard(resolver=net.resolve)):
+        for url in payloads():
+            for source in sources(aimed(url, port), Guard(resolver=net.resolve)):
                 with pytest.raises((UnreadableFile, Busy)), source.open():  # type: ignore[attr-defined]
                     pass
         with pytest.raises(TimeoutError):
@@ -115,7 +76,7 @@ def test_every_payload_is_refused_as_a_redirect(status, attempts):
 
     with WebServer(answer) as server:
         guard = Guard(frozenset({(HOST, server.port)}), resolver=inside)
-        for url, _ in payloads():
+        for url in payloads():
             location[0] = url
             refused(WebSource(f"http://{HOST}:{server.port}/", guard=guard, limits=QUICK))
         assert set(attempts) == {("127.0.0.1", server.port)}
@@ -123,14 +84,12 @@ def test_every_payload_is_refused_as_a_redirect(status, attempts):
 
 def test_every_payload_is_refused_as_the_answer_of_a_name_server(attempts):
     """One answer that leads inside is enough, wherever it stands: the next connection could get that one."""
-    for _, target in payloads():
-        kind, _, host = target.partition("=")
-        if kind == "host":
-            for answers in ([host], [PUBLIC, host], [host, PUBLIC]):
-                guard = Guard(resolver=answering(answers))
-                for number, scheme in ((0, "http"), (0, "https"), (1, "ftp"), (1, "ftps"), (2, "sftp")):
-                    source = sources(f"{scheme}://{HOST}/contacts.csv", guard)[number]
-                    assert refused(source) == "address_not_allowed"
+    for host in inner_addresses():
+        for answers in ([host], [PUBLIC, host], [host, PUBLIC]):
+            guard = Guard(resolver=answering(answers))
+            for number, scheme in ((0, "http"), (0, "https"), (1, "ftp"), (1, "ftps"), (2, "sftp")):
+                source = sources(f"{scheme}://{HOST}/contacts.csv", guard)[number]
+                assert refused(source) == "address_not_allowed"
     assert attempts == []
 
 
