@@ -64,6 +64,12 @@ deploy: build ## deploy to AWS (asks for stack name, region, mail sender; rememb
 account: .venv/.ready ## make a customer's account in a deployed stack (STACK=… NAME=… EMAIL=… COUNTRY=GB)
 	@.venv/bin/python -m contactsync account --stack "$(STACK)" --name "$(NAME)" --email "$(EMAIL)" --country "$(COUNTRY)"
 
+redeliver: .venv/.ready ## send the events of the dead-letter queue again (STACK=…)
+	@.venv/bin/python -m contactsync redeliver --stack "$(STACK)"
+
+redrive: .venv/.ready ## take up again the imports that failed for a reason of ours (STACK=…; DRY_RUN=1 only lists)
+	@.venv/bin/python -m contactsync redrive --stack "$(STACK)" $(if $(DRY_RUN),--dry-run)
+
 lock: $(UV) ## resolve the dependencies anew and export the layer's share
 	$(UV) lock
 	$(EXPORT) > $(REQUIREMENTS)
@@ -98,4 +104,4 @@ $(UV): local/uv.txt
 	UV_PROJECT_ENVIRONMENT=.venv-$* $(UV) sync --quiet --frozen --python $(PYTHON) --only-group $*
 	@touch $@
 
-.PHONY: run test faults test-thorough check format bench audit build deploy account docs lock clean help
+.PHONY: run test faults test-thorough check format bench audit build deploy account redeliver redrive docs lock clean help

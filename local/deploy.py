@@ -33,6 +33,7 @@ _DEPLOY_TIMEOUT_S = 60
 # What the emulator has no room for, and why nothing on one machine misses it.
 LEFT_OUT = {
     "AWS::CloudWatch::Alarm": "the emulator keeps no metrics that could set one off",
+    "AWS::CloudWatch::Dashboard": "the emulator keeps no metrics that it could show",
     "AWS::SES::Template": "the emulator's CloudFormation refuses it",
     "AWS::WAFv2::WebACLAssociation": "the emulator's CloudFormation refuses it",
 }
@@ -124,7 +125,7 @@ def deploy(*, endpoint: str, layer: Path, parameters: dict[str, str], say: Calla
         for logical_id in left_out:
             del template["Resources"][logical_id]
         if left_out:
-            say(f"Left out {kind} ({', '.join(left_out)}): {reason}.")
+            say(f"Left out {len(left_out)} {kind}: {reason}.")
     known = {name: value for name, value in parameters.items() if name in template.get("Parameters", {})}
     client("s3", endpoint).put_object(
         Bucket=_ARTIFACTS, Key="template.json", Body=json.dumps(template, default=str)

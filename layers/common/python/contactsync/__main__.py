@@ -1,6 +1,8 @@
 """Operate a deployed stack.
 
     python -m contactsync account --stack contact-sync --name "Example Ltd" --email you@example.com --country GB
+    python -m contactsync redeliver --stack contact-sync
+    python -m contactsync redrive --stack contact-sync --dry-run
 
 Each command is a module of contactsync.operating; AWS credentials and region come from where the AWS tools look for them.
 """
@@ -11,10 +13,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from contactsync.operating import account
+from contactsync.operating import account, redeliver, redrive
 from contactsync.operating.stack import NoStack, Stack
 
-COMMANDS = (account,)
+COMMANDS = (account, redeliver, redrive)
 
 
 def main(given: Sequence[str] | None = None) -> int:

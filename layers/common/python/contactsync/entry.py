@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import gc
 import json
+import os
 import time
 import traceback
 from collections.abc import Callable
@@ -22,7 +23,9 @@ from aws_lambda_powertools.logging import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
+from contactsync.core.metrics import measured
 from contactsync.errors import Busy, Cancelled, SourceAway, UserError
+from contactsync.model.message import Notified
 
 Reads = TypeVar("Reads", bound=BaseModel)
 
@@ -65,18 +68,19 @@ def step(
             try:
                 answer = function(message)
             except UserError as error:
-                logger.info("refused", extra={"code": error.code})
+                logger.info("refused", extra={"code": error.code, **_failed(error.code)})
                 raise Refused(problem_of(error)) from None
             except SourceAway as error:
                 logger.warning("SourceAway")
                 raise Busy(problem_of(error)) from None
             except (Busy, Cancelled) as error:
-                logger.warning(type(error).__name__)
+                logger.warning(type(error).__name__, extra=_failed(type(error).__name__))
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, its text must not leave this process
-                log_bug(error)
+                log_bug(error, **_failed("Bug"))
                 raise Bug(f"internal error, see request {context.aws_request_id} in the log") from None
-            logger.info("done", extra={"duration_ms": round((time.monotonic() - began) * 1000)})
+            took_ms = round((time.monotonic() - began) * 1000)
+            logger.info("done", extra={"duration_ms": took_ms, **_told(answer)})
             return answer.model_dump(mode="json")
 
         return handler
@@ -89,9 +93,42 @@ def problem_of(error: UserError | SourceAway) -> str:
     return json.dumps({"code": error.code, "title": error.title, "detail": error.detail})
 
 
-def log_bug(error: Exception) -> None:
+def log_bug(error: Exception, **fields: Any) -> None:
     """Log where an unexpected error came from, never what it says: its message may quote a contact."""
     frames = [
         f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
     ]
-    logger.error("bug", extra={"error": type(error).__qualname__, "frames": frames[-20:]})
+    logger.error("bug", extra={"error": type(error).__qualname__, "frames": frames[-20:], **fields})
+
+
+def _failed(reason: str) -> dict[str, Any]:
+    """An attempt of a step that came to nothing. `reason` is a refusal's code, or Busy, Cancelled, Bug."""
+    return {"reason": reason, **_metrics(Failures=1)}
+
+
+def _told(answer: BaseModel) -> dict[str, Any]:
+    """What a step's answer says of the run as a whole; only the last step's does."""
+    if not isinstance(answer, Notified) or answer.status in {"queued", "running"}:
+        return {}
+    values: dict[str, float] = {"Runs": 1}
+    if answer.problem:
+        values["RunProblems"] = 1
+    if answer.took_s is not None:
+        values["RunSeconds"] = answer.took_s
+    if (counts := answer.counts) is not None:
+        values |= {
+            "RowsRead": counts.rows,
+            "RowsUnchanged": counts.unchanged,
+            "RowsRejected": counts.rejected,
+            "RowsSkipped": counts.skipped,
+            "ContactsAdded": counts.added,
+            "ContactsUpdated": counts.updated,
+            "ContactsDeleted": counts.deleted,
+        }
+    values |= {"MailsSent": answer.mails_sent, "MailsFailed": answer.mails_failed}
+    return {"status": answer.status, "problem": answer.problem, **_metrics(**values)}
+
+
+def _metrics(**values: float) -> dict[str, Any]:
+    namespace = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "ContactSync")
+    return measured(values, namespace=namespace, at_ms=time.time_ns() // 1_000_000)

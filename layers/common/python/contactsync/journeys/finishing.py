@@ -66,9 +66,19 @@ def finish(
                 }
             ),
         )
-    _mail(run, sync, control, mailer, public_url)
-    bug = run.problem is not None and run.problem.code == INTERNAL.code
-    return Notified(account_id=run.account_id, run_id=run.id, status=run.status, bug=bug)
+    sent, failed = _mail(run, sync, control, mailer, public_url)
+    problem = run.problem.code if run.problem else None
+    return Notified(
+        account_id=run.account_id,
+        run_id=run.id,
+        status=run.status,
+        bug=problem == INTERNAL.code,
+        problem=problem,
+        counts=run.counts if run.has_ended else None,
+        took_s=run.took_s,
+        mails_sent=sent,
+        mails_failed=failed,
+    )
 
 
 def _close(work: Applying, error: Failure | None) -> Run:
@@ -207,22 +217,25 @@ def _count_reason(reason: str, row: int, reasons: dict[str, Refused]) -> None:
         reasons[reason] = Refused(reason=reason, rows=1, first_line=row)
 
 
-def _mail(run: Run, sync: Sync, control: Control, mailer: Mailer, public_url: str) -> None:
-    """One mail to each address, never two: an address is claimed before its mail leaves.
+def _mail(run: Run, sync: Sync, control: Control, mailer: Mailer, public_url: str) -> tuple[int, int]:
+    """One mail to each address, never two: an address is claimed before its mail leaves. How many left, and did not.
 
     Where nobody can tell whether it left, because the worker died or the answer was lost, no second mail is
     risked: the run's record says all that the mail would have said.
     """
+    sent = failed = 0
     if not _wanted(run, sync):
-        return
+        return sent, failed
     letter = mailing.compose(run, sync_name=sync.name, public_url=public_url)
     for number in range(run.mails_claimed, len(sync.notify.emails)):
         if not _claim(run, number, control):
-            return
+            break
         mail = Mail(to=sync.notify.emails[number], subject=letter.subject, text=letter.text, html=letter.html)
         try:
             mailer.send(mail)
+            sent += 1
         except (MailRefused, MailUncertain):
+            failed += 1
             control.update_run(
                 run.account_id,
                 run.id,
@@ -231,6 +244,7 @@ def _mail(run: Run, sync: Sync, control: Control, mailer: Mailer, public_url: st
         except Busy:
             _give_back(run, number, control)
             raise
+    return sent, failed
 
 
 def _wanted(run: Run, sync: Sync) -> bool:

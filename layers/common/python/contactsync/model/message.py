@@ -10,6 +10,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contactsync.model.run import Counts, Status
+
 
 class Message(BaseModel):
     """The run at hand; all that parse and guard need.
@@ -129,7 +131,16 @@ class Finishing(BaseModel):
 
 
 class Notified(Message):
-    """How the run ended. `bug` makes the execution itself fail, so that operators see it."""
+    """How the run ended. `bug` makes the execution itself fail, so that operators see it.
 
-    status: str
+    The rest is for operators, too: the problem's code, and what has become of the rows once the run has ended for
+    good, so that a run that waited for an approval is counted once.
+    """
+
+    status: Status
     bug: bool
+    problem: str | None = None
+    counts: Counts | None = None
+    took_s: float | None = None
+    mails_sent: int = 0
+    mails_failed: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -144,6 +145,15 @@ class Run(BaseModel):
     def is_open(self) -> bool:
         """Whether the run can still change."""
         return self.status in OPEN_STATUSES
+
+    @property
+    def took_s(self) -> float | None:
+        """Seconds from the first step to the end; None where there was no first step or is no end."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return (
+            datetime.fromisoformat(self.finished_at) - datetime.fromisoformat(self.started_at)
+        ).total_seconds()
 
     @property
     def has_ended(self) -> bool:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
-from contactsync.adapters import wire
-from contactsync.adapters.clock import SystemClock
-from contactsync.adapters.control_table import ControlTable
+from contactsync import bootstrap
 from contactsync.control import Control
+
+SETTINGS = {
+    "CONTACTS_TABLE": "ContactsTableName",
+    "CONTROL_TABLE": "ControlTableName",
+    "RUNS_BUCKET": "RunsBucketName",
+    "UPLOADS_BUCKET": "UploadsBucketName",
+    "BUS_NAME": "EventBusName",
+}
+"""What the functions read from their environment, and which output of the stack says it."""
 
 
 class NoStack(Exception):
@@ -45,10 +53,15 @@ class Stack:
         except KeyError:
             raise NoStack(f"The stack {self.name} has no output {name}: is it Contact Sync's?") from None
 
+    def enter(self) -> None:
+        """From here on the ports of `bootstrap` are this stack's. Raises NoStack."""
+        os.environ.update({variable: self.output(name) for variable, name in SETTINGS.items()})
+        os.environ["AWS_REGION"] = self.region
+
     def control(self) -> Control:
         """The stack's control table, typed. Raises NoStack."""
-        clock = SystemClock()
-        return Control(ControlTable(self.output("ControlTableName"), wire.dynamodb(self.region), clock))
+        self.enter()
+        return bootstrap.control()
 
 
 def client(service: str) -> Any:

@@ -1,0 +1,80 @@
+"""make redeliver: what lies in the dead-letter queue goes on its way again, and what is not ours stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from local import deploy
+from local.emulator import REGION
+from local.stack import Stack
+from tests.customer import Customer
+from tests.journeys.imports import ROWS, request
+
+pytestmark = pytest.mark.stack
+
+
+def redeliver(stack: Stack) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "contactsync", "redeliver", "--stack", deploy.STACK_NAME],
+        env={**os.environ, "AWS_ENDPOINT_URL": stack.endpoint, "AWS_DEFAULT_REGION": REGION},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def dead(stack: Stack, body: str) -> str:
+    """A dead letter; its message's id."""
+    queue = stack.deployed.outputs["UndeliveredQueueUrl"]
+    told: dict[str, Any] = deploy.client("sqs", stack.endpoint).send_message(QueueUrl=queue, MessageBody=body)
+    return str(told["MessageId"])
+
+
+def unheard_run(stack: Stack, customer: Customer) -> str:
+    """A run that was asked for while the rule that starts runs was switched off."""
+    events = deploy.client("events", stack.endpoint)
+    bus, _, rule = stack.deployed.resources["RunRequestedRule"].rpartition("|")
+    bus = bus or stack.deployed.outputs["EventBusName"]
+    events.disable_rule(Name=rule, EventBusName=bus)
+    try:
+        run: str = customer.post("/imports", request(ROWS, customer), expect=202)["run"]["id"]
+    finally:
+        events.enable_rule(Name=rule, EventBusName=bus)
+    assert customer.get(f"/runs/{run}")["status"] == "queued"
+    return run
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["as a rule leaves it", "as a function leaves it"])
+def test_an_undelivered_run_is_run_once_however_often_its_event_is_sent(
+    stack: Stack, customer: Customer, whole: bool
+):
+    run = unheard_run(stack, customer)
+    detail = {"account_id": customer.account_id, "run_id": run}
+    event = {"source": "contactsync", "detail-type": "RunRequested", "detail": detail}
+    for _ in range(2):
+        dead(stack, json.dumps(event if whole else detail))
+    done = redeliver(stack)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count(run) == 2
+    assert customer.wait_for_run(run)["status"] == "succeeded"
+    assert len(customer.contacts()) == 4
+    assert redeliver(stack).stdout == "0 sent again, 0 left in the queue\n"
+
+
+def test_what_is_not_ours_is_named_and_stays(stack: Stack):
+    strange = dead(stack, json.dumps({"source": "somebody", "detail": {"email": "ada@example.com"}}))
+    done = redeliver(stack)
+    assert done.returncode == 1
+    assert strange in done.stdout
+    assert "ada" not in done.stdout
+    sqs, queue = deploy.client("sqs", stack.endpoint), stack.deployed.outputs["UndeliveredQueueUrl"]
+    [message] = sqs.receive_message(QueueUrl=queue)["Messages"]
+    assert message["MessageId"] == strange
+    sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])

@@ -1,0 +1,149 @@
+"""make redrive: which failed executions are taken up again, and how; and what Step Functions is asked for.
+
+No emulator knows RedriveExecution, so for that one call the request is compared with AWS's own description of it.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import boto3
+from botocore.stub import Stubber
+
+from contactsync.journeys.asking import World as AskedWorld
+from contactsync.journeys.finishing import INTERNAL
+from contactsync.model.run import Run
+from contactsync.operating import redrive
+from contactsync.operating.redrive import Failed
+from tests.calling import ApiWorld, Client
+
+ROWS = "Mail\nada@example.com\n"
+IMPORT = {
+    "name": "People",
+    "source": {"kind": "paste", "text": ROWS},
+    "mapping": [{"column": "Mail", "field": "email"}],
+    "identity": {"field": "email"},
+}
+MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:contact-sync-import"
+
+
+def failed_run(world: ApiWorld, *, closed: bool = True, **asked: Any) -> Run:
+    """A run, asked for through the API, whose plan step had a bug that no try got around."""
+    made = Client(world, world.account).post("/imports", IMPORT).json
+    account_id, run_id = world.account.account_id, made["run"]["id"]
+    world.bus.events.clear()
+    took: dict[str, Any] = {"status": "running", "execution": "execution-1", "step": "plan", **asked}
+    if not closed:
+        return world.control.update_run(account_id, run_id, lambda run: run.model_copy(update=took))
+    took |= {"status": "failed", "problem": INTERNAL, "finished_at": "2026-03-01T00:00:00.000Z"}
+    return world.control.close_run(account_id, run_id, lambda run: run.model_copy(update=took))
+
+
+def found(run: Run, execution: str = "execution-1") -> Failed:
+    return Failed(f"{MACHINE}:{execution}", execution, run.account_id, run.id)
+
+
+def asked_world(world: ApiWorld) -> AskedWorld:
+    return AskedWorld(
+        control=world.control,
+        contacts=world.contacts,
+        runs=world.runs,
+        uploads=world.uploads,
+        bus=world.bus,
+        scheduler=world.scheduler,
+        vault=world.vault,
+        clock=world.clock,
+    )
+
+
+def take_up(world: ApiWorld, run: Run, *, only_say: bool = False) -> list[str]:
+    """What the command does over this run's execution."""
+    redriven: list[str] = []
+    ways: redrive.Ways = {
+        "redrive": lambda found: redriven.append(found.arn),
+        "again": lambda found: redrive.again(found, asked_world(world)),
+    }
+    assert redrive.redrive([found(run)], world.control, ways, only_say=only_say) == 0
+    return redriven
+
+
+def test_a_run_that_failed_for_our_reasons_is_started_again_once(world, capsys):
+    run = failed_run(world)
+    assert take_up(world, run) == []
+    assert capsys.readouterr().out.startswith(f"again     run {run.id} ")
+    [later] = world.runs_asked()
+    assert later != run.id
+    take_up(world, run)
+    assert capsys.readouterr().out.startswith("nothing ")
+    assert world.runs_asked() == [later]
+    world.execute(world.control.run(run.account_id, later).value, execution="execution-2")
+    assert world.control.run(run.account_id, later).value.status == "succeeded"
+
+
+def test_a_run_that_could_not_be_closed_is_redriven_where_it_broke_off(world):
+    run = failed_run(world, closed=False)
+    assert take_up(world, run) == [found(run).arn]
+    assert world.runs_asked() == []
+
+
+def test_a_dry_run_says_it_and_does_nothing(world, capsys):
+    run = failed_run(world)
+    take_up(world, run, only_say=True)
+    assert capsys.readouterr().out.startswith("again ")
+    assert world.runs_asked() == []
+
+
+def test_a_run_that_its_owner_has_started_again_is_left_alone(world):
+    run = failed_run(world)
+    world.again(run.sync_id, ROWS)
+    assert redrive.way_for(found(run), world.control) is None
+
+
+def test_a_run_that_failed_for_its_file_is_left_alone(world):
+    run = world.import_rows("Mail\n", mapping=[{"column": "Nowhere", "field": "email"}])
+    assert run.status == "failed"
+    assert redrive.way_for(found(run), world.control) is None
+
+
+def test_taking_back_is_its_owner_s_to_ask_for_again(world):
+    run = failed_run(world, undoes="r0")
+    assert redrive.way_for(found(run), world.control) is None
+
+
+def test_executions_of_the_last_fortnight_are_looked_at_and_no_others(world):
+    now = world.clock.now()
+    states = boto3.client("stepfunctions", region_name="eu-west-1")
+
+    def execution(name: str, days: int) -> dict[str, Any]:
+        at = now - timedelta(days=days)
+        told = {"executionArn": f"{MACHINE}:{name}", "stateMachineArn": MACHINE, "name": name}
+        return {**told, "status": "FAILED", "startDate": at, "stopDate": at}
+
+    with Stubber(states) as stub:
+        listed = [execution("young", 1), execution("old", 15), execution("older", 16)]
+        stub.add_response(
+            "list_executions",
+            {"executions": listed},
+            {"stateMachineArn": MACHINE, "statusFilter": "FAILED"},
+        )
+        asked = json.dumps({"account_id": "a1", "run_id": "r1"})
+        stub.add_response(
+            "describe_execution",
+            {**execution("young", 1), "input": asked},
+            {"executionArn": f"{MACHINE}:young"},
+        )
+        told = list(redrive.failed(states, MACHINE, since=now - redrive.REDRIVABLE))
+    assert told == [Failed(f"{MACHINE}:young", "young", "a1", "r1")]
+
+
+def test_step_functions_is_asked_to_redrive_in_its_own_terms():
+    states = boto3.client("stepfunctions", region_name="eu-west-1")
+    ways = redrive.ways_of(states)
+    with Stubber(states) as stub:
+        stub.add_response(
+            "redrive_execution", {"redriveDate": "2026-11-22T00:00:00Z"}, {"executionArn": f"{MACHINE}:e1"}
+        )
+        ways["redrive"](Failed(f"{MACHINE}:e1", "e1", "a1", "r1"))
+        stub.assert_no_pending_responses()
