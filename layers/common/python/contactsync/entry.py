@@ -71,7 +71,7 @@ def step(
                 logger.info("refused", extra={"code": error.code, **_failed(error.code)})
                 raise Refused(problem_of(error)) from None
             except SourceAway as error:
-                logger.warning("SourceAway")
+                logger.warning("SourceAway", extra={"code": error.code, **_failed(error.code)})
                 raise Busy(problem_of(error)) from None
             except (Busy, Cancelled) as error:
                 logger.warning(type(error).__name__, extra=_failed(type(error).__name__))
