@@ -37,7 +37,7 @@ class ApiWorld(World):
     scheduler: MemoryScheduler = field(default_factory=MemoryScheduler)
 
     def runs_asked(self) -> list[str]:
-        return [event.detail["run_id"] for event in self.bus.events]
+        return [event.detail["run_id"] for event in self.bus.events if event.kind == "RunRequested"]
 
     def another_account(self) -> NewAccount:
         return create_account(

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from contactsync.adapters.memory import (
     ManualClock,
+    MemoryBus,
     MemoryContacts,
     MemoryMailer,
     MemoryObjects,
@@ -46,7 +47,7 @@ from contactsync.model.message import (
 from contactsync.model.run import Run
 from contactsync.model.source import RemoteSource
 from contactsync.model.sync import Sync, SyncRequest
-from contactsync.ports import Clock, ContactStore, Mailer, Objects, Records, Replace, Source, Vault
+from contactsync.ports import Bus, Clock, ContactStore, Mailer, Objects, Records, Replace, Source, Vault
 from contactsync.sources.net import Guard as NetGuard
 from contactsync.sources.net import allowed_hosts
 from contactsync.sources.opening import source_of
@@ -67,6 +68,7 @@ class Ports:
     runs: Objects
     uploads: Objects
     mailer: Mailer
+    bus: Bus
     clock: Clock
     vault: Vault = field(default_factory=MemoryVault)
 
@@ -79,6 +81,7 @@ class World:
     contacts: MemoryContacts = field(default_factory=MemoryContacts)
     runs: MemoryObjects = field(default_factory=MemoryObjects)
     uploads: MemoryObjects = field(default_factory=MemoryObjects)
+    bus: MemoryBus = field(default_factory=MemoryBus)
     mailer: MemoryMailer = field(default_factory=MemoryMailer)
     vault: MemoryVault = field(default_factory=MemoryVault)
     allow_hosts: str = ""
@@ -90,7 +93,14 @@ class World:
         self.records = MemoryRecords(self.clock)
         self.control = Control(self.records)
         self.ports = Ports(
-            self.records, self.contacts, self.runs, self.uploads, self.mailer, self.clock, self.vault
+            records=self.records,
+            contacts=self.contacts,
+            runs=self.runs,
+            uploads=self.uploads,
+            mailer=self.mailer,
+            bus=self.bus,
+            clock=self.clock,
+            vault=self.vault,
         )
         self.account = create_account(
             self.control, name="Acme", country="NL", email="owner@example.com", now=self.clock.now()
@@ -197,6 +207,7 @@ class World:
                 contacts=ports.contacts,
                 runs=ports.runs,
                 mailer=ports.mailer,
+                bus=ports.bus,
                 clock=ports.clock,
                 public_url="https://api.example.com",
             )

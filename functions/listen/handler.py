@@ -10,5 +10,9 @@ from contactsync.model.message import Heard, SyncDue
 def lambda_handler(message: SyncDue) -> Heard:
     """A wake-up → a run, or nothing."""
     return scheduling.listen(
-        message, control=bootstrap.control(), bus=bootstrap.bus(), clock=bootstrap.clock()
+        message,
+        control=bootstrap.control(),
+        bus=bootstrap.bus(),
+        scheduler=bootstrap.scheduler(),
+        clock=bootstrap.clock(),
     )

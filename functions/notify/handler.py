@@ -16,6 +16,7 @@ def lambda_handler(message: Finishing) -> Notified:
         contacts=bootstrap.contacts(),
         runs=bootstrap.runs(),
         mailer=bootstrap.mailer(),
+        bus=bootstrap.bus(),
         clock=bootstrap.clock(),
         public_url=settings().public_url,
     )

@@ -23,6 +23,7 @@ START = datetime.now(UTC).replace(microsecond=0) + timedelta(days=30)
 END = START + timedelta(days=365)
 BUS = f"arn:aws:events:{REGION}:123456789012:event-bus/contact-sync"
 ROLE = "arn:aws:iam::123456789012:role/sync-due"
+QUEUE = f"arn:aws:sqs:{REGION}:123456789012:undelivered"
 _numbers = itertools.count(1)
 
 
@@ -83,7 +84,7 @@ class _ServiceContract(SchedulerContract):
     @pytest.fixture
     def scheduler(self, url, group):
         return EventBridgeScheduler(
-            Target(group, BUS, ROLE), partial(clients.scheduler, REGION, endpoint=url)
+            Target(group, BUS, ROLE, QUEUE), partial(clients.scheduler, REGION, endpoint=url)
         )
 
     @pytest.fixture
@@ -111,6 +112,7 @@ class _ServiceContract(SchedulerContract):
         target = stored("a1", "s1")["Target"]
         assert json.loads(target["Input"]) == {"account_id": "a1", "sync_id": "s1"}
         assert (target["Arn"], target["RoleArn"]) == (BUS, ROLE)
+        assert target["DeadLetterConfig"] == {"Arn": QUEUE}
         assert target["EventBridgeParameters"] == {"Source": "contactsync", "DetailType": "SyncDue"}
 
 
@@ -134,4 +136,4 @@ def test_a_service_that_throttles_is_busy(moto_url, proxy_to, monkeypatch):
     proxy.plan_where(lambda call: True, throttled("ThrottlingException"), times=99)
     made = partial(clients.scheduler, REGION, endpoint=proxy.url)
     with pytest.raises(Busy):
-        EventBridgeScheduler(Target("default", BUS, ROLE), made).remove("a1", "s1")
+        EventBridgeScheduler(Target("default", BUS, ROLE, QUEUE), made).remove("a1", "s1")

@@ -329,7 +329,13 @@ def test_a_failure_at_any_call_changes_nothing_in_the_result(
         assert len(world.mailer.sent) <= workload.mails, where
         if workload.further:
             world.ports = Ports(
-                world.records, world.contacts, world.runs, world.uploads, world.mailer, world.clock
+                records=world.records,
+                contacts=world.contacts,
+                runs=world.runs,
+                uploads=world.uploads,
+                mailer=world.mailer,
+                bus=world.bus,
+                clock=world.clock,
             )
             further_run(world, run, workload, where)
     assert points > 50 // STRIDE, "the workload makes fewer calls than it must"

@@ -164,6 +164,7 @@ def test_the_last_step_of_a_held_run_tried_again_after_the_approval_leaves_it_al
         contacts=world.contacts,
         runs=world.runs,
         mailer=world.mailer,
+        bus=world.bus,
         clock=world.clock,
         public_url="",
     )

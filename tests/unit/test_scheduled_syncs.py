@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from contactsync.adapters.memory import MemoryScheduler
 from contactsync.errors import Busy
 from contactsync.journeys.scheduling import arrange, kept, listen
 from contactsync.model.message import SyncDue
+from functions.api import handler
 from tests.fakes.webserver import WebServer, reply
 
 ROWS = b"email\nada@example.com\n"
@@ -48,7 +52,15 @@ def wake(api, sync: dict[str, Any], at: str | None = None) -> str | None:
     if at is not None:
         world.clock.advance(datetime.fromisoformat(at).replace(tzinfo=UTC) - world.clock.now())
     message = SyncDue(account_id=api.account.account_id, sync_id=sync["id"])
-    return listen(message, control=world.control, bus=world.bus, clock=world.clock).run_id
+    heard = listen(
+        message, control=world.control, bus=world.bus, scheduler=world.scheduler, clock=world.clock
+    )
+    return heard.run_id
+
+
+def calls(api) -> list[str]:
+    """The syncs that we wake ourselves for."""
+    return [event.detail["sync_id"] for event in api.world.bus.events if event.kind == "SyncDue"]
 
 
 def runs(api, sync: dict[str, Any]) -> list[dict[str, Any]]:
@@ -141,6 +153,24 @@ def test_while_a_run_is_under_way_the_day_stays_open(api, sync):
     assert [run["id"] for run in runs(api, sync)] == [later]
 
 
+@pytest.mark.parametrize("way", ["ends", "cancelled"])
+def test_the_day_that_came_meanwhile_starts_when_that_run_ends(api, sync, way):
+    going = api.post(f"/syncs/{sync['id']}/runs", {}).json["id"]
+    assert wake(api, sync, "2026-11-23T08:30") is None
+    if way == "cancelled":
+        api.post(f"/runs/{going}/cancel", {})
+    else:
+        execute(api, going)
+    assert sync["id"] in calls(api)
+    started = wake(api, sync)
+    assert [run["id"] for run in runs(api, sync)] == [started]
+
+
+def test_a_run_that_ends_before_the_day_calls_nobody(api, sync):
+    execute(api, api.post(f"/syncs/{sync['id']}/runs", {}).json["id"])
+    assert calls(api) == []
+
+
 def test_days_that_passed_before_the_schedule_was_set_are_not_made_up_for(api, source):
     sync = ask(api, source, {**DAILY, "start": "2026-01-01T09:30:00"}).json["sync"]
     execute(api, sync["latest_run"]["id"])
@@ -166,6 +196,11 @@ def test_another_account_cannot_be_woken_for(api, sync, stranger):
 
 def test_arranging_again_follows_the_sync(api, sync):
     world, account = api.world, api.account.account_id
+
+    def tell(**changes: Any) -> None:
+        world.control.update_sync(account, sync["id"], lambda read: read.value.model_copy(update=changes))
+        arrange(account, sync["id"], control=world.control, scheduler=world.scheduler, clock=world.clock)
+
     stored = world.control.sync(account, sync["id"]).value
     ended = {
         "start": "2026-12-01T09:30:00",
@@ -174,16 +209,95 @@ def test_arranging_again_follows_the_sync(api, sync):
         "end": "2026-12-24",
     }
     schedule = type(stored.schedule).model_validate(ended)
-    changed = stored.model_copy(update=kept(schedule, world.clock.now()))
-    arrange(changed, account, world.scheduler, world.clock.now())
+    tell(**kept(schedule, world.clock.now()))
     wake_ups = world.scheduler.kept[account, sync["id"]]
     assert wake_ups.start == datetime(2026, 11, 29, 9, 30, tzinfo=UTC)
     assert wake_ups.end == datetime(2026, 12, 26, 9, 30, tzinfo=UTC)
-    arrange(changed, account, world.scheduler, world.clock.now() + timedelta(days=60))
+    tell(schedule=stored.schedule)
+    assert (account, sync["id"]) in world.scheduler.kept
+    tell(state="paused")
     assert world.scheduler.kept == {}
-    arrange(stored, account, world.scheduler, world.clock.now())
-    paused = stored.model_copy(update={"state": "paused"})
-    arrange(paused, account, world.scheduler, world.clock.now())
+    tell(schedule=schedule, state="active")
+    world.clock.advance(timedelta(days=60))
+    tell()
+    assert world.scheduler.kept == {}
+
+
+class InterruptedScheduler(MemoryScheduler):
+    """Lets `meanwhile` happen when it has been asked and has not done anything yet."""
+
+    meanwhile: Callable[[], Any] | None = None
+
+    def put(self, *asked: Any, **options: Any) -> None:
+        self._let_it_happen()
+        super().put(*asked, **options)
+
+    def remove(self, *asked: Any) -> None:
+        self._let_it_happen()
+        super().remove(*asked)
+
+    def _let_it_happen(self) -> None:
+        happens, self.meanwhile = self.meanwhile, None
+        if happens is not None:
+            happens()
+
+
+SIX = {**DAILY, "start": "2026-11-23T06:00:00"}
+
+
+@pytest.mark.parametrize(
+    ("slow", "quick", "wanted"),
+    [
+        ({"schedule": {**DAILY, "start": "2026-11-23T12:00:00"}}, {"schedule": SIX}, "cron(0 4,5 * * ? *)"),
+        ({"schedule": None}, {"schedule": SIX}, "cron(0 4,5 * * ? *)"),
+        ({"schedule": SIX}, {"schedule": None}, None),
+        ({"schedule": SIX}, {"state": "paused"}, None),
+        ({"state": "paused"}, {"state": "active"}, "cron(30 7,8 * * ? *)"),
+        ({"schedule": SIX}, "delete", None),
+    ],
+)
+def test_whoever_tells_the_scheduler_last_it_ends_with_what_the_sync_says_last(
+    api, sync, slow, quick, wanted
+):
+    world = api.world
+    scheduler = InterruptedScheduler()
+    scheduler.kept = world.scheduler.kept
+    world.scheduler = scheduler
+    handler.api.cache_clear()
+    place = f"/syncs/{sync['id']}"
+    scheduler.meanwhile = lambda: api.delete(place) if quick == "delete" else api.patch(place, quick)
+    assert api.patch(place, slow).status in {200, 404}
+    told = scheduler.kept.get((api.account.account_id, sync["id"]))
+    assert (told and told.cron) == wanted
+
+
+def test_a_schedule_that_keeps_changing_is_given_up_after_a_while(api, sync):
+    world, account = api.world, api.account.account_id
+    numbers = itertools.count()
+
+    stored = world.control.sync(account, sync["id"]).value
+    other = stored.schedule.model_copy(update={"recurrence": "FREQ=WEEKLY"})
+
+    class Turning(MemoryScheduler):
+        def put(self, *asked: Any, **options: Any) -> None:
+            schedule = other if next(numbers) % 2 == 0 else stored.schedule
+            world.control.update_sync(
+                account, sync["id"], lambda read: read.value.model_copy(update={"schedule": schedule})
+            )
+
+    with pytest.raises(Busy):
+        arrange(account, sync["id"], control=world.control, scheduler=Turning(), clock=world.clock)
+    assert next(numbers) == 10
+
+
+def test_a_wake_up_for_a_sync_that_is_paused_or_gone_is_the_last(api, sync):
+    world, account = api.world, api.account.account_id
+    world.control.update_sync(account, sync["id"], lambda it: it.value.model_copy(update={"state": "paused"}))
+    assert (account, sync["id"]) in world.scheduler.kept
+    assert wake(api, sync) is None
+    assert world.scheduler.kept == {}
+    world.scheduler.put(account, "s0", "cron(0 0 * * ? *)", start=None, end=None)
+    assert wake(api, {"id": "s0"}) is None
     assert world.scheduler.kept == {}
 
 

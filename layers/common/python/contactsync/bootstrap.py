@@ -79,7 +79,7 @@ def vault() -> Vault:
 def scheduler() -> Scheduler:
     """What wakes us when syncs are due."""
     known = settings()
-    target = Target(known.schedule_group, known.bus_arn, known.schedule_role)
+    target = Target(known.schedule_group, known.bus_arn, known.schedule_role, known.schedule_dead_letters)
     return EventBridgeScheduler(target, partial(clients.scheduler, known.aws_region))
 
 

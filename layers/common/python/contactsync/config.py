@@ -28,6 +28,9 @@ class Settings(BaseModel):
     bus_arn: str = Field(default="", description="The bus, as schedules name it.")
     schedule_group: str = Field(default="", description="The group in which the schedules of all syncs lie.")
     schedule_role: str = Field(default="", description="The role by which schedules put events on the bus.")
+    schedule_dead_letters: str = Field(
+        default="", description="The queue for events that schedules could not put on the bus."
+    )
     allow_hosts: str = Field(
         default="",
         pattern=r"^( *[^, ]+:[0-9]{1,5} *(,|$))*$",

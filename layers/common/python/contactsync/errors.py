@@ -133,7 +133,7 @@ class SourceAway(Busy):
     """A customer's server is away, slow or breaks off: a problem in a UserError's words, should it last."""
 
     code = "source_away"
-    detail = "We have tried again for a while. Run the sync again later; if it stays so, ask whoever runs the server."
+    detail = "Run the sync again later; if it stays so, ask whoever runs the server."
 
     def __init__(self, title: str) -> None:
         super().__init__(title)

@@ -21,11 +21,12 @@ RETRIED_S = 3600
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """In which group the schedules lie, on which bus they put their events, and by which role."""
+    """In which group the schedules lie, on which bus they put their events, by which role, and where those go that fail."""
 
     group: str
     bus_arn: str
     role_arn: str
+    dead_letters_arn: str
 
 
 class EventBridgeScheduler:
@@ -52,6 +53,7 @@ class EventBridgeScheduler:
                 "RoleArn": self._target.role_arn,
                 "Input": orjson.dumps(detail).decode(),
                 "EventBridgeParameters": {"Source": SOURCE, "DetailType": "SyncDue"},
+                "DeadLetterConfig": {"Arn": self._target.dead_letters_arn},
                 "RetryPolicy": {"MaximumEventAgeInSeconds": RETRIED_S, "MaximumRetryAttempts": 20},
             },
             **({"StartDate": start} if start else {}),

@@ -90,6 +90,7 @@ def sync(view: SyncView) -> dict[str, Any]:
         "schedule": stored.schedule.model_dump(mode="json") if stored.schedule else None,
         "notify": stored.notify.model_dump(mode="json"),
         "state": stored.state,
+        "paused_because": stored.paused_because and stored.paused_because.model_dump(),
         "latest_run": run(view.latest_run) if view.latest_run else None,
         "next_run_at": view.next_run_at,
         "version": view.sync.version,

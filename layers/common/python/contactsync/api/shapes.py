@@ -333,6 +333,9 @@ class Sync(Shape):
     schedule: Schedule | None
     notify: Notify
     state: Literal["active", "paused"]
+    paused_because: RunProblem | None = About(
+        description="Why we have paused it, after failures in a row; null if somebody has, or nobody."
+    )
     latest_run: Run | None
     next_run_at: Time | None = About(description="When its schedule runs it next.")
     version: Version

@@ -9,7 +9,7 @@ from datetime import date
 from contactsync.control.documents import UPDATE_ATTEMPTS, Documents, Read, put
 from contactsync.errors import Busy, Conflict, Stale
 from contactsync.model.run import Run
-from contactsync.model.sync import LastGood, Sync
+from contactsync.model.sync import Sync
 from contactsync.ports import Put, RecordKey
 
 
@@ -123,11 +123,16 @@ class Syncs(Documents):
         raise Busy("The run's record is being changed from several sides.")
 
     def close_run(
-        self, account_id: str, run_id: str, change: Callable[[Run], Run], *, good: LastGood | None = None
+        self,
+        account_id: str,
+        run_id: str,
+        change: Callable[[Run], Run],
+        *,
+        learn: Callable[[Sync, Run], Sync] | None = None,
     ) -> Run:
         """As update_run, and in the same commit let the sync go if this run is the one that holds it.
 
-        `good` is then remembered as what its latest good run read.
+        `learn` is what the sync then keeps of the run, once a run.
         """
         for _ in range(UPDATE_ATTEMPTS):
             read = self.run(account_id, run_id)
@@ -137,10 +142,8 @@ class Syncs(Documents):
             if closed != read.value:
                 writes.append(put(RecordKey(account_id, f"run#{run_id}"), closed, expected=read.version))
             if sync.value.active_run == run_id:
-                free = sync.value.model_copy(
-                    update={"active_run": None, **({"last_good": good} if good else {})}
-                )
-                writes.append(_put_sync(account_id, free, sync.version))
+                free = sync.value.model_copy(update={"active_run": None})
+                writes.append(_put_sync(account_id, learn(free, closed) if learn else free, sync.version))
             if not writes:
                 return closed
             try:

@@ -14,10 +14,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from contactsync.model.run import Counts, Refused, Run
+from contactsync.model.run import Counts, Refused, Run, RunProblem
 
 NAME_LENGTH = 100
 REASON_LENGTH = 300
+DETAIL_LENGTH = 800
 REASONS_SHOWN = 5
 WARNINGS_SHOWN = 5
 
@@ -94,7 +95,7 @@ class _Place:
 _Block = _Paragraph | _Facts | _Points | _Place
 
 
-def compose(run: Run, *, sync_name: str, public_url: str) -> Letter:
+def compose(run: Run, *, sync_name: str, public_url: str, paused: RunProblem | None = None) -> Letter:
     """The mail about a run that has ended, or that waits for an approval.
 
     Args:
@@ -102,10 +103,11 @@ def compose(run: Run, *, sync_name: str, public_url: str) -> Letter:
         sync_name: the customer's own name for the sync; may be empty.
         public_url: where the API is reached, without "/v1"; empty where that is not known, and then the mail
             names paths instead of links.
+        paused: why the sync's schedule does not run it any more, if it was stopped because its runs failed.
     """
     name = clean(sync_name, NAME_LENGTH) or "Your import"
     outcome = _outcome(run)
-    blocks = list(_blocks(run, name, outcome, public_url.rstrip("/")))
+    blocks = list(_blocks(run, name, outcome, public_url.rstrip("/"), paused))
     return Letter(
         subject=f"{name}: {outcome}",
         text="\n\n".join(block.as_text() for block in blocks) + "\n",
@@ -156,11 +158,14 @@ def _told(counts: Counts, *, would: bool) -> str:
     return ", ".join(parts) or ("nothing would change" if would else "nothing has changed")
 
 
-def _blocks(run: Run, name: str, outcome: str, base: str) -> Iterator[_Block]:
+def _blocks(run: Run, name: str, outcome: str, base: str, paused: RunProblem | None) -> Iterator[_Block]:
     yield _Paragraph(f"{name}: {outcome}.")
     if run.problem is not None:
         yield _Paragraph(clean(run.problem.title, REASON_LENGTH))
         yield _Paragraph(f"What to do: {clean(run.problem.detail, REASON_LENGTH)}")
+    if paused is not None:
+        yield _Paragraph(clean(paused.title, REASON_LENGTH))
+        yield _Paragraph(f"What to do: {clean(paused.detail, DETAIL_LENGTH)}")
     if run.dry_run:
         yield _Paragraph(
             "This was a dry run: no contact was touched. The numbers say what a real run would do."

@@ -96,7 +96,13 @@ def start_import(world: World, caller: Caller, body: Mapping[str, Any], seed: st
 def arrange(world: World, caller: Caller, sync: Sync) -> None:
     """Have the scheduler know what the sync says now. A sync that never had a schedule costs no call."""
     if sync.schedule is not None:
-        scheduling.arrange(sync, caller.account_id, world.scheduler, world.clock.now())
+        scheduling.arrange(
+            caller.account_id,
+            sync.id,
+            control=world.control,
+            scheduler=world.scheduler,
+            clock=world.clock,
+        )
 
 
 def checked(

@@ -17,6 +17,7 @@ from typing import Any
 
 from contactsync.core import checking
 from contactsync.errors import Conflict, NotFound
+from contactsync.journeys import scheduling
 from contactsync.journeys.asking import World, announce, create_run, derived_id, timestamp
 from contactsync.journeys.runfiles import files_of
 from contactsync.model.account import Caller
@@ -88,6 +89,9 @@ def cancel(world: World, caller: Caller, run_id: str, body: Mapping[str, Any]) -
     run = world.control.update_run(caller.account_id, run_id, change)
     if run.has_ended:  # nobody else will let the sync go
         world.control.close_run(caller.account_id, run_id, lambda run: run)
+        scheduling.call_again(
+            caller.account_id, run.sync_id, control=world.control, bus=world.bus, clock=world.clock
+        )
     return run
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime, timedelta
 from itertools import chain
 
 from contactsync.control import Control
-from contactsync.core import mailing, reporting
+from contactsync.core import health, mailing, reporting
 from contactsync.core.decisions import Reject as RejectedLate
 from contactsync.core.parsing import Damaged
 from contactsync.errors import Busy, NotFound
+from contactsync.journeys import scheduling
 from contactsync.journeys.applying import Applying
 from contactsync.journeys.chunks import raw_rows
 from contactsync.journeys.ruling import rules_of, settings_hash
@@ -19,14 +21,14 @@ from contactsync.journeys.runfiles import Manifest, Reject, RunFiles, files_of
 from contactsync.model.message import Failure, Finishing, Notified
 from contactsync.model.run import Counts, Refused, Run, RunProblem, Status
 from contactsync.model.sync import LastGood, Sync
-from contactsync.ports import Clock, ContactStore, Mail, Mailer, MailRefused, MailUncertain, Objects
+from contactsync.ports import Bus, Clock, ContactStore, Mail, Mailer, MailRefused, MailUncertain, Objects
 
 REASONS_COUNTED = 1_000
 """Reasons name columns and rules, never values, so there are few; the bound is for a file made to have many."""
 REASONS_KEPT = 10
 NOTHING_WRITTEN = {"added": 0, "updated": 0, "deleted": 0}
 INTERNAL = RunProblem(
-    code="internal",
+    code=health.INTERNAL,
     title="Something broke on our side; the run stopped.",
     detail="No row is lost: those that were not applied count as skipped. Start the run again, it goes on where "
     "this one stopped. If it happens again, tell us the id of this run.",
@@ -40,12 +42,12 @@ def finish(
     contacts: ContactStore,
     runs: Objects,
     mailer: Mailer,
+    bus: Bus,
     clock: Clock,
     public_url: str,
 ) -> Notified:
     """Close the run and tell people. Runs after success and after any failure of the steps before it."""
     run = control.run(message.account_id, message.run_id).value
-    sync = control.sync(run.account_id, run.sync_id).value
     if run.approved and message.error is None and run.step in (None, "fetch", "parse"):
         # The step that held the run is tried once more, after the approval: the run is another execution's now
         return Notified(account_id=run.account_id, run_id=run.id, status=run.status, bug=False)
@@ -66,6 +68,8 @@ def finish(
                 }
             ),
         )
+    scheduling.call_again(run.account_id, run.sync_id, control=control, bus=bus, clock=clock)
+    sync = control.sync(run.account_id, run.sync_id).value
     sent, failed = _mail(run, sync, control, mailer, public_url)
     problem = run.problem.code if run.problem else None
     return Notified(
@@ -82,7 +86,8 @@ def finish(
 
 
 def _close(work: Applying, error: Failure | None) -> Run:
-    status, problem = _outcome(work.run, error)
+    now = work.clock.now()
+    status, problem = _outcome(work.run, error, now)
     refusals: tuple[Refused, ...] = ()
     try:
         manifest = work.files.manifest()
@@ -91,7 +96,7 @@ def _close(work: Applying, error: Failure | None) -> Run:
     else:
         counts = _counts(work, manifest, whole=error is None and work.run.status != "cancelled")
         refusals = _report_rejects(manifest, work.files)
-    finished_at = work.clock.now().isoformat(timespec="milliseconds")
+    finished_at = now.isoformat(timespec="milliseconds")
 
     def close(run: Run) -> Run:
         if run.has_ended:
@@ -102,13 +107,17 @@ def _close(work: Applying, error: Failure | None) -> Run:
 
     marker = work.control.end_changes(work.run) if work.run.step == "upsert" else work.run.marker
     good = _last_good(work, counts, marker) if status == "succeeded" else None
-    return work.control.close_run(work.run.account_id, work.run.id, close, good=good)
+
+    def learn(sync: Sync, run: Run) -> Sync:
+        return health.minded(sync.model_copy(update={"last_good": good or sync.last_good}), run)
+
+    return work.control.close_run(work.run.account_id, work.run.id, close, learn=learn)
 
 
-def _outcome(run: Run, error: Failure | None) -> tuple[Status, RunProblem | None]:
+def _outcome(run: Run, error: Failure | None, now: datetime) -> tuple[Status, RunProblem | None]:
     """How the run ends, and why where it does not end well."""
     if error is not None:
-        return "failed", _problem(error)
+        return "failed", _problem(error, now - datetime.fromisoformat(run.started_at or run.requested_at))
     if run.unchanged:
         return "unchanged", None
     verdict = run.verdict
@@ -141,11 +150,15 @@ def _last_good(work: Applying, counts: Counts, marker: str | None) -> LastGood |
     return LastGood(digest=run.digest, settings=settings_hash(sync), marker=marker)
 
 
-def _problem(error: Failure) -> RunProblem:
+def _problem(error: Failure, tried: timedelta) -> RunProblem:
     """What the customer reads: a refusal, or what their server did to the last. All else is ours to look into."""
     if error.error in {"Refused", "Busy"}:
         with suppress(ValueError):
-            return RunProblem.model_validate_json(json.loads(error.cause)["errorMessage"])
+            problem = RunProblem.model_validate_json(json.loads(error.cause)["errorMessage"])
+            if error.error == "Refused":
+                return problem
+            again = f"We have tried again and again for {mailing.in_words(tried)}. {problem.detail}"
+            return problem.model_copy(update={"detail": again})
     return INTERNAL
 
 
@@ -226,7 +239,7 @@ def _mail(run: Run, sync: Sync, control: Control, mailer: Mailer, public_url: st
     sent = failed = 0
     if not _wanted(run, sync):
         return sent, failed
-    letter = mailing.compose(run, sync_name=sync.name, public_url=public_url)
+    letter = mailing.compose(run, sync_name=sync.name, public_url=public_url, paused=sync.paused_because)
     for number in range(run.mails_claimed, len(sync.notify.emails)):
         if not _claim(run, number, control):
             break

@@ -82,6 +82,8 @@ def change_sync(
     at, place = timestamp(world.clock.now()), derived_id(seed, "pasted")
     changed = {name: getattr(request, name) for name in type(request).model_fields if name != "source"}
     changed |= {"state": state.state, "updated_at": at}
+    if state.state != before.value.state:
+        changed |= {"failures": 0, "paused_because": None}
     if "schedule" in asked or state.state != before.value.state:
         changed |= scheduling.kept(request.schedule, world.clock.now())
     add_fields(world, caller, request)
@@ -98,12 +100,13 @@ def change_sync(
         after = read.value.model_copy(update=changed)
         if "source" in asked or settings_hash(after) != settings_hash(read.value):
             _check_idle(read.value)
-            after = after.model_copy(update={"settings_at": at})
+            after = after.model_copy(update={"settings_at": at, "failures": 0})
         return after
 
     after = world.control.update_sync(caller.account_id, sync_id, change)
-    if before.value.schedule is not None or after.value.schedule is not None:
-        scheduling.arrange(after.value, caller.account_id, world.scheduler, world.clock.now())
+    arrange(world, caller, before.value)
+    if before.value.schedule is None:
+        arrange(world, caller, after.value)
     return after
 
 
@@ -112,7 +115,7 @@ def delete_sync(world: World, caller: Caller, sync_id: str, if_match: int | None
 
     Its runs, and what they have done, stay to be looked at and undone for KEPT.
     """
-    scheduled = active_sync(world, caller, sync_id).value.schedule is not None
+    before = active_sync(world, caller, sync_id).value
     now = world.clock.now()
 
     def change(read: Read[Sync]) -> Sync:
@@ -123,8 +126,7 @@ def delete_sync(world: World, caller: Caller, sync_id: str, if_match: int | None
         return read.value.model_copy(update=gone | forgotten)
 
     world.control.update_sync(caller.account_id, sync_id, change)
-    if scheduled:
-        world.scheduler.remove(caller.account_id, sync_id)
+    arrange(world, caller, before)
 
 
 def _merged(stored: Any, asked: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 
 from contactsync.control import Control
 from contactsync.core import recurrence
-from contactsync.errors import Conflict, NotFound, Problem
+from contactsync.errors import Busy, Conflict, NotFound, Problem
 from contactsync.journeys.remote import REMOTE
 from contactsync.model.message import Heard, SyncDue
 from contactsync.model.run import Run
@@ -25,6 +25,7 @@ from contactsync.ports import Bus, Clock, Scheduler
 
 MARGIN = timedelta(days=2)
 """Wake-ups begin and end that much around a schedule's own range, which is in local days."""
+ARRANGE_ATTEMPTS = 10
 
 
 def unsuitable(schedule: Schedule | None, kind: str, now: datetime | None) -> Sequence[Problem]:
@@ -58,20 +59,40 @@ def kept(schedule: Schedule | None, now: datetime) -> dict[str, Any]:
     return {"schedule": schedule, "last_day": recurrence.due_day(_days(schedule), last=None, now=now)}
 
 
-def arrange(sync: Sync, account_id: str, scheduler: Scheduler, now: datetime) -> None:
-    """Have the scheduler know what the sync says now: after each change of its schedule or state, any number of times."""
-    if sync.schedule is None or next_run(sync, now) is None:
-        scheduler.remove(account_id, sync.id)
+def arrange(account_id: str, sync_id: str, *, control: Control, scheduler: Scheduler, clock: Clock) -> None:
+    """Have the scheduler know what the sync says: after each change of its schedule or state, any number of times.
+
+    Of several who change a sync at once, the last to tell the scheduler need not be the last to have changed the
+    sync. So each looks again after it has told, until what it told is what stands there.
+    """
+    for _ in range(ARRANGE_ATTEMPTS):
+        sync = _stored(control, account_id, sync_id)
+        _tell(scheduler, account_id, sync_id, sync, clock.now())
+        after = _stored(control, account_id, sync_id)
+        if sync == after or (sync and after and (sync.schedule, sync.state) == (after.schedule, after.state)):
+            return
+    raise Busy("The schedule of the sync is being changed from several sides.")
+
+
+def _tell(scheduler: Scheduler, account_id: str, sync_id: str, sync: Sync | None, now: datetime) -> None:
+    if sync is None or sync.schedule is None or next_run(sync, now) is None:
+        scheduler.remove(account_id, sync_id)
         return
     asked = _days(sync.schedule)
     start = recurrence.moment_of(asked, asked.start.date()) - MARGIN
     scheduler.put(
         account_id,
-        sync.id,
+        sync_id,
         recurrence.wake_up_cron(asked),
         start=start if start > now else None,  # the service refuses a start that has passed
         end=recurrence.moment_of(asked, asked.end) + MARGIN if asked.end else None,
     )
+
+
+def _stored(control: Control, account_id: str, sync_id: str) -> Sync | None:
+    with suppress(NotFound):
+        return control.sync(account_id, sync_id).value
+    return None
 
 
 def next_run(sync: Sync, now: datetime) -> datetime | None:
@@ -81,17 +102,27 @@ def next_run(sync: Sync, now: datetime) -> datetime | None:
     return recurrence.next_run(_days(sync.schedule), now)
 
 
-def listen(message: SyncDue, *, control: Control, bus: Bus, clock: Clock) -> Heard:
+def call_again(account_id: str, sync_id: str, *, control: Control, bus: Bus, clock: Clock) -> None:
+    """Wake ourselves for a sync whose run has just ended: a day may have come meanwhile, or the schedule be paused."""
+    sync = control.sync(account_id, sync_id).value
+    if sync.schedule is None:
+        return
+    due = recurrence.due_day(_days(sync.schedule), last=sync.last_day, now=clock.now())
+    if due is not None or sync.state != "active":
+        bus.publish("SyncDue", {"account_id": account_id, "sync_id": sync_id})
+
+
+def listen(message: SyncDue, *, control: Control, bus: Bus, scheduler: Scheduler, clock: Clock) -> Heard:
     """A wake-up → the run of the day that is due, stored and announced; or nothing.
 
-    While another run of the sync is under way the day stays open, and the next wake-up finds it still due.
+    While another run of the sync is under way the day stays open: who ends that run calls again. Who is woken for a
+    sync that does not run by itself any more sees to it that nobody is woken again.
     """
     nothing = Heard(account_id=message.account_id, sync_id=message.sync_id, run_id=None)
-    try:
-        sync = control.sync(message.account_id, message.sync_id).value
-    except NotFound:
-        return nothing  # deleted since
-    if sync.schedule is None or sync.state != "active":
+    sync = _stored(control, message.account_id, message.sync_id)
+    if sync is None or sync.deleted_at is not None or (sync.schedule is not None and sync.state != "active"):
+        arrange(message.account_id, message.sync_id, control=control, scheduler=scheduler, clock=clock)
+    if sync is None or sync.schedule is None or sync.state != "active":
         return nothing
     now = clock.now()
     day = recurrence.due_day(_days(sync.schedule), last=sync.last_day, now=now)

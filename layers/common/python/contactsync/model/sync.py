@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from contactsync.model.field import FieldSpec, FieldType
+from contactsync.model.run import RunProblem
 from contactsync.model.source import FtpSource, HttpSource, S3Source, with_stand_ins
 
 
@@ -234,6 +235,10 @@ class Sync(BaseModel):
         description="The latest local day of the schedule that has had its run, or came before it.",
     )
     state: Literal["active", "paused"] = "active"
+    failures: int = Field(default=0, description="Runs of the schedule in a row that have failed.")
+    paused_because: RunProblem | None = Field(
+        default=None, description="Why we have paused it; None if somebody has, or nobody."
+    )
     pasted: str | None = Field(default=None, description="Among which run's files the pasted text lies.")
     last_good: LastGood | None = Field(default=None, description="What the latest successful run read.")
     active_run: str | None = Field(default=None, description="At most one run of a sync is under way.")

@@ -1,0 +1,42 @@
+"""How a sync has been doing: when its schedule stops for somebody to look.
+
+A run by the schedule that ended without importing counts, whatever it failed by, for a day lies between two of them: a
+server that is away for so long is no passing trouble any more. Not counted is what is ours to mend, what somebody has
+cancelled, and what waits for an approval. A good run, by whomever, begins the count anew; so does a change of what the
+sync reads or how. A run by hand counts for nothing but good: who started it is there to see it fail.
+"""
+
+from __future__ import annotations
+
+from contactsync.model.run import Run, RunProblem
+from contactsync.model.sync import Sync
+
+FAILURES_IN_A_ROW = 5
+INTERNAL = "internal"
+"""The code of a problem that is ours to mend."""
+
+
+def minded(sync: Sync, run: Run) -> Sync:
+    """The sync when a run of it has just ended: its failures counted, paused at the last of so many in a row."""
+    if run.dry_run or run.undoes is not None:
+        return sync
+    if run.status in ("succeeded", "unchanged"):
+        return sync.model_copy(update={"failures": 0})
+    problem = run.problem
+    if run.trigger != "schedule" or run.status not in ("failed", "blocked"):
+        return sync
+    if problem is None or problem.code == INTERNAL:
+        return sync
+    counted = sync.model_copy(update={"failures": sync.failures + 1})
+    if counted.failures < FAILURES_IN_A_ROW or sync.state != "active":
+        return counted
+    return counted.model_copy(update={"state": "paused", "paused_because": _pause(sync.id, problem)})
+
+
+def _pause(sync_id: str, last: RunProblem) -> RunProblem:
+    return RunProblem(
+        code="paused_after_failures",
+        title=f"The schedule is paused, because its last {FAILURES_IN_A_ROW} runs have failed.",
+        detail=f"The latest of them: {last.title} {last.detail} Then let the schedule go on: PATCH "
+        f'/v1/syncs/{sync_id} with {{"state": "active"}}. Until then the sync runs only when it is asked to.',
+    )
