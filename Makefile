@@ -74,8 +74,9 @@ lock: $(UV) ## resolve the dependencies anew and export the layer's share
 	$(UV) lock
 	$(EXPORT) > $(REQUIREMENTS)
 
-docs: .venv/.ready ## write docs/errors.md anew from the code
+docs: .venv/.ready ## write docs/errors.md and the API's OpenAPI document anew from the code
 	.venv/bin/python -m tests.docs.catalogue
+	.venv/bin/python -m tests.docs.openapi
 
 clean: ## remove what make made: environments, caches, builds, the local stack's files
 	rm -rf .venv .venv-* .uv .local .aws-sam .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

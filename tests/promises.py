@@ -10,12 +10,12 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from contactsync.api import answer, shapes
+from contactsync.api import answer, document_routes, run_routes, shapes
 from contactsync.api.app import BASE
 from contactsync.api.route import Route
 from contactsync.api.routes import ROUTES
 
-MEDIA = {shapes.Csv: "text/csv; charset=utf-8"}
+MEDIA = {shapes.Csv: run_routes.CSV, shapes.Page: document_routes.HTML}
 """Shapes that are no JSON."""
 
 Promise = dict[int, Any]

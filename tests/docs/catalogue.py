@@ -149,19 +149,19 @@ def _argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
 def said() -> list[Said]:
     """Every place in the package that raises or tells something with a code."""
     found: list[Said] = []
-    for module in _modules():
+    for module in modules():
         tree = ast.parse(inspect.getsource(module))
         found += _of_classes(module, tree)
         for node, function in _walk(tree):
             scope = Scope(module, tree, function, getattr(node, "lineno", 0))
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                found += _of_call(node, scope)
+                found += of_call(node, scope)
             elif isinstance(node, ast.Tuple):
                 found += _of_row_problem(node, scope)
     return found
 
 
-def _modules() -> Iterator[ModuleType]:
+def modules() -> Iterator[ModuleType]:
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
         if path.stat().st_size and parts[-1] != "__main__":
@@ -188,7 +188,7 @@ def _of_classes(module: ModuleType, tree: ast.Module) -> Iterator[Said]:
                     yield Said("UserError", texts[0], tuple(texts[1:]), made.status)
 
 
-def _of_call(call: ast.Call, scope: Scope) -> Iterator[Said]:
+def of_call(call: ast.Call, scope: Scope) -> Iterator[Said]:
     name = call.func.id if isinstance(call.func, ast.Name) else ""
     made = getattr(scope.module, name, None)
     if isinstance(made, type) and issubclass(made, errors.UserError):
@@ -230,8 +230,8 @@ def page() -> str:
     """The whole of docs/errors.md."""
     everything = said()
     return _TEXT.format(
-        api=_table(("status", "code"), _answers(everything), ("what happened", "what to do")),
-        gateway=_table(("status", "type"), _gateway(), ("what happened", "what to do")),
+        api=_table(("status", "code"), answers(everything), ("what happened", "what to do")),
+        gateway=_table(("status", "type"), gateway(), ("what happened", "what to do")),
         runs=_table(("code",), _runs(everything), ("what happened", "what to do")),
         rows=_table(("code",), _told(everything, "BadValue", "Fault"), ("what is told",)),
         mappings=_table(("code",), _told(everything, "Problem"), ("what is told",)),
@@ -242,7 +242,7 @@ def page() -> str:
 Row = tuple[tuple[str, ...], tuple[str, ...]]
 
 
-def _answers(everything: Iterable[Said]) -> list[Row]:
+def answers(everything: Iterable[Said]) -> list[Row]:
     rows: list[Row] = [
         ((f"{one.status} {HTTPStatus(one.status).phrase}", f"`{one.code}`"), one.texts)
         for one in everything
@@ -263,7 +263,7 @@ def _rendered(told: answer.AnyAnswer) -> Row:
     return (status, f"`{code}`"), (document["title"], document["detail"])
 
 
-def _gateway() -> list[Row]:
+def gateway() -> list[Row]:
     rows: list[Row] = []
     for name, response in RESOURCES["RestApi"]["Properties"]["GatewayResponses"].items():
         document = json.loads(response["ResponseTemplates"]["application/json"])
@@ -286,7 +286,7 @@ def _told(everything: Iterable[Said], *kinds: str) -> list[Row]:
 def _listed() -> list[Row]:
     """Warnings whose texts stand in a table of their module."""
     rows: list[Row] = []
-    for module in _modules():
+    for module in modules():
         told: dict[str, str] = getattr(module, "_MESSAGES", {})
         rows += [((f"`{code}`",), (_COUNT.sub(UNKNOWN, text),)) for code, text in told.items()]
     return rows

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from contactsync.api import contact_routes, field_routes, run_routes, sync_routes
+from contactsync.api import contact_routes, document_routes, field_routes, run_routes, sync_routes
 from contactsync.api import representations as show
 from contactsync.api.answer import Accepted, Created, Ok, json_answer
 from contactsync.api.incoming import Request
@@ -68,4 +68,5 @@ ROUTES = (
     Route("POST", "/previews", "syncs.manage", show_preview, body=PreviewRequest, replayed=False),
     Route("POST", "/imports", "syncs.manage", start_import, body=SyncRequest),
     Route("GET", "/account", None, read_account),
+    *document_routes.ROUTES,
 )

@@ -28,6 +28,10 @@ from contactsync.model.sync import (
 
 Csv = NewType("Csv", str)
 """`text/csv`, with a header line."""
+Page = NewType("Page", str)
+"""`text/html`."""
+Document = NewType("Document", dict[str, Any])
+"""The OpenAPI document itself."""
 
 Id = Annotated[str, About(min_length=1, max_length=100)]
 Time = Annotated[str, About(json_schema_extra={"format": "date-time"}, description="RFC 3339, UTC.")]
@@ -97,7 +101,7 @@ class PreviewColumn(Shape):
     suggestion: Suggestion | None
 
 
-class Warning(Shape):  # noqa: A001 - the word of the contract
+class Finding(Shape):
     """Something to know; it stops nothing."""
 
     code: str
@@ -117,7 +121,7 @@ class Preview(Shape):
     columns: tuple[PreviewColumn, ...]
     rows: tuple[tuple[str, ...], ...] = About(description="The first twenty; long cells are cut.")
     row_estimate: int = About(ge=0)
-    warnings: tuple[Warning, ...]
+    warnings: tuple[Finding, ...]
 
 
 # Runs
@@ -227,7 +231,7 @@ class RowList(Shape):
     next: Next
 
 
-class FieldChange(Shape):
+class ChangedValue(Shape):
     """One field, from what to what; null: there was, or is, no value."""
 
     field: str
@@ -241,7 +245,7 @@ class PlannedRow(Shape):
     row: int | None = About(description="Its line in the file; null for a contact that no row mentions.")
     change: Literal["add", "update", "delete", "unchanged", "skip", "reject"]
     contact_id: Id | None
-    fields: tuple[FieldChange, ...]
+    fields: tuple[ChangedValue, ...]
     reason: str | None
     errors: tuple[RowError, ...]
 
@@ -258,50 +262,51 @@ class Plan(Shape):
 # Syncs
 
 
-class UploadSource(Shape):
+class StoredUpload(Shape):
     """An uploaded file."""
 
     kind: Literal["upload"]
     upload_id: Id
 
 
-class PasteSource(Shape):
+class StoredPaste(Shape):
     """Pasted rows; the text is not shown again."""
 
     kind: Literal["paste"]
 
 
-class BasicAuth(Shape):
+class StoredBasicAuth(Shape):
     """A user name; the password is not shown."""
 
     kind: Literal["basic"]
     username: str
 
 
-class BearerAuth(Shape):
+class StoredBearerAuth(Shape):
     """A token, which is not shown."""
 
     kind: Literal["bearer"]
 
 
-class HeaderAuth(Shape):
+class StoredHeaderAuth(Shape):
     """The name of a header; its value is not shown."""
 
     kind: Literal["header"]
     name: str
 
 
-class HttpSource(Shape):
+class StoredHttp(Shape):
     """A file on a web server. What follows the question mark of the URL is not shown."""
 
     kind: Literal["http"]
     url: str
     auth: (
-        Annotated[BasicAuth | BearerAuth | HeaderAuth, About(discriminator="kind")] | SkipJsonSchema[None]
+        Annotated[StoredBasicAuth | StoredBearerAuth | StoredHeaderAuth, About(discriminator="kind")]
+        | SkipJsonSchema[None]
     ) = None
 
 
-class FtpSource(Shape):
+class StoredFtp(Shape):
     """A file on an FTP or SSH server; neither password nor private key is shown."""
 
     kind: Literal["ftp"]
@@ -309,7 +314,7 @@ class FtpSource(Shape):
     username: str
 
 
-class S3Source(Shape):
+class StoredS3(Shape):
     """An object in a bucket of the customer's own."""
 
     kind: Literal["s3"]
@@ -324,7 +329,7 @@ class Sync(Shape):
     id: Id
     name: str
     source: Annotated[
-        UploadSource | PasteSource | HttpSource | FtpSource | S3Source, About(discriminator="kind")
+        StoredUpload | StoredPaste | StoredHttp | StoredFtp | StoredS3, About(discriminator="kind")
     ]
     mapping: tuple[ColumnMapping | LiteralMapping, ...]
     format: Format
@@ -439,7 +444,7 @@ class Change(Shape):
     change: Literal["added", "updated", "deleted"]
     run_id: Id | None
     row: int | None = About(description="Where the run's row stands in its file.")
-    fields: tuple[FieldChange, ...]
+    fields: tuple[ChangedValue, ...]
     why: str
 
 

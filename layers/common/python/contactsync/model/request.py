@@ -33,13 +33,10 @@ class UploadRequest(_Asked):
 
 
 class SyncChange(_Asked):
-    """The body of `PATCH /v1/syncs/{id}`; what is left out stays.
-
-    Read together with what is stored, as a `SyncRequest`: this says only what may be in it.
-    """
+    """The body of `PATCH /v1/syncs/{id}`; what is left out stays."""
 
     model_config = ConfigDict(
-        defer_build=True,  # it describes, and checks nothing
+        defer_build=True,  # it describes; what is checked is the whole that a change would make
         json_schema_extra={"required": []},
     )
 

@@ -175,7 +175,8 @@ class Schedule(_Asked):
     """When a sync runs by itself: on the days of a rule, at one local time."""
 
     start: datetime = Field(
-        description="The first local moment, without an offset; its time of day is that of every run."
+        description="The first local moment, without an offset; its time of day is that of every run.",
+        json_schema_extra={"format": "local-date-time", "examples": ["2026-11-23T06:30:00"]},
     )
     time_zone: str = Field(min_length=1, max_length=64, description="IANA name, such as Europe/Amsterdam.")
     recurrence: str = Field(

@@ -1,0 +1,231 @@
+"""One customer's day, in which every route is asked once: what was sent and answered are the document's examples.
+
+Nothing in it is left to chance or to the clock, so that it comes out the same each time.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from typing import Any
+from unittest.mock import patch
+
+from aws_lambda_powertools.logging import Logger
+
+from contactsync.adapters.memory import MemoryObjects
+from contactsync.api.app import Api
+from contactsync.api.route import Route
+from contactsync.journeys import asking
+from tests.calling import ApiWorld, Client, Told
+from tests.promises import hold, route_of
+
+PEOPLE = """\
+Name,Mail,Phone,Tier
+Ada Lovelace,ada@example.com,020 7946 0018,gold
+Grace Hopper,grace@example.com,+1 202-555-0143,silver
+Nobody,not an address,12,
+"""
+LATER = """\
+Name,Mail,Phone,Tier
+Ada King,ada@example.com,020 7946 0018,gold
+Zoë Example,zoe@example.com,020 7946 0099,silver
+"""
+MAPPING = [
+    {"column": "Name", "field": "name"},
+    {"column": "Mail", "field": "email"},
+    {"column": "Phone", "field": "phone"},
+    {"column": "Tier", "field": "tier"},
+]
+
+
+class Bucket(MemoryObjects):
+    """Signs URLs that look as they do in the cloud."""
+
+    def presign_put(self, key: str, *, expires_s: int) -> str:
+        return (
+            f"https://uploads.s3.eu-west-1.amazonaws.com/{key}?X-Amz-Expires={expires_s}&X-Amz-Signature=6f1e"
+        )
+
+
+@dataclass
+class Recorder(Client):
+    """A customer whose first successful request of each route is kept, with its answer."""
+
+    requests: dict[Route, Any] = field(default_factory=dict)
+    answers: dict[tuple[Route, int], Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        ports = ("control", "contacts", "runs", "uploads", "bus", "scheduler", "vault", "clock")
+        world = asking.World(**{name: getattr(self.world, name) for name in ports})
+        logger = Logger(service="scenario", stream=io.StringIO())
+        self._api = Api(world, logger=logger, log_bug=_raise)
+
+    def call(self, method: str, path: str, **changes: Any) -> Told:
+        answer = self._api.handle(self.event(method, path, **changes))
+        headers = {name.lower(): value for name, value in answer["headers"].items()}
+        told = Told(answer["statusCode"], headers, answer["body"])
+        hold(method, path, told.status, headers, told.text)
+        route = route_of(method, path)
+        assert route is not None
+        assert told.status < 400, f"{method} {path}: {told.text}"
+        if changes.get("body"):
+            self.requests.setdefault(route, json.loads(changes["body"]))
+        shown = told.json if headers["content-type"] == "application/json" and told.text else told.text
+        self.answers.setdefault((route, told.status), shown)
+        return told
+
+    def upload(self, text: str) -> str:
+        """A file, put where the API says."""
+        upload_id: str = self.post("/uploads", {"filename": "people.csv"}).json["upload_id"]
+        self.world.uploads.put(f"uploads/{self.account.account_id}/{upload_id}", text.encode())
+        return upload_id
+
+    def end(self, run_id: str) -> None:
+        """Let a run come to its end, or to where it waits."""
+        self.world.clock.advance(timedelta(seconds=2))
+        self.world.execute(
+            self.world.control.run(self.account.account_id, run_id).value, execution=f"execution of {run_id}"
+        )
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+@cache
+def _day() -> Recorder:
+    chance = random.Random(7)
+    with (
+        patch("secrets.token_hex", lambda length: chance.randbytes(length).hex()),
+        patch("secrets.choice", chance.choice),
+    ):
+        world = ApiWorld(uploads=Bucket())
+        customer = Recorder(world, world.another_account())
+        segment_id = _fields_and_segments(customer)
+        run = _import(customer, segment_id)
+        _decisions(customer, run["sync_id"])
+        _syncs(customer)
+        _contacts(customer, segment_id)
+        _the_rest(customer, segment_id)
+    return customer
+
+
+def _fields_and_segments(customer: Recorder) -> str:
+    tier = {"key": "tier", "label": "Tier", "type": "choice", "choices": ["gold", "silver"]}
+    customer.post("/fields", tier)
+    customer.get("/fields")
+    segment_id: str = customer.post("/segments", {"name": "Newsletter"}).json["id"]
+    customer.get("/segments")
+    return segment_id
+
+
+def _import(customer: Recorder, segment_id: str) -> dict[str, Any]:
+    source = {"kind": "upload", "upload_id": customer.upload(PEOPLE)}
+    customer.post("/previews", {"source": source})
+    asked = {
+        "name": "People",
+        "source": source,
+        "mapping": MAPPING,
+        "identity": {"field": "email"},
+        "options": {
+            "delete_missing": {"scope": "sync"},
+            "guard": {"max_delete_count": 0},
+            "segments": [segment_id],
+        },
+        "notify": {"emails": ["you@example.com"], "on": "problems"},
+    }
+    run: dict[str, Any] = customer.post("/imports", asked).json["run"]
+    customer.end(run["id"])
+    for kind in ("", "/rows", "/rejects.csv", "/added.csv", "/updated.csv"):
+        customer.get(f"/runs/{run['id']}{kind}")
+    return run
+
+
+def _decisions(customer: Recorder, sync_id: str) -> None:
+    """Later files, which lack somebody: each run waits for somebody to decide."""
+    upload_id = customer.upload(LATER)
+
+    def asked(**more: Any) -> dict[str, Any]:
+        customer.world.clock.advance(timedelta(minutes=5))
+        told = customer.post(f"/syncs/{sync_id}/runs", {"upload_id": upload_id, **more})
+        customer.end(told.json["id"])
+        shown: dict[str, Any] = customer.get(f"/runs/{told.json['id']}").json
+        return shown
+
+    plan = asked(dry_run=True)
+    customer.get(f"/runs/{plan['id']}/plan?limit=2")
+    customer.post(f"/runs/{asked()['id']}/reject")
+    customer.post(f"/runs/{asked()['id']}/cancel")
+    held = asked()
+    customer.post(f"/runs/{held['id']}/approve", {"plan_hash": held["plan_hash"]})
+    customer.world.execute(
+        customer.world.control.run(customer.account.account_id, held["id"]).value, execution="after approval"
+    )
+    customer.end(customer.post(f"/runs/{held['id']}/undo").json["id"])
+    customer.get(f"/syncs/{sync_id}/runs?limit=1")
+
+
+def _syncs(customer: Recorder) -> None:
+    asked = {
+        "name": "Members of the shop",
+        "source": {
+            "kind": "http",
+            "url": "https://files.example.com/members.csv",
+            "auth": {"kind": "bearer", "token": "t0ken"},
+        },
+        "mapping": MAPPING,
+        "schedule": {
+            "start": "2026-11-23T06:30:00",
+            "time_zone": "Europe/London",
+            "recurrence": "FREQ=WEEKLY;BYDAY=MO,TH",
+        },
+    }
+    sync = customer.post("/syncs", asked).json
+    place = f"/syncs/{sync['id']}"
+    customer.get(place)
+    customer.patch(place, {"state": "paused", "options": {"existing": "fill_empty"}}, if_match=1)
+    customer.get("/syncs?limit=1")
+    customer.delete(place, if_match=2)
+
+
+def _contacts(customer: Recorder, segment_id: str) -> None:
+    fields = {
+        "name": "Alan Turing",
+        "email": "alan@example.com",
+        "birthday": "--06-23",
+        "addresses": [{"value": {"city": "Bletchley", "country": "GB"}, "label": "work"}],
+    }
+    contact = customer.post("/contacts", {"fields": fields, "segments": []}).json
+    place = f"/contacts/{contact['id']}"
+    customer.world.clock.advance(timedelta(minutes=1))
+    customer.get("/contacts?email=alan@example.com")
+    customer.patch(place, {"fields": {"organization": "Example Ltd", "birthday": None}}, if_match=1)
+    customer.get(place)
+    customer.put(f"/segments/{segment_id}{place}")
+    customer.delete(f"/segments/{segment_id}{place}")
+    customer.get(f"{place}/history?limit=2")
+    customer.delete(place)
+
+
+def _the_rest(customer: Recorder, segment_id: str) -> None:
+    customer.patch("/fields/tier?dry_run=true", {"choices": ["gold"]})
+    customer.post("/fields", {"key": "shoe_size", "label": "Shoe size", "type": "integer"})
+    customer.delete("/fields/shoe_size?dry_run=true")
+    customer.delete("/fields/shoe_size")
+    spare: str = customer.post("/segments", {"name": "Spare"}).json["id"]
+    customer.delete(f"/segments/{spare}")
+    customer.get("/account")
+
+
+def requests() -> dict[Route, Any]:
+    """What was sent, by route."""
+    return _day().requests
+
+
+def answers() -> dict[tuple[Route, int], Any]:
+    """What was answered, by route and status."""
+    return _day().answers
