@@ -44,8 +44,8 @@ class Interruptions:
             runs=_Watched(ports.runs, self),
             uploads=_Watched(ports.uploads, self),
             mailer=_Watched(ports.mailer, self),
-            bus=_Watched(ports.bus, self),
             clock=ports.clock,
+            bus=_Watched(ports.bus, self),
         )
 
     def due(self, name: str) -> bool:

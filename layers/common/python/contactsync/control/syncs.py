@@ -7,10 +7,13 @@ from contextlib import suppress
 from datetime import date
 
 from contactsync.control.documents import UPDATE_ATTEMPTS, Documents, Read, put
-from contactsync.errors import Busy, Conflict, Stale
-from contactsync.model.run import Run
+from contactsync.errors import Busy, Conflict, NotFound, Stale
+from contactsync.model.run import STARTED, Run
 from contactsync.model.sync import Sync
-from contactsync.ports import Put, RecordKey
+from contactsync.ports import Delete, Put, RecordKey
+
+OPEN_MAX = 50
+"""Runs of one account that are looked at to tell whose turn it is: those that run are among the first."""
 
 
 class Syncs(Documents):
@@ -22,7 +25,7 @@ class Syncs(Documents):
         writes = [put(key, sync)]
         if run is not None:
             key = RecordKey(account_id, f"run#{run.id}")
-            writes += [put(key, run), Put(RecordKey(account_id, f"sync_run#{sync.id}#{run.id}"), {}, 0)]
+            writes += _first_puts(account_id, run)
         self._commit_once(writes, key)
 
     def update_sync(self, account_id: str, sync_id: str, change: Callable[[Read[Sync]], Sync]) -> Read[Sync]:
@@ -69,8 +72,7 @@ class Syncs(Documents):
                 self.records.commit(
                     [
                         _put_sync(account_id, started, sync.version),
-                        put(RecordKey(account_id, f"run#{run.id}"), run),
-                        Put(RecordKey(account_id, f"sync_run#{run.sync_id}#{run.id}"), {}, 0),
+                        *_first_puts(account_id, run),
                     ]
                 )
                 return
@@ -107,6 +109,15 @@ class Syncs(Documents):
         """The run. Raises NotFound."""
         return self._read(RecordKey(account_id, f"run#{run_id}"), Run)
 
+    def open_runs(self, account_id: str) -> list[Run]:
+        """The account's runs that are queued or running, the one that was asked for first comes first."""
+        page = self.records.page(account_id, "open_run#", limit=OPEN_MAX)
+        found = []
+        for record in page.records:
+            with suppress(NotFound):
+                found.append(self.run(account_id, record.key.name.removeprefix("open_run#")).value)
+        return [run for run in found if run.status in STARTED]
+
     def update_run(self, account_id: str, run_id: str, change: Callable[[Run], Run]) -> Run:
         """Carry out `change` on the run as it is stored now; `change` may be called several times."""
         key = RecordKey(account_id, f"run#{run_id}")
@@ -138,7 +149,9 @@ class Syncs(Documents):
             read = self.run(account_id, run_id)
             sync = self.sync(account_id, read.value.sync_id)
             closed = change(read.value)
-            writes = []
+            writes: list[Put | Delete] = []
+            if closed.status not in STARTED and (standing := self.records.get(_open_key(account_id, run_id))):
+                writes.append(Delete(standing.key, standing.version))
             if closed != read.value:
                 writes.append(put(RecordKey(account_id, f"run#{run_id}"), closed, expected=read.version))
             if sync.value.active_run == run_id:
@@ -196,15 +209,30 @@ class Syncs(Documents):
                 }
             )
             held = sync.value.model_copy(update={"active_run": run_id})
+            standing = self.records.get(_open_key(account_id, run_id))
             with suppress(Stale):
                 self.records.commit(
                     [
+                        Put(_open_key(account_id, run_id), {}, standing.version if standing else 0),
                         put(RecordKey(account_id, f"run#{run_id}"), going, expected=read.version),
                         _put_sync(account_id, held, sync.version),
                     ]
                 )
                 return going
         raise Busy("The run's record is being changed from several sides.")
+
+
+def _first_puts(account_id: str, run: Run) -> list[Put]:
+    """A new run, among those of its sync and among those that are under way."""
+    return [
+        put(RecordKey(account_id, f"run#{run.id}"), run),
+        Put(RecordKey(account_id, f"sync_run#{run.sync_id}#{run.id}"), {}, 0),
+        Put(_open_key(account_id, run.id), {}, 0),
+    ]
+
+
+def _open_key(account_id: str, run_id: str) -> RecordKey:
+    return RecordKey(account_id, f"open_run#{run_id}")
 
 
 def _put_sync(account_id: str, sync: Sync, expected: int) -> Put:

@@ -15,7 +15,7 @@ A file's journey, in story order:
 What callers of the API do:
 
     asking         uploads, imports, runs; saving: syncs; deciding: approve, reject, cancel, undo
-    scheduling     syncs that run by themselves
+    scheduling     syncs that run by themselves; queueing: whose turn it is
     editing        contacts by hand; addressing: whose an email address is; recounting: a contact's history
     fielding, segmenting, accounts
     telling        what they are told; rows, downloads, finding: of a run's rows, as files, of contacts

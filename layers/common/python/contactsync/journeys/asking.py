@@ -18,7 +18,7 @@ from contactsync.control import Control, Read
 from contactsync.core import checking
 from contactsync.core.fitting import misfits
 from contactsync.errors import Busy, Conflict, InvalidRequest, NotFound, Problem, Stale
-from contactsync.journeys import scheduling
+from contactsync.journeys import queueing, scheduling
 from contactsync.journeys.remote import is_remote, stored, unsuitable
 from contactsync.journeys.runfiles import RunFiles
 from contactsync.model.account import Caller
@@ -250,13 +250,13 @@ def create_field(world: World, caller: Caller, body: Mapping[str, Any]) -> Field
 
 
 def announce(world: World, run: Run) -> None:
-    """Tell the bus that a run was asked for.
+    """Tell the bus that a run was asked for, if it is its turn; else whoever ends the one before it does.
 
     Raises Busy when it did not get through. The run stays queued: the same request again, or whoever looks at
     the run later, announces it anew.
     """
-    if run.status == "queued":
-        world.bus.publish("RunRequested", {"account_id": run.account_id, "run_id": run.id})
+    if run.status == "queued" and queueing.is_next(world.control, run, world.clock.now()):
+        queueing.say(world.bus, run)
 
 
 def remind(world: World, run: Run) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from contactsync.core import checking
 from contactsync.errors import Conflict, NotFound
-from contactsync.journeys import scheduling
+from contactsync.journeys import queueing, scheduling
 from contactsync.journeys.asking import World, announce, create_run, derived_id, timestamp
 from contactsync.journeys.runfiles import files_of
 from contactsync.model.account import Caller
@@ -92,6 +92,7 @@ def cancel(world: World, caller: Caller, run_id: str, body: Mapping[str, Any]) -
         scheduling.call_again(
             caller.account_id, run.sync_id, control=world.control, bus=world.bus, clock=world.clock
         )
+        queueing.announce_next(world.control, world.bus, caller.account_id, world.clock.now())
     return run
 
 

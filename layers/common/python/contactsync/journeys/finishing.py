@@ -13,7 +13,7 @@ from contactsync.core import health, mailing, reporting
 from contactsync.core.decisions import Reject as RejectedLate
 from contactsync.core.parsing import Damaged
 from contactsync.errors import Busy, NotFound
-from contactsync.journeys import scheduling
+from contactsync.journeys import queueing, scheduling
 from contactsync.journeys.applying import Applying
 from contactsync.journeys.chunks import raw_rows
 from contactsync.journeys.ruling import rules_of, settings_hash
@@ -70,6 +70,7 @@ def finish(
         )
     scheduling.call_again(run.account_id, run.sync_id, control=control, bus=bus, clock=clock)
     sync = control.sync(run.account_id, run.sync_id).value
+    queueing.announce_next(control, bus, run.account_id, clock.now())
     sent, failed = _mail(run, sync, control, mailer, public_url)
     problem = run.problem.code if run.problem else None
     return Notified(

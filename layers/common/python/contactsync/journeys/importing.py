@@ -16,6 +16,7 @@ from contactsync.control import Control
 from contactsync.core.mapping import Mapper, Rule, compile_mapping, resolve_mapping
 from contactsync.core.planning import Rules, generated_code
 from contactsync.errors import Cancelled, InvalidRequest, UnreadableFile
+from contactsync.journeys import queueing
 from contactsync.journeys.applying import Applying
 from contactsync.journeys.chunks import map_chunk
 from contactsync.journeys.cutting import broken_end, cut_file, date_orders
@@ -65,6 +66,9 @@ def fetch(
     clock: Clock,
 ) -> Fetched:
     """Source bytes → the run's bucket, with their digest. The first execution to come here owns the run."""
+    asked = control.run(message.account_id, message.run_id).value
+    if asked.status == "queued" and not queueing.is_next(control, asked, clock.now()):
+        return Fetched(account_id=asked.account_id, run_id=asked.id, outcome="duplicate")
     now = clock.now().isoformat(timespec="milliseconds")
 
     def claim(run: Run) -> Run:

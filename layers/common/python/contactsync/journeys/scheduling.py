@@ -17,6 +17,7 @@ from typing import Any
 from contactsync.control import Control
 from contactsync.core import recurrence
 from contactsync.errors import Busy, Conflict, NotFound, Problem
+from contactsync.journeys import queueing
 from contactsync.journeys.remote import REMOTE
 from contactsync.model.message import Heard, SyncDue
 from contactsync.model.run import Run
@@ -133,7 +134,8 @@ def listen(message: SyncDue, *, control: Control, bus: Bus, scheduler: Scheduler
     run = control.run(message.account_id, sync.active_run).value if sync.active_run else None
     if run is None or run.trigger != "schedule" or run.status != "queued":
         return nothing
-    bus.publish("RunRequested", {"account_id": run.account_id, "run_id": run.id})
+    if queueing.is_next(control, run, now):
+        queueing.say(bus, run)
     return nothing.model_copy(update={"run_id": run.id})
 
 

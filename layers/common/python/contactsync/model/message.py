@@ -47,7 +47,7 @@ class Requested(Message):
 
 
 class Fetched(Message):
-    """`duplicate`: another execution has this run, nothing is to be done."""
+    """`duplicate`: another execution has this run, or will have it when its turn comes; nothing is to be done."""
 
     outcome: Literal["fetched", "unchanged", "duplicate"]
 

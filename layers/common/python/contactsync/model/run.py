@@ -19,6 +19,8 @@ Status = Literal[
     "undone",
 ]
 OPEN_STATUSES: frozenset[Status] = frozenset({"queued", "running", "awaiting_approval"})
+STARTED: frozenset[Status] = frozenset({"queued", "running"})
+"""Those that work, or wait for nothing but their turn."""
 
 Step = Literal["fetch", "parse", "map", "plan", "guard", "upsert", "notify"]
 

@@ -1,0 +1,47 @@
+"""Whose turn it is: so many runs of one account at a time, so that its million rows do not slow another's ten.
+
+Runs wait as queued, and come in the order in which they were asked for. Whoever announces a run asks here first;
+whoever ends one announces those that come next. Who is running is read from the runs as they are stored, never from
+a count that somebody who died could have left wrong.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from contactsync.control import Control
+from contactsync.model.run import Run
+from contactsync.ports import Bus
+
+CONCURRENT_RUNS = 3
+"""Runs of one account at a time; each has at most eight workers."""
+LASTS_AT_MOST = timedelta(days=1)
+"""A run that was begun so long ago has died with its execution: it keeps nobody waiting."""
+
+
+def next_runs(control: Control, account_id: str, now: datetime) -> list[Run]:
+    """The queued runs whose turn it is, the first comes first."""
+    open_runs = control.open_runs(account_id)
+    running = sum(1 for run in open_runs if run.status == "running" and not _is_lost(run, now))
+    queued = [run for run in open_runs if run.status == "queued"]
+    return queued[: max(0, CONCURRENT_RUNS - running)]
+
+
+def is_next(control: Control, run: Run, now: datetime) -> bool:
+    """Whether it is this queued run's turn."""
+    return any(each.id == run.id for each in next_runs(control, run.account_id, now))
+
+
+def announce_next(control: Control, bus: Bus, account_id: str, now: datetime) -> None:
+    """Announce every run whose turn it is. Saying it twice is harmless: the first execution claims the run."""
+    for run in next_runs(control, account_id, now):
+        say(bus, run)
+
+
+def say(bus: Bus, run: Run) -> None:
+    """Tell the bus that a run was asked for, and may begin."""
+    bus.publish("RunRequested", {"account_id": run.account_id, "run_id": run.id})
+
+
+def _is_lost(run: Run, now: datetime) -> bool:
+    return run.started_at is not None and now - datetime.fromisoformat(run.started_at) > LASTS_AT_MOST
