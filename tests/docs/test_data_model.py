@@ -8,6 +8,7 @@ from types import ModuleType
 import pytest
 
 from contactsync import control
+from contactsync.control import books, feed
 from contactsync.adapters import contact_table, control_table
 from contactsync.core.rules import ADDRESS_PARTS
 from contactsync.journeys import asking, editing, runfiles
@@ -72,6 +73,8 @@ def test_how_long_records_are_kept() -> None:
         "reminder": "1",
         "idempotency": "1",
         "edit": str(editing.EDITS_KEPT.days),
+        "feed": str(feed.KEPT.days),
+        "today": str(books.COUNTED_KEPT.days),
     }
 
 

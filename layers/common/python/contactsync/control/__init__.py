@@ -13,7 +13,19 @@
     <account>        progress#<run>#<step>#<n>   {"rows": …} one a worker, so that workers never contend
     <account>        contacts_marker             {"marker": …} another one whenever contacts are about to change
     <account>        deletions#<sync>            {<run>: [at, count]} of the last seven days
+    <account>        feed#<time>#<who>           {"run": …} or {"contacts": […]} are about to change (`control.feed`)
+    <account>        connection#<connection>     Connection
+    <account>        today#<connection>#<day>    what syncs with a book did on a local day
     key#<sha256>     key                         Key
+
+and of each address book (`control.books`), in <account>#<connection>:
+
+    card#<key>                 Link; the key is a hash of the card's id
+    contact#<contact>          {"card": key}: the way from a contact to its link
+    intent#<marker>            Intent: a creation that was begun; gone when its link is there
+    cursor#<sync>              Progress: how far a sync has come; moves last
+    review#<key>               Review: whose card it is, a person must say
+    lease                      {"run": …, "until": …}: one worker a connection
 
 Every write names the version it has read; nothing here is ever overwritten blindly.
 """
@@ -24,7 +36,9 @@ import secrets
 from datetime import datetime
 
 from contactsync.control.accounts import Accounts, key_digest
+from contactsync.control.books import Books
 from contactsync.control.documents import Read
+from contactsync.control.feed import Feed
 from contactsync.control.memories import PROGRESS_KEPT, Memories
 from contactsync.control.syncs import Syncs
 
@@ -36,5 +50,5 @@ def new_id(now: datetime) -> str:
     return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(6)}"
 
 
-class Control(Accounts, Syncs, Memories):
+class Control(Accounts, Syncs, Memories, Feed, Books):
     """Typed access to the control table. Foreign and missing documents raise the same NotFound."""

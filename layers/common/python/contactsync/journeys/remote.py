@@ -12,12 +12,12 @@ from typing import Any
 
 from contactsync.errors import Problem
 from contactsync.model.source import FtpSource, HttpSource, S3Source, joined, public, secrets
-from contactsync.model.sync import PasteSource, Sync, UploadSource
+from contactsync.model.sync import ConnectionSource, PasteSource, Sync, UploadSource
 from contactsync.ports import VAULT_BYTES, Source, Vault
 
 REMOTE = frozenset({"http", "ftp", "s3"})
 
-Asked = UploadSource | PasteSource | HttpSource | FtpSource | S3Source
+Asked = UploadSource | PasteSource | HttpSource | FtpSource | S3Source | ConnectionSource
 
 
 def is_remote(sync: Sync) -> bool:
@@ -43,7 +43,7 @@ def unsuitable(source: Asked) -> list[Problem]:
 
 def stored(source: Asked, account_id: str, sync_id: str, vault: Vault) -> tuple[dict[str, Any], str]:
     """A source as its sync keeps it: what may be shown, and the secrets, sealed; "" if there are none."""
-    if isinstance(source, UploadSource | PasteSource):
+    if isinstance(source, UploadSource | PasteSource | ConnectionSource):
         return source.model_dump(mode="json", exclude={"text"}), ""
     plain = _sealable(source)
     return public(source), vault.encrypt(plain, _context(account_id, sync_id)) if plain else ""
@@ -66,7 +66,7 @@ def external_id(account_id: str) -> str:
 
 
 def _sealable(source: Asked) -> str:
-    found = {} if isinstance(source, UploadSource | PasteSource) else secrets(source)
+    found = {} if isinstance(source, UploadSource | PasteSource | ConnectionSource) else secrets(source)
     return json.dumps(found, ensure_ascii=False, separators=(",", ":")) if found else ""
 
 

@@ -47,6 +47,18 @@ class Counts(BaseModel):
         return self.added + self.updated + self.unchanged + self.rejected + self.skipped
 
 
+class Pushed(BaseModel):
+    """What a run did to an address book, and what it has left for the next one."""
+
+    model_config = ConfigDict(frozen=True)
+
+    added: int = 0
+    updated: int = 0
+    deleted: int = 0
+    refused: int = 0
+    carried: int = 0
+
+
 class RunWarning(BaseModel):
     """Something found on the way that did not stop the run."""
 
@@ -114,6 +126,7 @@ class Run(BaseModel):
     rows_total: int | None = None
     planned: Counts | None = Field(default=None, description="What the plan would do; guard's sum.")
     counts: Counts = Counts()
+    pushed: Pushed = Pushed()
     refusals: tuple[Refused, ...] = ()
     warnings: tuple[RunWarning, ...] = ()
     problem: RunProblem | None = None

@@ -32,8 +32,17 @@ class PasteSource(_Asked):
     text: str = Field(min_length=1, max_length=1_000_000)
 
 
+class ConnectionSource(_Asked):
+    """A group of an address book that a member has connected; the whole book if the group is left out."""
+
+    kind: Literal["connection"]
+    connection_id: str = Field(min_length=1, max_length=100)
+    group: str = Field(default="", max_length=1000)
+
+
 Source = Annotated[
-    UploadSource | PasteSource | HttpSource | FtpSource | S3Source, Field(discriminator="kind")
+    UploadSource | PasteSource | HttpSource | FtpSource | S3Source | ConnectionSource,
+    Field(discriminator="kind"),
 ]
 
 
@@ -164,6 +173,34 @@ class Options(_Asked):
     )
 
 
+class InSegment(_Asked):
+    """The contacts of one segment; whoever comes in from the book joins it."""
+
+    segment: str = Field(min_length=1, max_length=63)
+
+
+class Limits(_Asked):
+    """Which cards of an address book are skipped, and which of their values are left where they are."""
+
+    required: tuple[Annotated[str, Field(min_length=1, max_length=63)], ...] = Field(
+        default=(), max_length=10, description="A card that lacks one of these fields is skipped."
+    )
+    max_emails: int | None = Field(default=None, ge=1, description="A card with more is skipped.")
+    max_phones: int | None = Field(default=None, ge=1, description="A card with more is skipped.")
+    addresses: Literal["all", "primary"] = "all"
+    birthdays: Literal["all", "complete"] = Field(
+        default="all", description="complete: a birthday without a year stays where it is."
+    )
+    protected: tuple[Annotated[str, Field(min_length=1, max_length=63)], ...] = Field(
+        default=("name", "emails", "phones"),
+        max_length=50,
+        description="Fields that the book may change here, but not empty.",
+    )
+    deletions: Literal["edit_wins", "deletion_wins"] = Field(
+        default="edit_wins", description="What counts where one side edits whom the other deletes."
+    )
+
+
 class Notify(_Asked):
     """Who gets a mail after a run, and after which runs."""
 
@@ -200,6 +237,22 @@ class SyncRequest(_Asked):
     options: Options = Options()
     schedule: Schedule | None = None
     notify: Notify = Notify()
+    direction: Literal["pull", "push", "both"] = Field(
+        default="both", description="pull: the address book is never written. push: no contact is."
+    )
+    conflict: Literal["remote", "hub", "newest"] = Field(
+        default="remote", description="Who wins where both sides have changed the same value."
+    )
+    match: tuple[tuple[Annotated[str, Field(min_length=1, max_length=63)], ...], ...] = Field(
+        default=(),
+        max_length=20,
+        description="Rules by which cards find contacts on first contact, in order.",
+    )
+    selection: Literal["all", "subscribed"] | InSegment = Field(
+        default="all",
+        description="Which contacts belong to the sync. subscribed: those that the member ticks.",
+    )
+    limits: Limits = Limits()
 
 
 class LastGood(BaseModel):
@@ -230,6 +283,11 @@ class Sync(BaseModel):
     identity: FieldIdentity | GeneratedIdentity
     options: Options
     notify: Notify
+    direction: Literal["pull", "push", "both"] = "both"
+    conflict: Literal["remote", "hub", "newest"] = "remote"
+    match: tuple[tuple[str, ...], ...] = ()
+    selection: Literal["all", "subscribed"] | InSegment = "all"
+    limits: Limits = Limits()
     schedule: Schedule | None = None
     last_day: date | None = Field(
         default=None,
@@ -252,6 +310,11 @@ class Sync(BaseModel):
     forget_at: int | None = Field(
         default=None, description="Epoch seconds after which a deleted sync is gone."
     )
+
+    @property
+    def connection_id(self) -> str:
+        """The address book that it keeps in step; "" for a sync that imports a file."""
+        return str(self.source["connection_id"]) if self.source["kind"] == "connection" else ""
 
     @property
     def request(self) -> dict[str, Any]:

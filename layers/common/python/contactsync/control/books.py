@@ -1,0 +1,308 @@
+"""Address books: connections, what links cards to contacts, how far each sync has come, and whose turn it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from contactsync.control.documents import UPDATE_ATTEMPTS, Documents, Read, put
+from contactsync.errors import Busy, NotFound, Stale
+from contactsync.model.connection import Connection, Intent, Link, Progress, Review, read_link
+from contactsync.ports import Delete, Put, Record, RecordKey
+
+CONNECTIONS_MAX = 1_000
+LINKS_MAX = 200_000
+"""Links of one connection that are read along; a book of 25,000 has so many after years of coming and going."""
+INTENTS_MAX = 25_000
+REVIEWS_MAX = 25_000
+WRITES_AT_ONCE = 90
+CLOSED_KEPT = timedelta(days=400)
+"""How long a card is remembered whose contact was deleted: longer than any device stays away."""
+LEASE = timedelta(minutes=20)
+"""Longer than any one step works between two looks at the run."""
+COUNTED_KEPT = timedelta(days=8)
+
+
+@dataclass(frozen=True, slots=True)
+class Linking:
+    """A link as it becomes: `before` is what was read, None for a new one; `marker` the intent that it fulfils."""
+
+    after: Link
+    before: Read[Link] | None = None
+    marker: str = ""
+
+
+class Books(Documents):
+    """What is remembered of address books."""
+
+    # Connections
+
+    def connection(self, account_id: str, connection_id: str) -> Read[Connection]:
+        """A connection. Raises NotFound."""
+        return self._read(RecordKey(account_id, f"connection#{connection_id}"), Connection)
+
+    def connections(self, account_id: str) -> list[Connection]:
+        """Every connection of the account, oldest first."""
+        return self._all(account_id, "connection#", Connection, limit=CONNECTIONS_MAX)
+
+    def create_connection(self, account_id: str, connection: Connection) -> None:
+        """Store a new connection. Repeating the same call changes nothing."""
+        key = RecordKey(account_id, f"connection#{connection.id}")
+        self._commit_once([put(key, connection)], key)
+
+    def update_connection(
+        self, account_id: str, connection_id: str, change: Callable[[Connection], Connection]
+    ) -> Connection:
+        """Carry out `change` on the connection as it is stored now; `change` may be called several times."""
+        key = RecordKey(account_id, f"connection#{connection_id}")
+        for _ in range(UPDATE_ATTEMPTS):
+            read = self._read(key, Connection)
+            changed = change(read.value)
+            if changed == read.value:
+                return changed
+            with suppress(Stale):
+                self.records.commit([put(key, changed, expected=read.version)])
+                return changed
+        raise Busy("The connection is being changed from several sides.")
+
+    # One worker a connection
+
+    def take_turn(self, account_id: str, connection_id: str, run_id: str, now: datetime) -> bool:
+        """Whether this run is the one that works on the connection now; it is for LEASE, or until it says so again."""
+        key = RecordKey(_book(account_id, connection_id), "lease")
+        for _ in range(UPDATE_ATTEMPTS):
+            record = self.records.get(key)
+            until = (now + LEASE).timestamp()
+            others = record is not None and record.document["run"] != run_id
+            if record is not None and others and record.document["until"] > now.timestamp():
+                return False
+            with suppress(Stale):
+                self.records.commit(
+                    [Put(key, {"run": run_id, "until": until}, record.version if record else 0)]
+                )
+                return True
+        raise Busy("The connection is wanted by several runs.")
+
+    def end_turn(self, account_id: str, connection_id: str, run_id: str) -> None:
+        """Let the next run work on the connection."""
+        key = RecordKey(_book(account_id, connection_id), "lease")
+        record = self.records.get(key)
+        if record is not None and record.document["run"] == run_id:
+            with suppress(Stale):
+                self.records.commit([Delete(key, record.version)])
+
+    # Links
+
+    def link(self, account_id: str, connection_id: str, key: str) -> Read[Link] | None:
+        """The link of a card."""
+        record = self.records.get(RecordKey(_book(account_id, connection_id), f"card#{key}"))
+        return _link(record) if record else None
+
+    def link_of(self, account_id: str, connection_id: str, contact_id: str) -> Read[Link] | None:
+        """The link of a contact."""
+        record = self.records.get(RecordKey(_book(account_id, connection_id), f"contact#{contact_id}"))
+        return self.link(account_id, connection_id, record.document["card"]) if record else None
+
+    def links(self, account_id: str, connection_id: str) -> Iterator[Read[Link]]:
+        """Every link of a connection."""
+        for record in self._pages(_book(account_id, connection_id), "card#", LINKS_MAX):
+            yield _link(record)
+
+    def store_links(
+        self, account_id: str, connection_id: str, linkings: Iterable[Linking], now: datetime
+    ) -> None:
+        """Store links, each over the version that was read. Those that are stored already are left as they are.
+
+        Raises Stale where somebody else has changed one meanwhile.
+        """
+        waiting: list[Linking] = []
+        writes: list[Put | Delete] = []
+        for linking in linkings:
+            mine = self._writes(account_id, connection_id, linking, now, look=False)
+            if len(writes) + len(mine) > WRITES_AT_ONCE:
+                self._commit_links(account_id, connection_id, waiting, writes, now)
+                waiting, writes = [], []
+            waiting.append(linking)
+            writes += mine
+        if waiting:
+            self._commit_links(account_id, connection_id, waiting, writes, now)
+
+    def _commit_links(
+        self,
+        account_id: str,
+        connection_id: str,
+        linkings: Sequence[Linking],
+        writes: Sequence[Put | Delete],
+        now: datetime,
+    ) -> None:
+        try:
+            self.records.commit(writes)
+        except Stale:
+            for linking in linkings:
+                self._store_link(account_id, connection_id, linking, now)
+
+    def _store_link(self, account_id: str, connection_id: str, linking: Linking, now: datetime) -> None:
+        """One link, where several together could not be stored."""
+        stored = self.link(account_id, connection_id, linking.after.key)
+        if stored is None or stored.value != linking.after:
+            self.records.commit(self._writes(account_id, connection_id, linking, now, look=True))
+
+    def _writes(
+        self, account_id: str, connection_id: str, linking: Linking, now: datetime, *, look: bool
+    ) -> list[Put | Delete]:
+        """The link, the way to it from its contact, and the intent that is fulfilled, in one commit.
+
+        `look`: whether to see first what leads to a link that is new; as a rule nothing does.
+        """
+        book, after, before = _book(account_id, connection_id), linking.after, linking.before
+        was = before.value if before else None
+        moved = was is None or was.key != after.key
+        expires_at = int((now + CLOSED_KEPT).timestamp()) if after.state == "closed" else None
+        version = before.version if before is not None and not moved else 0
+        writes: list[Put | Delete] = [
+            Put(RecordKey(book, f"card#{after.key}"), after.document(), version, expires_at)
+        ]
+        if before is not None and moved:
+            writes.append(Delete(RecordKey(book, f"card#{before.value.key}"), before.version))
+        leads = "" if after.state == "closed" else after.contact_id
+        led = was.contact_id if was is not None and was.state != "closed" else ""
+        if led and led != leads:
+            key = RecordKey(book, f"contact#{led}")
+            record = self.records.get(key)
+            writes += [Delete(key, record.version)] if record else []
+        if leads and (moved or led != leads):
+            key = RecordKey(book, f"contact#{leads}")
+            record = self.records.get(key) if look or led == leads else None
+            writes.append(Put(key, {"card": after.key}, record.version if record else 0))
+        if linking.marker:
+            key = RecordKey(book, f"intent#{linking.marker}")
+            intent = self.records.get(key)
+            writes += [Delete(key, intent.version)] if intent else []
+        return writes
+
+    # Creations that were begun
+
+    def intents(self, account_id: str, connection_id: str) -> dict[str, Intent]:
+        """Creations of which nobody knows yet whether they came about, by marker."""
+        found = self._pages(_book(account_id, connection_id), "intent#", INTENTS_MAX)
+        return {
+            record.key.name.removeprefix("intent#"): Intent.model_validate(record.document)
+            for record in found
+        }
+
+    def begin_creations(self, account_id: str, connection_id: str, intents: dict[str, Intent]) -> None:
+        """Say, before the first try, which cards are about to be made; said again, it counts from the latest try."""
+        book = _book(account_id, connection_id)
+        writes = []
+        for marker, intent in intents.items():
+            key = RecordKey(book, f"intent#{marker}")
+            record = self.records.get(key)
+            writes.append(put(key, intent, expected=record.version if record else 0))
+        for start in range(0, len(writes), WRITES_AT_ONCE):
+            self.records.commit(writes[start : start + WRITES_AT_ONCE])
+
+    def has_intent(self, account_id: str, connection_id: str, marker: str) -> Intent | None:
+        """The creation that was begun under a marker, if its link is not there yet."""
+        record = self.records.get(RecordKey(_book(account_id, connection_id), f"intent#{marker}"))
+        return Intent.model_validate(record.document) if record else None
+
+    def forget_intent(self, account_id: str, connection_id: str, marker: str) -> None:
+        """A creation is not to be made any more."""
+        key = RecordKey(_book(account_id, connection_id), f"intent#{marker}")
+        record = self.records.get(key)
+        if record is not None:
+            with suppress(Stale):
+                self.records.commit([Delete(key, record.version)])
+
+    # How far a sync has come
+
+    def progress_of(self, account_id: str, connection_id: str, sync_id: str) -> Read[Progress]:
+        """How far a sync has come with its book; version 0 if it has not begun."""
+        try:
+            return self._read(RecordKey(_book(account_id, connection_id), f"cursor#{sync_id}"), Progress)
+        except NotFound:
+            return Read(Progress(), 0)
+
+    def advance(
+        self, account_id: str, connection_id: str, sync_id: str, progress: Progress, *, expected: int
+    ) -> None:
+        """Move on. Raises Stale where another run of the sync has, unless it was this very run."""
+        key = RecordKey(_book(account_id, connection_id), f"cursor#{sync_id}")
+        try:
+            self.records.commit([put(key, progress, expected=expected)])
+        except Stale:
+            if self.progress_of(account_id, connection_id, sync_id).value != progress:
+                raise
+
+    # What a person must decide
+
+    def reviews(self, account_id: str, connection_id: str) -> dict[str, Read[Review]]:
+        """Cards whose contact is in doubt, by the card's key."""
+        found = self._pages(_book(account_id, connection_id), "review#", REVIEWS_MAX)
+        return {
+            record.key.name.removeprefix("review#"): Read(
+                Review.model_validate(record.document), record.version
+            )
+            for record in found
+        }
+
+    def store_review(
+        self, account_id: str, connection_id: str, key: str, review: Review | None, *, expected: int = 0
+    ) -> None:
+        """Keep a doubt, or a decision over it, under the version read; None: it is settled."""
+        name = RecordKey(_book(account_id, connection_id), f"review#{key}")
+        self.records.commit(
+            [Delete(name, expected) if review is None else put(name, review, expected=expected)]
+        )
+
+    # The day's numbers
+
+    def count_today(
+        self,
+        account_id: str,
+        connection_id: str,
+        numbers: dict[str, dict[str, int]],
+        *,
+        day: str,
+        run_id: str,
+        now: datetime,
+    ) -> None:
+        """Add a run's numbers to those of a local day, once however often it is said."""
+        key = RecordKey(account_id, f"today#{connection_id}#{day}")
+        expires_at = int((now + COUNTED_KEPT).timestamp())
+        for _ in range(UPDATE_ATTEMPTS):
+            record = self.records.get(key)
+            stored: dict[str, Any] = record.document if record else {"runs": []}
+            if run_id in stored["runs"]:
+                return
+            summed = {
+                name: {side: stored.get(name, {}).get(side, 0) + count for side, count in sides.items()}
+                for name, sides in numbers.items()
+            }
+            document = {**summed, "runs": [*stored["runs"], run_id]}
+            with suppress(Stale):
+                self.records.commit([Put(key, document, record.version if record else 0, expires_at)])
+                return
+        raise Busy("The day's numbers are being changed from several sides.")
+
+    def _pages(self, partition: str, prefix: str, limit: int) -> Iterator[Record]:
+        after = None
+        seen = 0
+        while seen < limit:
+            page = self.records.page(partition, prefix, after=after, limit=1000)
+            yield from page.records
+            seen += len(page.records)
+            after = page.next
+            if after is None:
+                return
+
+
+def _book(account_id: str, connection_id: str) -> str:
+    return f"{account_id}#{connection_id}"
+
+
+def _link(record: Record) -> Read[Link]:
+    return Read(read_link(record.document), record.version)

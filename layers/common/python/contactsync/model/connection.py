@@ -1,0 +1,155 @@
+"""An address book that somebody has connected, and what is remembered of every card in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from hashlib import blake2b
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from contactsync.model.card import Card
+from contactsync.model.contact import Fields
+
+Provider = Literal["google", "microsoft", "carddav", "memory"]
+Turn = tuple[float, Literal["ours", "theirs"]]
+EXTRA_KEPT = 50_000
+"""Characters of a card's own form that its link keeps; of a longer one the card is read again before it is written."""
+
+
+class Connection(BaseModel):
+    """A member's way into an address book. `subject` is the provider's unchanging id of the person whose book it is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    provider: Provider
+    member_id: str
+    subject: str = ""
+    name: str = Field(
+        default="", description="By which the person recognises the book, an address as a rule."
+    )
+    state: Literal["pending", "active", "lost", "disconnected"] = "pending"
+    url: str = Field(default="", description="CardDAV only.")
+    username: str = Field(default="", description="CardDAV only.")
+    sealed: str = Field(
+        default="", repr=False, description="Tokens or password, encrypted for this connection."
+    )
+    scopes: tuple[str, ...] = ()
+    problem: str = Field(default="", description="Why the state is lost, in words for the member.")
+    rest_until: float = Field(
+        default=0, description="Epoch seconds until which the provider wants to be left alone."
+    )
+    created_at: str
+    updated_at: str = ""
+
+
+class Progress(BaseModel):
+    """How far a sync has read its book and the contact list: written last of all, by the run `run`.
+
+    `feed` is the place in the account's feed of changes; `settings` stands for what the sync asked for then, `carry`
+    is where a run has left what the next one is to begin with, "" if there is nothing.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    cursor: str = ""
+    feed: str = ""
+    settings: str = ""
+    carry: str = ""
+    run: str = ""
+    full_at: str = ""
+
+
+class Intent(BaseModel):
+    """A creation that was begun at `at`, epoch seconds: of a card for this contact, as both sides would then agree."""
+
+    model_config = ConfigDict(frozen=True)
+
+    contact_id: str
+    at: float
+    agreed: Fields = Field(repr=False)
+    seen: Fields = Field(repr=False)
+
+
+class Review(BaseModel):
+    """A card that may be one of these contacts; a person says which, or that it is none of them.
+
+    `decision` is a contact's id, or "new".
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    card_id: str
+    contacts: tuple[str, ...]
+    rule: tuple[str, ...]
+    why: str
+    run_id: str
+    decision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """That a card and a contact are one person, and what both were when they last agreed.
+
+    Attributes:
+        id, etag, marker, photo, extra: the card's, as last read or written. `extra` is None where it is too long.
+        agreed: the contact's fields then.
+        seen: the card's fields then, as the connector gave them.
+        state: linked; frozen, for two programs keep overwriting each other; left, as one of them is no longer
+            chosen; closed, as both were deleted, or the contact was taken back.
+        turns: the latest writes and whose change each carried over.
+        written_at: epoch seconds of our last write to the card; lists may be older than that for a while.
+    """
+
+    id: str
+    contact_id: str
+    etag: str
+    agreed: Fields
+    seen: Fields
+    extra: str | None = ""
+    photo: str = ""
+    marker: str = ""
+    state: Literal["linked", "frozen", "left", "closed"] = "linked"
+    turns: tuple[Turn, ...] = ()
+    written_at: float = 0
+
+    @property
+    def key(self) -> str:
+        """Under which name it lies: ids are long, and may hold anything."""
+        return key_of(self.id)
+
+    @property
+    def card(self) -> Card:
+        """The card as it was when it was last seen."""
+        return Card(self.id, self.etag, self.seen, self.extra or "", self.marker, self.photo)
+
+    def seeing(self, card: Card) -> Link:
+        """The link, having seen the card as it is now."""
+        extra = card.extra if len(card.extra) <= EXTRA_KEPT else None
+        return replace(
+            self,
+            id=card.id,
+            etag=card.etag,
+            seen=card.fields,
+            extra=extra,
+            photo=card.photo,
+            marker=card.marker or self.marker,
+        )
+
+    def document(self) -> dict[str, Any]:
+        """As stored; what is empty is left out."""
+        return {name: value for name, value in asdict(self).items() if value not in ("", (), 0)}
+
+
+def read_link(document: Mapping[str, Any]) -> Link:
+    """A link as `document()` stored it."""
+    known = dict(document)
+    known["turns"] = tuple((at, side) for at, side in known.get("turns", ()))
+    return Link(**{"etag": "", **known})
+
+
+def key_of(card_id: str) -> str:
+    """A card's id as a name."""
+    return blake2b(card_id.encode(), digest_size=16).hexdigest()
