@@ -8,8 +8,8 @@ from types import ModuleType
 import pytest
 
 from contactsync import control
-from contactsync.control import books, feed
 from contactsync.adapters import contact_table, control_table
+from contactsync.control import books, feed
 from contactsync.core.rules import ADDRESS_PARTS
 from contactsync.journeys import asking, editing, runfiles
 from local.deploy import ROOT
