@@ -76,6 +76,11 @@ SAMPLES: dict[str, Fields] = {
 """Fields as contacts hold them: canonical values under plural keys. Case 25, 28, 29, 30, 49."""
 
 
+def numbered(number: int) -> Fields:
+    """One of many people. The parts of the name make the name, as some books insist."""
+    return {"name": f"Person {number}", "given_name": "Person", "family_name": str(number)}
+
+
 def picture(shade: int = 0) -> bytes:
     """A PNG of one grey pixel."""
 

@@ -13,7 +13,7 @@ from contactsync.model.card import Card, Changed, Draft, Edit, Missing, Unknown
 from contactsync.model.field import PRIMARIES, STANDARD_FIELDS
 from contactsync.ports import Connector
 from tests.contract.book import Book, made, pulled, whole, written
-from tests.contract.cards import ADA, FULL, NAMED, SAMPLES, any_fields, picture
+from tests.contract.cards import ADA, FULL, NAMED, SAMPLES, any_fields, numbered, picture
 
 
 class ConnectorContract:
@@ -102,7 +102,7 @@ class ConnectorContract:
         assert said.cursor
 
     def test_everything_comes_without_a_cursor(self, book, connector):
-        ids = {book.add({**NAMED, "name": f"Person {n}"}) for n in range(5)}
+        ids = {book.add(numbered(n)) for n in range(5)}
         book.settle()
         cards, said = pulled(connector, whole(connector))
         assert cards.keys() == ids
@@ -198,7 +198,7 @@ class ConnectorContract:
         """Case 3."""
         group = whole(connector)
         cursor = pulled(connector, group)[1].cursor if incremental else ""
-        ids = {book.add({**NAMED, "name": f"Person {n}"}) for n in range(3)}
+        ids = {book.add(numbered(n)) for n in range(3)}
         book.settle()
         book.cut()
         parts = []
@@ -239,7 +239,7 @@ class ConnectorContract:
     def test_a_card_is_found_by_its_marker(self, book, connector):
         """Case 4."""
         group = whole(connector)
-        drafts = [Draft(f"marker-{n}", {**NAMED, "name": f"Person {n}"}) for n in range(3)]
+        drafts = [Draft(f"marker-{n}", numbered(n)) for n in range(3)]
         ids = {draft.marker: written(outcome).id for draft, outcome in connector.create(group, drafts)}
         book.settle()
         found = book.connector().find([*ids, "marker-of-none"])
@@ -267,7 +267,7 @@ class ConnectorContract:
 
     def test_as_many_as_one_likes_are_made(self, book, connector):
         count = 2 * min(connector.capabilities.writes_at_once, 60) + 1
-        drafts = [Draft(f"marker-{n}", {**NAMED, "name": f"Person {n}"}) for n in range(count)]
+        drafts = [Draft(f"marker-{n}", numbered(n)) for n in range(count)]
         outcomes = list(connector.create(whole(connector), drafts))
         assert {draft.marker for draft, _ in outcomes} == {draft.marker for draft in drafts}
         cards = {draft.marker: written(outcome) for draft, outcome in outcomes}

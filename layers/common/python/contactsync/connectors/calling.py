@@ -85,6 +85,14 @@ class Calls:
         """Read. `path` may be a whole URL of the same origin, as links to next pages are."""
         return self._call("GET", self._url(path, query), None, headers, writes=False)
 
+    def fetch(self, url: str) -> bytes:
+        """A picture that the provider names by its address, wherever that is; the token goes to its own host only."""
+        own = urlsplit(url)[:2] == urlsplit(self._base)[:2]
+        reply = self._send("GET", url, None, {}, self._access(False) if own else "", writes=False)
+        if not reply.ok:
+            raise Busy(f"The provider answered {reply.status}.")
+        return reply.body
+
     def ask(self, path: str, document: Any, **headers: str) -> Reply:
         """A POST that only reads: a search, a batch of reads."""
         return self._call("POST", self._url(path, None), _json(document), headers, writes=False)
@@ -151,7 +159,7 @@ class Calls:
         writes: bool,
     ) -> Reply:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        sent |= {"Authorization": f"Bearer {token}", "Accept-Encoding": "gzip"}
+        sent |= {"Accept-Encoding": "gzip", **({"Authorization": f"Bearer {token}"} if token else {})}
         if body is not None:
             sent.setdefault("Content-Type", "application/json")
         self.made += 1

@@ -70,3 +70,8 @@ def contact_id(secret: bytes, field: str, key: str) -> str:
 def shard_of(contact_id: str) -> int:
     """Which of SHARDS partitions holds a contact: 0 to 63, ascending with the id."""
     return int(contact_id[:2], 16) >> _SHARD_SHIFT
+
+
+def digest_of(text: str) -> str:
+    """16 hex digits that stand for a text where it would be too long; no secret, and no proof of anything."""
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -1,0 +1,432 @@
+"""Google's People API v1 on loopback, in the parts that contacts need, with its habits.
+
+Lists lag behind writes, single reads do not. Tokens of lists are bound to their other parameters and die after seven
+days. Parts of a person are returned only if the mask names them, and are replaced as a whole by a write whose mask
+names them. Both etags are checked where they are given.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from contactsync.ports import Clock
+from tests.fakes.jsonserver import Call, JsonServer, Reply
+
+Person = dict[str, Any]
+SINGLE = ("biographies", "birthdays", "genders", "names")
+UPDATABLE = frozenset(
+    [
+        "addresses",
+        "biographies",
+        "birthdays",
+        "calendarUrls",
+        "clientData",
+        "emailAddresses",
+        "events",
+        "externalIds",
+        "genders",
+        "imClients",
+        "interests",
+        "locales",
+        "locations",
+        "memberships",
+        "miscKeywords",
+        "names",
+        "nicknames",
+        "occupations",
+        "organizations",
+        "phoneNumbers",
+        "relations",
+        "sipAddresses",
+        "urls",
+        "userDefined",
+    ]
+)
+READABLE = UPDATABLE | {"ageRanges", "coverPhotos", "metadata", "photos", "skills"}
+TOKEN_LIVES = timedelta(days=7)
+ALL = "contactGroups/myContacts"
+
+
+def failed(code: int, status: str, message: str, reason: str = "") -> Reply:
+    """An error as Google frames it."""
+    error: dict[str, Any] = {"code": code, "status": status, "message": message}
+    if reason:
+        kind = "type.googleapis.com/google.rpc.ErrorInfo"
+        error["details"] = [{"@type": kind, "reason": reason, "domain": "people.googleapis.com"}]
+    return Reply(code, {"error": error})
+
+
+NOT_FOUND = failed(404, "NOT_FOUND", "Requested entity was not found.")
+EXPIRED = failed(
+    400,
+    "INVALID_ARGUMENT",
+    "Sync token is expired. Clear local cache and retry call without the sync token.",
+    "EXPIRED_SYNC_TOKEN",
+)
+OUTRUN = failed(
+    400,
+    "FAILED_PRECONDITION",
+    "Request person.etag is different than the current person.etag. Clear local cache and get the latest person.",
+    "failedPrecondition",
+)
+
+
+@dataclass
+class Event:
+    """A person as it became at a moment; None where it was deleted."""
+
+    at: datetime
+    id: str
+    person: Person | None
+
+
+@dataclass
+class Token:
+    """What a sync token stands for."""
+
+    at: datetime
+    seen: int
+    parameters: tuple[str, ...]
+
+
+@dataclass
+class Page:
+    """A list that is being paged through."""
+
+    people: list[Person]
+    size: int
+    parameters: tuple[str, ...]
+    answer: dict[str, Any] = field(default_factory=dict)
+
+
+class PeopleServer(JsonServer):
+    """One person's contacts. `tokens` are the access tokens that it takes."""
+
+    def __init__(
+        self, clock: Clock, *, lag: timedelta = timedelta(minutes=5), capacity: int = 25_000
+    ) -> None:
+        super().__init__()
+        self.clock = clock
+        self.lag = lag
+        self.capacity = capacity
+        self.tokens = {"token"}
+        self.retry_after_s: int | None = None
+        self.expired_code = 400
+        self.persons: dict[str, Person] = {}
+        self.photos: dict[str, bytes] = {}
+        self.groups: dict[str, str] = {}
+        self.events: list[Event] = []
+        self.sync_tokens: dict[str, Token] = {}
+        self.pages: dict[str, Page] = {}
+        self._numbers = 0
+
+    # What others do
+
+    def add(self, parts: Person, *groups: str) -> str:
+        """Another app makes a contact."""
+        id_ = f"people/c{self._next():012d}"
+        names = dict.fromkeys((ALL, *groups))
+        memberships = [{"contactGroupMembership": {"contactGroupResourceName": name}} for name in names]
+        self._keep(id_, {"memberships": memberships, **deepcopy(parts)})
+        return id_
+
+    def edit(self, id_: str, parts: Person) -> None:
+        """Another app changes these parts of a contact."""
+        self._keep(id_, {**self.persons[id_], **deepcopy(parts)})
+
+    def remove(self, id_: str) -> None:
+        """Somebody deletes a contact."""
+        del self.persons[id_]
+        self.events.append(Event(self.clock.now(), id_, None))
+
+    def rename(self, id_: str) -> str:
+        """Google gives a contact another resource name."""
+        person = self.persons.pop(id_)
+        new = f"people/c{self._next():012d}"
+        self._keep(new, {**person, "previous": [*person.get("previous", ()), id_]})
+        return new
+
+    def add_group(self, name: str) -> str:
+        """Somebody makes a label; returns its resource name."""
+        id_ = f"contactGroups/{self._next():x}"
+        self.groups[id_] = name
+        return id_
+
+    def expire(self) -> None:
+        """Every sync token is forgotten."""
+        self.sync_tokens.clear()
+
+    # What the API answers
+
+    def respond(self, call: Call) -> Reply:  # noqa: C901 one case an operation
+        if call.path.startswith("/photos/"):
+            picture = self.photos.get(call.path.removeprefix("/photos/"))
+            return Reply(200, raw=picture) if picture is not None else NOT_FOUND
+        if call.headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
+            return failed(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
+        if self.retry_after_s is not None:
+            busy = failed(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota).")
+            return Reply(429, busy.document, {"Retry-After": str(self.retry_after_s)})
+        match call.method, call.path.removeprefix("/v1/"):
+            case "GET", "people/me":
+                me = {"resourceName": "people/117", "emailAddresses": [{"value": "ann@example.com"}]}
+                return Reply(200, me)
+            case "GET", "people/me/connections":
+                return self._connections(call)
+            case "GET", "people:batchGet":
+                return self._batch_get(call)
+            case "GET", "contactGroups":
+                return self._contact_groups()
+            case "POST", "people:batchCreateContacts":
+                return self._batch_create(call)
+            case "PATCH", path if path.endswith(":updateContact"):
+                return self._update(call, path.partition(":")[0])
+            case "DELETE", path if path.endswith(":deleteContact"):
+                return self._delete(path.partition(":")[0])
+            case "PATCH", path if path.endswith(":updateContactPhoto"):
+                return self._update_photo(call, path.partition(":")[0])
+            case "DELETE", path if path.endswith(":deleteContactPhoto"):
+                return self._delete_photo(call, path.partition(":")[0])
+        return failed(404, "NOT_FOUND", "Method not found.")
+
+    def _connections(self, call: Call) -> Reply:
+        mask, problem = _mask(call.one("personFields"))
+        size = int(call.one("pageSize", "100"))
+        if problem or not 1 <= size <= 1000:
+            return problem or failed(400, "INVALID_ARGUMENT", "Page size must be between 1 and 1000.")
+        parameters = (call.one("personFields"), call.one("sources"), call.one("requestSyncToken"), str(size))
+        if page := call.one("pageToken"):
+            kept = self.pages.get(page)
+            if kept is None or kept.parameters != parameters:
+                return failed(
+                    400, "INVALID_ARGUMENT", "Request parameters must match those of the first call."
+                )
+            return self._page(kept)
+        seen = self._seen()
+        since = 0
+        if token := call.one("syncToken"):
+            known = self.sync_tokens.get(token)
+            if known is None or self.clock.now() - known.at > TOKEN_LIVES:
+                return Reply(self.expired_code, EXPIRED.document)
+            if known.parameters != parameters:
+                return failed(
+                    400, "INVALID_ARGUMENT", "Request parameters must match those of the first call."
+                )
+            since = known.seen
+        people = self._listed(since, seen, mask, incremental=bool(token))
+        answer: dict[str, Any] = {"totalItems": len(people)}
+        if call.one("requestSyncToken") == "true":
+            name = f"sync-{self._next()}"
+            begun = self.sync_tokens[token].at if token else self.clock.now()
+            self.sync_tokens[name] = Token(begun, seen, parameters)
+            answer["nextSyncToken"] = name
+        return self._page(Page(people, size, parameters, answer))
+
+    def _page(self, page: Page) -> Reply:
+        first, rest = page.people[: page.size], page.people[page.size :]
+        if not rest:
+            return Reply(200, {**({"connections": first} if first else {}), **page.answer})
+        name = f"page-{self._next()}"
+        self.pages[name] = Page(rest, page.size, page.parameters, page.answer)
+        return Reply(200, {"connections": first, "nextPageToken": name})
+
+    def _seen(self) -> int:
+        """How many events lists show by now."""
+        return sum(event.at <= self.clock.now() - self.lag for event in self.events)
+
+    def _listed(self, since: int, seen: int, mask: set[str], *, incremental: bool) -> list[Person]:
+        changed = {event.id: event for event in self.events[since:seen]}
+        formerly = {
+            old for event in changed.values() if event.person for old in event.person.get("previous", ())
+        }
+        people = []
+        for id_, event in changed.items():
+            if event.person is not None:
+                people.append(self._shown(id_, event.person, mask))
+            elif incremental and id_ not in formerly:
+                gone = {"deleted": True, "sources": []}
+                people.append({"resourceName": id_, "etag": "%gone", "metadata": gone})
+        return people
+
+    def _contact_groups(self) -> Reply:
+        system = [
+            {"resourceName": f"contactGroups/{name}", "groupType": "SYSTEM_CONTACT_GROUP", "name": name}
+            for name in ("myContacts", "starred", "friends", "blocked")
+        ]
+        own = [
+            {"resourceName": id_, "groupType": "USER_CONTACT_GROUP", "name": name, "formattedName": name}
+            for id_, name in self.groups.items()
+        ]
+        return Reply(200, {"contactGroups": [*system, *own]})
+
+    def _batch_get(self, call: Call) -> Reply:
+        mask, problem = _mask(call.one("personFields"))
+        names = call.query.get("resourceNames", [])
+        if problem or len(names) > 200:
+            return problem or failed(400, "INVALID_ARGUMENT", "At most 200 resource names.")
+        responses = [
+            {
+                "requestedResourceName": id_,
+                "httpStatusCode": 200,
+                "person": self._shown(id_, self.persons[id_], mask),
+            }
+            if id_ in self.persons
+            else {"requestedResourceName": id_, "httpStatusCode": 404, "status": {"code": 5}}
+            for id_ in names
+        ]
+        return Reply(200, {"responses": responses})
+
+    def _batch_create(self, call: Call) -> Reply:
+        asked = call.json()
+        mask, problem = _mask(asked.get("readMask", ""))
+        people = [each["contactPerson"] for each in asked.get("contacts", ())]
+        if problem or not 1 <= len(people) <= 200:
+            return problem or failed(400, "INVALID_ARGUMENT", "Between 1 and 200 contacts.")
+        if any(_is_misshapen(person) for person in people):
+            return failed(400, "INVALID_ARGUMENT", "Request contains an invalid argument.")
+        if len(self.persons) + len(people) > self.capacity:
+            return failed(400, "FAILED_PRECONDITION", "MY_CONTACTS_OVERFLOW_COUNT")
+        made = []
+        for person in people:
+            id_ = f"people/c{self._next():012d}"
+            self._keep(id_, {"memberships": [_member_of(ALL)], **person})
+            made.append(
+                {
+                    "requestedResourceName": id_,
+                    "httpStatusCode": 200,
+                    "person": self._shown(id_, self.persons[id_], mask),
+                }
+            )
+        return Reply(200, {"createdPeople": made})
+
+    def _update(self, call: Call, id_: str) -> Reply:
+        mask, problem = _mask(call.one("personFields"))
+        parts = call.one("updatePersonFields").split(",")
+        asked = call.json()
+        stored = self.persons.get(id_)
+        if problem or not set(parts) <= UPDATABLE:
+            return problem or failed(400, "INVALID_ARGUMENT", "Invalid updatePersonFields mask path.")
+        if stored is None:
+            return NOT_FOUND
+        sources = [each for each in asked.get("metadata", {}).get("sources", ()) if each["type"] == "CONTACT"]
+        if not sources:
+            return failed(400, "INVALID_ARGUMENT", "Request must set person.metadata.sources.")
+        etags = (asked.get("etag", stored["etag"]), sources[0].get("etag", stored["source_etag"]))
+        if etags != (stored["etag"], stored["source_etag"]):
+            return OUTRUN
+        if _is_misshapen(asked) or ("memberships" in parts and not asked.get("memberships")):
+            return failed(400, "INVALID_ARGUMENT", "Request contains an invalid argument.")
+        kept = {name: value for name, value in stored.items() if name not in parts}
+        self._keep(id_, {**kept, **{part: asked[part] for part in parts if asked.get(part)}})
+        return Reply(200, self._shown(id_, self.persons[id_], mask))
+
+    def _delete(self, id_: str) -> Reply:
+        if id_ not in self.persons:
+            return NOT_FOUND
+        self.remove(id_)
+        return Reply(200, {})
+
+    def _update_photo(self, call: Call, id_: str) -> Reply:
+        if id_ not in self.persons:
+            return NOT_FOUND
+        asked = call.json()
+        picture = base64.b64decode(asked["photoBytes"])
+        name = f"{hashlib.sha256(picture).hexdigest()[:12]}-{self._next()}"
+        self.photos[name] = picture
+        self._keep(id_, {**self.persons[id_], "photo": name})
+        return Reply(200, {"person": self._shown(id_, self.persons[id_], _mask(asked["personFields"])[0])})
+
+    def _delete_photo(self, call: Call, id_: str) -> Reply:
+        if id_ not in self.persons:
+            return NOT_FOUND
+        self._keep(id_, {name: value for name, value in self.persons[id_].items() if name != "photo"})
+        return Reply(200, {"person": self._shown(id_, self.persons[id_], _mask(call.one("personFields"))[0])})
+
+    def _keep(self, id_: str, person: Person) -> None:
+        number = self._next()
+        stamp = self.clock.now().isoformat().replace("+00:00", "Z")
+        stored = {**deepcopy(person), "etag": f"%e{number}", "source_etag": f"#s{number}", "updated": stamp}
+        self.persons[id_] = stored
+        self.events.append(Event(self.clock.now(), id_, stored))
+
+    def _shown(self, id_: str, person: Person, mask: set[str]) -> Person:
+        """A person as the API gives it: the parts that were asked for, and what Google adds to each."""
+        shown: Person = {"resourceName": id_, "etag": person["etag"]}
+        source = {"type": "CONTACT", "id": id_.rpartition("/c")[2]}
+        for part in sorted(mask & person.keys() & UPDATABLE):
+            shown[part] = [
+                {**_completed(part, item), "metadata": {"primary": first, "source": source}}
+                if part != "clientData"
+                else item
+                for first, item in zip([True, *[False] * len(person[part])], person[part], strict=False)
+            ]
+        if "photos" in mask:
+            own = person.get("photo")
+            photo = (
+                {"url": f"{self.url}/photos/{own}"}
+                if own
+                else {"url": f"{self.url}/letter.png", "default": True}
+            )
+            shown["photos"] = [{**photo, "metadata": {"primary": True, "source": source}}]
+        if "metadata" in mask:
+            sources = [{**source, "etag": person["source_etag"], "updateTime": person["updated"]}]
+            shown["metadata"] = {"sources": sources, "objectType": "PERSON"}
+            if person.get("previous"):
+                shown["metadata"]["previousResourceNames"] = person["previous"]
+        return shown  # whoever gets it gets JSON
+
+    def _next(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+
+def _completed(part: str, item: dict[str, Any]) -> dict[str, Any]:
+    """What Google works out by itself."""
+    match part:
+        case "names":
+            return _named(item)
+        case "phoneNumbers":
+            digits = "".join(each for each in item.get("value", "") if each in "+0123456789")
+            return {**item, **({"canonicalForm": digits} if digits.startswith("+") else {})}
+        case "addresses":
+            parts = [str(value) for name, value in item.items() if name not in ("type", "formattedValue")]
+            return {**item, "formattedValue": item.get("formattedValue") or "\n".join(parts)}
+        case "birthdays":
+            date = {name: value for name, value in item["date"].items() if value}
+            return {**item, "date": date}
+    return item
+
+
+def _named(item: dict[str, Any]) -> dict[str, Any]:
+    order = ("honorificPrefix", "givenName", "middleName", "familyName", "honorificSuffix")
+    parts = [item[name] for name in order if item.get(name)]
+    if parts:
+        return {**item, "displayName": " ".join(parts)}
+    whole = item.get("unstructuredName", "")
+    given, _, family = whole.rpartition(" ")
+    taken_apart = {"givenName": given, "familyName": family} if given else {"givenName": family}
+    return {**taken_apart, "displayName": whole, "unstructuredName": whole}
+
+
+def _member_of(group: str) -> dict[str, Any]:
+    return {"contactGroupMembership": {"contactGroupResourceName": group}}
+
+
+def _is_misshapen(person: Person) -> bool:
+    return any(len(person.get(part, ())) > 1 for part in SINGLE) or bool(
+        set(person) - UPDATABLE - {"etag", "metadata", "resourceName"}
+    )
+
+
+def _mask(text: str) -> tuple[set[str], Reply | None]:
+    if not text:
+        return set(), failed(400, "INVALID_ARGUMENT", "personFields mask is required.")
+    for path in text.split(","):
+        if path not in READABLE:
+            return set(), failed(400, "INVALID_ARGUMENT", f"Invalid personFields mask path: '{path}'.")
+    return set(text.split(",")), None
