@@ -60,7 +60,9 @@ def test_every_permission_names_its_resource(permission: Permission):
             f"{resource} names nothing of this template"
         )
         # In a run's folder, whose name nobody knows before, one file of a name that everybody knows.
-        assert "*" not in named or named.endswith(("/paste", "/added.csv", "/updated.csv")), resource
+        assert "*" not in named or named.endswith(
+            ("/paste", "/added.csv", "/updated.csv", "/deletions.csv")
+        ), resource
 
 
 def test_only_fetch_assumes_roles_and_only_customers():

@@ -58,6 +58,15 @@ def read_updated(world: World, request: Request) -> Ok[shapes.Csv] | Elsewhere:
     return _file(downloads.changed(world, run, "updated"), f"updated-{run.id}.csv")
 
 
+def read_deletions(world: World, request: Request) -> Ok[shapes.Csv] | Elsewhere:
+    """Download the contacts that the plan of a run deletes, by what people recognise them by.
+
+    As soon as the run names a `plan_hash`. A large file is answered by 303 and lies at `Location` for a quarter of an hour.
+    """
+    run = _planned(world, request)
+    return _file(downloads.deletions(world, run), f"deletions-{run.id}.csv")
+
+
 def list_rows(world: World, request: Request) -> Ok[shapes.RowList]:
     """List what became of each row of a run that has ended.
 
@@ -79,14 +88,7 @@ def list_plan(world: World, request: Request) -> Ok[shapes.Plan]:
     change = _one_of(request, "change", rows.PLANNED)
     tokens = pager(world, request)
     after, limit = tokens.position(), tokens.limit()
-    run = telling.run(world, request.caller, request.ids["run_id"]).run
-    if run.plan_hash is None and not run.has_ended:
-        raise Wait(
-            "plan_under_way",
-            "The run has no plan yet.",
-            f"Ask for /v1/runs/{run.id} until it names a plan_hash.",
-            retry_after_s=POLL_S,
-        )
+    run = _planned(world, request)
     page = rows.plan(world, run, change=change, after=after, limit=limit)
     listed = show.listing(page, show.planned, tokens.token)
     return json_answer(200, {"plan_hash": run.plan_hash, "planned": show.planned_counts(run), **listed})
@@ -128,6 +130,18 @@ def undo_run(world: World, request: Request) -> Accepted[shapes.Run]:
     return accepted(world, run)
 
 
+def _planned(world: World, request: Request) -> Run:
+    run = telling.run(world, request.caller, request.ids["run_id"]).run
+    if run.plan_hash is None and not run.has_ended:
+        raise Wait(
+            "plan_under_way",
+            "The run has no plan yet.",
+            f"Ask for /v1/runs/{run.id} until it names a plan_hash.",
+            retry_after_s=POLL_S,
+        )
+    return run
+
+
 def _ended(world: World, request: Request) -> Run:
     run = telling.run(world, request.caller, request.ids["run_id"]).run
     if not run.has_ended:
@@ -162,6 +176,7 @@ ROUTES = (
     Route("GET", "/runs/<run_id>/rejects.csv", "syncs.manage", read_rejects),
     Route("GET", "/runs/<run_id>/added.csv", "syncs.manage", read_added),
     Route("GET", "/runs/<run_id>/updated.csv", "syncs.manage", read_updated),
+    Route("GET", "/runs/<run_id>/deletions.csv", "syncs.manage", read_deletions),
     Route("GET", "/runs/<run_id>/rows", "syncs.manage", list_rows, PAGED | {"outcome"}),
     Route("GET", "/runs/<run_id>/plan", "syncs.manage", list_plan, PAGED | {"change"}),
     Route("POST", "/runs/<run_id>/approve", "syncs.manage", approve_run, body=ApproveRequest),

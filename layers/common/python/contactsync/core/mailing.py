@@ -35,6 +35,14 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
+class Deletions:
+    """The contacts that a run which was stopped would delete: what the first ones are called, and how many they are."""
+
+    first: Sequence[str]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Paragraph:
     text: str
 
@@ -95,7 +103,14 @@ class _Place:
 _Block = _Paragraph | _Facts | _Points | _Place
 
 
-def compose(run: Run, *, sync_name: str, public_url: str, paused: RunProblem | None = None) -> Letter:
+def compose(
+    run: Run,
+    *,
+    sync_name: str,
+    public_url: str,
+    paused: RunProblem | None = None,
+    deletions: Deletions | None = None,
+) -> Letter:
     """The mail about a run that has ended, or that waits for an approval.
 
     Args:
@@ -104,10 +119,11 @@ def compose(run: Run, *, sync_name: str, public_url: str, paused: RunProblem | N
         public_url: where the API is reached, without "/v1"; empty where that is not known, and then the mail
             names paths instead of links.
         paused: why the sync's schedule does not run it any more, if it was stopped because its runs failed.
+        deletions: whom the run would delete, if it was stopped before it did.
     """
     name = clean(sync_name, NAME_LENGTH) or "Your import"
     outcome = _outcome(run)
-    blocks = list(_blocks(run, name, outcome, public_url.rstrip("/"), paused))
+    blocks = list(_blocks(run, name, outcome, public_url.rstrip("/"), paused=paused, deletions=deletions))
     return Letter(
         subject=f"{name}: {outcome}",
         text="\n\n".join(block.as_text() for block in blocks) + "\n",
@@ -134,6 +150,8 @@ def _outcome(run: Run) -> str:
             return "the import was stopped, nothing was changed"
         case "cancelled":
             return "the import was cancelled"
+        case "awaiting_approval" if run.stage == "rest":
+            return f"{_told(run.counts, would=False)}, the deletions wait for your approval"
         case "awaiting_approval":
             return "the import waits for your approval"
         case "undone":
@@ -158,11 +176,21 @@ def _told(counts: Counts, *, would: bool) -> str:
     return ", ".join(parts) or ("nothing would change" if would else "nothing has changed")
 
 
-def _blocks(run: Run, name: str, outcome: str, base: str, paused: RunProblem | None) -> Iterator[_Block]:
+def _blocks(
+    run: Run,
+    name: str,
+    outcome: str,
+    base: str,
+    *,
+    paused: RunProblem | None,
+    deletions: Deletions | None,
+) -> Iterator[_Block]:
     yield _Paragraph(f"{name}: {outcome}.")
     if run.problem is not None:
         yield _Paragraph(clean(run.problem.title, REASON_LENGTH))
         yield _Paragraph(f"What to do: {clean(run.problem.detail, REASON_LENGTH)}")
+    if deletions is not None:
+        yield from _undecided(run, deletions, base)
     if paused is not None:
         yield _Paragraph(clean(paused.title, REASON_LENGTH))
         yield _Paragraph(f"What to do: {clean(paused.detail, DETAIL_LENGTH)}")
@@ -184,13 +212,51 @@ def _blocks(run: Run, name: str, outcome: str, base: str, paused: RunProblem | N
     yield _Place("Everything about this run:", _address(base, run, ""))
 
 
+def _undecided(run: Run, deletions: Deletions, base: str) -> Iterator[_Block]:
+    """Whom a stopped run would delete, and what to do about it."""
+    waits = run.status == "awaiting_approval"
+    if run.stage == "rest":
+        yield _Paragraph("Everything else was carried out. Only the deletions wait.")
+    elif waits:
+        yield _Paragraph("Nothing was changed.")
+    names = [clean(name, NAME_LENGTH) for name in deletions.first]
+    more = deletions.total - len(names)
+    yield _Points(
+        f"{deletions.total:,} {'contact' if deletions.total == 1 else 'contacts'} would be deleted:",
+        [*names, f"and {more:,} more"] if more else names,
+    )
+    yield _Place("All of them, to look through:", _address(base, run, "/deletions.csv"))
+    yield _Place("All of them, field by field:", _address(base, run, "/plan?change=delete"))
+    if waits:
+        there = f"POST {base}/v1/runs/{run.id}"
+        plan = f'{{"plan_hash": "{run.plan_hash}"}}'
+        options = f"PATCH {base}/v1/syncs/{run.sync_id}, options.guard or options.delete_missing"
+        yield _Points(
+            "What you can do:",
+            [
+                f"Delete exactly these: {there}/approve with {plan}. That holds until the sync is run again or changed.",
+                f"Delete nobody: {there}/reject with {{}}.",
+                f"Change what is deleted without asking, or that anything is: {options}. Then run the sync again.",
+            ],
+        )
+
+
 def _facts(run: Run) -> Iterator[tuple[str, str]]:
-    counts = run.counts
-    yield "Rows read", f"{counts.rows:,}"
-    yield "Contacts added", f"{counts.added:,}"
-    yield "Contacts updated", f"{counts.updated:,}"
-    if counts.deleted:
+    waits = run.planned if run.status == "awaiting_approval" else None
+    if waits is not None and run.stage == "all":
+        counts = waits
+        yield "Rows read", f"{counts.rows:,}"
+        yield "To be added", f"{counts.added:,}"
+        yield "To be updated", f"{counts.updated:,}"
+    else:
+        counts = run.counts
+        yield "Rows read", f"{counts.rows:,}"
+        yield "Contacts added", f"{counts.added:,}"
+        yield "Contacts updated", f"{counts.updated:,}"
+    if counts.deleted and waits is None:
         yield "Contacts deleted", f"{counts.deleted:,}"
+    if waits is not None:
+        yield "To be deleted", f"{waits.deleted:,}"
     yield "Unchanged", f"{counts.unchanged:,}"
     yield "Skipped", f"{counts.skipped:,}"
     yield "Refused", f"{counts.rejected:,}"

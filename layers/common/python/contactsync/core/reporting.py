@@ -8,10 +8,14 @@ imported, the apostrophe comes off again, so that a phone number "+31 6 12345678
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from contactsync.core.naming import BRIEF, brief
 
 REPORT_COLUMNS = ("line", "reason")
 CHANGED_COLUMNS = ("line", "contact_id")
+CONTACT_COLUMNS = ("contact_id", *BRIEF)
 
 _FORMULA = re.compile(
     r"'*"  # already protected, or the customer's own apostrophe: one more, so that taking one off is exact
@@ -46,6 +50,16 @@ def changed_header(columns: Sequence[str]) -> str:
 def changed_line(cells: Sequence[str], *, width: int, line: int, contact: str) -> str:
     """One such row, with where it stands in the file and the id of its contact."""
     return csv_line([*(protect(cell) for cell in _fitted(cells, width)), str(line), contact])
+
+
+def contact_header() -> str:
+    """The first line of a file of contacts."""
+    return csv_line(CONTACT_COLUMNS)
+
+
+def contact_line(contact: str, fields: Mapping[str, Any]) -> str:
+    """One contact, by its id, as far as it takes to recognise it."""
+    return csv_line([contact, *(protect(brief(fields, key)) for key in BRIEF)])
 
 
 def protect(cell: str) -> str:

@@ -1,8 +1,9 @@
-"""Rows of a run as files: the refused ones, which notify has written, the added and the updated ones on demand."""
+"""Rows of a run as files: the refused ones, which notify has written, the added, updated and deleted ones on demand."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +16,7 @@ from contactsync.journeys.asking import World
 from contactsync.journeys.chunks import raw_rows
 from contactsync.journeys.rows import with_outcome
 from contactsync.journeys.runfiles import Manifest, RunFiles, files_of
-from contactsync.model.run import Run
+from contactsync.model.run import Counts, Run
 
 INLINE_BYTES = 4_000_000
 ANSWER_BYTES = 5_500_000
@@ -57,6 +58,32 @@ def changed(world: World, run: Run, outcome: Literal["added", "updated"]) -> Rep
             )
         files.save_csv(key, _lines(files, run, outcome))
     return _report(world, key, f"{outcome}-{run.id}.csv")
+
+
+def deletions(world: World, run: Run) -> Report:
+    """The contacts that the plan of a run deletes, by the fields that people recognise them by.
+
+    Raises UserError for a run of more rows than can be gone through while somebody waits.
+    """
+    files = files_of(run, world.runs)
+    key = files.deletions_csv
+    if world.runs.size(key) is None:
+        counts = run.planned or Counts()
+        if counts.rows + counts.deleted > ROWS_MAX:
+            raise UserError(
+                "run_too_large",
+                f"The run has more than {ROWS_MAX:,} rows, too many for one file of them.",
+                f"Read them page by page: /v1/runs/{run.id}/plan?change=delete.",
+            )
+        files.save_csv(key, _deleted(files))
+    return _report(world, key, f"deletions-{run.id}.csv")
+
+
+def _deleted(files: RunFiles) -> Iterator[str]:
+    yield reporting.contact_header()
+    with suppress(NotFound):  # the run ended before its file was read
+        for contact in files.deletions(files.manifest().units):
+            yield reporting.contact_line(contact.id, contact.fields)
 
 
 def _lines(files: RunFiles, run: Run, outcome: str) -> Iterator[str]:

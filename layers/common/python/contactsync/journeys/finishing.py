@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
-from itertools import chain
+from itertools import chain, islice
 
 from contactsync.control import Control
 from contactsync.core import health, mailing, reporting
 from contactsync.core.decisions import Reject as RejectedLate
+from contactsync.core.naming import called
 from contactsync.core.parsing import Damaged
 from contactsync.errors import Busy, NotFound
 from contactsync.journeys import queueing, scheduling
@@ -26,6 +27,8 @@ from contactsync.ports import Bus, Clock, ContactStore, Mail, Mailer, MailRefuse
 REASONS_COUNTED = 1_000
 """Reasons name columns and rules, never values, so there are few; the bound is for a file made to have many."""
 REASONS_KEPT = 10
+DELETIONS_NAMED = 20
+"""In the mail of a run that was stopped: enough to see what kind of contacts they are."""
 NOTHING_WRITTEN = {"added": 0, "updated": 0, "deleted": 0}
 INTERNAL = RunProblem(
     code=health.INTERNAL,
@@ -71,7 +74,7 @@ def finish(
     scheduling.call_again(run.account_id, run.sync_id, control=control, bus=bus, clock=clock)
     sync = control.sync(run.account_id, run.sync_id).value
     queueing.announce_next(control, bus, run.account_id, clock.now())
-    sent, failed = _mail(run, sync, control, mailer, public_url)
+    sent, failed = _mail(run, sync, control=control, runs=runs, mailer=mailer, public_url=public_url)
     problem = run.problem.code if run.problem else None
     return Notified(
         account_id=run.account_id,
@@ -231,7 +234,9 @@ def _count_reason(reason: str, row: int, reasons: dict[str, Refused]) -> None:
         reasons[reason] = Refused(reason=reason, rows=1, first_line=row)
 
 
-def _mail(run: Run, sync: Sync, control: Control, mailer: Mailer, public_url: str) -> tuple[int, int]:
+def _mail(
+    run: Run, sync: Sync, *, control: Control, runs: Objects, mailer: Mailer, public_url: str
+) -> tuple[int, int]:
     """One mail to each address, never two: an address is claimed before its mail leaves. How many left, and did not.
 
     Where nobody can tell whether it left, because the worker died or the answer was lost, no second mail is
@@ -240,7 +245,13 @@ def _mail(run: Run, sync: Sync, control: Control, mailer: Mailer, public_url: st
     sent = failed = 0
     if not _wanted(run, sync):
         return sent, failed
-    letter = mailing.compose(run, sync_name=sync.name, public_url=public_url, paused=sync.paused_because)
+    letter = mailing.compose(
+        run,
+        sync_name=sync.name,
+        public_url=public_url,
+        paused=sync.paused_because,
+        deletions=_deletions(run, sync, files_of(run, runs)),
+    )
     for number in range(run.mails_claimed, len(sync.notify.emails)):
         if not _claim(run, number, control):
             break
@@ -259,6 +270,15 @@ def _mail(run: Run, sync: Sync, control: Control, mailer: Mailer, public_url: st
             _give_back(run, number, control)
             raise
     return sent, failed
+
+
+def _deletions(run: Run, sync: Sync, files: RunFiles) -> mailing.Deletions | None:
+    """Whom a run that was stopped would delete. They are told to those whom the customer has named, and kept nowhere."""
+    total = run.planned.deleted if run.planned else 0
+    if run.status not in ("awaiting_approval", "blocked") or run.planned_already or not total:
+        return None
+    first = islice(files.deletions(files.manifest().units), DELETIONS_NAMED)
+    return mailing.Deletions([called(contact.fields, sync.identity.field) for contact in first], total)
 
 
 def _wanted(run: Run, sync: Sync) -> bool:

@@ -16,6 +16,7 @@
         held/<unit>.*         the same for deletions that waited for an approval
         rejects.csv           what the customer downloads
         added.csv             the same of rows that added a contact, once somebody has asked; updated.csv likewise
+        deletions.csv         the contacts that the plan deletes, once somebody has asked
 
 Every file is written whole, under a name that depends on nothing but the work it holds: a step that runs again
 writes the same files again. The bucket forgets them by lifecycle.
@@ -31,11 +32,12 @@ from typing import Literal, TypeVar
 import orjson
 from pydantic import BaseModel, ConfigDict
 
+from contactsync.core.decisions import Delete, read_decision
 from contactsync.core.decisions import Reject as RejectedLate
-from contactsync.core.decisions import read_decision
 from contactsync.core.identity import SHARDS
 from contactsync.core.parsing import Chunk, Dialect
 from contactsync.errors import NotFound
+from contactsync.model.contact import Contact
 from contactsync.model.run import Counts, Run
 from contactsync.ports import Objects
 
@@ -137,6 +139,7 @@ class RunFiles:
         self.text = f"{self.prefix}text"
         self.records = f"{self.prefix}records"
         self.rejects_csv = f"{self.done}rejects.csv"
+        self.deletions_csv = f"{self.done}deletions.csv"
 
     # Parse
 
@@ -238,6 +241,16 @@ class RunFiles:
     def plan_lines(self, unit: int, *, offset: int = 0) -> Iterator[bytes]:
         """As `plan`, from a byte on at which a line begins; nothing if the run ended before there was a plan."""
         return self._lines_if_any(f"{self.prefix}plan/{unit:02d}.jsonl", offset=offset)
+
+    def deletions(self, units: int) -> Iterator[Contact]:
+        """The contacts that the plan deletes, as they were. Units whose counts say that there are none are not read."""
+        for unit in range(units):
+            summary = self.plan_summary(unit)
+            if summary is None or not summary.counts.deleted:
+                continue
+            for line in self.plan(unit):
+                if line.startswith(b'["delete"') and isinstance(decision := read_decision(line), Delete):
+                    yield decision.contact
 
     # Upsert
 
