@@ -161,6 +161,7 @@ def _decisions(customer: Recorder, sync_id: str) -> None:
     customer.post(f"/runs/{asked()['id']}/reject")
     customer.post(f"/runs/{asked()['id']}/cancel")
     held = asked()
+    customer.get(f"/runs/{held['id']}/deletions.csv")
     customer.post(f"/runs/{held['id']}/approve", {"plan_hash": held["plan_hash"]})
     customer.world.execute(
         customer.world.control.run(customer.account.account_id, held["id"]).value, execution="after approval"
