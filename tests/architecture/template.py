@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 
 STEPS = ("fetch", "parse", "map", "plan", "guard", "upsert", "notify")
-ENTRANCES = ("authorize", "api", "listen")
+ENTRANCES = ("authorize", "api", "listen", "export")
 
 
 class _Loader(yaml.SafeLoader):

@@ -133,10 +133,11 @@ def test_a_bucket_is_private_encrypted_and_forgets(bucket: str):
     assert len(properties["PublicAccessBlockConfiguration"]) == 4
     assert properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     assert properties["BucketEncryption"]
-    [rule] = properties["LifecycleConfiguration"]["Rules"]
+    rule, *sooner = properties["LifecycleConfiguration"]["Rules"]
     assert rule["Status"] == "Enabled"
     assert "Prefix" not in rule
     assert rule["ExpirationInDays"] <= 90
+    assert all(each["Prefix"] and each["ExpirationInDays"] < rule["ExpirationInDays"] for each in sooner)
     assert rule["AbortIncompleteMultipartUpload"]
     assert ("VersioningConfiguration" in properties) == ("NoncurrentVersionExpiration" in rule)
 

@@ -19,7 +19,8 @@ from aws_lambda_powertools.logging import Logger
 from contactsync.adapters.memory import MemoryObjects
 from contactsync.api.app import Api
 from contactsync.api.route import Route
-from contactsync.journeys import asking
+from contactsync.journeys import asking, exporting
+from contactsync.model.message import ExportDue
 from tests.calling import ApiWorld, Client, Told
 from tests.promises import hold, route_of
 
@@ -49,6 +50,9 @@ class Bucket(MemoryObjects):
         return (
             f"https://uploads.s3.eu-west-1.amazonaws.com/{key}?X-Amz-Expires={expires_s}&X-Amz-Signature=6f1e"
         )
+
+    def presign_get(self, key: str, *, expires_s: int, filename: str) -> str:  # noqa: ARG002 the port's own
+        return f"https://runs.s3.eu-west-1.amazonaws.com/{key}?X-Amz-Expires={expires_s}&X-Amz-Signature=52ab"
 
 
 @dataclass
@@ -103,7 +107,7 @@ def _day() -> Recorder:
         patch("secrets.token_hex", lambda length: chance.randbytes(length).hex()),
         patch("secrets.choice", chance.choice),
     ):
-        world = ApiWorld(uploads=Bucket())
+        world = ApiWorld(uploads=Bucket(), runs=Bucket())
         customer = Recorder(world, world.another_account())
         segment_id = _fields_and_segments(customer)
         run = _import(customer, segment_id)
@@ -111,6 +115,7 @@ def _day() -> Recorder:
         _syncs(customer)
         _contacts(customer, segment_id)
         _the_rest(customer, segment_id)
+        _export(customer)
     return customer
 
 
@@ -220,6 +225,22 @@ def _the_rest(customer: Recorder, segment_id: str) -> None:
     spare: str = customer.post("/segments", {"name": "Spare"}).json["id"]
     customer.delete(f"/segments/{spare}")
     customer.get("/account")
+
+
+def _export(customer: Recorder) -> None:
+    world = customer.world
+    export_id: str = customer.post("/exports", {"kinds": ["contacts", "history"], "format": "csv"}).json["id"]
+    due = ExportDue(account_id=customer.account.account_id, export_id=export_id)
+    for _ in range(3):  # a look at the contacts, their table, their history
+        exporting.export(
+            due,
+            control=world.control,
+            contacts=world.contacts,
+            runs=world.runs,
+            bus=world.bus,
+            clock=world.clock,
+        )
+    customer.get(f"/exports/{export_id}")
 
 
 def requests() -> dict[Route, Any]:

@@ -11,7 +11,7 @@ from contactsync import control
 from contactsync.adapters import contact_table, control_table
 from contactsync.control import books, feed
 from contactsync.core.rules import ADDRESS_PARTS
-from contactsync.journeys import asking, editing, runfiles
+from contactsync.journeys import asking, editing, exporting, runfiles
 from local.deploy import ROOT
 from tests.architecture.template import RESOURCES
 from tests.docs.pages import section
@@ -61,7 +61,7 @@ def test_every_file_of_a_run(name: str) -> None:
     ],
 )
 def test_how_long_files_are_kept(bucket: str, heading: str, said: str) -> None:
-    [rule] = RESOURCES[bucket]["Properties"]["LifecycleConfiguration"]["Rules"]
+    rule, *_ = RESOURCES[bucket]["Properties"]["LifecycleConfiguration"]["Rules"]
     assert said.format(rule["ExpirationInDays"]) in section(PAGE, heading)
 
 
@@ -70,6 +70,7 @@ def test_how_long_records_are_kept() -> None:
     assert kept == {
         "upload": str(asking.UPLOAD_KEPT.days),
         "progress": str(control.PROGRESS_KEPT.days),
+        "export": str(exporting.KEPT.days),
         "reminder": "1",
         "idempotency": "1",
         "edit": str(editing.EDITS_KEPT.days),

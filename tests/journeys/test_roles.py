@@ -99,6 +99,8 @@ def test_the_api_s_role_allows_all_that_its_routes_ask_for(
     ask("PATCH", "/fields/<key>", {"label": "Size of shoe"}, key="shoe_size", expect=200)
     ask("DELETE", "/fields/<key>", key="shoe_size", expect=204)
     ask("GET", "/fields", expect=200)
+    export = ask("POST", "/exports", {}, expect=202)
+    ask("GET", "/exports/<export_id>", export_id=export["id"], expect=200)
     ask("GET", "/account", expect=200)
     assert {(route.method, route.path) for route in ROUTES} - set(visited) == set(), "a route was not tried"
     assert refused(second, stack) == set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
+from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import Any, TypeVar
 
@@ -10,7 +11,7 @@ import orjson
 
 from contactsync.core.overlay import Changes
 from contactsync.core.showing import shown
-from contactsync.journeys.asking import UploadPlace
+from contactsync.journeys.asking import UploadPlace, timestamp
 from contactsync.journeys.fielding import Effects
 from contactsync.journeys.previewing import Preview
 from contactsync.journeys.recounting import Change
@@ -19,6 +20,7 @@ from contactsync.journeys.rows import RowView
 from contactsync.journeys.telling import Page, RunView, SyncView
 from contactsync.model.account import Account, Caller
 from contactsync.model.contact import Contact
+from contactsync.model.errand import Export, ExportFile
 from contactsync.model.field import FieldSpec
 from contactsync.model.run import Run
 from contactsync.model.segment import Segment
@@ -165,6 +167,16 @@ def change(told: Change) -> dict[str, Any]:
         "row": told.row,
         "fields": _changes(told.changes),
         "why": told.why,
+    }
+
+
+def export(stored: Export, url: Callable[[ExportFile], str]) -> dict[str, Any]:
+    """An export, with where its files can be had for now."""
+    return {
+        **stored.model_dump(mode="json", include={"id", "status", "kinds", "format", "segment", "run"}),
+        "files": [{**file.model_dump(mode="json"), "url": url(file)} for file in stored.files],
+        **stored.model_dump(mode="json", include={"requested_at", "requested_by", "finished_at"}),
+        "expires_at": timestamp(datetime.fromtimestamp(stored.forget_at, UTC)),
     }
 
 

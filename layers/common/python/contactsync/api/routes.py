@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from contactsync.api import contact_routes, document_routes, field_routes, run_routes, sync_routes
+from contactsync.api import (
+    contact_routes,
+    document_routes,
+    field_routes,
+    privacy_routes,
+    run_routes,
+    sync_routes,
+)
 from contactsync.api import representations as show
 from contactsync.api.answer import Accepted, Created, Ok, json_answer
 from contactsync.api.incoming import Request
@@ -64,6 +71,7 @@ ROUTES = (
     *run_routes.ROUTES,
     *contact_routes.ROUTES,
     *field_routes.ROUTES,
+    *privacy_routes.ROUTES,
     Route("POST", "/uploads", "syncs.manage", create_upload, body=UploadRequest),
     Route("POST", "/previews", "syncs.manage", show_preview, body=PreviewRequest, replayed=False),
     Route("POST", "/imports", "syncs.manage", start_import, body=SyncRequest),

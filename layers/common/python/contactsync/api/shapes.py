@@ -13,6 +13,7 @@ from pydantic import Field as About
 from pydantic.json_schema import SkipJsonSchema
 
 from contactsync.model.account import Permission
+from contactsync.model.errand import ExportKind
 from contactsync.model.field import FieldType
 from contactsync.model.run import Status, Step
 from contactsync.model.sync import (
@@ -453,6 +454,31 @@ class ChangeList(Shape):
 
     items: tuple[Change, ...]
     next: Next
+
+
+class ExportFile(Shape):
+    """One file of an export."""
+
+    name: str
+    url: str = About(description="Anybody can have the file there, for a quarter of an hour.")
+    size: int = About(ge=0, description="Bytes.")
+    rows: int = About(ge=0)
+
+
+class Export(Shape):
+    """An export, and the files that are there already."""
+
+    id: Id
+    status: Literal["queued", "running", "succeeded"]
+    kinds: tuple[ExportKind, ...]
+    format: Literal["csv", "vcard", "jsonl"]
+    segment: str | None
+    run: str | None
+    files: tuple[ExportFile, ...]
+    requested_at: Time
+    requested_by: Actor
+    finished_at: Time | None
+    expires_at: Time = About(description="From then on the files are gone.")
 
 
 class Segment(Shape):

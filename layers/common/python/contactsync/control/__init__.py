@@ -11,6 +11,7 @@
     <account>        sync_run#<sync>#<run>       {} (the runs of a sync, newest last: run ids begin with the time)
     <account>        open_run#<run>              {} (runs that are queued or running)
     <account>        progress#<run>#<step>#<n>   {"rows": …} one a worker, so that workers never contend
+    <account>        export#<export>             Export
     <account>        contacts_marker             {"marker": …} another one whenever contacts are about to change
     <account>        deletions#<sync>            {<run>: [at, count]} of the last seven days
     <account>        feed#<time>#<who>           {"run": …} or {"contacts": […]} are about to change (`control.feed`)

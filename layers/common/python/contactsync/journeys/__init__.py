@@ -18,5 +18,6 @@ What callers of the API do:
     scheduling     syncs that run by themselves; queueing: whose turn it is
     editing        contacts by hand; addressing: whose an email address is; recounting: a contact's history
     fielding, segmenting, accounts
+    exporting      everything, as files to take along, as long as that takes: stretch by stretch, by errands
     telling        what they are told; rows, downloads, finding: of a run's rows, as files, of contacts
 """

@@ -16,17 +16,19 @@ from contactsync.core.identity import SHARDS, shard_of
 from contactsync.core.overlay import Changes, overlay
 from contactsync.errors import NotFound
 from contactsync.journeys.asking import World
+from contactsync.journeys.rows import outcomes
 from contactsync.journeys.ruling import rules_of
 from contactsync.journeys.runfiles import RunFiles, files_of
 from contactsync.journeys.telling import Page
 from contactsync.model.account import Caller
 from contactsync.model.contact import Contact, Tombstone
 from contactsync.model.run import Run
-from contactsync.ports import RecordKey
+from contactsync.ports import Objects, RecordKey
 
 CHANGES_A_PAGE = 10
 """Each may mean to look through a part of a run's plan, some megabytes."""
 FORGOTTEN = "The details of this run are no longer kept."
+CHANGING = frozenset({"added", "updated", "deleted"})
 EDIT = "e"
 """With which letter the ids of changes by hand begin; those of runs begin with another."""
 
@@ -68,6 +70,23 @@ def history(world: World, caller: Caller, contact_id: str, *, after: str | None,
         told = [ending, *told]
     more = begin + len(asked) < len(newest_first)
     return Page(told, [], asked[-1] if more and asked else None)
+
+
+def changes_of_run(run: Run, runs: Objects) -> Iterator[tuple[str, Change]]:
+    """Every change that a run has made, with the id of its contact. Nothing, once its files are forgotten."""
+    files = files_of(run, runs)
+    try:
+        units = 0 if run.dry_run else files.manifest().units
+    except NotFound:
+        return
+    for unit in range(units):
+        tell = outcomes(files, run, unit)
+        stages = chain(files.deviations(unit), files.deviations(unit, "held"))
+        turned_out = {decision.key: decision for decision in map(read_decision, stages)}
+        for planned in map(read_decision, files.plan_lines(unit)):
+            decision = turned_out.get(planned.key, planned)
+            if isinstance(decision, Writing) and tell(planned).outcome in CHANGING:
+                yield decision.target, _of_run(run, decision)
 
 
 class _Teller:

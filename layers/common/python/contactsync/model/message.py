@@ -40,6 +40,15 @@ class Heard(SyncDue):
     run_id: str | None
 
 
+class ExportDue(BaseModel):
+    """Export reads this, and answers it: the next stretch of an export is due."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    account_id: str
+    export_id: str
+
+
 class Requested(Message):
     """Fetch reads this: a run that somebody asked for, and the execution that answers."""
 

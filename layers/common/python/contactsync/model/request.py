@@ -113,6 +113,25 @@ class SegmentRequest(_Asked):
     name: str = Field(min_length=1, max_length=200)
 
 
+class ExportRequest(_Asked):
+    """The body of `POST /v1/exports`."""
+
+    kinds: tuple[Literal["contacts", "history", "runs", "settings"], ...] = Field(
+        default=("contacts",),
+        min_length=1,
+        max_length=4,
+        description="All but the contacts is for who may manage the account, and comes as JSON lines.",
+    )
+    format: Literal["csv", "vcard", "jsonl"] = Field(
+        default="csv",
+        description="Of the contacts. csv and vcard can be imported again as they are; jsonl holds everything.",
+    )
+    segment: str | None = Field(default=None, min_length=1, max_length=63, description="Only its contacts.")
+    run: str | None = Field(
+        default=None, min_length=1, max_length=100, description="Only contacts that this run has changed."
+    )
+
+
 class FieldRequest(_Asked):
     """The body of `POST /v1/fields`."""
 

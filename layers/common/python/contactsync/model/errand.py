@@ -1,0 +1,49 @@
+"""Long work that is no run: an export, an erasure. It is done stretch by stretch, each of which is stored."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ExportKind = Literal["contacts", "history", "runs", "settings"]
+
+
+class Errand(BaseModel):
+    """What all long work has in common."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    account_id: str
+    status: Literal["queued", "running", "succeeded"] = "queued"
+    stage: int = Field(default=0, description="Which part of the work comes next.")
+    position: str | None = Field(
+        default=None, description="Where in that part to go on; None at its beginning."
+    )
+    requested_at: str
+    requested_by: str
+    touched_at: str = Field(description="When a stretch was last stored.")
+    finished_at: str | None = None
+    forget_at: int = Field(description="Epoch seconds after which the record is gone.")
+
+
+class ExportFile(BaseModel):
+    """One file of an export."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    rows: int
+    size: int
+
+
+class Export(Errand):
+    """What is to be exported, and the files that are there already."""
+
+    kinds: tuple[ExportKind, ...]
+    format: Literal["csv", "vcard", "jsonl"]
+    segment: str | None = None
+    run: str | None = None
+    slots: dict[str, int] = Field(default={}, description="How many columns each list needs, as far as seen.")
+    files: tuple[ExportFile, ...] = ()
