@@ -89,7 +89,7 @@ def test_history_runs_and_settings_come_too_without_secrets(world: ApiWorld, api
     export = made(world, api, kinds=["history", "runs", "settings"])
     told = [json.loads(line) for line in content(world, api, export, "history").splitlines()]
     assert [(each["by"], each["changes"].get("name")) for each in told] == [
-        ("member:m1", ["Ada", "Ada King"]),
+        (f"member:{api.account.member_id}", ["Ada", "Ada King"]),
         (f"run:{run.id}", [None, "Ada"]),
     ]
     assert run.id in content(world, api, export, "runs")
