@@ -8,6 +8,7 @@ handler in this process; tables, buckets and mail are those of the local stack, 
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import re
 import uuid
@@ -25,7 +26,7 @@ from moto import mock_aws
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 
 from contactsync import bootstrap, config
-from contactsync.adapters import wire
+from contactsync.adapters import clients, wire
 from functions.api import handler as api
 from local import deploy
 from local.stack import Stack
@@ -154,6 +155,7 @@ def second_interpreter(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterato
     ):
         second = SecondInterpreter()
         monkeypatch.setattr(lambda_eval_utils, "_invoke_lambda_function", second.invoke)
+        monkeypatch.setattr(clients, "functions", lambda region, answer_s: _Functions(second, stack))
         monkeypatch.setattr(wire.Wire, "send", _noting(wire.Wire.send, second, _of_wire))
         by_boto = "_make_api_call"
         monkeypatch.setattr(BaseClient, by_boto, _noting(getattr(BaseClient, by_boto), second, _of_client))
@@ -161,12 +163,31 @@ def second_interpreter(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterato
     _forget_settings()
 
 
+class _Functions:
+    """Lambda for functions that send others: they run in this process too."""
+
+    def __init__(self, second: SecondInterpreter, stack: Stack) -> None:
+        self._second = second
+        self._words = {
+            physical: logical.removesuffix("Function").lower()
+            for logical, physical in stack.deployed.resources.items()
+        }
+
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 boto3's names
+        self._second.note("lambda:InvokeFunction", f"function/{FunctionName}")
+        told = self._second.invoke({"FunctionName": f":{self._words[FunctionName]}", "Payload": Payload})
+        return {**told, "Payload": io.BytesIO(json.dumps(told["Payload"]).encode())}
+
+
 def _environment(stack: Stack) -> dict[str, str]:
-    """What the deployed notify function, which has every setting, is given."""
-    name = stack.deployed.resources["NotifyFunction"]
-    told = deploy.client("lambda", stack.endpoint).get_function_configuration(FunctionName=name)
+    """What the deployed functions notify and fetch are given; between them they have every setting."""
+    service = deploy.client("lambda", stack.endpoint)
+    given: dict[str, str] = {}
+    for function in ("FetchFunction", "NotifyFunction"):
+        told = service.get_function_configuration(FunctionName=stack.deployed.resources[function])
+        given |= told["Environment"]["Variables"]
     return {
-        **told["Environment"]["Variables"],
+        **given,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ENDPOINT_URL": stack.endpoint,
@@ -213,6 +234,8 @@ def _of_wire(_: Any, operation: str, body: bytes) -> Iterator[tuple[str, str]]:
             yield from (
                 (f"events:{operation}", f"bus/{entry['EventBusName']}") for entry in request["Entries"]
             )
+        case "Encrypt" | "Decrypt":
+            yield f"kms:{operation}", f"key/{request['KeyId'].rpartition('/')[2]}"
         case _:
             yield f"dynamodb:{operation}", f"table/{request['TableName']}"
 
@@ -227,10 +250,12 @@ S3_ACTIONS = {
 
 
 def _of_client(client: Any, operation: str, request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """S3's and SES's requests. Step Functions' own are the test's."""
+    """Requests by boto3. Step Functions' own are the test's."""
     match client.meta.service_model.service_name:
         case "s3":
             key = f"/{request['Key']}" if "Key" in request else ""
             yield S3_ACTIONS.get(operation, f"s3:{operation}"), f"bucket/{request['Bucket']}{key}"
         case "sesv2":
             yield f"ses:{operation}", f"identity/{request['FromEmailAddress']}"
+        case "sts":
+            yield f"sts:{operation}", f"role/{request['RoleArn'].rpartition('/')[2]}"

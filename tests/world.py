@@ -51,6 +51,7 @@ from contactsync.ports import Bus, Clock, ContactStore, Mailer, Objects, Records
 from contactsync.sources.net import Guard as NetGuard
 from contactsync.sources.net import allowed_hosts
 from contactsync.sources.opening import source_of
+from contactsync.sources.staging import DirectCourier
 from contactsync.sources.transfer import Limits
 
 TRIES = 4
@@ -189,7 +190,7 @@ class World:
                     uploads=ports.uploads,
                     runs=ports.runs,
                     vault=ports.vault,
-                    remote=self.remote,
+                    courier=DirectCourier(self.remote, ports.runs),
                     clock=ports.clock,
                 )
             )

@@ -15,6 +15,6 @@ def lambda_handler(message: Requested) -> Fetched:
         uploads=bootstrap.uploads(),
         runs=bootstrap.runs(),
         vault=bootstrap.vault(),
-        remote=bootstrap.remote(),
+        courier=bootstrap.courier(),
         clock=bootstrap.clock(),
     )

@@ -10,6 +10,8 @@ import yaml
 
 STEPS = ("fetch", "parse", "map", "plan", "guard", "upsert", "notify")
 ENTRANCES = ("authorize", "api", "listen", "export")
+ERRANDS = ("reach",)
+"""Functions that another function sends."""
 
 
 class _Loader(yaml.SafeLoader):

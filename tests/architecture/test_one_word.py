@@ -13,7 +13,7 @@ import pytest
 
 from contactsync.journeys import importing
 from contactsync.model import run
-from tests.architecture.template import ENTRANCES, MACHINES, STEPS, functions, states, tasks
+from tests.architecture.template import ENTRANCES, ERRANDS, MACHINES, STEPS, functions, states, tasks
 
 STEP = pytest.mark.parametrize("word", STEPS)
 
@@ -39,10 +39,10 @@ def test_the_journey_knows_the_same_words_in_the_same_order():
 
 def test_folders_and_functions_are_the_steps_and_the_entrances():
     folders = {path.parent.name for path in Path("functions").glob("*/handler.py")}
-    assert folders == set(functions()) == {*STEPS, *ENTRANCES}
+    assert folders == set(functions()) == {*STEPS, *ENTRANCES, *ERRANDS}
 
 
-@pytest.mark.parametrize("word", [*STEPS, *ENTRANCES])
+@pytest.mark.parametrize("word", [*STEPS, *ENTRANCES, *ERRANDS])
 def test_a_function_takes_its_code_from_its_folder(word: str):
     assert functions()[word]["CodeUri"] == f"functions/{word}"
 
@@ -74,7 +74,7 @@ def test_a_handler_calls_the_journey_function_of_its_word(word: str):
     assert callable(getattr(importing, word))
 
 
-@pytest.mark.parametrize("word", [*STEPS, *ENTRANCES])
+@pytest.mark.parametrize("word", [*STEPS, *ENTRANCES, *ERRANDS])
 def test_a_handler_is_small_and_imports_only_the_package(word: str):
     packages = {name.split(".")[0] for name in imported(parsed(word))}
     assert packages - sys.stdlib_module_names == {"contactsync"}

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from contactsync.adapters.courier import SESSION_S
+from contactsync.bootstrap import REACH_ANSWERS_S
 from contactsync.config import Settings
+from contactsync.sources.transfer import Limits
 from tests.architecture.template import (
     ENTRANCES,
+    ERRANDS,
     MACHINES,
     RESOURCES,
     STEPS,
@@ -61,22 +65,48 @@ def test_every_permission_names_its_resource(permission: Permission):
         )
         # In a run's folder, whose name nobody knows before, one file of a name that everybody knows.
         assert "*" not in named or named.endswith(
-            ("/paste", "/added.csv", "/updated.csv", "/deletions.csv")
+            ("/paste", "/source", "/added.csv", "/updated.csv", "/deletions.csv")
         ), resource
 
 
-def test_only_fetch_assumes_roles_and_only_customers():
-    assuming = [(it.role, it.sid) for it in permissions() if "sts:AssumeRole" in it.actions]
-    assert assuming == [("fetch", "ReadCustomersBuckets")]
+def test_only_fetch_assumes_roles_customers_and_the_one_that_it_lends():
+    assuming = {(it.role, it.sid): it.resources for it in permissions() if "sts:AssumeRole" in it.actions}
+    assert assuming == {
+        ("fetch", "LendTheStage"): ("${StagingRole.Arn}",),
+        ("fetch", "ReadCustomersBuckets"): ("arn:${AWS::Partition}:iam::*:role/*",),
+    }
     statements = {it["Sid"]: it for it in functions()["fetch"]["Policies"][0]["Statement"]}
-    assert statements["ReadCustomersBuckets"]["Condition"] == {"Null": {"sts:ExternalId": False}}
+    for_others = {"Null": {"sts:ExternalId": False}}
+    assert statements["ReadCustomersBuckets"]["Condition"] == for_others
     denied = {"Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*"}
     assert statements["NoRoleOfOurs"] == {
         "Sid": "NoRoleOfOurs",
         "Effect": "Deny",
         "Action": "sts:AssumeRole",
         "Resource": denied,
+        "Condition": for_others,
     }
+
+
+def test_who_goes_to_customers_servers_may_do_nothing_but_write_the_one_object_that_is_lent():
+    assert [it for it in permissions() if it.role == "reach"] == []
+    assert not {"Policies", "Role", "VpcConfig", "Environment"} & set(functions()["reach"])
+    [lent] = [it for it in permissions() if it.role == "StagingRole"]
+    assert lent.actions == ("s3:PutObject", "s3:AbortMultipartUpload")
+    assert lent.resources == ("${RunsBucket.Arn}/runs/*/source",)
+    [statement] = RESOURCES["StagingRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    account = "arn:${AWS::Partition}:iam::${AWS::AccountId}:"
+    assert statement["Principal"] == {"AWS": {"Sub": f"{account}root"}}
+    fetch = {"Sub": f"{account}role/${{AWS::StackName}}-FetchFunctionRole-*"}
+    assert statement["Condition"] == {"ArnLike": {"aws:PrincipalArn": fetch}}
+    senders = {it.role for it in permissions() if "${ReachFunction.Arn}" in it.resources}
+    assert senders == {"fetch"}
+
+
+def test_reach_ends_before_fetch_does_and_its_keys_after_it():
+    reach, fetch = functions()["reach"]["Timeout"], functions()["fetch"]["Timeout"]
+    assert Limits().total_s < reach < REACH_ANSWERS_S < fetch
+    assert reach < SESSION_S
 
 
 def test_the_api_seals_secrets_and_fetch_opens_them_each_for_one_account_and_sync():
@@ -98,6 +128,11 @@ def test_a_role_is_lent_only_to_this_account(role: str):
     for statement in RESOURCES[role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]:
         if statement["Principal"] == {"Service": "apigateway.amazonaws.com"}:
             continue  # the account's one role for API Gateway's logs: it sends no source to compare
+        if "Service" not in statement["Principal"]:
+            assert statement["Principal"] == {
+                "AWS": {"Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"}
+            }
+            continue
         assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == {"Ref": "AWS::AccountId"}
 
 
@@ -186,7 +221,7 @@ def test_logs_are_kept_for_as_long_as_is_said():
     assert all(days == {"Ref": "LogRetentionDays"} for days in kept.values()), kept
 
 
-@pytest.mark.parametrize("word", [*STEPS, *ENTRANCES])
+@pytest.mark.parametrize("word", [*STEPS, *ENTRANCES, *ERRANDS])
 def test_a_function_logs_where_retention_is_set(word: str):
     [group] = functions()[word]["LoggingConfig"]["LogGroup"].values()
     assert RESOURCES[group]["Type"] == "AWS::Logs::LogGroup"

@@ -42,7 +42,7 @@ def import_on_first(customer: Customer, text: str) -> dict[str, Any]:
     return customer.wait_for_run(customer.post("/imports", request(text, customer), expect=202)["run"]["id"])
 
 
-def import_on_second(second: SecondInterpreter, customer: Customer, text: str) -> Run:
+def import_on_second(second: SecondInterpreter, customer: Customer, text: str, **more: Any) -> Run:
     """The same for this customer, with the second interpreter in the place of the bus."""
     world = World(
         control=bootstrap.control(),
@@ -55,5 +55,5 @@ def import_on_second(second: SecondInterpreter, customer: Customer, text: str) -
         clock=bootstrap.clock(),
     )
     caller = Caller(account_id=customer.account_id, member_id="m1", permissions=ALL_PERMISSIONS)
-    _, run = start_import(world, caller, request(text, customer), uuid.uuid4().hex)
+    _, run = start_import(world, caller, request(text, customer) | more, uuid.uuid4().hex)
     return bootstrap.control().run(run.account_id, run.id).value

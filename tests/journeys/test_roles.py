@@ -15,10 +15,14 @@ from local.stack import Stack
 from tests.architecture.template import permissions
 from tests.calling import Client
 from tests.customer import Customer
+from tests.fakes.webserver import WebServer, reply
 from tests.journeys.imports import HEADER_ONLY, LATER, ROWS, import_on_second, request
 from tests.second_interpreter import SecondInterpreter
 
 pytestmark = pytest.mark.stack
+
+LENT = {"reach": "StagingRole"}
+"""Functions that act under a role that is lent to them, for want of permissions of their own."""
 
 
 def test_each_step_s_role_allows_all_that_the_step_asks_for(
@@ -28,6 +32,33 @@ def test_each_step_s_role_allows_all_that_the_step_asks_for(
     monkeypatch.setattr(importing, "SMALL_ROWS", 2)
     import_on_second(second, other_customer, LATER)
     import_on_second(second, other_customer, HEADER_ONLY)
+    assert refused(second, stack) == set()
+
+
+def test_the_roles_of_fetch_and_its_errand_allow_all_that_they_ask_for_on_a_customer_s_server(
+    stack: Stack, other_customer: Customer, second: SecondInterpreter, monkeypatch: pytest.MonkeyPatch
+):
+    """A file of several parts; once more with a wrong length, so that what has gone up is taken back."""
+    padding = "x" * 125_000
+    people = "email,name,phone,padding\n" + "".join(f"p{n}@example.com,P,,{padding}\n" for n in range(80))
+    length = len(people)
+    with WebServer(lambda request: reply(people.encode(), Content_Length=str(length))) as server:
+        monkeypatch.setenv("ALLOW_HOSTS", f"127.0.0.1:{server.port}")
+        url = f"http://127.0.0.1:{server.port}/people.csv"
+        source = {"kind": "http", "url": url, "auth": {"kind": "bearer", "token": "t0ken"}}
+        run = import_on_second(second, other_customer, "", source=source)
+        assert run.counts.added == 80, run.problem
+        length -= 1
+        run = import_on_second(second, other_customer, "", source=source)
+        assert run.problem
+        assert run.problem.code == "length_wrong"
+    asked = {(call.function, call.action) for call in second.calls}
+    assert {action for function, action in asked if function == "reach"} == {
+        "s3:PutObject", "s3:AbortMultipartUpload"
+    }  # fmt: skip
+    fetched = {action for function, action in asked if function == "fetch"}
+    assert {"sts:AssumeRole", "lambda:InvokeFunction", "kms:Decrypt"} <= fetched
+    assert not {action for action in fetched if action.startswith("s3:")}
     assert refused(second, stack) == set()
 
 
@@ -136,8 +167,9 @@ def _in_template(resource: str, names: dict[str, str]) -> str:
 
 
 def _allowed(function: str, action: str, resource: str) -> bool:
+    role = LENT.get(function, function)
     return any(
-        permission.role == function and action in permission.actions and _matches(resource, allowed)
+        permission.role == role and action in permission.actions and _matches(resource, allowed)
         for permission in permissions()
         for allowed in permission.resources
     )

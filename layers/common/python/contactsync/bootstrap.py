@@ -14,12 +14,18 @@ from contactsync.adapters.bus import EventBridgeBus
 from contactsync.adapters.clock import SystemClock
 from contactsync.adapters.contact_table import ContactTable
 from contactsync.adapters.control_table import ControlTable
+from contactsync.adapters.courier import ReachCourier
 from contactsync.adapters.mailer import SesMailer
 from contactsync.adapters.scheduler import EventBridgeScheduler, Target
 from contactsync.adapters.vault import KmsVault
 from contactsync.config import settings
 from contactsync.control import Control
-from contactsync.ports import Bus, Clock, ContactStore, Mailer, Objects, Scheduler, Source, Vault
+from contactsync.model.message import StagingKeys
+from contactsync.ports import Bus, Clock, ContactStore, Courier, Mailer, Objects, Scheduler, Source, Vault
+from contactsync.sources.staging import DirectCourier
+
+REACH_ANSWERS_S = 870
+"""Longer than Reach may run, shorter than fetch."""
 
 
 @cache
@@ -86,11 +92,30 @@ def scheduler() -> Scheduler:
 @cache
 def remote() -> Callable[..., Source]:
     """What opens sources on customers' servers: `sources.opening.source_of`, with our way out."""
-    from contactsync.sources.net import Guard, allowed_hosts  # noqa: PLC0415 only fetch goes out
+    from contactsync.sources.net import Guard, allowed_hosts  # noqa: PLC0415 only reach and fetch go out
     from contactsync.sources.opening import source_of  # noqa: PLC0415
 
     guard = Guard(allowed_hosts(settings().allow_hosts))
     return partial(source_of, guard=guard, region=settings().aws_region)
+
+
+@cache
+def courier() -> Courier:
+    """Who copies files from customers' servers: the function Reach, and from their buckets this one."""
+    known = settings()
+    return ReachCourier(
+        known.reach_function,
+        known.staging_role,
+        known.runs_bucket,
+        sts=partial(clients.sts, known.aws_region),
+        functions=partial(clients.functions, known.aws_region, answer_s=REACH_ANSWERS_S),
+        direct=DirectCourier(remote(), runs()),
+    )
+
+
+def staged(keys: StagingKeys) -> Objects:
+    """The runs bucket, as far as somebody else's keys go."""
+    return Bucket(settings().runs_bucket, partial(clients.s3, settings().aws_region, keys=keys))
 
 
 def _bucket(name: str) -> Objects:

@@ -25,6 +25,10 @@ class Settings(BaseModel):
         default="", description="Where customers reach the API; links in mails start here."
     )
     secrets_key: str = Field(default="", description="The KMS key of the sources' secrets.")
+    reach_function: str = Field(default="", description="The function that goes to customers' servers.")
+    staging_role: str = Field(
+        default="", description="The role by which that one writes, one object at a time."
+    )
     bus_arn: str = Field(default="", description="The bus, as schedules name it.")
     schedule_group: str = Field(default="", description="The group in which the schedules of all syncs lie.")
     schedule_role: str = Field(default="", description="The role by which schedules put events on the bus.")

@@ -20,7 +20,7 @@ No message here may hold a person's data or a secret: they reach logs and execut
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -70,6 +70,11 @@ class InvalidRequest(UserError):
 
 class UnreadableFile(UserError):
     """A source that cannot be read as contacts. No contact was touched."""
+
+    @classmethod
+    def told(cls, problem: Mapping[str, str]) -> UnreadableFile:
+        """The error again that another function has told of: the inverse of `entry.problem_of`."""
+        return cls(problem["code"], problem["title"], problem["detail"])
 
 
 class NotFound(UserError):
@@ -138,6 +143,11 @@ class SourceAway(Busy):
     def __init__(self, title: str) -> None:
         super().__init__(title)
         self.title = title
+
+    @classmethod
+    def told(cls, problem: Mapping[str, str]) -> SourceAway:
+        """See `UnreadableFile.told`."""
+        return cls(problem["title"])
 
 
 class Cancelled(ContactSyncError):

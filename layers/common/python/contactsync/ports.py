@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Protocol
 
 from contactsync.model.card import Capabilities, Card, Draft, Edit, Group, Holder, Outcome, Pulled
 from contactsync.model.contact import Contact, Fields, Slot
+from contactsync.model.source import RemoteSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +333,35 @@ class Connector(Protocol):
 
     def put_photo(self, card: Card, picture: bytes | None) -> Outcome:
         """Give the card a JPEG or PNG picture, or none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A file that was copied: the SHA-256 of its bytes, how they ended, and the SSH server's key if there is one."""
+
+    digest: str
+    ending: Ending
+    host_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a run's file is put: the object `key` of the runs bucket."""
+
+    account_id: str
+    run_id: str
+    key: str
+
+
+class Courier(Protocol):
+    """Copies files from customers' servers, where nobody knows what is sent back."""
+
+    def carry(self, source: RemoteSource, to: Destination, *, host_key: str | None) -> Carried:
+        """Copy a file, whole or not at all. `source` has its secrets, `host_key` is what it had before.
+
+        Raises what `Source.open` does, and UnreadableFile: too_large.
+        """
         ...
 
 

@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any
 from contactsync.errors import Busy
 
 if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_sesv2 import SESV2Client
+    from mypy_boto3_sts import STSClient
+
+    from contactsync.model.message import StagingKeys
 
 CONNECT_S = 3
 READ_S = 20
@@ -32,13 +36,40 @@ TRANSIENT_CODES = frozenset(
 )
 
 
-def s3(region: str, *, endpoint: str | None = None) -> S3Client:
-    """A client of S3. Against an endpoint of one's own it names buckets in the path, as no host name would resolve."""
+def s3(region: str, *, endpoint: str | None = None, keys: StagingKeys | None = None) -> S3Client:
+    """A client of S3, by this function's own role or by `keys`.
+
+    Against an endpoint of one's own it names buckets in the path, as no host name would resolve.
+    """
     import boto3  # noqa: PLC0415 see the module's docstring
     from botocore.config import Config  # noqa: PLC0415
 
     config = Config(signature_version="s3v4", **_bounds())
-    return boto3.client("s3", region_name=region, endpoint_url=endpoint, config=config)
+    given: dict[str, Any] = {}
+    if keys is not None:
+        given = {
+            "aws_access_key_id": keys.access_key_id,
+            "aws_secret_access_key": keys.secret_access_key,
+            "aws_session_token": keys.session_token,
+        }
+    return boto3.client("s3", region_name=region, endpoint_url=endpoint, config=config, **given)
+
+
+def sts(region: str, *, endpoint: str | None = None) -> STSClient:
+    """A client of the token service, in the function's own region."""
+    import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+
+    return boto3.client("sts", region_name=region, endpoint_url=endpoint, config=Config(**_bounds()))
+
+
+def functions(region: str, *, answer_s: float, endpoint: str | None = None) -> LambdaClient:
+    """A client of Lambda that waits for an answer up to `answer_s`. It asks once: what went out may be at work."""
+    import boto3  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+
+    bounds = _bounds(attempts=1) | {"read_timeout": answer_s, "tcp_keepalive": True}
+    return boto3.client("lambda", region_name=region, endpoint_url=endpoint, config=Config(**bounds))
 
 
 def ses(region: str, *, endpoint: str | None = None) -> SESV2Client:

@@ -15,7 +15,6 @@ from contactsync.journeys.asking import UploadPlace, timestamp
 from contactsync.journeys.fielding import Effects
 from contactsync.journeys.previewing import Preview
 from contactsync.journeys.recounting import Change
-from contactsync.journeys.remote import external_id
 from contactsync.journeys.rows import RowView
 from contactsync.journeys.telling import Page, RunView, SyncView
 from contactsync.model.account import Account, Caller
@@ -24,6 +23,7 @@ from contactsync.model.errand import Export, ExportFile
 from contactsync.model.field import FieldSpec
 from contactsync.model.run import Run
 from contactsync.model.segment import Segment
+from contactsync.model.source import external_id
 
 LISTING_BYTES = 2_000_000
 """Lambda's answer holds 6 MB, and the body travels in it as a JSON string, which can take twice the bytes."""

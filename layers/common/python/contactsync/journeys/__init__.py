@@ -3,7 +3,7 @@
 A file's journey, in story order:
 
     importing      the seven steps; each of the following is one step's own work
-    remote         fetch: a source on a customer's server
+    remote         fetch: a source on a customer's server; reaching: fetch's errand there, in a function of its own
     opening        parse: what a file is and how it is read (previewing shows the same); files, cutting: its bytes
     chunks         map: one chunk of rows
     units          plan: one unit of shards; reading: what is stored for its rows

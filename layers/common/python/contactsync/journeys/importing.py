@@ -7,8 +7,7 @@ it recognises those that it has made already. `notify` is in `journeys.finishing
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Literal, get_args
 
@@ -20,11 +19,11 @@ from contactsync.journeys import queueing
 from contactsync.journeys.applying import Applying
 from contactsync.journeys.chunks import map_chunk
 from contactsync.journeys.cutting import broken_end, cut_file, date_orders
-from contactsync.journeys.files import COPY_BYTES, stored
+from contactsync.journeys.files import stored
 from contactsync.journeys.finishing import finish
 from contactsync.journeys.guarding import judge_plan
 from contactsync.journeys.opening import Opened, open_file
-from contactsync.journeys.remote import is_remote, pinned, reopened
+from contactsync.journeys.remote import is_remote, pinned, with_secrets
 from contactsync.journeys.ruling import rules_of, settings_hash
 from contactsync.journeys.runfiles import Manifest, files_of
 from contactsync.journeys.units import Planning
@@ -43,10 +42,10 @@ from contactsync.model.message import (
 )
 from contactsync.model.run import Counts, Run, Step
 from contactsync.model.sync import FieldIdentity, LastGood, Sync
-from contactsync.ports import Clock, ContactStore, Ending, Objects, Source, Vault
+from contactsync.ports import Clock, ContactStore, Courier, Destination, Objects, Source, Vault
+from contactsync.sources.staging import copied
 from contactsync.sources.stored import StoredSource
 
-MAX_SOURCE_BYTES = 5 * 1024**3
 SMALL_ROWS = 5_000
 """Up to here one worker a step is quicker than sharing: starting a Distributed Map takes seconds."""
 STEPS: tuple[Step, ...] = get_args(Step)
@@ -62,7 +61,7 @@ def fetch(
     uploads: Objects,
     runs: Objects,
     vault: Vault,
-    remote: Callable[..., Source],
+    courier: Courier,
     clock: Clock,
 ) -> Fetched:
     """Source bytes → the run's bucket, with their digest. The first execution to come here owns the run."""
@@ -88,18 +87,22 @@ def fetch(
     sync = control.sync(run.account_id, run.sync_id).value
     files = files_of(run, runs)
     if is_remote(sync):
-        source = reopened(sync, run.account_id, vault, remote)
+        source = with_secrets(sync, run.account_id, vault)
+        to = Destination(run.account_id, run.id, files.source)
+        carried = courier.carry(source, to, host_key=sync.host_key)
+        if carried.host_key and sync.host_key is None:
+            control.update_sync(run.account_id, sync.id, lambda read: pinned(read.value, carried.host_key))
     else:
-        source = _source(sync, run, control=control, uploads=uploads, runs=runs, paste=files.paste)
-    digest, ending, host_key = _copy(source, runs, files.source)
-    if host_key and sync.host_key is None:
-        control.update_sync(run.account_id, sync.id, lambda read: pinned(read.value, host_key))
-    good = LastGood(digest=digest, settings=settings_hash(sync), marker=control.marker(run.account_id))
+        ours = _source(sync, run, control=control, uploads=uploads, runs=runs, paste=files.paste)
+        carried = copied(ours, runs, files.source)
+    good = LastGood(
+        digest=carried.digest, settings=settings_hash(sync), marker=control.marker(run.account_id)
+    )
     unchanged = good == sync.last_good and not run.dry_run
     known = {
-        "digest": digest,
-        "proof": ending.proof,
-        "doubt": ending.doubt,
+        "digest": carried.digest,
+        "proof": carried.ending.proof,
+        "doubt": carried.ending.doubt,
         "unchanged": unchanged,
         "marker": good.marker,
     }
@@ -219,23 +222,6 @@ def _source(sync: Sync, run: Run, *, control: Control, uploads: Objects, runs: O
         return StoredSource(runs, paste)
     upload_id = run.upload_id or sync.source["upload_id"]
     return StoredSource(uploads, control.upload(run.account_id, upload_id).key)
-
-
-def _copy(source: Source, runs: Objects, key: str) -> tuple[str, Ending, str | None]:
-    """Stream a source into our bucket; returns the SHA-256 of its bytes, how they ended, and the server's key."""
-    digest = hashlib.sha256()
-    size = 0
-    with source.open() as stream, runs.writer(key) as out:
-        while data := stream.body.read(COPY_BYTES):
-            size += len(data)
-            if size > MAX_SOURCE_BYTES:
-                raise UnreadableFile(
-                    "too_large", "The file is larger than 5 GiB.", "Split it into several files."
-                )
-            digest.update(data)
-            out.write(data)
-        ending = stream.ending()
-    return digest.hexdigest(), ending, stream.host_key
 
 
 def _check_mapping(sync: Sync, opened: Opened, fields: Mapping[str, FieldSpec]) -> list[Rule]:

@@ -7,13 +7,12 @@ are in the clear only while a request is saved and while a file is fetched.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 from contactsync.errors import Problem
-from contactsync.model.source import FtpSource, HttpSource, S3Source, joined, public, secrets
+from contactsync.model.source import FtpSource, HttpSource, RemoteSource, S3Source, joined, public, secrets
 from contactsync.model.sync import ConnectionSource, PasteSource, Sync, UploadSource
-from contactsync.ports import VAULT_BYTES, Source, Vault
+from contactsync.ports import VAULT_BYTES, Vault
 
 REMOTE = frozenset({"http", "ftp", "s3"})
 
@@ -49,20 +48,15 @@ def stored(source: Asked, account_id: str, sync_id: str, vault: Vault) -> tuple[
     return public(source), vault.encrypt(plain, _context(account_id, sync_id)) if plain else ""
 
 
-def reopened(sync: Sync, account_id: str, vault: Vault, remote: Callable[..., Source]) -> Source:
-    """A stored source, ready to be read. Raises what `sources.opening.source_of` does."""
+def with_secrets(sync: Sync, account_id: str, vault: Vault) -> RemoteSource:
+    """A stored source as it was asked for, ready to be read. Raises `ports.Unopenable`."""
     secret = json.loads(vault.decrypt(sync.sealed, _context(account_id, sync.id))) if sync.sealed else {}
-    return remote(joined(sync.source, secret), host_key=sync.host_key, external_id=external_id(account_id))
+    return joined(sync.source, secret)
 
 
-def pinned(sync: Sync, host_key: str) -> Sync:
+def pinned(sync: Sync, host_key: str | None) -> Sync:
     """The sync, bound to the SSH server that it has met first."""
     return sync if sync.host_key else sync.model_copy(update={"host_key": host_key})
-
-
-def external_id(account_id: str) -> str:
-    """What a role in the customer's AWS account has to ask for: ours alone to send, and one for each account."""
-    return account_id
 
 
 def _sealable(source: Asked) -> str:

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from contactsync.model.run import Counts, Status
+from contactsync.model.source import RemoteSource
 
 
 class Message(BaseModel):
@@ -59,6 +60,39 @@ class Fetched(Message):
     """`duplicate`: another execution has this run, or will have it when its turn comes; nothing is to be done."""
 
     outcome: Literal["fetched", "unchanged", "duplicate"]
+
+
+class StagingKeys(BaseModel):
+    """Credentials that may write one object and do nothing else."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    access_key_id: str = Field(repr=False)
+    secret_access_key: str = Field(repr=False)
+    session_token: str = Field(repr=False)
+
+
+class Reaching(Message):
+    """Reach reads this from fetch, not from the state machine: it holds secrets, and nothing keeps it.
+
+    `source` with its secrets, the SSH `host_key` that it had before, and the object `key` that `keys` may write.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    source: RemoteSource = Field(repr=False)
+    host_key: str | None
+    key: str
+    keys: StagingKeys
+
+
+class Reached(Message):
+    """What came: see `ports.Carried`."""
+
+    digest: str
+    proof: str | None
+    doubt: str
+    host_key: str | None
 
 
 class Parsed(Message):

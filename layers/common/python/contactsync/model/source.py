@@ -135,6 +135,11 @@ REMOTE_SOURCE: TypeAdapter[HttpSource | FtpSource | S3Source] = TypeAdapter(
 )
 
 
+def external_id(account_id: str) -> str:
+    """What a role in the customer's AWS account has to ask for: ours alone to send, and one for each account."""
+    return account_id
+
+
 def public(source: HttpSource | FtpSource | S3Source) -> dict[str, Any]:
     """The source without its secrets, as JSON."""
     shown = source.model_dump(mode="json", exclude_none=True, exclude={"password", "private_key"})
