@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -113,8 +114,8 @@ class ConnectorContract:
     def test_a_pulled_card_is_as_it_is_read(self, book, connector):
         id_ = book.add(ADA)
         book.settle()
-        card = pulled(connector, whole(connector))[0][id_]
-        assert connector.read([id_]) == {id_: card}
+        card, read = pulled(connector, whole(connector))[0][id_], connector.read([id_])
+        assert read == {id_: replace(card, photo="") if card.photo is None else card}
 
     def test_with_a_cursor_come_the_changes(self, book, connector):
         ada, bob, cem = (book.add({**NAMED, "given_name": name}) for name in ("Ada", "Bob", "Cem"))

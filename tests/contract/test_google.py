@@ -85,13 +85,6 @@ def _parts(fields: Fields) -> dict[str, object]:
     return {part: items for part, items in PERSONS.person(fields).items() if items}
 
 
-@pytest.fixture
-def book() -> Iterator[GoogleBook]:
-    clock = ManualClock()
-    with PeopleServer(clock) as server:
-        yield GoogleBook(server, clock)
-
-
 class TestGoogle(ConnectorContract):
     @pytest.fixture
     def book(self) -> Iterator[GoogleBook]:

@@ -93,9 +93,9 @@ class Calls:
             raise Busy(f"The provider answered {reply.status}.")
         return reply.body
 
-    def ask(self, path: str, document: Any, **headers: str) -> Reply:
-        """A POST that only reads: a search, a batch of reads."""
-        return self._call("POST", self._url(path, None), _json(document), headers, writes=False)
+    def ask(self, method: str, path: str, document: Any, **headers: str) -> Reply:
+        """Read by another method than GET: a search, a batch of reads."""
+        return self._call(method, self._url(path, None), _json(document), headers, writes=False)
 
     def write(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from contactsync.connectors.numbers import Numbers
 from contactsync.core.fieldtypes import BadValue, converter
 from contactsync.core.identity import digest_of
 from contactsync.core.merging import same
@@ -67,7 +68,7 @@ class Translation:
             "addresses": _read_address,
             "urls": self._read_with(converter("url")),
         }
-        self._phone = converter("phone", country=country)
+        self._numbers = Numbers(country)
 
     def fields(self, person: Person) -> Fields:
         """What of a person are fields of ours."""
@@ -159,25 +160,10 @@ class Translation:
         if key == "addresses":
             parts = {name: value[part] for part, name in _ADDRESS.items() if value.get(part)}
             return {**(parts or {"formattedValue": value.get("formatted", "")}), **type_}
-        return {"value": self._dialled(entry) if key == "phones" else value, **type_}
-
-    def _dialled(self, entry: Mapping[str, Any]) -> str:
-        """A number as the person wrote it, if that is read here as the same number; else with its country."""
-        number = (entry["value"], entry.get("extension"))
-        for text in (entry.get("text"), f"{number[0]} ext. {number[1]}" if number[1] else number[0]):
-            try:
-                read = self._phone(text) if text else None
-            except BadValue:
-                continue
-            if read and (read["value"], read.get("extension")) == number:
-                return str(text)
-        return str(number[0])
+        return {"value": self._numbers.written(entry) if key == "phones" else value, **type_}
 
     def _read_phone(self, item: Mapping[str, Any]) -> Any:
-        try:
-            return self._phone(_text(item.get("value")))
-        except BadValue:
-            return self._phone(_text(item.get("canonicalForm")))
+        return self._numbers.read(_text(item.get("value")), _text(item.get("canonicalForm")))
 
     @staticmethod
     def _read_with(convert: Callable[[str], Any]) -> Callable[[Mapping[str, Any]], Any]:

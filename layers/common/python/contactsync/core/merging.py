@@ -195,10 +195,10 @@ class _Fields:
         return ours if self.winner == "ours" else theirs
 
     def _list(self, key: str, ours: Any, theirs: Any) -> list[Entry]:
-        here, there = _keyed(key, ours), _keyed(key, theirs)
+        here, there = self._named(key, ours), _keyed(key, theirs)
         if self.agreed is None:
             return [*here.values(), *(entry for name, entry in there.items() if name not in here)]
-        before, seen = _keyed(key, self.agreed.ours.get(key)), _keyed(key, self.agreed.theirs.get(key))
+        before, seen = self._named(key, self.agreed.ours.get(key)), _keyed(key, self.agreed.theirs.get(key))
         settled = before if self.policy.direction == "push" else seen
         merged: dict[str, Entry] = {}
         for name, entry in here.items():
@@ -212,6 +212,16 @@ class _Fields:
             if name not in here and (name not in settled or edited_there):
                 merged[name] = entry
         return list(self._ordered(merged, here, there, before, seen))
+
+    def _named(self, key: str, entries: Any) -> dict[str, Entry]:
+        """Our entries by what the book would know each as: of an address it may hold a part only."""
+        if key != "addresses":
+            return _keyed(key, entries)
+        found: dict[str, Entry] = {}
+        for entry in entries or ():
+            held = self.policy.held({key: [dict(entry)]}).get(key)
+            found.setdefault(entry_key(key, held[0] if held else entry), entry)
+        return found
 
     def _labelled(
         self, key: str, ours: Entry, theirs: Entry, before: Entry | None, seen: Entry | None

@@ -42,7 +42,8 @@ class Card:
         fields: in our keys and canonical values; only what the provider holds.
         extra: what else the provider keeps of it, in the connector's own form, so that a write loses nothing of it.
         marker: the one that its creation carried, if it was made by us.
-        photo: changes whenever the picture does; empty if there is none of the person's own choosing.
+        photo: changes whenever the picture does; empty if there is none of the person's own choosing, None if this
+            reading does not tell.
         former: ids under which it was known before.
         updated_at: the provider's clock, RFC 3339; never decides more than a tie.
     """
@@ -52,7 +53,7 @@ class Card:
     fields: Fields
     extra: str = ""
     marker: str = ""
-    photo: str = ""
+    photo: str | None = ""
     former: tuple[str, ...] = ()
     updated_at: str = ""
 

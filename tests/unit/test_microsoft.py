@@ -1,0 +1,195 @@
+"""Habits of Microsoft that the contract of all address books does not know. "Case NN" is a row of docs/two-way.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from contactsync.connectors.microsoft import ALL, MicrosoftConnector
+from contactsync.connectors.microsoft_contact import Translation
+from contactsync.errors import CursorExpired
+from contactsync.model.card import Changed, Draft, Edit, Unknown, Written
+from tests.contract.book import made, pulled, written
+from tests.contract.cards import ADA, FULL, NAMED, numbered, picture
+from tests.fakes.graph import DEFAULT, GraphServer
+from tests.fakes.jsonserver import Mishap
+
+CONTACTS = Translation("GB")
+
+
+@pytest.fixture
+def graph() -> Iterator[GraphServer]:
+    with GraphServer() as server:
+        yield server
+
+
+def connector(graph: GraphServer) -> MicrosoftConnector:
+    return MicrosoftConnector(lambda _: "token", country="GB", base=f"{graph.url}/v1.0")
+
+
+@pytest.mark.parametrize(
+    "forgotten",
+    [
+        (410, "SyncStateNotFound", ""),
+        (410, "", ""),
+        (400, "syncStateNotFound", ""),
+        (404, "resyncRequired", ""),
+        (400, "BadRequest", "SyncStateNotFound"),
+    ],
+)
+def test_a_dead_link_is_known_wherever_it_shows(graph, forgotten):
+    """Case 2."""
+    cursor = pulled(connector(graph), ALL)[1].cursor
+    graph.forgotten = forgotten
+    graph.expire()
+    with pytest.raises(CursorExpired):
+        pulled(connector(graph), ALL, cursor)
+
+
+def test_a_link_may_die_between_two_pages(graph, monkeypatch):
+    """Case 2."""
+    real = graph._delta
+
+    def forgets(*args, **kwargs):
+        reply = real(*args, **kwargs)
+        graph.expire()
+        return reply
+
+    monkeypatch.setattr(graph, "_delta", forgets)
+    with pytest.raises(CursorExpired):
+        pulled(connector(graph), ALL)
+
+
+def test_who_moves_to_another_folder_is_not_deleted(graph):
+    """Case 19."""
+    friends = graph.add_folder("Friends")
+    id_ = graph.add({"displayName": "Ada"})
+    cursor = pulled(connector(graph), ALL)[1].cursor
+    graph.move(id_, friends)
+    cards, said = pulled(connector(graph), ALL, cursor)
+    assert cards.keys() == {id_}
+    assert not said.gone
+    graph.move(id_, DEFAULT)
+    graph.move(id_, friends)  # there and back vanishes from the list
+    cards, said = pulled(connector(graph), ALL, said.cursor)
+    assert cards.keys() == {id_}
+    assert not said.gone
+
+
+def test_a_folder_that_comes_later_is_read_whole(graph):
+    cursor = pulled(connector(graph), ALL)[1].cursor
+    friends = graph.add_folder("Friends")
+    id_ = graph.add({"displayName": "Ada"}, friends)
+    assert pulled(connector(graph), ALL, cursor)[0].keys() == {id_}
+
+
+def test_categories_are_groups_too(graph):
+    """Case 37."""
+    graph.categories = ["Clients"]
+    book = connector(graph)
+    [client] = [group.id for group in book.groups() if group.name == "Clients"]
+    card = made(book, ADA, group=client)
+    graph.add({"displayName": "Elsewhere"})
+    cards, said = pulled(book, client)
+    assert cards.keys() == {card.id}
+    graph.edit(card.id, {"categories": []})
+    assert pulled(book, client, said.cursor)[1].left == (card.id,)
+    graph.categories = None
+    assert [group.name for group in book.groups()] == ["All contacts"], (
+        "and where we may not see them there are none"
+    )
+
+
+def test_numbers_keep_their_kind(graph):
+    """Case 26."""
+    phones = [
+        {"value": f"+4420794600{n}", "text": f"020 7946 00{n}", **({"label": label} if label else {})}
+        for n, label in enumerate(["", "mobile", "work", "home", "work fax", "home", "", "mobile"], 10)
+    ]
+    card = made(connector(graph), {**NAMED, "phones": phones})
+    stored = graph.contacts[card.id]
+    assert stored["businessPhones"] == ["020 7946 0012", "020 7946 0010"]
+    assert stored["homePhones"] == ["020 7946 0013", "020 7946 0015"]
+    assert stored["mobilePhone"] == "020 7946 0011"
+    assert not any("0014" in str(value) for value in stored.values()), "a fax is no telephone"
+
+
+def test_a_birthday_is_a_day_and_no_moment(graph):
+    """Case 29: neither midnight nor noon moves it."""
+    card = made(connector(graph), {**NAMED, "birthday": "1815-12-10"})
+    assert graph.contacts[card.id]["birthday"] == "1815-12-10T12:00:00Z"
+    for shown in ("1815-12-10T00:00:00Z", "1815-12-10T11:59:00Z", "1815-12-10T23:59:59Z"):
+        assert CONTACTS.fields({"birthday": shown})["birthday"] == "1815-12-10"
+
+
+def test_no_year_is_invented(graph):
+    """Case 28: a birthday without one is not written, and one that says 1604 has none."""
+    card = made(connector(graph), {**NAMED, "birthday": "--02-29"})
+    assert not graph.contacts[card.id].get("birthday")
+    assert CONTACTS.fields({"birthday": "1604-02-29T00:00:00Z"}) == {"birthday": "--02-29"}
+
+
+def test_a_birthday_without_a_year_that_is_there_stays(graph):
+    """Case 28."""
+    id_ = graph.add({"displayName": "Ada", "birthday": "1604-02-29T12:00:00Z"})
+    card = connector(graph).read([id_])[id_]
+    [(_, outcome)] = connector(graph).update([Edit(card, {"name": "Ada", "notes": "new"})])
+    assert written(outcome).fields["notes"] == "new"
+    assert graph.contacts[id_]["birthday"] == "1604-02-29T12:00:00Z"
+
+
+def test_the_display_name_goes_with_every_change(graph):
+    """Case 39."""
+    id_ = graph.add({"displayName": "The Countess", "givenName": "Ada", "surname": "Lovelace"})
+    card = connector(graph).read([id_])[id_]
+    [(_, outcome)] = connector(graph).update([Edit(card, {**card.fields, "job_title": "Programmer"})])
+    assert written(outcome).fields["name"] == "The Countess"
+    assert graph.contacts[id_]["displayName"] == "The Countess"
+
+
+def test_the_name_beside_an_address_is_no_change(graph):
+    """Case 39."""
+    id_ = graph.add(
+        {"displayName": "Ada", "emailAddresses": [{"name": "Countess (Org)", "address": "ada@example.com"}]}
+    )
+    card = connector(graph).read([id_])[id_]
+    calls = len(graph.calls)
+    [(_, outcome)] = connector(graph).update([Edit(card, {**card.fields})])
+    assert outcome == Written(card)
+    assert all("PATCH" not in str(call.body) for call in graph.calls[calls:])
+
+
+def test_a_throttled_part_of_a_batch_was_not_carried_out(graph):
+    """Case 24."""
+    graph.inner_statuses = [200, 429, 500]
+    outcomes = [
+        outcome
+        for _, outcome in connector(graph).create(ALL, [Draft(f"m{n}", numbered(n)) for n in range(4)])
+    ]
+    assert [type(outcome) for outcome in outcomes] == [Written, Changed, Unknown, Written]
+
+
+def test_a_lost_batch_is_unknown_as_a_whole_and_found(graph):
+    """Case 5."""
+    graph.mishaps.append(Mishap.LOST)
+    drafts = [Draft(f"it's {n}", numbered(n)) for n in range(20)]
+    assert [outcome for _, outcome in connector(graph).create(ALL, drafts)] == [Unknown()] * 20
+    assert len(connector(graph).find([draft.marker for draft in drafts])) == 20
+
+
+def test_a_list_does_not_tell_of_pictures(graph):
+    """Case 33: a look at the card does."""
+    card = made(connector(graph), ADA)
+    card = written(connector(graph).put_photo(card, picture()))
+    assert card.photo
+    assert pulled(connector(graph), ALL)[0][card.id].photo is None
+    assert connector(graph).read([card.id])[card.id].photo == card.photo
+
+
+def test_an_idle_book_costs_two_requests(graph):
+    made(connector(graph), FULL)
+    cursor = pulled(connector(graph), ALL)[1].cursor
+    idle = connector(graph)
+    assert pulled(idle, ALL, cursor)[0] == {}
+    assert idle.requests == 2
