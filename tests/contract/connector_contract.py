@@ -388,7 +388,7 @@ class ConnectorContract:
         card = made(connector, ADA)
         assert card.photo == ""
         assert connector.photo(card) is None
-        seen = {""}
+        seen: set[str | None] = {""}
         for shade in (1, 2):
             card = written(connector.put_photo(card, picture(shade)))
             assert card.photo not in seen

@@ -134,7 +134,7 @@ class Link:
             etag=card.etag,
             seen=card.fields,
             extra=extra,
-            photo=card.photo,
+            photo=self.photo if card.photo is None else card.photo,
             marker=card.marker or self.marker,
         )
 
