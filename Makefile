@@ -30,6 +30,9 @@ test: .venv/.ready ## run all tests (ARGS="-k phone" narrows them)
 test-thorough: .venv/.ready ## the laws with twenty times the examples, and no two runs the same ones
 	env -u CI HYPOTHESIS_PROFILE=thorough .venv/bin/pytest tests/property $(ARGS)
 
+fuzz-api: .venv/.ready ## 2,000 requests made from the OpenAPI document, against the local stack
+	FUZZ=70 .venv/bin/pytest tests/journeys/test_fuzzed.py -rP --show-capture=stdout $(ARGS)
+
 faults: .venv/.ready ## fail every call of every import step in every way (make test takes one in eleven)
 	FAULTS=all .venv/bin/pytest tests/faults $(ARGS)
 
@@ -105,4 +108,4 @@ $(UV): local/uv.txt
 	UV_PROJECT_ENVIRONMENT=.venv-$* $(UV) sync --quiet --frozen --python $(PYTHON) --only-group $*
 	@touch $@
 
-.PHONY: run test faults test-thorough check format bench audit build deploy account redeliver redrive docs lock clean help
+.PHONY: run test fuzz-api faults test-thorough check format bench audit build deploy account redeliver redrive docs lock clean help
