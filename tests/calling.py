@@ -8,13 +8,19 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from contactsync.adapters.memory import MemoryBus, MemoryScheduler
+from contactsync.adapters.memory import MemoryBus, MemoryIssuer, MemoryScheduler
 from contactsync.errors import Busy
-from contactsync.journeys.accounts import NewAccount, create_account
+from contactsync.journeys.accounts import NewAccount, change_plan, create_account
+from contactsync.journeys.signing_in import Guests
 from contactsync.model.account import ALL_PERMISSIONS
 from functions.api import handler
 from tests.promises import hold
 from tests.world import World
+
+SHARED = "shared-by-everybody"
+"""The key under which API Gateway counts accounts without one of their own."""
+ISSUER = "https://people.example.com/pool"
+CLIENT = "console"
 
 
 class FlakyBus(MemoryBus):
@@ -35,6 +41,19 @@ class ApiWorld(World):
 
     bus: FlakyBus = field(default_factory=FlakyBus)
     scheduler: MemoryScheduler = field(default_factory=MemoryScheduler)
+
+    _guests: Guests | None = None
+    issuer: MemoryIssuer = field(default_factory=lambda: MemoryIssuer(ISSUER, frozenset({CLIENT})))
+
+    def guests(self) -> Guests:
+        """As the composition root makes them: one a process."""
+        if self._guests is None:
+            self._guests = Guests(self.issuer, self.control, self.clock)
+        return self._guests
+
+    def limit(self, **limits: Any) -> None:
+        """Give the customer limits of its own."""
+        change_plan(self.control, self.account.account_id, self.clock.now(), limits=limits)
 
     def runs_asked(self) -> list[str]:
         return [event.detail["run_id"] for event in self.bus.events if event.kind == "RunRequested"]

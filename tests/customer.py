@@ -20,6 +20,7 @@ class Customer:
     api: str
     inbox: str
     account_id: str
+    member_id: str
     api_key: str
     email: str
 
@@ -28,7 +29,8 @@ class Customer:
         """A new account on the stack."""
         email = f"owner-{uuid.uuid4().hex[:12]}@example.com"
         account = stack.create_account(name="Example Ltd", email=email, country=country)
-        return cls(f"{stack.facts.api}/v1", stack.facts.inbox, account.account_id, account.api_key, email)
+        ids = (account.account_id, account.member_id)
+        return cls(f"{stack.facts.api}/v1", stack.facts.inbox, *ids, account.api_key, email)
 
     def request(self, method: str, path: str, **options: Any) -> requests.Response:
         """One call of the API with this customer's key; options as for requests."""

@@ -1,4 +1,4 @@
-"""The authorizer behind API Gateway: the key in the request → account, member and permissions."""
+"""The authorizer behind API Gateway: the key or token in the request → account, member and permissions."""
 
 from typing import Any
 
@@ -8,4 +8,10 @@ from contactsync.api.authorizing import authorize
 
 def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Authorization header → policy; an exception called Unauthorized where API Gateway shall answer 401."""
-    return authorize(event, bootstrap.control())
+    return authorize(
+        event,
+        bootstrap.control(),
+        bootstrap.clock(),
+        guests=bootstrap.guests,
+        shared_key=bootstrap.shared_usage_key(),
+    )

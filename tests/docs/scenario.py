@@ -224,7 +224,23 @@ def _the_rest(customer: Recorder, segment_id: str) -> None:
     customer.delete("/fields/shoe_size")
     spare: str = customer.post("/segments", {"name": "Spare"}).json["id"]
     customer.delete(f"/segments/{spare}")
+    _account(customer)
+
+
+def _account(customer: Recorder) -> None:
     customer.get("/account")
+    customer.patch("/account", {"time_zone": "Europe/London"})
+    clerk = {"email": "clerk@example.com", "name": "Clerk", "permissions": ["contacts.view"]}
+    member_id = customer.post("/members", clerk).json["id"]
+    customer.world.clock.advance(timedelta(minutes=1))
+    customer.get("/members")
+    customer.patch(f"/members/{member_id}", {"permissions": ["contacts.view", "contacts.edit"]})
+    key = customer.post("/keys", {"name": "Nightly import", "member_id": member_id}).json
+    customer.get("/keys")
+    key = customer.post(f"/keys/{key['id']}/rotate", {"grace_hours": 2}).json
+    customer.delete(f"/keys/{key['id']}")
+    customer.delete(f"/members/{member_id}")
+    customer.get("/account/audit?limit=3")
 
 
 def _export(customer: Recorder) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from contactsync import control
 from contactsync.adapters import contact_table, control_table
-from contactsync.control import books, feed
+from contactsync.control import accounts, books, feed, syncs
 from contactsync.core.rules import ADDRESS_PARTS
 from contactsync.journeys import asking, editing, exporting, runfiles
 from local.deploy import ROOT
@@ -76,6 +76,8 @@ def test_how_long_records_are_kept() -> None:
         "edit": str(editing.EDITS_KEPT.days),
         "feed": str(feed.KEPT.days),
         "today": str(books.COUNTED_KEPT.days),
+        "audit": str(accounts.AUDIT_KEPT.days),
+        "runs_of": str(syncs.DAYS_COUNTED.days),
     }
 
 

@@ -65,7 +65,7 @@ def test_the_roles_of_fetch_and_its_errand_allow_all_that_they_ask_for_on_a_cust
 def test_the_api_s_role_allows_all_that_its_routes_ask_for(
     stack: Stack, customer: Customer, second: SecondInterpreter
 ):
-    client = Client(cast("Any", None), NewAccount(customer.account_id, "m1", customer.api_key))
+    client = Client(cast("Any", None), NewAccount(customer.account_id, customer.member_id, customer.api_key))
     visited = []
 
     def ask(method: str, route: str, body: Any = None, *, expect: int, query: str = "", **ids: str) -> Any:
@@ -133,6 +133,16 @@ def test_the_api_s_role_allows_all_that_its_routes_ask_for(
     export = ask("POST", "/exports", {}, expect=202)
     ask("GET", "/exports/<export_id>", export_id=export["id"], expect=200)
     ask("GET", "/account", expect=200)
+    ask("PATCH", "/account", {"time_zone": "Europe/London"}, expect=200)
+    ask("GET", "/account/audit", expect=200)
+    member = ask("POST", "/members", {"email": "two@example.com", "permissions": []}, expect=201)
+    ask("GET", "/members", expect=200)
+    ask("PATCH", "/members/<member_id>", {"name": "Two"}, member_id=member["id"], expect=200)
+    key = ask("POST", "/keys", {"member_id": member["id"]}, expect=201)
+    ask("GET", "/keys", expect=200)
+    key = ask("POST", "/keys/<key_id>/rotate", {"grace_hours": 0}, key_id=key["id"], expect=201)
+    ask("DELETE", "/keys/<key_id>", key_id=key["id"], expect=204)
+    ask("DELETE", "/members/<member_id>", member_id=member["id"], expect=204)
     assert {(route.method, route.path) for route in ROUTES} - set(visited) == set(), "a route was not tried"
     assert refused(second, stack) == set()
 

@@ -17,11 +17,13 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiWorld]:
     """A service with one customer; the handlers' composition root hands out its ports."""
     from contactsync import bootstrap
     from functions.api import handler
-    from tests.calling import ApiWorld
+    from tests.calling import SHARED, ApiWorld
 
     world = ApiWorld()
     for name in ("control", "contacts", "runs", "uploads", "bus", "scheduler", "vault", "clock"):
         monkeypatch.setattr(bootstrap, name, partial(getattr, world, name))
+    monkeypatch.setattr(bootstrap, "guests", world.guests)
+    monkeypatch.setattr(bootstrap, "shared_usage_key", lambda: SHARED)
     handler.api.cache_clear()
     yield world
     handler.api.cache_clear()

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from contactsync.journeys.queueing import CONCURRENT_RUNS, LASTS_AT_MOST
+from contactsync.control import plans
+from contactsync.journeys.queueing import LASTS_AT_MOST
 
 if TYPE_CHECKING:
     from contactsync.model.run import Run
     from tests.calling import ApiWorld, Client
 
+CONCURRENT_RUNS = plans()["standard"].limits.concurrent_runs
 IMPORT = {
     "source": {"kind": "paste", "text": "email\nada@example.com\n"},
     "mapping": [{"column": "email", "field": "email"}],

@@ -20,12 +20,30 @@ from contactsync.adapters.scheduler import EventBridgeScheduler, Target
 from contactsync.adapters.vault import KmsVault
 from contactsync.config import settings
 from contactsync.control import Control
+from contactsync.journeys.signing_in import Guests
 from contactsync.model.message import StagingKeys
 from contactsync.ports import Bus, Clock, ContactStore, Courier, Mailer, Objects, Scheduler, Source, Vault
 from contactsync.sources.staging import DirectCourier
 
 REACH_ANSWERS_S = 870
 """Longer than Reach may run, shorter than fetch."""
+
+
+@cache
+def guests() -> Guests:
+    """Who signs in by the identity provider, if there is one."""
+    known = settings()
+    if not known.identity_issuer:
+        return Guests(None, control(), clock())
+    from contactsync.adapters.issuer import Issuer  # noqa: PLC0415 only whoever signs in needs it
+
+    audiences = frozenset(filter(None, map(str.strip, known.identity_audiences.split(","))))
+    return Guests(Issuer(known.identity_issuer, audiences), control(), clock())
+
+
+def shared_usage_key() -> str:
+    """Under which API Gateway counts accounts without a key of their own there."""
+    return settings().shared_usage_key
 
 
 @cache

@@ -35,6 +35,15 @@ class Settings(BaseModel):
     schedule_dead_letters: str = Field(
         default="", description="The queue for events that schedules could not put on the bus."
     )
+    identity_issuer: str = Field(
+        default="", pattern=r"^(https://\S+)?$", description="Who signs people in; empty: nobody does."
+    )
+    identity_audiences: str = Field(
+        default="", description="The clients whose tokens are meant for us, separated by commas."
+    )
+    shared_usage_key: str = Field(
+        default="", description="Under which API Gateway counts accounts without a key of their own there."
+    )
     allow_hosts: str = Field(
         default="",
         pattern=r"^( *[^, ]+:[0-9]{1,5} *(,|$))*$",

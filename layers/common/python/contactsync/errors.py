@@ -6,6 +6,8 @@ ContactSyncError
 │   ├── UnreadableFile   a source that cannot be read as contacts; names the line where it can
 │   ├── NotFound         missing, or somebody else's: the two look alike
 │   ├── NotPermitted     names the permission that is missing
+│   ├── PlanLimit        names the limit of the account's plan that is in the way
+│   ├── Suspended        the account is suspended; the operator ends that
 │   ├── AccessLost       an address book's provider does not let us in any more; says how to connect anew
 │   └── Conflict         the thing is busy or has changed; says what to wait for or read again
 ├── Stale                nobody acts: a conditional write lost, nothing was written, read again
@@ -96,6 +98,25 @@ class NotPermitted(UserError):
             "not_permitted",
             f"This needs the permission {permission}.",
             "Ask somebody who may manage the account to give it to you.",
+        )
+
+
+class PlanLimit(UserError):
+    """The account's plan does not have this, or not so much of it. Waiting or another plan helps, nothing else."""
+
+    status = 403
+
+
+class Suspended(UserError):
+    """The account is suspended: nothing is deleted, and nothing runs."""
+
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__(
+            "account_suspended",
+            "The account is suspended.",
+            "Nothing is deleted, and nothing runs. Ask us to resume it.",
         )
 
 

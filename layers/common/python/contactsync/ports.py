@@ -439,6 +439,24 @@ class Unopenable(Exception):
     """A sealed text is damaged, or belongs to another account or sync."""
 
 
+class IdentityProvider(Protocol):
+    """Who vouches for people that sign in: an OpenID Connect issuer."""
+
+    @property
+    def issuer(self) -> str:
+        """Its name, as its tokens say it."""
+        ...
+
+    @property
+    def audiences(self) -> frozenset[str]:
+        """The clients whose tokens are meant for us."""
+        ...
+
+    def keys(self) -> Mapping[str, Mapping[str, Any]]:
+        """The keys that it signs with now, as JSON Web Keys by their ids. Raises Busy."""
+        ...
+
+
 class Clock(Protocol):
     """The only way to learn the time, and to wait."""
 

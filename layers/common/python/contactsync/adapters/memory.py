@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 from threading import RLock
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from urllib.parse import quote
 
 import orjson
@@ -302,6 +302,21 @@ class MemoryScheduler:
     def remove(self, account_id: str, sync_id: str) -> None:
         """See `ports.Scheduler.remove`."""
         self.kept.pop((account_id, sync_id), None)
+
+
+class MemoryIssuer:
+    """See `ports.IdentityProvider`. `published` is what it tells; `asked` counts how often."""
+
+    def __init__(self, issuer: str, audiences: frozenset[str]) -> None:
+        self.issuer = issuer
+        self.audiences = audiences
+        self.published: dict[str, Mapping[str, Any]] = {}
+        self.asked = 0
+
+    def keys(self) -> Mapping[str, Mapping[str, Any]]:
+        """See `ports.IdentityProvider.keys`."""
+        self.asked += 1
+        return dict(self.published)
 
 
 class MemoryMailer:

@@ -59,6 +59,19 @@ class Unauthorized(UserError):
     status = 401
 
 
+class ChooseAccount(UserError):
+    """Somebody has signed in who is a member of several accounts, and has not said which one is meant."""
+
+    status = 403
+
+    def __init__(self, accounts: str) -> None:
+        super().__init__(
+            "choose_account",
+            "You are a member of several accounts.",
+            f"Say which one, in front of the token: Authorization: Bearer <account>~<token>. Yours are {accounts}.",
+        )
+
+
 class WrongMethod(UserError):
     """The place is right, the verb is not."""
 

@@ -99,13 +99,14 @@ class Api:
             return route.verb(self._world, replace(request, seed=seed, if_match=if_match))
         key = incoming.idempotency_key_of(event)
         asked = replace(request, body=incoming.body_of(event), idempotency_key=key)
-        if not route.replayed:
+        if route.replayed == "never":
             return route.verb(self._world, asked)
         return idempotency.once(
             asked,
             self._world.control.records,
             self._world.clock,
             lambda seed: route.verb(self._world, replace(asked, seed=seed)),
+            keep=route.replayed == "kept",
         )
 
 

@@ -1,16 +1,28 @@
-"""Who holds this key: API Gateway asks before every request, and keeps the answer for a minute."""
+"""Who is asking: API Gateway asks before every request, and keeps the answer for half a minute.
+
+A bearer token is a key of ours, or what an identity provider has signed (journeys/signing_in.py). Who is known, yet may not
+come in, is let through to be told why: the answer of the API is a problem as any other, a denial here is two words.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from contactsync.api.incoming import header
-from contactsync.control import Control, key_digest
+from contactsync.control import Control, key_digest, plan_of
 from contactsync.errors import NotFound
+from contactsync.journeys.signing_in import Guests, SeveralAccounts
+from contactsync.model.account import Member
+from contactsync.ports import Clock
 
-_credentials = re.compile(r"Bearer +(csk_[0-9A-Za-z]{40})", re.IGNORECASE).fullmatch
+_key = re.compile(r"Bearer +(csk_[0-9A-Za-z]{40})", re.IGNORECASE).fullmatch
+_token = re.compile(
+    r"Bearer +(?:(a[0-9a-f]{24})~)?([\w-]{1,8192}\.[\w-]{1,8192}\.[\w-]{1,8192})", re.IGNORECASE | re.ASCII
+).fullmatch
+TOKEN_LENGTH = 8192
+"""API Gateway takes 10,240 bytes of headers together."""
 
 
 class Unauthorized(Exception):
@@ -20,29 +32,64 @@ class Unauthorized(Exception):
         super().__init__("Unauthorized")
 
 
-def authorize(event: Mapping[str, Any], control: Control) -> dict[str, Any]:
-    """The policy that lets the key's holder in, with who they are as its context.
+def authorize(
+    event: Mapping[str, Any],
+    control: Control,
+    clock: Clock,
+    *,
+    guests: Callable[[], Guests],
+    shared_key: str = "",
+) -> dict[str, Any]:
+    """The policy that lets the bearer in, with who they are as its context.
 
-    Absent, malformed, unknown and revoked keys all end in the same error. It may be that the member of a key is
-    gone: then the key is as good as unknown.
+    Absent, malformed, unknown, expired and revoked credentials all end in the same error. It may be that the member of a
+    key is gone: then the key is as good as unknown.
+
+    Args:
+        event: of a REQUEST authorizer, or of the older TOKEN kind.
+        control: where keys and members are.
+        clock: for what expires.
+        guests: who signs in by an identity provider; asked for only when somebody does.
+        shared_key: under which API Gateway counts the requests of accounts that have no key of their own there.
 
     Raises:
         Unauthorized: API Gateway answers 401.
     """
-    found = _credentials(
-        (header(event, "authorization") or str(event.get("authorizationToken") or "")).strip()
-    )
-    if found is None:
-        raise Unauthorized
+    given = (header(event, "authorization") or str(event.get("authorizationToken") or "")).strip()
+    context: dict[str, str]
     try:
-        key = control.key(key_digest(found[1]))
-        if key.revoked:
+        if found := _key(given):
+            member = _holder(found[1], control, clock)
+        elif len(given) <= TOKEN_LENGTH and (found := _token(given)):
+            member = guests().member(found[2], account_id=found[1])
+        else:
             raise Unauthorized
-        member = control.member(key.account_id, key.member_id)
+        account = control.account(member.account_id)
     except NotFound:
         raise Unauthorized from None
-    return {
-        "principalId": member.id,
+    except SeveralAccounts as several:
+        context = {"refused": "choose_account", "accounts": ", ".join(several.accounts)}
+        return _let_through(event, several.subject, context, shared_key)
+    context = {"account_id": account.id, "member_id": member.id, "plan": plan_of(account)}
+    if account.suspended_at is not None:
+        context["refused"] = "account_suspended"
+    else:
+        context["permissions"] = " ".join(member.permissions)
+    return _let_through(event, member.id, context, account.id if account.metered else shared_key)
+
+
+def _holder(api_key: str, control: Control, clock: Clock) -> Member:
+    key = control.key(key_digest(api_key))
+    if not key.opens(clock.now()):
+        raise NotFound
+    return control.member(key.account_id, key.member_id)
+
+
+def _let_through(
+    event: Mapping[str, Any], principal: str, context: Mapping[str, str], usage_key: str
+) -> dict[str, Any]:
+    answer = {
+        "principalId": principal,
         "policyDocument": {
             "Version": "2012-10-17",
             "Statement": [
@@ -53,12 +100,9 @@ def authorize(event: Mapping[str, Any], control: Control) -> dict[str, Any]:
                 }
             ],
         },
-        "context": {
-            "account_id": member.account_id,
-            "member_id": member.id,
-            "permissions": " ".join(member.permissions),
-        },
+        "context": dict(context),
     }
+    return {**answer, "usageIdentifierKey": usage_key} if usage_key else answer
 
 
 def _every_method(method_arn: str) -> str:

@@ -10,6 +10,7 @@ its own work when it is sent again, instead of doing it twice.
     again, lease over         the same work again, with the same seed: the first one died, or failed on our side
     another body              422
     refused (4xx)             the record goes: nothing was done, so the key is free for the corrected request
+    again, the answer secret  the same work again, with the same seed: nothing but the seed was kept
 """
 
 from __future__ import annotations
@@ -44,8 +45,13 @@ class _Held:
     expires_at: int
 
 
-def once(request: Request, records: Records, clock: Clock, act: Callable[[str], AnyAnswer]) -> AnyAnswer:
-    """Carry out `act(seed)` once for this key, or replay what it answered."""
+def once(
+    request: Request, records: Records, clock: Clock, act: Callable[[str], AnyAnswer], *, keep: bool = True
+) -> AnyAnswer:
+    """Carry out `act(seed)` once for this key, or replay what it answered.
+
+    keep: an answer that may not be kept is made again instead, by an `act` that comes to the same for a seed.
+    """
     if request.idempotency_key is None:
         return act(new_id(clock.now()))
     held = _take(request, request.idempotency_key, records, clock.now())
@@ -56,7 +62,10 @@ def once(request: Request, records: Records, clock: Clock, act: Callable[[str], 
     except Exception as error:
         _let_go(held, records, keep=getattr(error, "status", 500) >= 500)
         raise
-    _finish(held, records, answer)
+    if keep:
+        _finish(held, records, answer)
+    else:
+        _let_go(held, records, keep=True)
     return answer
 
 

@@ -14,8 +14,8 @@ from typing import Any, NoReturn, get_args
 
 import orjson
 
-from contactsync.api.answer import BadRequest, TooLarge, Unauthorized
-from contactsync.errors import InvalidRequest, Problem
+from contactsync.api.answer import BadRequest, ChooseAccount, TooLarge, Unauthorized
+from contactsync.errors import InvalidRequest, Problem, Suspended
 from contactsync.model.account import Caller, Permission
 
 MAX_BODY_BYTES = 5_000_000
@@ -49,8 +49,16 @@ NOBODY = Caller(account_id="", member_id="", permissions=frozenset())
 
 
 def caller_of(event: Mapping[str, Any]) -> Caller:
-    """Who is asking. Only the authorizer is believed, never a header, a query or a body."""
+    """Who is asking. Only the authorizer is believed, never a header, a query or a body.
+
+    Raises Suspended, or what else the authorizer knows them for, yet does not let them in.
+    """
     found = (event.get("requestContext") or {}).get("authorizer") or {}
+    match found.get("refused"):
+        case "account_suspended":
+            raise Suspended
+        case "choose_account":
+            raise ChooseAccount(str(found.get("accounts") or ""))
     account_id, member_id = found.get("account_id"), found.get("member_id")
     if not account_id or not member_id:
         raise Unauthorized("unauthorized", "This needs a key.", "Send Authorization: Bearer <your key>.")

@@ -11,13 +11,15 @@ import orjson
 
 from contactsync.core.overlay import Changes
 from contactsync.core.showing import shown
+from contactsync.journeys.accounts import AccountView
 from contactsync.journeys.asking import UploadPlace, timestamp
 from contactsync.journeys.fielding import Effects
+from contactsync.journeys.keys import ShownKey
 from contactsync.journeys.previewing import Preview
 from contactsync.journeys.recounting import Change
 from contactsync.journeys.rows import RowView
 from contactsync.journeys.telling import Page, RunView, SyncView
-from contactsync.model.account import Account, Caller
+from contactsync.model.account import AuditNote, Caller, Key, Member
 from contactsync.model.contact import Contact
 from contactsync.model.errand import Export, ExportFile
 from contactsync.model.field import FieldSpec
@@ -203,16 +205,46 @@ def effects(found: Effects) -> dict[str, Any]:
     }
 
 
-def account(stored: Account, caller: Caller) -> dict[str, Any]:
-    """The account, and what the caller may do in it."""
+def account(seen: AccountView, caller: Caller) -> dict[str, Any]:
+    """The account, what its plan lets it have and what it has, and what the caller may do in it."""
+    stored = seen.account
     return {
         "id": stored.id,
         "name": stored.name,
         "country": stored.country,
+        "time_zone": stored.time_zone,
+        "retention_days": stored.retention_days,
+        "plan": seen.plan,
+        "limits": seen.limits.model_dump(mode="json"),
+        "usage": {**seen.usage, "day": seen.day.isoformat()},
         "external_id": external_id(stored.id),
         "created_at": stored.created_at,
         "member": {"id": caller.member_id, "permissions": sorted(caller.permissions)},
     }
+
+
+def member(stored: Member) -> dict[str, Any]:
+    """A member."""
+    return {
+        **stored.model_dump(mode="json", include={"id", "email", "name", "permissions", "created_at"}),
+        "signed_in": stored.subject is not None,
+    }
+
+
+def key(stored: Key) -> dict[str, Any]:
+    """A key, by which nobody could get in."""
+    shown = {"id", "name", "member_id", "prefix", "created_at", "expires_at", "replaced_by"}
+    return stored.model_dump(mode="json", include=shown)
+
+
+def new_key(made: ShownKey) -> dict[str, Any]:
+    """A key with its secret, this once."""
+    return {**key(made.key), "key": made.secret}
+
+
+def audit_note(stored: AuditNote) -> dict[str, Any]:
+    """Who has changed what."""
+    return stored.model_dump(mode="json")
 
 
 def fields(specs: Sequence[FieldSpec]) -> dict[str, Any]:

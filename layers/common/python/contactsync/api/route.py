@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel
 
@@ -40,8 +40,8 @@ class Route:
     the document anew.
 
     `permission` None: whoever holds a key may. `versioned`: the thing has a version, and If-Match may name it.
-    `replayed`: the answer to a POST is kept under its Idempotency-Key. One that changes nothing and shows people's
-    data is not kept; asked again, it is given again. `public`: no key is asked for, and the caller is nobody.
+    `replayed`: the answer to a POST is kept under its Idempotency-Key. One that shows a secret is not kept but made again,
+    from the same seed, which comes to the same. One that changes nothing and shows people's data is neither. `public`: no key is asked for, and the caller is nobody.
     """
 
     method: str
@@ -51,7 +51,7 @@ class Route:
     query: frozenset[str] = frozenset()
     body: type[BaseModel] | None = None
     versioned: bool = False
-    replayed: bool = True
+    replayed: Literal["kept", "made_again", "never"] = "kept"
     public: bool = False
 
 

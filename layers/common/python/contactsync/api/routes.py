@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from contactsync.api import (
+    account_routes,
     contact_routes,
     document_routes,
     field_routes,
@@ -58,14 +59,6 @@ def show_preview(world: World, request: Request) -> Ok[shapes.Preview]:
     return json_answer(200, show.preview(previewing.preview(world, request.caller, request.body)))
 
 
-# The account
-
-
-def read_account(world: World, request: Request) -> Ok[shapes.Account]:
-    """Read the account, and what the caller may do in it."""
-    return json_answer(200, show.account(world.control.account(request.caller.account_id), request.caller))
-
-
 ROUTES = (
     *sync_routes.ROUTES,
     *run_routes.ROUTES,
@@ -73,8 +66,8 @@ ROUTES = (
     *field_routes.ROUTES,
     *privacy_routes.ROUTES,
     Route("POST", "/uploads", "syncs.manage", create_upload, body=UploadRequest),
-    Route("POST", "/previews", "syncs.manage", show_preview, body=PreviewRequest, replayed=False),
+    Route("POST", "/previews", "syncs.manage", show_preview, body=PreviewRequest, replayed="never"),
     Route("POST", "/imports", "syncs.manage", start_import, body=SyncRequest),
-    Route("GET", "/account", None, read_account),
+    *account_routes.ROUTES,
     *document_routes.ROUTES,
 )

@@ -1,12 +1,17 @@
-"""The control table: accounts, keys, fields, uploads, syncs and runs, and under which names they lie.
+"""The control table: accounts, members, keys, fields, uploads, syncs and runs, and under which names they lie.
 
     partition        name                        document
     <account>        account                     Account
     <account>        member#<member>             Member
+    <account>        key#<key>                   Key
+    <account>        audit#<note>                AuditNote
+    <account>        contacts_count              {"counted": …, "changes": {<run or edit>: [at, more]}}
+    <account>        runs_of#<day>               {"runs": …} begun within one local day
     <account>        field#<key>                 FieldSpec, the account's own
     <account>        segment#<segment>           Segment
     <account>        upload#<upload>             Upload
     <account>        sync#<sync>                 Sync
+    <account>        schedule#<sync>             {} (every sync that has a schedule)
     <account>        run#<run>                   Run
     <account>        sync_run#<sync>#<run>       {} (the runs of a sync, newest last: run ids begin with the time)
     <account>        open_run#<run>              {} (runs that are queued or running)
@@ -17,7 +22,9 @@
     <account>        feed#<time>#<who>           {"run": …} or {"contacts": […]} are about to change (`control.feed`)
     <account>        connection#<connection>     Connection
     <account>        today#<connection>#<day>    what syncs with a book did on a local day
-    key#<sha256>     key                         Key
+    key#<sha256>     key                         Key, the same
+    person#<sha256>  member#<account>#<member>   {} (whom an address, or the identity provider's word, leads to)
+    accounts         account#<account>           {} (every account there is)
 
 and of each address book (`control.books`), in <account>#<connection>:
 
@@ -33,23 +40,29 @@ Every write names the version it has read; nothing here is ever overwritten blin
 
 from __future__ import annotations
 
-import secrets
-from datetime import datetime
-
-from contactsync.control.accounts import Accounts, key_digest
+from contactsync.control.accounts import Accounts, note
 from contactsync.control.books import Books
-from contactsync.control.documents import Read
+from contactsync.control.documents import Read, new_id
 from contactsync.control.feed import Feed
+from contactsync.control.members import Members, key_digest
 from contactsync.control.memories import PROGRESS_KEPT, Memories
-from contactsync.control.syncs import Syncs
+from contactsync.control.plans import check_room, limits_of, plan_of, plans
+from contactsync.control.syncs import Syncs, local_day
 
-__all__ = ["PROGRESS_KEPT", "Control", "Read", "key_digest", "new_id"]
+__all__ = [
+    "PROGRESS_KEPT",
+    "Control",
+    "Read",
+    "check_room",
+    "key_digest",
+    "limits_of",
+    "local_day",
+    "new_id",
+    "note",
+    "plan_of",
+    "plans",
+]
 
 
-def new_id(now: datetime) -> str:
-    """A fresh id that sorts by time: 12 hex digits of milliseconds, 12 of chance."""
-    return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(6)}"
-
-
-class Control(Accounts, Syncs, Memories, Feed, Books):
+class Control(Accounts, Members, Syncs, Memories, Feed, Books):
     """Typed access to the control table. Foreign and missing documents raise the same NotFound."""

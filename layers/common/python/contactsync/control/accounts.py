@@ -1,24 +1,36 @@
-"""Accounts, their members and keys, and what they have made of their own: fields, segments, uploads."""
+"""Accounts, what was changed of them and by whom, and what they have made of their own: fields, segments, uploads."""
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
 
-from contactsync.control.documents import Documents, Read, put
-from contactsync.errors import Conflict, Stale
-from contactsync.model.account import Account, Key, Member
+from contactsync.control.documents import UPDATE_ATTEMPTS, Documents, Read, new_id, put
+from contactsync.control.plans import check_room
+from contactsync.errors import Busy, Conflict, NotFound, Stale, Suspended
+from contactsync.model.account import Account, AuditNote
 from contactsync.model.field import STANDARD_FIELDS, FieldSpec
 from contactsync.model.segment import Segment
 from contactsync.model.sync import Upload
-from contactsync.ports import RecordKey
+from contactsync.ports import Delete, Put, RecordKey
 
 MAX_FIELDS = 1000
 MAX_SEGMENTS = 1000
 
 
-def key_digest(api_key: str) -> str:
-    """Under which name a key lies. Keys are long and random, so one plain hash is enough."""
-    return hashlib.sha256(api_key.encode()).hexdigest()
+AUDIT_KEPT = timedelta(days=400)
+EVERY_ACCOUNT = "accounts"
+"""The partition that lists them, for operators."""
+
+
+def note(
+    by: str, what: str, about: str, now: datetime, changes: Mapping[str, Any] | None = None
+) -> AuditNote:
+    """A note of who has changed what. It names ids, never addresses."""
+    at = now.isoformat(timespec="milliseconds")
+    return AuditNote(id=new_id(now), at=at, by=by, what=what, about=about, changes=dict(changes or {}))
 
 
 class Accounts(Documents):
@@ -26,27 +38,70 @@ class Accounts(Documents):
 
     # Accounts
 
-    def create_account(self, account: Account, member: Member, digest: str, key: Key) -> None:
-        """Store an account with its first member and key, all or nothing."""
-        self.records.commit(
-            [
-                put(RecordKey(account.id, "account"), account),
-                put(RecordKey(account.id, f"member#{member.id}"), member),
-                put(RecordKey(f"key#{digest}", "key"), key),
-            ]
-        )
+    def create_account(self, account: Account, also: Sequence[Put | Delete]) -> None:
+        """Store an account with what it begins with, all or nothing."""
+        listed = Put(RecordKey(EVERY_ACCOUNT, f"account#{account.id}"), {}, 0)
+        self.records.commit([put(RecordKey(account.id, "account"), account), listed, *also])
 
     def account(self, account_id: str) -> Account:
         """The account. Raises NotFound."""
-        return self._read(RecordKey(account_id, "account"), Account).value
+        return self.read_account(account_id).value
 
-    def member(self, account_id: str, member_id: str) -> Member:
-        """A member of the account. Raises NotFound."""
-        return self._read(RecordKey(account_id, f"member#{member_id}"), Member).value
+    def active_account(self, account_id: str) -> Account:
+        """The account, if it may do anything at all. Raises NotFound, Suspended."""
+        account = self.account(account_id)
+        if account.suspended_at is not None:
+            raise Suspended
+        return account
 
-    def key(self, digest: str) -> Key:
-        """The key with this digest. Raises NotFound."""
-        return self._read(RecordKey(f"key#{digest}", "key"), Key).value
+    def read_account(self, account_id: str) -> Read[Account]:
+        """The account and its version. Raises NotFound."""
+        return self._read(RecordKey(account_id, "account"), Account)
+
+    def accounts(self, *, after: str | None, limit: int) -> tuple[list[Account], str | None]:
+        """Up to `limit` accounts made after the account `after`, oldest first, and the id to go on after."""
+        page = self.records.page(EVERY_ACCOUNT, "account#", after=after and f"account#{after}", limit=limit)
+        found = []
+        for record in page.records:
+            with suppress(NotFound):  # deleted, and not yet taken off the list
+                found.append(self.account(record.key.name.removeprefix("account#")))
+        return found, page.next and page.next.removeprefix("account#")
+
+    def change_account(
+        self, account_id: str, change: Callable[[Read[Account]], tuple[Account, Sequence[Put | Delete]]]
+    ) -> Account:
+        """Carry out `change` on the account as it is stored now, and commit with it what else it answers.
+
+        Whoever changes what several may change at once, members and keys, goes through here too: the account's version
+        lets one of them be first. `change` may be called several times; if it answers no writes and the same
+        account, nothing is written.
+        """
+        for _ in range(UPDATE_ATTEMPTS):
+            read = self.read_account(account_id)
+            changed, also = change(read)
+            if changed == read.value and not also:
+                return changed
+            with suppress(Stale):
+                self.records.commit(
+                    [put(RecordKey(account_id, "account"), changed, expected=read.version), *also]
+                )
+                return changed
+        raise Busy("The account is being changed from several sides.")
+
+    # What was changed, and by whom
+
+    def noted(self, account_id: str, note: AuditNote) -> Put:
+        """The write that keeps a note; it belongs into the commit of what it tells of."""
+        expires_at = int((datetime.fromisoformat(note.at) + AUDIT_KEPT).timestamp())
+        return put(RecordKey(account_id, f"audit#{note.id}"), note, expires_at=expires_at)
+
+    def notes(self, account_id: str, *, after: str | None, limit: int) -> tuple[list[AuditNote], str | None]:
+        """Up to `limit` notes older than the note `after`, newest first, and the id to go on after."""
+        page = self.records.page(
+            account_id, "audit#", after=after and f"audit#{after}", limit=limit, newest_first=True
+        )
+        notes = [AuditNote.model_validate(record.document) for record in page.records]
+        return notes, page.next and page.next.removeprefix("audit#")
 
     # Fields
 
@@ -63,7 +118,9 @@ class Accounts(Documents):
         return FieldSpec.model_validate(record.document) if record else None
 
     def create_field(self, account_id: str, spec: FieldSpec) -> None:
-        """Store a new field of the account's own. Raises Conflict if the key is taken."""
+        """Store a new field of the account's own. Raises Conflict if the key is taken, PlanLimit."""
+        own = self._all(account_id, "field#", FieldSpec, limit=MAX_FIELDS)
+        check_room(self.account(account_id), "fields", len(own) + 1)
         try:
             self.records.commit([put(RecordKey(account_id, f"field#{spec.key}"), spec)])
         except Stale:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -25,6 +27,11 @@ class Read(Generic[T]):
 
     value: T
     version: int
+
+
+def new_id(now: datetime) -> str:
+    """A fresh id that sorts by time: 12 hex digits of milliseconds, 12 of chance."""
+    return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(6)}"
 
 
 class Documents:

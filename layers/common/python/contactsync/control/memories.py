@@ -13,6 +13,8 @@ from contactsync.ports import Put, RecordKey
 
 PROGRESS_KEPT = timedelta(days=7)
 WORKER_LIMIT = 10_000
+COUNT_OPEN = timedelta(days=1)
+"""How long a change of the number of contacts can be said again: as long as an Idempotency-Key is known."""
 
 
 class Memories(Documents):
@@ -72,6 +74,36 @@ class Memories(Documents):
 
         self._change_document(RecordKey(run.account_id, f"deletions#{run.sync_id}"), note)
 
+    # How many contacts there are
+
+    def contacts_count(self, account_id: str) -> int:
+        """How many contacts the account has, as far as runs and hands have told (ADR 0016)."""
+        record = self.records.get(RecordKey(account_id, "contacts_count"))
+        return _sum_of(record.document) if record else 0
+
+    def note_contacts(
+        self, account_id: str, change: str, more: int, *, now: datetime, counted: int | None = None
+    ) -> None:
+        """Say how many contacts more there are by one run or edit. Saying it again, with whatever number, replaces it.
+
+        `counted`: how many there are in all, where the run has just seen every one of them; what was said before
+        is then forgotten. What is older than COUNT_OPEN, and nobody repeats any more, is added up.
+        """
+        at = int(now.timestamp())
+        open_since = at - int(COUNT_OPEN.total_seconds())
+
+        def note(document: dict[str, Any]) -> dict[str, Any]:
+            if counted is not None:
+                return {"counted": counted, "changes": {}, "by": change}
+            if document.get("by") == change:
+                return document
+            changes = {**document.get("changes", {}), change: [at, more]}
+            kept = {name: entry for name, entry in changes.items() if entry[0] >= open_since}
+            closed = sum(entry[1] for name, entry in changes.items() if name not in kept)
+            return {**document, "counted": document.get("counted", 0) + closed, "changes": kept}
+
+        self._change_document(RecordKey(account_id, "contacts_count"), note)
+
     # Progress
 
     def note_progress(self, run: Run, step: str, part: int, rows: int, now: datetime) -> None:
@@ -95,3 +127,8 @@ class Memories(Documents):
 def _marker_of(run: Run) -> str:
     """What stands for the contact list while a run writes: what had waited for an approval is a second time."""
     return f"{run.id}:approved" if run.approved else run.id
+
+
+def _sum_of(count: dict[str, Any]) -> int:
+    changes = sum(int(more) for _, more in count["changes"].values())
+    return max(0, int(count["counted"]) + changes)

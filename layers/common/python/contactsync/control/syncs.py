@@ -4,41 +4,81 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from contactsync.control.documents import UPDATE_ATTEMPTS, Documents, Read, put
-from contactsync.errors import Busy, Conflict, NotFound, Stale
+from contactsync.control.plans import check_room
+from contactsync.errors import Busy, Conflict, NotFound, PlanLimit, Stale, Suspended
+from contactsync.model.account import Account
 from contactsync.model.run import STARTED, Run
 from contactsync.model.sync import Sync
 from contactsync.ports import Delete, Put, RecordKey
 
 OPEN_MAX = 50
 """Runs of one account that are looked at to tell whose turn it is: those that run are among the first."""
+DAYS_COUNTED = timedelta(days=3)
+SCHEDULES_COUNTED = 10_000
 
 
 class Syncs(Documents):
     """Syncs and their runs."""
 
     def create_sync(self, account_id: str, sync: Sync, run: Run | None = None) -> None:
-        """Store a new sync, together with its first run if it has one. Repeating the same call changes nothing."""
-        key = RecordKey(account_id, f"sync#{sync.id}")
-        writes = [put(key, sync)]
+        """Store a new sync, together with its first run if it has one. Repeating the same call changes nothing.
+
+        Raises PlanLimit for one schedule too many, PlanLimit or Suspended where the run may not begin; the sync is then
+        not stored either.
+        """
+        witness = RecordKey(account_id, f"run#{run.id}" if run else f"sync#{sync.id}")
+        writes: list[Put | Delete] = [put(RecordKey(account_id, f"sync#{sync.id}"), sync)]
         if run is not None:
-            key = RecordKey(account_id, f"run#{run.id}")
             writes += _first_puts(account_id, run)
-        self._commit_once(writes, key)
+        for _ in range(UPDATE_ATTEMPTS):
+            try:
+                scheduled = self._listed_schedule(account_id, sync) if sync.schedule is not None else []
+                self.records.commit([*writes, *scheduled, *(self._admitted(run) if run else ())])
+                return
+            except (Stale, PlanLimit, Suspended) as error:
+                if self.records.get(witness) is not None:
+                    return  # this call was here before
+                if not isinstance(error, Stale):
+                    raise
+        raise Busy("The account is being changed from several sides.")
 
     def update_sync(self, account_id: str, sync_id: str, change: Callable[[Read[Sync]], Sync]) -> Read[Sync]:
-        """Carry out `change` on the sync as it is stored now; `change` may be called several times."""
+        """Carry out `change` on the sync as it is stored now; `change` may be called several times.
+
+        Raises PlanLimit for one schedule too many.
+        """
         for _ in range(UPDATE_ATTEMPTS):
             read = self.sync(account_id, sync_id)
             changed = change(read)
             if changed == read.value:
                 return read
+            writes: list[Put | Delete] = [_put_sync(account_id, changed, read.version)]
+            if (changed.schedule is None) != (read.value.schedule is None):
+                writes += self._listed_schedule(account_id, changed)
             with suppress(Stale):
-                self.records.commit([_put_sync(account_id, changed, read.version)])
+                self.records.commit(writes)
                 return Read(changed, read.version + 1)
         raise Busy("The sync is being changed from several sides.")
+
+    def schedules(self, account_id: str) -> int:
+        """How many syncs have a schedule."""
+        return sum(1 for _ in self._documents(account_id, "schedule#", SCHEDULES_COUNTED))
+
+    def _listed_schedule(self, account_id: str, sync: Sync) -> list[Put | Delete]:
+        """What goes into the commit of a sync that gets a schedule, or loses it. Raises PlanLimit."""
+        key = RecordKey(account_id, f"schedule#{sync.id}")
+        stored = self.records.get(key)
+        if sync.schedule is None:
+            return [Delete(key, stored.version)] if stored else []
+        if stored is not None:
+            return []
+        account = self._read(RecordKey(account_id, "account"), Account).value
+        check_room(account, "schedules", self.schedules(account_id) + 1)
+        return [Put(key, {}, 0)]
 
     def create_run(self, account_id: str, run: Run, *, day: date | None = None) -> None:
         """Add a run to a sync that has none under way; `day` is then the latest that its schedule has run.
@@ -48,6 +88,8 @@ class Syncs(Documents):
         Raises:
             Conflict: a run of this sync is under way.
             NotFound: there is no such sync.
+            PlanLimit: the account has had its runs of the day.
+            Suspended: the account may run nothing.
         """
         for _ in range(UPDATE_ATTEMPTS):
             sync = self.sync(account_id, run.sync_id)
@@ -73,12 +115,33 @@ class Syncs(Documents):
                     [
                         _put_sync(account_id, started, sync.version),
                         *_first_puts(account_id, run),
+                        *self._admitted(run),
                     ]
                 )
                 return
             except Stale:
                 continue
         raise Busy("The sync is being changed from several sides.")
+
+    def runs_on(self, account_id: str, day: date) -> int:
+        """How many runs of the account began on a day of its time zone; those that undo others are not counted."""
+        record = self.records.get(_day(account_id, day))
+        return int(record.document["runs"]) if record else 0
+
+    def _admitted(self, run: Run) -> list[Put]:
+        """What goes into the commit of a new run, so that it counts exactly once. Raises PlanLimit, Suspended."""
+        account = self._read(RecordKey(run.account_id, "account"), Account).value
+        if account.suspended_at is not None:
+            raise Suspended
+        if run.undoes is not None:  # what was done must always be possible to take back
+            return []
+        asked = datetime.fromisoformat(run.requested_at)
+        key = _day(account.id, local_day(account, asked))
+        record = self.records.get(key)
+        begun = int(record.document["runs"]) + 1 if record else 1
+        check_room(account, "runs_a_day", begun)
+        forgotten = int((asked + DAYS_COUNTED).timestamp())
+        return [Put(key, {"runs": begun}, record.version if record else 0, forgotten)]
 
     def sync(self, account_id: str, sync_id: str) -> Read[Sync]:
         """The sync. Raises NotFound."""
@@ -233,6 +296,15 @@ def _first_puts(account_id: str, run: Run) -> list[Put]:
 
 def _open_key(account_id: str, run_id: str) -> RecordKey:
     return RecordKey(account_id, f"open_run#{run_id}")
+
+
+def local_day(account: Account, moment: datetime) -> date:
+    """Which day it is where the account is."""
+    return moment.astimezone(ZoneInfo(account.time_zone)).date()
+
+
+def _day(account_id: str, day: date) -> RecordKey:
+    return RecordKey(account_id, f"runs_of#{day.isoformat()}")
 
 
 def _put_sync(account_id: str, sync: Sync, expected: int) -> Put:

@@ -17,7 +17,8 @@ What callers of the API do:
     asking         uploads, imports, runs; saving: syncs; deciding: approve, reject, cancel, undo
     scheduling     syncs that run by themselves; queueing: whose turn it is
     editing        contacts by hand; addressing: whose an email address is; recounting: a contact's history
-    fielding, segmenting, accounts
+    fielding, segmenting
+    accounts       customers, and what an operator does to them; members, keys, signing_in: who gets in
     exporting      everything, as files to take along, as long as that takes: stretch by stretch, by errands
     telling        what they are told; rows, downloads, finding: of a run's rows, as files, of contacts
 """

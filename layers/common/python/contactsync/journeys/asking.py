@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from contactsync.control import Control, Read
+from contactsync.control import Control, Read, limits_of, plan_of
 from contactsync.core import checking
 from contactsync.core.fitting import misfits
-from contactsync.errors import Busy, Conflict, InvalidRequest, NotFound, Problem, Stale
+from contactsync.errors import Busy, Conflict, InvalidRequest, NotFound, PlanLimit, Problem, Stale
 from contactsync.journeys import queueing, scheduling
 from contactsync.journeys.remote import is_remote, stored, unsuitable
 from contactsync.journeys.runfiles import RunFiles
-from contactsync.model.account import Caller
+from contactsync.model.account import Account, Caller
 from contactsync.model.field import FieldSpec
 from contactsync.model.request import FieldRequest, RunRequest, UploadRequest
 from contactsync.model.run import Run
@@ -115,7 +115,7 @@ def checked(
 ) -> SyncRequest:
     """What a sync shall be. Raises InvalidRequest with all that is wrong with it."""
     account = world.control.account(caller.account_id)
-    request, problems = checking.check(SyncRequest, body)
+    request, problems = checking.check(SyncRequest, _in_the_account_s_zone(body, account))
     problems += misfits(
         body,
         world.control.fields(account.id),
@@ -135,7 +135,22 @@ def checked(
         problems += scheduling.unsuitable(request.schedule, request.source.kind, since)
     if request is None or problems:
         raise InvalidRequest(_one_a_place(problems))
+    if source_is_new and request.source.kind not in limits_of(account).sources:
+        raise PlanLimit(
+            "plan_limit",
+            f"The plan {plan_of(account)} has no sources of the kind {request.source.kind}.",
+            "Choose another source, or ask us for a larger plan.",
+            [Problem("/source/kind", f"The plan has: {', '.join(limits_of(account).sources)}.")],
+        )
     return request
+
+
+def _in_the_account_s_zone(body: Mapping[str, Any], account: Account) -> Mapping[str, Any]:
+    """A schedule that names no time zone has the account's, as it is now."""
+    schedule = body.get("schedule")
+    if not isinstance(schedule, Mapping) or schedule.get("time_zone", "") != "":
+        return body
+    return {**body, "schedule": {**schedule, "time_zone": account.time_zone}}
 
 
 def add_fields(world: World, caller: Caller, request: SyncRequest) -> None:

@@ -13,6 +13,7 @@ from datetime import timedelta
 from hashlib import blake2b
 from typing import Any
 
+from contactsync.control import check_room
 from contactsync.core import checking
 from contactsync.core.entering import changes, entered
 from contactsync.core.identity import ID_BYTES
@@ -52,7 +53,7 @@ def hand(world: World, caller: Caller, seed: str) -> Hand:
 
 
 def create_contact(world: World, caller: Caller, body: Mapping[str, Any], seed: str) -> Contact:
-    """Add a contact. Raises Conflict, naming the holder, if the email address belongs to another one."""
+    """Add a contact. Raises Conflict, naming the holder, if the email address belongs to another one, and PlanLimit."""
     fields, _, segments = _checked(world, caller, body, {})
     if not fields:
         raise InvalidRequest(
@@ -62,8 +63,14 @@ def create_contact(world: World, caller: Caller, body: Mapping[str, Any], seed: 
     slot_id = addresses.slot_of(fields) or _chosen_id(addresses.secret, mine.edit)
     stored = addresses.read(slot_id)
     if isinstance(stored, Contact) and mine.edit in stored.runs:
+        _count(mine, +1)
         return stored  # this request was here before
     _refuse_taken(addresses.holder(slot_id, stored))
+    check_room(
+        world.control.account(caller.account_id),
+        "contacts",
+        world.control.contacts_count(caller.account_id) + 1,
+    )
     contact = Contact(
         id=slot_id,
         version=(stored.version if stored else 0) + 1,
@@ -73,6 +80,7 @@ def create_contact(world: World, caller: Caller, body: Mapping[str, Any], seed: 
         runs=(mine.edit,),
     )
     _store(mine, addresses, None, contact, over=stored.version if stored else 0)
+    _count(mine, +1)
     return contact
 
 
@@ -118,6 +126,11 @@ def delete_contact(world: World, caller: Caller, contact_id: str, seed: str, *, 
         raise Stale
     addresses.bury(addresses.slot_of(before.fields), gone)
     world.control.set_marker(caller.account_id, f"{mine.edit}:done")
+    _count(mine, -1)
+
+
+def _count(mine: Hand, more: int) -> None:
+    mine.world.control.note_contacts(mine.caller.account_id, mine.edit, more, now=mine.world.clock.now())
 
 
 def _changed(mine: Hand, before: Contact, fields: Fields, segments: tuple[str, ...]) -> Contact:

@@ -111,6 +111,7 @@ def _close(work: Applying, error: Failure | None) -> Run:
 
     marker = work.control.end_changes(work.run) if work.run.step == "upsert" else work.run.marker
     good = _last_good(work, counts, marker) if status == "succeeded" else None
+    _note_contacts(work, counts, marker)
 
     def learn(sync: Sync, run: Run) -> Sync:
         return health.minded(sync.model_copy(update={"last_good": good or sync.last_good}), run)
@@ -152,6 +153,30 @@ def _last_good(work: Applying, counts: Counts, marker: str | None) -> LastGood |
         if counts.rejected > mapped.rejected:
             return None
     return LastGood(digest=run.digest, settings=settings_hash(sync), marker=marker)
+
+
+def _note_contacts(work: Applying, counts: Counts, marker: str | None) -> None:
+    """Tell how many contacts there are more. What waited for an approval adds to what was told before it."""
+    run, told = work.run, work.run.counts
+    if run.dry_run:
+        return
+    more = (counts.added - counts.deleted) - (told.added - told.deleted)
+    change = f"{run.id}:approved" if run.approved else run.id
+    counted = None
+    if run.step == "upsert" and marker is not None and not run.planned_already and not run.undoes:
+        counted = _seen(work, counts)
+    if more or counted is not None:
+        work.control.note_contacts(run.account_id, change, more, now=work.clock.now(), counted=counted)
+
+
+def _seen(work: Applying, counts: Counts) -> int | None:
+    """How many contacts there are after a run that has gone through all of them, alone; None after any other."""
+    deletes = work.control.sync(work.run.account_id, work.run.sync_id).value.options.delete_missing
+    if deletes is None or deletes.scope != "all":
+        return None
+    summaries = [work.files.plan_summary(unit) for unit in range(work.files.manifest().units)]
+    before = sum(summary.stored for summary in summaries if summary is not None)
+    return before + counts.added - counts.deleted if all(summaries) else None
 
 
 def _problem(error: Failure, tried: timedelta) -> RunProblem:

@@ -6,10 +6,11 @@ import hashlib
 from datetime import timedelta
 from typing import Literal
 
-from contactsync.control import Control
+from contactsync.control import Control, check_room
 from contactsync.core import guarding
 from contactsync.core.decisions import Delete, Writing, read_decision
 from contactsync.core.guarding import Limits, Losses
+from contactsync.errors import PlanLimit
 from contactsync.journeys.applying import fits
 from contactsync.journeys.runfiles import RunFiles, batches
 from contactsync.model.run import Counts, Run, RunWarning, Verdict
@@ -53,6 +54,8 @@ def judge_plan(
         if told.kind == "hold" and asked.on_trip == "hold_deletes":
             kind = "hold_deletes"
         verdict = Verdict(kind=kind, code=told.code, title=told.title, detail=told.detail)
+    if run.undoes is None and verdict.kind != "blocked":
+        verdict = _too_many(run, counts, control) or verdict
     warnings = run.warnings
     if sync.options.delete_missing and not run.proof and not run.undoes:
         unproven = UNPROVEN.model_copy(update={"message": f"{UNPROVEN.message} {run.doubt}".rstrip()})
@@ -67,6 +70,22 @@ def judge_plan(
             forget = (now - WEEK).isoformat(timespec="milliseconds")
             control.note_deletions(run, at, counts.deleted, forget_before=forget)
     return going
+
+
+def _too_many(run: Run, counts: Counts, control: Control) -> Verdict | None:
+    """The verdict over a plan after which there were more contacts than the account's plan has room for.
+
+    What it deletes counts only once it is deleted, for that may be held. Who adds nobody is never stopped.
+    """
+    if not counts.added:
+        return None
+    there = control.contacts_count(run.account_id)
+    try:
+        check_room(control.account(run.account_id), "contacts", there + counts.added)
+    except PlanLimit as limit:
+        title = f"{limit.title} The import would add {counts.added:,} to the {there:,} that there are, so it was not performed."
+        return Verdict(kind="blocked", code=limit.code, title=title, detail=limit.detail)
+    return None
 
 
 def _shown(run: Run, control: Control) -> str | None:

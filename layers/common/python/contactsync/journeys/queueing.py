@@ -1,4 +1,4 @@
-"""Whose turn it is: so many runs of one account at a time, so that its million rows do not slow another's ten.
+"""Whose turn it is: as many runs of one account at a time as its plan allows, so that its million rows do not slow another's ten.
 
 Runs wait as queued, and come in the order in which they were asked for. Whoever announces a run asks here first;
 whoever ends one announces those that come next. Who is running is read from the runs as they are stored, never from
@@ -9,22 +9,21 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from contactsync.control import Control
+from contactsync.control import Control, limits_of
 from contactsync.model.run import Run
 from contactsync.ports import Bus
 
-CONCURRENT_RUNS = 3
-"""Runs of one account at a time; each has at most eight workers."""
 LASTS_AT_MOST = timedelta(days=1)
 """A run that was begun so long ago has died with its execution: it keeps nobody waiting."""
 
 
 def next_runs(control: Control, account_id: str, now: datetime) -> list[Run]:
     """The queued runs whose turn it is, the first comes first."""
+    at_a_time = limits_of(control.account(account_id)).concurrent_runs
     open_runs = control.open_runs(account_id)
     running = sum(1 for run in open_runs if run.status == "running" and not _is_lost(run, now))
     queued = [run for run in open_runs if run.status == "queued"]
-    return queued[: max(0, CONCURRENT_RUNS - running)]
+    return queued[: max(0, at_a_time - running)]
 
 
 def is_next(control: Control, run: Run, now: datetime) -> bool:

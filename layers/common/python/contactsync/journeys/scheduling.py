@@ -16,7 +16,7 @@ from typing import Any
 
 from contactsync.control import Control
 from contactsync.core import recurrence
-from contactsync.errors import Busy, Conflict, NotFound, Problem
+from contactsync.errors import Busy, Conflict, NotFound, PlanLimit, Problem, Suspended
 from contactsync.journeys import queueing
 from contactsync.journeys.remote import REMOTE
 from contactsync.model.message import Heard, SyncDue
@@ -128,7 +128,7 @@ def listen(message: SyncDue, *, control: Control, bus: Bus, scheduler: Scheduler
     now = clock.now()
     day = recurrence.due_day(_days(sync.schedule), last=sync.last_day, now=now)
     if day is not None:
-        with suppress(Conflict):
+        with suppress(Conflict, PlanLimit, Suspended):  # then the day stays open
             control.create_run(message.account_id, _run_of(sync, message.account_id, day, now), day=day)
         sync = control.sync(message.account_id, message.sync_id).value
     run = control.run(message.account_id, sync.active_run).value if sync.active_run else None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from contactsync.model.account import ALL_PERMISSIONS, RETENTION_DAYS, Permission
 from contactsync.model.field import FieldType
 from contactsync.model.sync import (
     ColumnMapping,
@@ -153,3 +154,49 @@ class FieldChange(_Asked):
     label: str | None = Field(default=None, min_length=1, max_length=200)
     choices: tuple[str, ...] | None = Field(default=None, max_length=500)
     required: bool | None = None
+
+
+class AccountChange(_Asked):
+    """The body of `PATCH /v1/account`; what is left out stays."""
+
+    name: str | None = Field(default=None, min_length=1, max_length=200)
+    country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$", description="ISO 3166 code.")
+    time_zone: str | None = Field(
+        default=None, min_length=1, max_length=64, description="IANA name, such as Europe/Amsterdam."
+    )
+    retention_days: int | None = Field(
+        default=None, ge=1, le=RETENTION_DAYS, description="How long history is kept."
+    )
+
+
+class MemberRequest(_Asked):
+    """The body of `POST /v1/members`."""
+
+    email: str = Field(min_length=3, max_length=254)
+    name: str = Field(default="", max_length=200)
+    permissions: tuple[Permission, ...] = Field(max_length=len(ALL_PERMISSIONS))
+
+
+class MemberChange(_Asked):
+    """The body of `PATCH /v1/members/{id}`; what is left out stays."""
+
+    name: str | None = Field(default=None, max_length=200)
+    permissions: tuple[Permission, ...] | None = Field(default=None, max_length=len(ALL_PERMISSIONS))
+
+
+class KeyRequest(_Asked):
+    """The body of `POST /v1/keys`."""
+
+    name: str = Field(default="", max_length=200)
+    member_id: str | None = Field(
+        default=None, min_length=1, max_length=100, description="Whose key it is; yours if left out."
+    )
+    expires_at: AwareDatetime | None = Field(default=None, description="From then on it opens nothing.")
+
+
+class RotateRequest(_Asked):
+    """The body of `POST /v1/keys/{id}/rotate`."""
+
+    grace_hours: int = Field(
+        default=24, ge=0, le=24 * 30, description="How long the old key still works; 0: no longer."
+    )

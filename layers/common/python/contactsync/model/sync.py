@@ -215,7 +215,11 @@ class Schedule(_Asked):
         description="The first local moment, without an offset; its time of day is that of every run.",
         json_schema_extra={"format": "local-date-time", "examples": ["2026-11-23T06:30:00"]},
     )
-    time_zone: str = Field(min_length=1, max_length=64, description="IANA name, such as Europe/Amsterdam.")
+    time_zone: str = Field(
+        default="",
+        max_length=64,
+        description="IANA name, such as Europe/Amsterdam; the account's if left out.",
+    )
     recurrence: str = Field(
         min_length=1, max_length=500, description="RRULE of RFC 5545, such as FREQ=WEEKLY;BYDAY=MO,TH."
     )
