@@ -188,6 +188,7 @@ def test_foreign_and_missing_ids_look_the_same(api, stranger, route):
         "segment_id": segment_id,
         "member_id": stranger.post("/members", {"email": "x@example.com", "permissions": []}).json["id"],
         "key_id": stranger.post("/keys", {}).json["id"],
+        "export_id": stranger.post("/exports", {}).json["id"],
         "key": "shoe_size",
     }
     places = [
