@@ -83,6 +83,7 @@ class SecondInterpreter:
     def execute(self, message: Mapping[str, str]) -> Execution:
         """Run the machine once over `message`, to its end."""
         told = _ended(self._service, self._machine, message)
+        self._acting = ""  # functions side by side leave behind whichever began last
         page = self._service.get_execution_history(executionArn=told["executionArn"], maxResults=1000)
         states = [
             it["stateEnteredEventDetails"]["name"]

@@ -72,6 +72,12 @@ def test_a_protected_file_is_imported_now_and_when_its_sync_is_due(stack: Stack,
     again = customer.post(f"/syncs/{sync['id']}/runs", {}, expect=202)
     assert customer.wait_for_run(again["id"])["status"] == "unchanged"
 
+    server.answer = lambda _: reply(b"", status="401 Unauthorized")
+    refused = customer.post(f"/syncs/{sync['id']}/runs", {}, expect=202)
+    problem = customer.wait_for_run(refused["id"])["problem"]
+    server.answer = lambda _: reply(ROWS)
+    assert (problem["code"], problem["title"]) == ("login_refused", "127.0.0.1 refuses the login (401).")
+
     scheduler = deploy.client("scheduler", stack.endpoint)
     [known] = scheduler.list_schedules()["Schedules"]
     stored = scheduler.get_schedule(Name=known["Name"], GroupName=known["GroupName"])

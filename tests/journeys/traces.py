@@ -40,7 +40,7 @@ def spellings(mark: str) -> set[str]:
         repr(mark)[1:-1],
         data.hex(),
     }
-    return {text.casefold() for text in plain} | {
+    return {_BACKSLASHES.sub(r"\\", text).casefold() for text in plain} | {
         text for shift in range(3) for text in _in_base64(data, shift)
     }
 
