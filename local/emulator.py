@@ -61,15 +61,17 @@ def main() -> None:
     patches.apply(functions.invoke)
     _allow_many_files()
     try:
-        asyncio.run(_serve(port, functions))
+        asyncio.run(_serve(port, functions, home))
     finally:
         functions.close()
 
 
-async def _serve(port: int, functions: "Functions") -> None:
+async def _serve(port: int, functions: "Functions", home: Path) -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
     from ministack.app import app
+
+    from local.permissions import Permissions
 
     config = Config()
     config.bind = [f"127.0.0.1:{port}"]
@@ -81,7 +83,8 @@ async def _serve(port: int, functions: "Functions") -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
     threading.Thread(target=_listen_to_parent, args=(functions, loop, ending), daemon=True).start()
-    await serve(app, config, shutdown_trigger=ending.wait)
+    guarded: Any = Permissions(app, functions.role_of, home)
+    await serve(guarded, config, shutdown_trigger=ending.wait)
     functions.close()
     os._exit(0)  # at once: none of the emulator's threads has anything left to finish
 
@@ -105,6 +108,7 @@ class Functions:
     def __init__(self, pool: Any, code: Path, variables: dict[str, str]) -> None:
         self._pool, self._code, self._variables = pool, code, variables
         self._unpacking = threading.Lock()
+        self._roles: dict[str, str] = {}
 
     def invoke(self, record: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
         """The emulator's executor: {"body", "error", "log"} as ministack.services.lambda_svc expects it."""
@@ -125,16 +129,30 @@ class Functions:
         if record is not None:
             self._pool.warm(self._function(record))
 
-    def _function(self, record: dict[str, Any]) -> Any:
+    def role_of(self, name: str) -> str | None:
+        """The name of a function's role; None if there is no function of that name."""
         from ministack.services import lambda_svc
+
+        if name not in self._roles:
+            record, _, _ = lambda_svc._get_func_record_for_ref(name)
+            if record is None:
+                return None
+            self._roles[name] = str((record.get("config") or record)["Role"]).rpartition("/")[2]
+        return self._roles[name]
+
+    def _function(self, record: dict[str, Any]) -> Any:
+        from ministack.services import iam, lambda_svc
 
         from local.runtime import Function
 
         config = record.get("config") or record
+        # The emulator takes presigned URLs only from keys that it knows; each function signs with its name
+        name = config["FunctionName"]
+        iam._access_keys[name] = {"UserName": name, "Status": "Active", "SecretAccessKey": "test"}
         layers = [lambda_svc._resolve_layer_zip(layer) for layer in config.get("Layers") or []]
         own = (config.get("Environment") or {}).get("Variables") or {}
         return Function(
-            name=config["FunctionName"],
+            name=name,
             arn=config["FunctionArn"],
             handler=config["Handler"],
             code=self._unpacked(record["code_zip"]),

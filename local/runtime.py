@@ -147,28 +147,31 @@ class Sandbox:
         folder.mkdir(parents=True, exist_ok=True)
         self._log_path = folder / f"{stream}.log"
         self._log: IO[bytes] = self._log_path.open("ab")
-        environment = {
-            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
-            "LANG": "en_US.UTF-8",
-            "TZ": ":UTC",
-            "HOME": "/tmp",  # noqa: S108 (as in Lambda)
-            "AWS_LAMBDA_RUNTIME_API": self._api.address,
-            "_HANDLER": function.handler,
-            "LAMBDA_TASK_ROOT": function.code,
-            "AWS_LAMBDA_FUNCTION_NAME": function.name,
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
-            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
-            "AWS_LAMBDA_LOG_STREAM_NAME": stream,
-            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
-            "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
-            "AWS_REGION": region,
-            "AWS_DEFAULT_REGION": region,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_ENDPOINT_URL": endpoint,
-            "PYTHONPATH": os.pathsep.join([function.code, *function.layers, str(runtime_path)]),
-        } | dict(function.environment)
+        environment = (
+            {
+                "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+                "LANG": "en_US.UTF-8",
+                "TZ": ":UTC",
+                "HOME": "/tmp",  # noqa: S108 (as in Lambda)
+                "AWS_LAMBDA_RUNTIME_API": self._api.address,
+                "_HANDLER": function.handler,
+                "LAMBDA_TASK_ROOT": function.code,
+                "AWS_LAMBDA_FUNCTION_NAME": function.name,
+                "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_mb),
+                "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+                "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+                "AWS_LAMBDA_LOG_STREAM_NAME": stream,
+                "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+                "AWS_EXECUTION_ENV": "AWS_Lambda_python3.13",
+                "AWS_REGION": region,
+                "AWS_DEFAULT_REGION": region,
+                "AWS_ACCESS_KEY_ID": function.name,  # what it signs with tells whose role is asked, see permissions.py
+                "AWS_SECRET_ACCESS_KEY": "test",
+                "AWS_ENDPOINT_URL": endpoint,
+                "PYTHONPATH": os.pathsep.join([function.code, *function.layers, str(runtime_path)]),
+            }
+            | dict(function.environment)
+        )
         # -S: nothing from this environment's site-packages, so that what the layer lacks is missed here too.
         self._process = subprocess.Popen(
             [sys.executable, "-S", "-m", "awslambdaric", function.handler],
