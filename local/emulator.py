@@ -130,9 +130,12 @@ class Functions:
             self._pool.warm(self._function(record))
 
     def role_of(self, name: str) -> str | None:
-        """The name of a function's role; None if there is no function of that name."""
-        from ministack.services import lambda_svc
+        """The name of the role that signs with `name`: a function's own, or one of ours that was lent; else None."""
+        from ministack.services import iam, lambda_svc, sts
 
+        if name in sts._sessions:
+            role = str(sts._sessions[name].get("RoleArn") or sts._sessions[name]["Arn"]).split("/")[1]
+            return role if role in iam._roles else None
         if name not in self._roles:
             record, _, _ = lambda_svc._get_func_record_for_ref(name)
             if record is None:

@@ -138,6 +138,16 @@ def _scheduler(request: Request) -> Iterator[Need]:
         yield Need("iam:PassRole", body["Target"]["RoleArn"], lent)
 
 
+def _lambda(request: Request) -> Iterator[Need]:
+    found = re.fullmatch(r"/[\d-]+/functions/([^/]+)/invocations", unquote(request.path))
+    if found is None:
+        yield from _nobody_knows(request)
+        return
+    yield Need(
+        "lambda:InvokeFunction", found[1] if ":" in found[1] else _arn("lambda", f"function:{found[1]}")
+    )
+
+
 def _sts(request: Request) -> Iterator[Need]:
     form = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
     outside = {"sts:externalid": form["ExternalId"]} if "ExternalId" in form else {}
@@ -148,6 +158,7 @@ _BY_SERVICE = {
     "dynamodb": _dynamodb,
     "events": _events,
     "kms": _kms,
+    "lambda": _lambda,
     "s3": _s3,
     "scheduler": _scheduler,
     "ses": _ses,
