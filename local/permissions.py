@@ -60,7 +60,13 @@ class Permissions:
         await self._app(scope, receive, send)
 
     def _allows(self, caller: str, role: str, need: Need) -> bool:
-        from ministack.core.iam_evaluator import EvalContext, _gather_role_policies, evaluate
+        from ministack.core.iam_evaluator import (
+            EvalContext,
+            _gather_role_policies,
+            _session_policy_limits,
+            evaluate,
+        )
+        from ministack.services import sts
 
         arn = f"arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{caller}"
         asked = EvalContext(
@@ -73,7 +79,8 @@ class Permissions:
             secure_transport=True,
             service_context=dict(need.context),
         )
-        told = evaluate(asked, _gather_role_policies(role, ACCOUNT))
+        limits = _session_policy_limits(sts._sessions.get(caller) or {}, ACCOUNT)
+        told = evaluate(asked, _gather_role_policies(role, ACCOUNT), *limits)
         allowed = bool(told.decision == "Allow")
         self._note(caller, need, told.matched_sid if allowed else "")
         return allowed

@@ -34,7 +34,7 @@ ONLY_WHEN = {
     ): "a large file is given up half way, because its source broke off or its cells do not fit",
     (
         "s3:ListBucket",
-        "fetch parse map guard",
+        "fetch parse map guard export",
     ): "a file is missing that was there before: without it S3 answers 403, as if we might not read",
     (
         "dynamodb:BatchGetItem",
@@ -49,6 +49,7 @@ ONLY_WHEN = {
         "listen",
     ): "a schedule has failed so often that it is paused",
     ("events:PutEvents", "notify"): "another run of the account waits for its turn",
+    ("s3:GetObject", "export"): "an export takes longer than one worker may, and the next one goes on",
 }
 """Actions, and the functions that need them on bad days only."""
 
