@@ -36,6 +36,7 @@ def apply(invoke: Invoke) -> None:
     read_requests_fast()
     import_all_of_an_api()
     let_schedules_name_their_events()
+    let_object_events_name_their_version()
 
 
 def run_lambda_in_sandboxes(invoke: Invoke) -> None:
@@ -113,6 +114,29 @@ def let_schedules_name_their_events() -> None:
         return deliver(target, event, rule, view)
 
     eventbridge._invoke_target = deliver_as_named
+
+
+def let_object_events_name_their_version() -> None:
+    """S3's events for EventBridge say which version of a versioned object they are about; the emulator leaves it out."""
+    from ministack.services import eventbridge, s3
+
+    fire, dispatch = s3._fire_s3_event, eventbridge._dispatch_event
+    firing = threading.local()  # an event is fired and put on the bus in one thread
+
+    def fire_noting(*arguments: Any, version_id: str | None = None, **options: Any) -> None:
+        firing.version_id = version_id
+        fire(*arguments, version_id=version_id, **options)
+
+    def dispatch_with_version(event: Record, *rest: Any, **options: Any) -> Any:
+        version_id = getattr(firing, "version_id", None)
+        if event["Source"] == "aws.s3" and version_id:
+            detail = json.loads(event["Detail"])
+            detail["object"]["version-id"] = version_id
+            event = {**event, "Detail": json.dumps(detail)}
+        return dispatch(event, *rest, **options)
+
+    s3._fire_s3_event = fire_noting
+    eventbridge._dispatch_event = dispatch_with_version
 
 
 def compare_keys_without_parsing() -> None:

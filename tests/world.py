@@ -68,6 +68,7 @@ class Ports:
     contacts: ContactStore
     runs: Objects
     uploads: Objects
+    drops: Objects
     mailer: Mailer
     bus: Bus
     clock: Clock
@@ -82,10 +83,12 @@ class World:
     contacts: MemoryContacts = field(default_factory=MemoryContacts)
     runs: MemoryObjects = field(default_factory=MemoryObjects)
     uploads: MemoryObjects = field(default_factory=MemoryObjects)
+    drops: MemoryObjects = field(default_factory=MemoryObjects)
     bus: MemoryBus = field(default_factory=MemoryBus)
     mailer: MemoryMailer = field(default_factory=MemoryMailer)
     vault: MemoryVault = field(default_factory=MemoryVault)
     allow_hosts: str = ""
+    drop_bucket: str = "drop-bucket"
     guard: NetGuard | None = None
     """The way out, in place of one that trusts `allow_hosts`."""
     limits: Limits | None = None
@@ -93,18 +96,23 @@ class World:
     def __post_init__(self) -> None:
         self.records = MemoryRecords(self.clock)
         self.control = Control(self.records)
-        self.ports = Ports(
+        self.ports = self.true_ports()
+        self.account = create_account(
+            self.control, name="Acme", country="NL", email="owner@example.com", now=self.clock.now()
+        )
+
+    def true_ports(self) -> Ports:
+        """The adapters themselves, with nothing in front."""
+        return Ports(
             records=self.records,
             contacts=self.contacts,
             runs=self.runs,
             uploads=self.uploads,
+            drops=self.drops,
             mailer=self.mailer,
             bus=self.bus,
             clock=self.clock,
             vault=self.vault,
-        )
-        self.account = create_account(
-            self.control, name="Acme", country="NL", email="owner@example.com", now=self.clock.now()
         )
 
     def request(
@@ -188,6 +196,7 @@ class World:
                     Requested(**names, execution=execution),
                     control=control,
                     uploads=ports.uploads,
+                    drops=ports.drops,
                     runs=ports.runs,
                     vault=ports.vault,
                     courier=DirectCourier(self.remote, ports.runs),

@@ -21,6 +21,7 @@ def api() -> Api:
         scheduler=bootstrap.scheduler(),
         vault=bootstrap.vault(),
         clock=bootstrap.clock(),
+        drop_bucket=bootstrap.drop_bucket(),
     )
     return Api(world, logger=logger, log_bug=log_bug)
 

@@ -13,6 +13,7 @@ def lambda_handler(message: Requested) -> Fetched:
         message,
         control=bootstrap.control(),
         uploads=bootstrap.uploads(),
+        drops=bootstrap.drops(),
         runs=bootstrap.runs(),
         vault=bootstrap.vault(),
         courier=bootstrap.courier(),

@@ -17,11 +17,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from types import ModuleType
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from contactsync import errors
 from contactsync.api import answer
+from contactsync.core.dropping import SUPERSEDED, why_parked
 from contactsync.journeys.finishing import INTERNAL
+from contactsync.model.drop import Parked
 from local.deploy import ROOT
 from tests.architecture.template import RESOURCES
 
@@ -274,7 +276,8 @@ def gateway() -> list[Row]:
 
 def _runs(everything: Iterable[Said]) -> list[Row]:
     rows: list[Row] = [((f"`{one.code}`",), one.texts) for one in everything if one.kind == "UnreadableFile"]
-    return [*rows, ((f"`{INTERNAL.code}`",), (INTERNAL.title, INTERNAL.detail))]
+    told = [SUPERSEDED, *map(why_parked, get_args(Parked)), INTERNAL]
+    return [*rows, *(((f"`{one.code}`",), (one.title, one.detail)) for one in told)]
 
 
 def _told(everything: Iterable[Said], *kinds: str) -> list[Row]:

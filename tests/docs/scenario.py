@@ -22,6 +22,7 @@ from contactsync.api.route import Route
 from contactsync.journeys import asking, exporting
 from contactsync.model.message import ExportDue
 from tests.calling import ApiWorld, Client, Told
+from tests.dropped import DropBucket
 from tests.promises import hold, route_of
 
 PEOPLE = """\
@@ -63,7 +64,17 @@ class Recorder(Client):
     answers: dict[tuple[Route, int], Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        ports = ("control", "contacts", "runs", "uploads", "bus", "scheduler", "vault", "clock")
+        ports = (
+            "control",
+            "contacts",
+            "runs",
+            "uploads",
+            "bus",
+            "scheduler",
+            "vault",
+            "clock",
+            "drop_bucket",
+        )
         world = asking.World(**{name: getattr(self.world, name) for name in ports})
         logger = Logger(service="scenario", stream=io.StringIO())
         self._api = Api(world, logger=logger, log_bug=_raise)
@@ -115,6 +126,7 @@ def _day() -> Recorder:
         _syncs(customer)
         _contacts(customer, segment_id)
         _the_rest(customer, segment_id)
+        _drops(customer)
         _export(customer)
     return customer
 
@@ -196,6 +208,16 @@ def _syncs(customer: Recorder) -> None:
     customer.patch(place, {"state": "paused", "options": {"existing": "fill_empty"}}, if_match=1)
     customer.get("/syncs?limit=1")
     customer.delete(place, if_match=2)
+
+
+def _drops(customer: Recorder) -> None:
+    """A file that arrives in the drop bucket."""
+    asked = {"name": "Members", "source": {"kind": "drop"}, "mapping": MAPPING}
+    prefix = customer.post("/syncs", asked).json["source"]["prefix"]
+    bucket = DropBucket(customer.world, delivered=len(customer.world.bus.events))
+    bucket.drop(f"{prefix}members.csv", PEOPLE)
+    bucket.go_on()
+    customer.get("/drops")
 
 
 def _contacts(customer: Recorder, segment_id: str) -> None:

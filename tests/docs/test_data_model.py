@@ -10,6 +10,7 @@ import pytest
 from contactsync import control
 from contactsync.adapters import contact_table, control_table
 from contactsync.control import accounts, books, feed, syncs
+from contactsync.core.dropping import KEPT
 from contactsync.core.rules import ADDRESS_PARTS
 from contactsync.journeys import asking, editing, exporting, runfiles
 from local.deploy import ROOT
@@ -68,6 +69,7 @@ def test_how_long_files_are_kept(bucket: str, heading: str, said: str) -> None:
 def test_how_long_records_are_kept() -> None:
     kept = dict(re.findall(r"\| `(\w+)#.*\| (\d+) days? \|$", TEXT, re.MULTILINE))
     assert kept == {
+        "drop": str(KEPT.days),
         "upload": str(asking.UPLOAD_KEPT.days),
         "progress": str(control.PROGRESS_KEPT.days),
         "export": str(exporting.KEPT.days),

@@ -43,6 +43,7 @@ class Interruptions:
             contacts=_Watched(ports.contacts, self),
             runs=_Watched(ports.runs, self),
             uploads=_Watched(ports.uploads, self),
+            drops=_Watched(ports.drops, self),
             mailer=_Watched(ports.mailer, self),
             clock=ports.clock,
             bus=_Watched(ports.bus, self),
@@ -75,7 +76,13 @@ class _Watched:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         call = getattr(self._port, name)
-        kind = {"open": self._context, "writer": self._context, "write": self._stream, "scan": self._stream}
+        kind = {
+            "open": self._context,
+            "open_version": self._context,
+            "writer": self._context,
+            "write": self._stream,
+            "scan": self._stream,
+        }
         return kind.get(name, self._plain)(name, call)
 
     def _plain(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:

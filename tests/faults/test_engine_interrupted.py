@@ -28,7 +28,7 @@ from contactsync.model.field import FieldSpec
 from contactsync.model.run import Run
 from contactsync.ports import ContactStore, Write
 from tests.faults.interruptions import Interruptions, Way
-from tests.world import Died, Ports, World
+from tests.world import Died, World
 
 ALL = os.environ.get("FAULTS") == "all"
 STRIDE = 1 if ALL else 11
@@ -328,14 +328,6 @@ def test_a_failure_at_any_call_changes_nothing_in_the_result(
         assert outcome(world) == wanted, where
         assert len(world.mailer.sent) <= workload.mails, where
         if workload.further:
-            world.ports = Ports(
-                records=world.records,
-                contacts=world.contacts,
-                runs=world.runs,
-                uploads=world.uploads,
-                mailer=world.mailer,
-                bus=world.bus,
-                clock=world.clock,
-            )
+            world.ports = world.true_ports()
             further_run(world, run, workload, where)
     assert points > 50 // STRIDE, "the workload makes fewer calls than it must"

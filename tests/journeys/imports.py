@@ -53,6 +53,7 @@ def import_on_second(second: SecondInterpreter, customer: Customer, text: str, *
         scheduler=bootstrap.scheduler(),
         vault=bootstrap.vault(),
         clock=bootstrap.clock(),
+        drop_bucket=bootstrap.drop_bucket(),
     )
     caller = Caller(account_id=customer.account_id, member_id="m1", permissions=ALL_PERMISSIONS)
     _, run = start_import(world, caller, request(text, customer) | more, uuid.uuid4().hex)

@@ -24,6 +24,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiWorld]:
         monkeypatch.setattr(bootstrap, name, partial(getattr, world, name))
     monkeypatch.setattr(bootstrap, "guests", world.guests)
     monkeypatch.setattr(bootstrap, "shared_usage_key", lambda: SHARED)
+    monkeypatch.setattr(bootstrap, "drop_bucket", lambda: world.drop_bucket)
     handler.api.cache_clear()
     yield world
     handler.api.cache_clear()

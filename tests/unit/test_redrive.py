@@ -51,6 +51,7 @@ def asked_world(world: ApiWorld) -> AskedWorld:
         contacts=world.contacts,
         runs=world.runs,
         uploads=world.uploads,
+        drop_bucket=world.drop_bucket,
         bus=world.bus,
         scheduler=world.scheduler,
         vault=world.vault,

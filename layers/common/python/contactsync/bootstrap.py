@@ -82,6 +82,17 @@ def uploads() -> Objects:
 
 
 @cache
+def drops() -> Objects:
+    """The drop bucket."""
+    return _bucket(settings().drop_bucket)
+
+
+def drop_bucket() -> str:
+    """The name of the drop bucket, for those who put files there."""
+    return settings().drop_bucket
+
+
+@cache
 def mailer() -> Mailer:
     """The mail service."""
     return SesMailer(settings().mail_sender, partial(clients.ses, settings().aws_region))

@@ -19,6 +19,7 @@ class Settings(BaseModel):
     control_table: str = Field(min_length=3)
     runs_bucket: str = Field(min_length=3)
     uploads_bucket: str = Field(min_length=3)
+    drop_bucket: str = Field(min_length=3)
     bus_name: str = Field(min_length=1)
     mail_sender: str = Field(default="", description="Without a sender no mail leaves; runs say so.")
     public_url: str = Field(

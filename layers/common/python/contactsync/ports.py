@@ -170,6 +170,14 @@ class ObjectWriter(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of an object: the bucket's name for it, and the ETag that its bytes have."""
+
+    id: str
+    etag: str
+
+
 class Objects(Protocol):
     """Files of one bucket."""
 
@@ -183,6 +191,13 @@ class Objects(Protocol):
         """Stream an object or a range of it. A body that ends early raises Busy, never a quiet end.
 
         Raises NotFound.
+        """
+        ...
+
+    def open_version(self, key: str, version: Version) -> AbstractContextManager[BinaryIO]:
+        """As `open`, of exactly this version, whatever has been stored over it since.
+
+        Raises NotFound, also where what is there under this name has another ETag.
         """
         ...
 

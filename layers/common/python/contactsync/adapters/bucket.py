@@ -16,7 +16,7 @@ from urllib.parse import quote
 from contactsync.adapters.clients import busy_if_transient
 from contactsync.adapters.patience import Patience
 from contactsync.errors import Busy, NotFound
-from contactsync.ports import ObjectWriter
+from contactsync.ports import ObjectWriter, Version
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -27,6 +27,8 @@ BUFFER_BYTES = 256 * 1024
 KEYS_A_REQUEST = 1000
 """S3's bound for one DeleteObjects."""
 MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
+VERSION_MISSING = frozenset({"NoSuchVersion", "MethodNotAllowed", "InvalidArgument"})
+"""What S3 says of a version that is gone, of one that only marks a deletion, and of a name that no version has."""
 _CHANGED = "An object changed while it was read."
 
 
@@ -57,6 +59,16 @@ class Bucket:
         stop = None if length is None else offset + length
         body = _Body(self._client, self._patience, address, offset, stop)
         with body, io.BufferedReader(body, BUFFER_BYTES) as stream:
+            yield cast(BinaryIO, stream)
+
+    @contextmanager
+    def open_version(self, key: str, version: Version) -> Iterator[BinaryIO]:
+        """See `ports.Objects.open_version`."""
+        address = {"Bucket": self._name, "Key": key, "VersionId": version.id}
+        body = _Body(self._client, self._patience, address, 0, None)
+        with body, io.BufferedReader(body, BUFFER_BYTES) as stream:
+            if body.etag.strip('"') != version.etag:
+                raise NotFound
             yield cast(BinaryIO, stream)
 
     def size(self, key: str) -> int | None:
@@ -145,7 +157,7 @@ class _Body(io.RawIOBase):
         self._patience = patience
         self._address = address
         self._at = self._end = start
-        self._etag = ""
+        self.etag = ""
         self._stream: Any = None
         self._failures = 0
         self._begin(stop)
@@ -182,7 +194,7 @@ class _Body(io.RawIOBase):
         except _OutOfRange:
             return  # the object ends before the range begins
         self._end += answer["ContentLength"]
-        self._etag = answer["ETag"]
+        self.etag = answer["ETag"]
         self._stream = answer["Body"]
 
     def _some(self, count: int) -> bytes:
@@ -200,7 +212,7 @@ class _Body(io.RawIOBase):
         if self._failures >= self._patience.attempts:
             raise Busy(f"An object's body ended early {self._failures} times at the same place.")
         self._patience.wait(self._failures)
-        expected = {"Range": f"bytes={self._at}-{self._end - 1}", "IfMatch": self._etag}
+        expected = {"Range": f"bytes={self._at}-{self._end - 1}", "IfMatch": self.etag}
         try:
             answer = self._get(self._address | expected)
         except _OutOfRange:
@@ -216,8 +228,11 @@ class _Body(io.RawIOBase):
             with _translated():
                 return self._client.get_object(**request)
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in {"InvalidRange", "416"}:
+            code = error.response.get("Error", {}).get("Code")
+            if code in {"InvalidRange", "416"}:
                 raise _OutOfRange from None
+            if "VersionId" in request and code in VERSION_MISSING:
+                raise NotFound from None
             raise
 
     def _check_sum(self) -> None:

@@ -5,6 +5,7 @@ All of it is safe to share between threads, and hands out copies, so that nobody
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ from contactsync.ports import (
     RecordPage,
     Remove,
     Unopenable,
+    Version,
     Write,
 )
 
@@ -199,6 +201,7 @@ class MemoryObjects:
 
     def __init__(self) -> None:
         self._stored: dict[str, bytes] = {}
+        self._versions: dict[tuple[str, str], bytes] = {}
         self._lock = RLock()
 
     def get(self, key: str) -> bytes:
@@ -215,6 +218,29 @@ class MemoryObjects:
         end = len(whole) if length is None else offset + length
         with io.BytesIO(whole[offset:end]) as stream:
             yield stream
+
+    @contextmanager
+    def open_version(self, key: str, version: Version) -> Iterator[BinaryIO]:
+        """See `ports.Objects.open_version`."""
+        with self._lock:
+            data = self._versions.get((key, version.id))
+        if data is None or _etag(data) != version.etag:
+            raise NotFound
+        with io.BytesIO(data) as stream:
+            yield stream
+
+    def put_version(self, key: str, data: bytes) -> Version:
+        """Store an object as a bucket with versions does, beside those of its key that were there before."""
+        with self._lock:
+            version = Version(f"v{len(self._versions)}", _etag(data))
+            self._versions[key, version.id] = bytes(data)
+            self.put(key, data)
+        return version
+
+    def remove_version(self, key: str, version: Version) -> None:
+        """Forget a version, as the bucket does by and by."""
+        with self._lock:
+            del self._versions[key, version.id]
 
     def size(self, key: str) -> int | None:
         """See `ports.Objects.size`."""
@@ -361,6 +387,10 @@ def _encoded(account_id: str, slot: Slot) -> bytes:
     if size_of(item) > ITEM_LIMIT:
         raise Unstorable([slot.id])
     return data
+
+
+def _etag(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def _decoded(stored: bytes) -> Slot:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import Any, TypeVar
 
 import orjson
 
+from contactsync.core.dropping import why_parked
 from contactsync.core.overlay import Changes
 from contactsync.core.showing import shown
 from contactsync.journeys.accounts import AccountView
@@ -21,6 +23,7 @@ from contactsync.journeys.rows import RowView
 from contactsync.journeys.telling import Page, RunView, SyncView
 from contactsync.model.account import AuditNote, Caller, Key, Member
 from contactsync.model.contact import Contact
+from contactsync.model.drop import Drop
 from contactsync.model.errand import Export, ExportFile
 from contactsync.model.field import FieldSpec
 from contactsync.model.run import Run
@@ -88,7 +91,7 @@ def sync(view: SyncView) -> dict[str, Any]:
     return {
         "id": stored.id,
         "name": stored.name,
-        "source": stored.source,
+        "source": {**stored.source, **(asdict(view.drop_place) if view.drop_place else {})},
         "mapping": [rule.model_dump(mode="json", exclude_none=True) for rule in stored.mapping],
         **stored.model_dump(mode="json", include={"format", "identity", "options"}),
         "schedule": stored.schedule.model_dump(mode="json") if stored.schedule else None,
@@ -100,6 +103,19 @@ def sync(view: SyncView) -> dict[str, Any]:
         "version": view.sync.version,
         "created_at": stored.created_at,
         "updated_at": stored.updated_at,
+    }
+
+
+def drop(stored: Drop) -> dict[str, Any]:
+    """A file that has arrived, and what has become of it."""
+    return {
+        "id": stored.id,
+        "sync_id": stored.sync_id,
+        **stored.file.model_dump(mode="json", include={"key", "version", "size"}),
+        "dropped_at": stored.dropped_at,
+        "state": stored.state,
+        "run_id": stored.run_id,
+        "problem": why_parked(stored.parked).model_dump(mode="json") if stored.parked else None,
     }
 
 
@@ -120,6 +136,9 @@ def run(view: RunView) -> dict[str, Any]:
         "planned": planned_counts(stored),
         **stored.model_dump(mode="json", include={"warnings", "problem", "verdict", "plan_hash"}),
         **stored.model_dump(mode="json", include={"plan_of", "undoes", "undone_by", "approved"}),
+        "file": stored.file.model_dump(mode="json", include={"key", "version", "size"})
+        if stored.file
+        else None,
         "requested_at": stored.requested_at,
         "started_at": stored.started_at,
         "finished_at": stored.finished_at,

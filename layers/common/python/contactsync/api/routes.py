@@ -45,7 +45,7 @@ def start_import(world: World, request: Request) -> Accepted[shapes.Import]:
     Everything that is wrong with the request is told at once, each with its place.
     """
     sync, run = asking.start_import(world, request.caller, request.body, request.seed)
-    view = telling.sync_view(world, Read(sync, 1), run)
+    view = telling.sync_view(world, request.caller, Read(sync, 1), run)
     shown = show.sync(view)
     return json_answer(202, {"sync": shown, "run": shown["latest_run"]}, {"Location": f"/v1/runs/{run.id}"})
 

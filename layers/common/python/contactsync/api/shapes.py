@@ -176,6 +176,32 @@ class Verdict(Shape):
     detail: str
 
 
+class DroppedFile(Shape):
+    """A version of an object in the drop bucket."""
+
+    key: str
+    version: str = About(description="As S3 names it.")
+    size: int = About(ge=0, description="Bytes.")
+
+
+class Drop(DroppedFile):
+    """A file that has arrived in the drop bucket, and what has become of it."""
+
+    id: Id
+    sync_id: Id | None = About(description="null where the key names nothing that could be a sync.")
+    dropped_at: Time
+    state: Literal["waiting", "run", "parked"]
+    run_id: Id | None = About(description="Its run, once it has one.")
+    problem: RunProblem | None = About(description="Why a parked file was not read, and what to do about it.")
+
+
+class DropList(Shape):
+    """Files of the drop bucket."""
+
+    items: tuple[Drop, ...]
+    next: Next
+
+
 class Run(Shape):
     """One run of a sync. `queued`, `running` and `awaiting_approval` can still change; `succeeded` can become `undone`."""
 
@@ -196,6 +222,7 @@ class Run(Shape):
     undoes: Id | None = About(description="The run that this one takes back.")
     undone_by: Id | None = About(description="The run that has taken this one back.")
     approved: bool
+    file: DroppedFile | None = About(description="The file of the drop bucket that it reads.")
     requested_at: Time
     started_at: Time | None
     finished_at: Time | None
@@ -326,13 +353,22 @@ class StoredS3(Shape):
     role_arn: str | SkipJsonSchema[None] = None
 
 
+class StoredDrop(Shape):
+    """Files that are put into the drop bucket, under keys that begin with this prefix."""
+
+    kind: Literal["drop"]
+    bucket: str
+    prefix: str
+
+
 class Sync(Shape):
     """What a customer wants done, again and again: a source, how to read it, where its columns go, and the rules."""
 
     id: Id
     name: str
     source: Annotated[
-        StoredUpload | StoredPaste | StoredHttp | StoredFtp | StoredS3, About(discriminator="kind")
+        StoredUpload | StoredPaste | StoredDrop | StoredHttp | StoredFtp | StoredS3,
+        About(discriminator="kind"),
     ]
     mapping: tuple[ColumnMapping | LiteralMapping, ...]
     format: Format

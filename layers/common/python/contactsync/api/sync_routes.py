@@ -1,4 +1,4 @@
-"""Syncs: saved, changed, deleted, run."""
+"""Syncs: saved, changed, deleted, run; and the files that arrive for them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def create_sync(world: World, request: Request) -> Created[shapes.Sync]:
     Secrets in the source are sealed and never shown again.
     """
     sync = saving.create_sync(world, request.caller, request.body, request.seed)
-    shown = show.sync(telling.sync_view(world, Read(sync, 1), None))
+    shown = show.sync(telling.sync_view(world, request.caller, Read(sync, 1), None))
     return json_answer(201, shown, {"Location": f"/v1/syncs/{sync.id}"})
 
 
@@ -81,6 +81,16 @@ def list_runs(world: World, request: Request) -> Ok[shapes.RunList]:
     return json_answer(200, show.listing(page, show.run, tokens.token))
 
 
+def list_drops(world: World, request: Request) -> Ok[shapes.DropList]:
+    """List the files that have arrived in the drop bucket, newest first.
+
+    Each with its run, if it has one, or with why it was not read. Remembered for 90 days.
+    """
+    tokens = pager(world, request)
+    page = telling.drops(world, request.caller, after=tokens.position(), limit=tokens.limit())
+    return json_answer(200, show.listing(page, show.drop, tokens.token))
+
+
 ROUTES = (
     Route("GET", "/syncs", "syncs.manage", list_syncs, PAGED),
     Route("POST", "/syncs", "syncs.manage", create_sync, body=SyncRequest),
@@ -89,4 +99,5 @@ ROUTES = (
     Route("DELETE", "/syncs/<sync_id>", "syncs.manage", delete_sync, versioned=True),
     Route("POST", "/syncs/<sync_id>/runs", "syncs.manage", start_run, body=RunRequest),
     Route("GET", "/syncs/<sync_id>/runs", "syncs.manage", list_runs, PAGED),
+    Route("GET", "/drops", "syncs.manage", list_drops, PAGED),
 )

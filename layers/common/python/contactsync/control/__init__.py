@@ -17,6 +17,10 @@
     <account>        open_run#<run>              {} (runs that are queued or running)
     <account>        progress#<run>#<step>#<n>   {"rows": …} one a worker, so that workers never contend
     <account>        export#<export>             Export
+    <account>        drop#<drop>                 Drop
+    <account>        waiting#<sync>#<drop>       {} (files whose turn has not come, those that arrived first)
+    <account>        newest_drop#<sync>          {"drop": …, "order": …} of all files of a sync
+    <account>        newest_version#<sync>#<sha256>  {"drop": …, "order": …} of all files of one key
     <account>        contacts_marker             {"marker": …} another one whenever contacts are about to change
     <account>        deletions#<sync>            {<run>: [at, count]} of the last seven days
     <account>        feed#<time>#<who>           {"run": …} or {"contacts": […]} are about to change (`control.feed`)
@@ -43,11 +47,12 @@ from __future__ import annotations
 from contactsync.control.accounts import Accounts, note
 from contactsync.control.books import Books
 from contactsync.control.documents import Read, new_id
+from contactsync.control.drops import Drops
 from contactsync.control.feed import Feed
 from contactsync.control.members import Members, key_digest
 from contactsync.control.memories import PROGRESS_KEPT, Memories
 from contactsync.control.plans import check_room, limits_of, plan_of, plans
-from contactsync.control.syncs import Syncs, local_day
+from contactsync.control.syncs import local_day
 
 __all__ = [
     "PROGRESS_KEPT",
@@ -64,5 +69,5 @@ __all__ = [
 ]
 
 
-class Control(Accounts, Members, Syncs, Memories, Feed, Books):
+class Control(Accounts, Members, Drops, Memories, Feed, Books):
     """Typed access to the control table. Foreign and missing documents raise the same NotFound."""

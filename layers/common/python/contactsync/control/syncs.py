@@ -33,7 +33,7 @@ class Syncs(Documents):
         witness = RecordKey(account_id, f"run#{run.id}" if run else f"sync#{sync.id}")
         writes: list[Put | Delete] = [put(RecordKey(account_id, f"sync#{sync.id}"), sync)]
         if run is not None:
-            writes += _first_puts(account_id, run)
+            writes += first_puts(account_id, run)
         for _ in range(UPDATE_ATTEMPTS):
             try:
                 scheduled = self._listed_schedule(account_id, sync) if sync.schedule is not None else []
@@ -56,7 +56,7 @@ class Syncs(Documents):
             changed = change(read)
             if changed == read.value:
                 return read
-            writes: list[Put | Delete] = [_put_sync(account_id, changed, read.version)]
+            writes: list[Put | Delete] = [put_sync(account_id, changed, read.version)]
             if (changed.schedule is None) != (read.value.schedule is None):
                 writes += self._listed_schedule(account_id, changed)
             with suppress(Stale):
@@ -113,8 +113,8 @@ class Syncs(Documents):
             try:
                 self.records.commit(
                     [
-                        _put_sync(account_id, started, sync.version),
-                        *_first_puts(account_id, run),
+                        put_sync(account_id, started, sync.version),
+                        *first_puts(account_id, run),
                         *self._admitted(run),
                     ]
                 )
@@ -219,7 +219,7 @@ class Syncs(Documents):
                 writes.append(put(RecordKey(account_id, f"run#{run_id}"), closed, expected=read.version))
             if sync.value.active_run == run_id:
                 free = sync.value.model_copy(update={"active_run": None})
-                writes.append(_put_sync(account_id, learn(free, closed) if learn else free, sync.version))
+                writes.append(put_sync(account_id, learn(free, closed) if learn else free, sync.version))
             if not writes:
                 return closed
             try:
@@ -278,19 +278,20 @@ class Syncs(Documents):
                     [
                         Put(_open_key(account_id, run_id), {}, standing.version if standing else 0),
                         put(RecordKey(account_id, f"run#{run_id}"), going, expected=read.version),
-                        _put_sync(account_id, held, sync.version),
+                        put_sync(account_id, held, sync.version),
                     ]
                 )
                 return going
         raise Busy("The run's record is being changed from several sides.")
 
 
-def _first_puts(account_id: str, run: Run) -> list[Put]:
-    """A new run, among those of its sync and among those that are under way."""
+def first_puts(account_id: str, run: Run) -> list[Put]:
+    """The writes that store a new run, among those of its sync and, if it has not ended, those that are under way."""
+    under_way = [Put(_open_key(account_id, run.id), {}, 0)] if run.status in STARTED else []
     return [
         put(RecordKey(account_id, f"run#{run.id}"), run),
         Put(RecordKey(account_id, f"sync_run#{run.sync_id}#{run.id}"), {}, 0),
-        Put(_open_key(account_id, run.id), {}, 0),
+        *under_way,
     ]
 
 
@@ -307,6 +308,7 @@ def _day(account_id: str, day: date) -> RecordKey:
     return RecordKey(account_id, f"runs_of#{day.isoformat()}")
 
 
-def _put_sync(account_id: str, sync: Sync, expected: int) -> Put:
+def put_sync(account_id: str, sync: Sync, expected: int) -> Put:
+    """The write that stores a sync; a deleted one for as long as it is history."""
     key = RecordKey(account_id, f"sync#{sync.id}")
     return put(key, sync, expected=expected, expires_at=sync.forget_at)

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from contactsync.model.drop import Drop
 from contactsync.model.run import Counts, Refused, Run, RunProblem
 
 NAME_LENGTH = 100
@@ -124,6 +125,31 @@ def compose(
     name = clean(sync_name, NAME_LENGTH) or "Your import"
     outcome = _outcome(run)
     blocks = list(_blocks(run, name, outcome, public_url.rstrip("/"), paused=paused, deletions=deletions))
+    return Letter(
+        subject=f"{name}: {outcome}",
+        text="\n\n".join(block.as_text() for block in blocks) + "\n",
+        html=_page(f"{name}: {outcome}", "".join(block.as_html() for block in blocks)),
+    )
+
+
+def compose_parked(drop: Drop, why: RunProblem, *, sync_name: str, public_url: str) -> Letter:
+    """The mail about a file that was left in the drop bucket unread. The subject does not name the file."""
+    name = clean(sync_name, NAME_LENGTH) or "Drop bucket"
+    outcome = "a file was not imported"
+    base = public_url.rstrip("/")
+    blocks: list[_Block] = [
+        _Paragraph(f"{name}: {outcome}."),
+        _Paragraph(why.title),
+        _Paragraph(f"What to do: {why.detail}"),
+        _Facts(
+            [
+                ("File", clean(drop.file.name, NAME_LENGTH)),
+                ("Bytes", f"{drop.file.size:,}"),
+                ("Arrived", drop.dropped_at),
+            ]
+        ),
+        _Place("All files that have arrived:", f"{base}/v1/drops" if base else "GET /v1/drops"),
+    ]
     return Letter(
         subject=f"{name}: {outcome}",
         text="\n\n".join(block.as_text() for block in blocks) + "\n",

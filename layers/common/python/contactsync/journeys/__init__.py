@@ -16,6 +16,7 @@ What callers of the API do:
 
     asking         uploads, imports, runs; saving: syncs; deciding: approve, reject, cancel, undo
     scheduling     syncs that run by themselves; queueing: whose turn it is
+    dropping       files that customers' systems put into the drop bucket
     editing        contacts by hand; addressing: whose an email address is; recounting: a contact's history
     fielding, segmenting
     accounts       customers, and what an operator does to them; members, keys, signing_in: who gets in

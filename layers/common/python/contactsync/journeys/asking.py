@@ -8,7 +8,7 @@ again. An announcement that arrives twice is harmless; the first execution claim
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from contactsync.control import Control, Read, limits_of, plan_of
 from contactsync.core import checking
 from contactsync.core.fitting import misfits
 from contactsync.errors import Busy, Conflict, InvalidRequest, NotFound, PlanLimit, Problem, Stale
-from contactsync.journeys import queueing, scheduling
+from contactsync.journeys import dropping, queueing, scheduling
 from contactsync.journeys.remote import is_remote, stored, unsuitable
 from contactsync.journeys.runfiles import RunFiles
 from contactsync.model.account import Account, Caller
@@ -52,6 +52,7 @@ class World:
     scheduler: Scheduler
     vault: Vault
     clock: Clock
+    drop_bucket: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def start_import(world: World, caller: Caller, body: Mapping[str, Any], seed: st
 
     Raises InvalidRequest with every problem of the request at once: its shape, and what does not fit the account.
     """
-    request = checked(world, caller, body)
+    request = checked(world, caller, body, runs_now=True)
     add_fields(world, caller, request)
     sync, run = _saved(world, request, caller, seed)
     keep_paste(world, caller, request, run.id)
@@ -112,6 +113,7 @@ def checked(
     *,
     source_is_new: bool = True,
     schedule_is_new: bool = True,
+    runs_now: bool = False,
 ) -> SyncRequest:
     """What a sync shall be. Raises InvalidRequest with all that is wrong with it."""
     account = world.control.account(caller.account_id)
@@ -133,6 +135,12 @@ def checked(
         problems += unsuitable(request.source)
         since = world.clock.now() if schedule_is_new else None
         problems += scheduling.unsuitable(request.schedule, request.source.kind, since)
+        if runs_now and request.source.kind == "drop":
+            message = (
+                "There is no file to run yet: save the sync with POST /v1/syncs, then put a file under the prefix "
+                "that it shows. Each file is imported when it has arrived."
+            )
+            problems.append(Problem("/source/kind", message, "nothing_to_run"))
     if request is None or problems:
         raise InvalidRequest(_one_a_place(problems))
     if source_is_new and request.source.kind not in limits_of(account).sources:
@@ -190,7 +198,7 @@ def start_run(world: World, caller: Caller, sync_id: str, body: Mapping[str, Any
     if request.plan is not None:
         run = _carrying_out(world, sync, run, request)
     else:
-        _prepare_source(world, sync, run)
+        run = _with_source(world, sync, run)
     create_run(world, run)
     announce(world, run)
     return run
@@ -279,18 +287,36 @@ def remind(world: World, run: Run) -> None:
 
     At most once a minute a run, however many look at it.
     """
+    waited = world.clock.now() - datetime.fromisoformat(run.requested_at)
+    if run.status == "queued" and waited >= UNCLAIMED:
+        _once_a_minute(world, run.account_id, run.id, lambda: announce(world, run))
+
+
+def remind_of_files(world: World, account_id: str, sync_id: str) -> None:
+    """Have the queue of a sync looked at again, if a file waits in it: whoever was to do so may have died.
+
+    At most once a minute a sync, however many look at it.
+    """
+    if world.control.waiting(account_id, sync_id, limit=1):
+        _once_a_minute(world, account_id, sync_id, lambda: wake(world, account_id, sync_id))
+
+
+def wake(world: World, account_id: str, sync_id: str) -> None:
+    """Have somebody look what of a sync is due, because it was changed or is free again."""
+    world.bus.publish("SyncDue", {"account_id": account_id, "sync_id": sync_id})
+
+
+def _once_a_minute(world: World, account_id: str, what: str, say: Callable[[], None]) -> None:
     now = world.clock.now()
-    if run.status != "queued" or now - datetime.fromisoformat(run.requested_at) < UNCLAIMED:
-        return
     records = world.control.records
-    key = RecordKey(run.account_id, f"reminder#{run.id}")
+    key = RecordKey(account_id, f"reminder#{what}")
     stored = records.get(key)
     if stored is not None and now - datetime.fromisoformat(stored.document["at"]) < UNCLAIMED:
         return
     expires_at = int((now + timedelta(days=1)).timestamp())
     with suppress(Stale, Busy):
         records.commit([Put(key, {"at": timestamp(now)}, stored.version if stored else 0, expires_at)])
-        announce(world, run)
+        say()
 
 
 def derived_id(seed: str, kind: str) -> str:
@@ -345,20 +371,24 @@ def new_sync(world: World, request: SyncRequest, caller: Caller, seed: str, *, p
     )
 
 
-def _prepare_source(world: World, sync: Sync, run: Run) -> None:
-    """See that the run will find its bytes: an upload that has arrived, or a copy of what was pasted."""
+def _with_source(world: World, sync: Sync, run: Run) -> Run:
+    """The run, sure to find its bytes: an upload that has arrived, the newest dropped file, a copy of what was pasted."""
     if sync.source["kind"] == "upload":
         upload_id = run.upload_id or sync.source["upload_id"]
         problems = upload_problems(world, run.account_id, upload_id, "/upload_id")
         if problems:
             raise InvalidRequest(problems)
-        return
+        return run
     if run.upload_id is not None:
         raise InvalidRequest([Problem("/upload_id", "This sync reads no uploads: leave the upload out.")])
     if is_remote(sync):
-        return
+        return run
+    if sync.source["kind"] == "drop":
+        newest = dropping.newest_file(run.account_id, sync.id, control=world.control)
+        return run.model_copy(update={"file": newest.file})
     text = _pasted(world, sync, run.account_id)
     world.runs.put(RunFiles(world.runs, run.account_id, run.id).paste, text)
+    return run
 
 
 def _pasted(world: World, sync: Sync, account_id: str) -> bytes:

@@ -42,9 +42,9 @@ from contactsync.model.message import (
 )
 from contactsync.model.run import Counts, Run, Step
 from contactsync.model.sync import FieldIdentity, LastGood, Sync
-from contactsync.ports import Clock, ContactStore, Courier, Destination, Objects, Source, Vault
-from contactsync.sources.staging import copied
-from contactsync.sources.stored import StoredSource
+from contactsync.ports import Clock, ContactStore, Courier, Destination, Objects, Source, Vault, Version
+from contactsync.sources.staging import MAX_SOURCE_BYTES, copied, too_large
+from contactsync.sources.stored import DroppedSource, StoredSource
 
 SMALL_ROWS = 5_000
 """Up to here one worker a step is quicker than sharing: starting a Distributed Map takes seconds."""
@@ -59,6 +59,7 @@ def fetch(
     *,
     control: Control,
     uploads: Objects,
+    drops: Objects,
     runs: Objects,
     vault: Vault,
     courier: Courier,
@@ -86,14 +87,14 @@ def fetch(
         return Fetched(account_id=run.account_id, run_id=run.id, outcome="fetched")
     sync = control.sync(run.account_id, run.sync_id).value
     files = files_of(run, runs)
-    if is_remote(sync):
+    if run.file is None and is_remote(sync):
         source = with_secrets(sync, run.account_id, vault)
         to = Destination(run.account_id, run.id, files.source)
         carried = courier.carry(source, to, host_key=sync.host_key)
         if carried.host_key and sync.host_key is None:
             control.update_sync(run.account_id, sync.id, lambda read: pinned(read.value, carried.host_key))
     else:
-        ours = _source(sync, run, control=control, uploads=uploads, runs=runs, paste=files.paste)
+        ours = _source(sync, run, control=control, uploads=uploads, drops=drops, runs=runs, paste=files.paste)
         carried = copied(ours, runs, files.source)
     good = LastGood(
         digest=carried.digest, settings=settings_hash(sync), marker=control.marker(run.account_id)
@@ -217,7 +218,21 @@ def _enter(control: Control, message: Message, step: Step) -> Run:
     return run
 
 
-def _source(sync: Sync, run: Run, *, control: Control, uploads: Objects, runs: Objects, paste: str) -> Source:
+def _source(
+    sync: Sync,
+    run: Run,
+    *,
+    control: Control,
+    uploads: Objects,
+    drops: Objects,
+    runs: Objects,
+    paste: str,
+) -> Source:
+    """The run's file in a bucket of ours; of a dropped one the very version, whatever has been put over it since."""
+    if run.file is not None:
+        if run.file.size > MAX_SOURCE_BYTES:
+            raise too_large()
+        return DroppedSource(drops, run.file.key, Version(run.file.version, run.file.etag))
     if sync.source["kind"] == "paste":
         return StoredSource(runs, paste)
     upload_id = run.upload_id or sync.source["upload_id"]

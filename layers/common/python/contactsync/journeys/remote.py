@@ -11,12 +11,14 @@ from typing import Any
 
 from contactsync.errors import Problem
 from contactsync.model.source import FtpSource, HttpSource, RemoteSource, S3Source, joined, public, secrets
-from contactsync.model.sync import ConnectionSource, PasteSource, Sync, UploadSource
+from contactsync.model.sync import ConnectionSource, DropSource, PasteSource, Sync, UploadSource
 from contactsync.ports import VAULT_BYTES, Vault
 
 REMOTE = frozenset({"http", "ftp", "s3"})
 
-Asked = UploadSource | PasteSource | HttpSource | FtpSource | S3Source | ConnectionSource
+Plain = UploadSource | PasteSource | DropSource | ConnectionSource
+"""These hold no secret."""
+Asked = Plain | HttpSource | FtpSource | S3Source
 
 
 def is_remote(sync: Sync) -> bool:
@@ -42,7 +44,7 @@ def unsuitable(source: Asked) -> list[Problem]:
 
 def stored(source: Asked, account_id: str, sync_id: str, vault: Vault) -> tuple[dict[str, Any], str]:
     """A source as its sync keeps it: what may be shown, and the secrets, sealed; "" if there are none."""
-    if isinstance(source, UploadSource | PasteSource | ConnectionSource):
+    if isinstance(source, Plain):
         return source.model_dump(mode="json", exclude={"text"}), ""
     plain = _sealable(source)
     return public(source), vault.encrypt(plain, _context(account_id, sync_id)) if plain else ""
@@ -60,7 +62,7 @@ def pinned(sync: Sync, host_key: str | None) -> Sync:
 
 
 def _sealable(source: Asked) -> str:
-    found = {} if isinstance(source, UploadSource | PasteSource | ConnectionSource) else secrets(source)
+    found = {} if isinstance(source, Plain) else secrets(source)
     return json.dumps(found, ensure_ascii=False, separators=(",", ":")) if found else ""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from contactsync.control import Read
 from contactsync.core import checking
 from contactsync.errors import Conflict, InvalidRequest, PreconditionFailed, Stale
-from contactsync.journeys import scheduling
+from contactsync.journeys import dropping, scheduling
 from contactsync.journeys.asking import (
     World,
     active_sync,
@@ -20,6 +20,7 @@ from contactsync.journeys.asking import (
     keep_paste,
     new_sync,
     timestamp,
+    wake,
 )
 from contactsync.journeys.remote import stored
 from contactsync.journeys.ruling import settings_hash
@@ -107,7 +108,15 @@ def change_sync(
     arrange(world, caller, before.value)
     if before.value.schedule is None:
         arrange(world, caller, after.value)
+    _turn_to_files(world, caller, before.value, after.value)
     return after
+
+
+def _turn_to_files(world: World, caller: Caller, before: Sync, after: Sync) -> None:
+    """Of the files that were parked the newest is imported now, if the sync takes files; else those that wait are parked."""
+    if "drop" in (before.source["kind"], after.source["kind"]):
+        dropping.resume(caller.account_id, after, control=world.control)
+        wake(world, caller.account_id, after.id)
 
 
 def delete_sync(world: World, caller: Caller, sync_id: str, if_match: int | None) -> None:
@@ -127,6 +136,8 @@ def delete_sync(world: World, caller: Caller, sync_id: str, if_match: int | None
 
     world.control.update_sync(caller.account_id, sync_id, change)
     arrange(world, caller, before)
+    if before.source["kind"] == "drop":  # what still waits is parked
+        wake(world, caller.account_id, sync_id)
 
 
 def _merged(stored: Any, asked: Any) -> Any:

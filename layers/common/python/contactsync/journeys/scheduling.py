@@ -17,7 +17,7 @@ from typing import Any
 from contactsync.control import Control
 from contactsync.core import recurrence
 from contactsync.errors import Busy, Conflict, NotFound, PlanLimit, Problem, Suspended
-from contactsync.journeys import queueing
+from contactsync.journeys import dropping, queueing
 from contactsync.journeys.remote import REMOTE
 from contactsync.model.message import Heard, SyncDue
 from contactsync.model.run import Run
@@ -36,6 +36,9 @@ def unsuitable(schedule: Schedule | None, kind: str, now: datetime | None) -> Se
     """
     if schedule is None:
         return []
+    if kind == "drop":
+        message = "A file in the drop bucket is imported when it has arrived: leave the schedule out."
+        return [Problem("/schedule", message, "schedule_without_remote_source")]
     if kind not in REMOTE:
         message = (
             "Only a file that we can fetch has a schedule: one on a web, FTP or SSH server, or in a bucket. Send "
@@ -104,35 +107,47 @@ def next_run(sync: Sync, now: datetime) -> datetime | None:
 
 
 def call_again(account_id: str, sync_id: str, *, control: Control, bus: Bus, clock: Clock) -> None:
-    """Wake ourselves for a sync whose run has just ended: a day may have come meanwhile, or the schedule be paused."""
+    """Wake ourselves for a sync whose run has just ended.
+
+    A day or a file may have come meanwhile, or the schedule be paused.
+    """
     sync = control.sync(account_id, sync_id).value
-    if sync.schedule is None:
-        return
-    due = recurrence.due_day(_days(sync.schedule), last=sync.last_day, now=clock.now())
-    if due is not None or sync.state != "active":
+    if sync.source["kind"] == "drop" or _calls(sync, clock.now()):
         bus.publish("SyncDue", {"account_id": account_id, "sync_id": sync_id})
 
 
-def listen(message: SyncDue, *, control: Control, bus: Bus, scheduler: Scheduler, clock: Clock) -> Heard:
-    """A wake-up → the run of the day that is due, stored and announced; or nothing.
+def _calls(sync: Sync, now: datetime) -> bool:
+    """Whether a sync has a schedule that is to be looked at now."""
+    if sync.schedule is None:
+        return False
+    return (
+        sync.state != "active"
+        or recurrence.due_day(_days(sync.schedule), last=sync.last_day, now=now) is not None
+    )
 
-    While another run of the sync is under way the day stays open: who ends that run calls again. Who is woken for a
-    sync that does not run by itself any more sees to it that nobody is woken again.
+
+def listen(message: SyncDue, *, control: Control, bus: Bus, scheduler: Scheduler, clock: Clock) -> Heard:
+    """A wake-up → the run of the file whose turn it is, or of the day that is due, stored and announced; or nothing.
+
+    While another run of the sync is under way files wait and the day stays open: who ends that run calls again. Who
+    is woken for a sync that does not run by itself any more sees to it that nobody is woken again.
     """
     nothing = Heard(account_id=message.account_id, sync_id=message.sync_id, run_id=None)
     sync = _stored(control, message.account_id, message.sync_id)
     if sync is None or sync.deleted_at is not None or (sync.schedule is not None and sync.state != "active"):
         arrange(message.account_id, message.sync_id, control=control, scheduler=scheduler, clock=clock)
-    if sync is None or sync.schedule is None or sync.state != "active":
+    if sync is None:
         return nothing
+    dropping.start_next(message.account_id, sync.id, control=control, bus=bus, clock=clock)
     now = clock.now()
-    day = recurrence.due_day(_days(sync.schedule), last=sync.last_day, now=now)
-    if day is not None:
-        with suppress(Conflict, PlanLimit, Suspended):  # then the day stays open
-            control.create_run(message.account_id, _run_of(sync, message.account_id, day, now), day=day)
-        sync = control.sync(message.account_id, message.sync_id).value
+    if sync.schedule is not None and sync.state == "active":
+        day = recurrence.due_day(_days(sync.schedule), last=sync.last_day, now=now)
+        if day is not None:
+            with suppress(Conflict, PlanLimit, Suspended):  # then the day stays open
+                control.create_run(message.account_id, _run_of(sync, message.account_id, day, now), day=day)
+    sync = control.sync(message.account_id, message.sync_id).value
     run = control.run(message.account_id, sync.active_run).value if sync.active_run else None
-    if run is None or run.trigger != "schedule" or run.status != "queued":
+    if run is None or run.trigger not in {"schedule", "drop"} or run.status != "queued":
         return nothing
     if queueing.is_next(control, run, now):
         queueing.say(bus, run)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from contactsync.control import Read
+from contactsync.core.dropping import prefix_of
 from contactsync.errors import NotFound
 from contactsync.journeys import scheduling
 from contactsync.journeys.addressing import Addresses
-from contactsync.journeys.asking import World, active_sync, remind, timestamp
+from contactsync.journeys.asking import World, active_sync, remind, remind_of_files, timestamp
 from contactsync.model.account import Caller
 from contactsync.model.contact import Contact
+from contactsync.model.drop import Drop
 from contactsync.model.run import Run
 from contactsync.model.sync import Sync
 
@@ -55,12 +57,21 @@ class RunView:
 
 
 @dataclass(frozen=True, slots=True)
+class DropPlace:
+    """Where a sync's files are put: in this bucket, under keys that begin with this prefix."""
+
+    bucket: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
 class SyncView:
-    """A sync, its version, its latest run, and when its schedule runs it next."""
+    """A sync, its version, its latest run, when its schedule runs it next, and where its files are put, if they are."""
 
     sync: Read[Sync]
     latest_run: RunView | None
     next_run_at: str | None = None
+    drop_place: DropPlace | None = None
 
 
 # Runs and syncs
@@ -81,8 +92,11 @@ def runs(world: World, caller: Caller, sync_id: str, *, after: str | None, limit
 
 
 def sync(world: World, caller: Caller, sync_id: str) -> SyncView:
-    """One sync."""
-    return _sync_view(world, caller, active_sync(world, caller, sync_id))
+    """One sync. A look at one whose files wait has their turns looked at again."""
+    found = active_sync(world, caller, sync_id)
+    if found.value.source["kind"] == "drop":
+        remind_of_files(world, caller.account_id, sync_id)
+    return _sync_view(world, caller, found)
 
 
 def syncs(world: World, caller: Caller, *, after: str | None, limit: int) -> Page[SyncView]:
@@ -112,13 +126,27 @@ def view(world: World, run: Run) -> RunView:
 def _sync_view(world: World, caller: Caller, read: Read[Sync]) -> SyncView:
     latest = read.value.latest_run
     run = world.control.run(caller.account_id, latest).value if latest is not None else None
-    return sync_view(world, read, run)
+    return sync_view(world, caller, read, run)
 
 
-def sync_view(world: World, read: Read[Sync], run: Run | None) -> SyncView:
+def sync_view(world: World, caller: Caller, read: Read[Sync], run: Run | None) -> SyncView:
     """A sync with `run`, its latest."""
     due = scheduling.next_run(read.value, world.clock.now())
-    return SyncView(read, view(world, run) if run is not None else None, timestamp(due) if due else None)
+    place = None
+    if read.value.source["kind"] == "drop":
+        place = DropPlace(world.drop_bucket, prefix_of(caller.account_id, read.value.id))
+    return SyncView(
+        read, view(world, run) if run is not None else None, timestamp(due) if due else None, place
+    )
+
+
+# Files of the drop bucket
+
+
+def drops(world: World, caller: Caller, *, after: str | None, limit: int) -> Page[Drop]:
+    """The files that have arrived for the account, newest first."""
+    found, following = world.control.drops(caller.account_id, after=after, limit=limit)
+    return Page(found, [each.id for each in found], following)
 
 
 # Contacts

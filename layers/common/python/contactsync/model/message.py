@@ -6,6 +6,7 @@ bucket and the tables, and only the way to it travels.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,8 +27,59 @@ class Message(BaseModel):
     run_id: str
 
 
+class CreatedObject(BaseModel):
+    """An object as S3 names it in its events, and where its version stands among those of its key."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    key: str
+    size: int = 0
+    etag: str = ""
+    version_id: str = Field(default="", alias="version-id")
+    sequencer: str = ""
+
+
+class _Created(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    object: CreatedObject
+
+
+class FileDropped(BaseModel):
+    """Receive reads this: S3's own event, as it is. It may say more than we need, and S3 may add to it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    time: datetime
+    detail: _Created
+
+
+class Received(BaseModel):
+    """What became of it. `stray`: its key names no account of ours; `ignored`: it is no file."""
+
+    model_config = ConfigDict(frozen=True)
+
+    outcome: Literal["noted", "parked", "known", "ignored", "stray"]
+    drop_id: str | None = None
+
+
+class FileParked(BaseModel):
+    """Tell reads this: a file was left where it lies, and its owner does not know yet."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    account_id: str
+    drop_id: str
+
+
+class Told(FileParked):
+    """How many addresses a mail has left for, by whomever."""
+
+    mails: int
+
+
 class SyncDue(BaseModel):
-    """Listen reads this: a sync's schedule has woken us, perhaps for nothing."""
+    """Listen reads this: something of a sync may be due, because a day has come, a file waits or a run has ended."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

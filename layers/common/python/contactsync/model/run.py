@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contactsync.model.drop import DroppedFile
+
 Status = Literal[
     "queued",
     "running",
@@ -123,6 +125,7 @@ class Run(BaseModel):
     upload_id: str | None = Field(
         default=None, description="The upload this run reads, if not the sync's first."
     )
+    file: DroppedFile | None = Field(default=None, description="The file of the drop bucket that it reads.")
     rows_total: int | None = None
     planned: Counts | None = Field(default=None, description="What the plan would do; guard's sum.")
     counts: Counts = Counts()

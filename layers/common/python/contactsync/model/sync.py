@@ -32,6 +32,12 @@ class PasteSource(_Asked):
     text: str = Field(min_length=1, max_length=1_000_000)
 
 
+class DropSource(_Asked):
+    """Files that are put under the sync's own prefix of the drop bucket: each is imported when it has arrived."""
+
+    kind: Literal["drop"]
+
+
 class ConnectionSource(_Asked):
     """A group of an address book that a member has connected; the whole book if the group is left out."""
 
@@ -41,7 +47,7 @@ class ConnectionSource(_Asked):
 
 
 Source = Annotated[
-    UploadSource | PasteSource | HttpSource | FtpSource | S3Source | ConnectionSource,
+    UploadSource | PasteSource | DropSource | HttpSource | FtpSource | S3Source | ConnectionSource,
     Field(discriminator="kind"),
 ]
 

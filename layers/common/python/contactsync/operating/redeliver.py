@@ -19,7 +19,12 @@ from contactsync.ports import Bus
 MOST_MESSAGES = 100_000
 HIDDEN_S = 3600
 """So long nobody else sees a message that we have taken; those that we leave are shown again at the end."""
-KINDS = {"run_id": "RunRequested", "sync_id": "SyncDue", "export_id": "ExportDue"}
+KINDS = {
+    "run_id": "RunRequested",
+    "sync_id": "SyncDue",
+    "drop_id": "FileParked",
+    "export_id": "ExportDue",
+}
 """A function's own dead letter is the bare detail of its event; the id in it says of which kind it was."""
 
 

@@ -127,6 +127,7 @@ def world() -> World:
         contacts=bootstrap.contacts(),
         runs=bootstrap.runs(),
         uploads=bootstrap.uploads(),
+        drop_bucket=bootstrap.drop_bucket(),
         bus=bootstrap.bus(),
         scheduler=bootstrap.scheduler(),
         vault=bootstrap.vault(),

@@ -14,6 +14,7 @@ SETTINGS = {
     "CONTROL_TABLE": "ControlTableName",
     "RUNS_BUCKET": "RunsBucketName",
     "UPLOADS_BUCKET": "UploadsBucketName",
+    "DROP_BUCKET": "DropBucketName",
     "BUS_NAME": "EventBusName",
 }
 """What the functions read from their environment, and which output of the stack says it."""

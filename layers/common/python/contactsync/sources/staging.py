@@ -21,13 +21,16 @@ def copied(source: Source, objects: Objects, key: str) -> Carried:
         while data := stream.body.read(COPY_BYTES):
             size += len(data)
             if size > MAX_SOURCE_BYTES:
-                raise UnreadableFile(
-                    "too_large", "The file is larger than 5 GiB.", "Split it into several files."
-                )
+                raise too_large()
             digest.update(data)
             out.write(data)
         ending = stream.ending()
     return Carried(digest.hexdigest(), ending, stream.host_key)
+
+
+def too_large() -> UnreadableFile:
+    """What is said of a file of more than MAX_SOURCE_BYTES, as soon as that is known."""
+    return UnreadableFile("too_large", "The file is larger than 5 GiB.", "Split it into several files.")
 
 
 class DirectCourier:

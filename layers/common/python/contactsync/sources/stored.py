@@ -1,4 +1,4 @@
-"""Files that lie in a bucket of ours: uploads, and text that was pasted."""
+"""Files that lie in a bucket of ours: uploads, text that was pasted, and files that were dropped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from contactsync.errors import NotFound, UnreadableFile
-from contactsync.ports import Ending, Objects, SourceStream
+from contactsync.ports import Ending, Objects, SourceStream, Version
 
 
 class StoredSource:
@@ -28,6 +28,28 @@ class StoredSource:
                 "nothing_uploaded",
                 "No file has arrived for this upload.",
                 "PUT the file to the upload's url first, then start the import again.",
+            ) from None
+
+
+class DroppedSource:
+    """See `ports.Source`. One version of an object: S3 shows it only when all its bytes have come, and never changes it."""
+
+    def __init__(self, objects: Objects, key: str, version: Version) -> None:
+        self.objects = objects
+        self.key = key
+        self.version = version
+
+    @contextmanager
+    def open(self) -> Iterator[SourceStream]:
+        """See `ports.Source.open`."""
+        try:
+            with self.objects.open_version(self.key, self.version) as body:
+                yield SourceStream(body, lambda: _ending(body), name=self.key.rpartition("/")[2])
+        except NotFound:
+            raise UnreadableFile(
+                "dropped_file_gone",
+                "The file is no longer in the drop bucket as it arrived.",
+                "Put it there again: it is imported when it has arrived.",
             ) from None
 
 

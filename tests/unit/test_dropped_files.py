@@ -1,0 +1,509 @@
+"""The drop bucket through the API: files run when they have arrived, one after the other, the newest last; or are parked."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contactsync.core.dropping import place_of
+from contactsync.journeys import dropping
+from contactsync.model.message import FileDropped
+from tests.dropped import MAPPING, DropBucket, event_of, prefix
+
+ADA = "email,name\nada@example.com,Ada\n"
+GRACE = "email,name\ngrace@example.com,Grace\n"
+UNKNOWN = "s0193f1a7d5c18a9e0b1c2d3e"
+
+
+@pytest.fixture
+def bucket(world):
+    return DropBucket(world)
+
+
+@pytest.fixture
+def sync(api):
+    return saved(api)
+
+
+def saved(api, **changes: Any) -> Any:
+    body = {
+        "name": "Members",
+        "source": {"kind": "drop"},
+        "mapping": MAPPING,
+        "notify": {"emails": ["ann@example.com"]},
+        **changes,
+    }
+    answer = api.post("/syncs", body)
+    assert answer.status == 201, answer.text
+    return answer.json
+
+
+def runs(api, sync) -> Any:
+    """Oldest first."""
+    return api.get(f"/syncs/{sync['id']}/runs").json["items"][::-1]
+
+
+def told(world) -> list[tuple[str, str]]:
+    return [(mail.to, mail.subject) for mail in world.mailer.sent]
+
+
+def path(world, sync, name: str = "people.csv") -> str:
+    return prefix(world, sync["id"]) + name
+
+
+def later(world, seconds: int = 1) -> None:
+    world.clock.advance(timedelta(seconds=seconds))
+
+
+# What may be asked for
+
+
+def test_a_sync_says_where_its_files_are_put(api, sync):
+    place = f"{api.account.account_id}/{sync['id']}/"
+    assert sync["source"] == {"kind": "drop", "bucket": "drop-bucket", "prefix": place}
+    assert api.get("/syncs").json["items"][0]["source"]["prefix"] == place
+    assert api.world.bus.events == []
+
+
+def test_there_is_nothing_to_import_at_once(api):
+    answer = api.post("/imports", {"source": {"kind": "drop"}, "mapping": MAPPING})
+    assert (answer.status, answer.pointers) == (422, {"/source/kind"})
+    assert "POST /v1/syncs" in answer.text
+
+
+def test_a_drop_has_no_schedule_and_no_upload(api, sync):
+    schedule = {"start": "2026-11-23T09:30:00", "time_zone": "UTC", "recurrence": "FREQ=DAILY"}
+    answer = api.post("/syncs", {"source": {"kind": "drop"}, "mapping": MAPPING, "schedule": schedule})
+    assert (answer.status, answer.pointers) == (422, {"/schedule"})
+    assert "when it has arrived" in answer.text
+    answer = api.post(f"/syncs/{sync['id']}/runs", {"upload_id": "u1"})
+    assert (answer.status, answer.pointers) == (422, {"/upload_id"})
+
+
+# One run a version
+
+
+def test_a_file_is_imported_when_it_has_arrived(api, world, bucket, sync):
+    assert bucket.drop(path(world, sync), ADA).outcome == "noted"
+    bucket.go_on()
+    [run] = runs(api, sync)
+    assert (run["trigger"], run["status"], run["counts"]["added"]) == ("drop", "succeeded", 1)
+    assert run["file"] == {"key": path(world, sync), "version": "v0", "size": len(ADA)}
+    assert set(world.stored()) == {"ada@example.com"}
+    [drop] = api.get("/drops").json["items"]
+    assert (drop["state"], drop["run_id"], drop["problem"]) == ("run", run["id"], None)
+    assert told(world) == [("ann@example.com", "Members: 1 added")]
+
+
+def test_an_event_that_comes_again_starts_nothing(api, world, bucket, sync):
+    event = bucket.put(path(world, sync), ADA)
+    for _ in range(3):
+        bucket.receive(event)
+    bucket.go_on()
+    later(world, 8 * 24 * 3600)
+    bucket.receive(event)
+    bucket.go_on()
+    assert len(runs(api, sync)) == 1
+    later(world, 100 * 24 * 3600)
+    assert bucket.receive(event).outcome == "known"  # the file is forgotten by now, its run is not
+    bucket.go_on()
+    assert len(runs(api, sync)) == 1
+
+
+def test_a_second_version_has_a_run_of_its_own(api, world, bucket, sync):
+    for text in (ADA, ADA + "grace@example.com,Grace\n"):
+        bucket.drop(path(world, sync), text)
+        bucket.go_on()
+        later(world)
+    assert [run["counts"]["added"] for run in runs(api, sync)] == [1, 1]
+
+
+def test_a_run_reads_its_own_version_though_the_file_was_replaced(api, world, bucket, sync):
+    bucket.drop(path(world, sync), ADA)
+    bucket.go_on(runs=False)
+    bucket.put(path(world, sync), GRACE)  # whose event has not come yet
+    bucket.delivered = 0
+    bucket.go_on()
+    assert set(world.stored()) == {"ada@example.com"}
+
+
+def test_a_version_that_is_gone_ends_its_run_with_what_to_do(api, world, bucket, sync):
+    bucket.drop(path(world, sync), ADA)
+    world.drops.remove_version(path(world, sync), bucket.versions[path(world, sync)])
+    bucket.go_on()
+    [run] = runs(api, sync)
+    assert (run["status"], run["problem"]["code"]) == ("failed", "dropped_file_gone")
+
+
+def test_bytes_that_are_not_those_of_the_event_are_not_read(api, world, bucket, sync):
+    """A bucket whose versions were switched off calls each version null."""
+    event = bucket.put(path(world, sync), ADA, etag="0" * 32)
+    bucket.receive(event)
+    bucket.go_on()
+    assert runs(api, sync)[0]["problem"]["code"] == "dropped_file_gone"
+
+
+def test_without_a_version_id_the_sequencer_tells_files_apart(world, bucket, sync):
+    key = path(world, sync)
+    first = bucket.put(key, ADA, **{"version-id": ""})
+    second = bucket.put(key, GRACE, **{"version-id": ""})
+    ids = [bucket.receive(event).drop_id for event in (first, second, first)]
+    assert ids[0] == ids[2] != ids[1]
+
+
+def test_a_file_beyond_the_limit_is_refused_before_it_is_read(api, world, bucket, sync):
+    event = bucket.put(path(world, sync), ADA, size=6 * 1024**3)
+    bucket.receive(event)
+    bucket.go_on()
+    assert runs(api, sync)[0]["problem"]["code"] == "too_large"
+
+
+@pytest.mark.parametrize(("name", "text"), [("people.csv", ""), ("folder/", ""), ("folder/", "x")])
+def test_what_is_no_file_starts_nothing(api, world, bucket, sync, name, text):
+    assert bucket.drop(path(world, sync, name), text).outcome == "ignored"
+    assert api.get("/drops").json["items"] == []
+    assert world.bus.events == []
+
+
+def test_the_sample_event_is_one_that_we_read():
+    event = FileDropped.model_validate(json.loads(Path("events/receive.json").read_text(encoding="utf-8")))
+    created = event.detail.object
+    place = place_of(created.key)
+    assert place is not None
+    assert created.key == f"{place.account_id}/{place.sync_id}/members 2026+guests.csv"
+    assert (created.size, created.version_id[:3], created.sequencer[-4:]) == (5120, "IYV", "D189")
+
+
+# Order
+
+
+def test_files_wait_for_their_turn_in_the_order_of_their_arrival(api, world, bucket, sync):
+    names = ["c.csv", "a.csv", "b.csv"]
+    events = []
+    for number, name in enumerate(names):
+        events.append(bucket.put(path(world, sync, name), f"email,name\np{number}@example.com,P\n"))
+        later(world)
+    for event in (events[0], events[2], events[1]):
+        bucket.receive(event)
+    bucket.go_on()
+    assert [run["file"]["key"].rpartition("/")[2] for run in runs(api, sync)] == names
+    assert [run["counts"]["added"] for run in runs(api, sync)] == [1, 1, 1]
+    assert len(told(world)) == 3
+
+
+def test_an_older_version_that_comes_late_has_its_run_and_writes_nothing(api, world, bucket, sync):
+    old = bucket.put(path(world, sync), "email,name\nada@example.com,Old\n")
+    later(world)
+    new = bucket.put(path(world, sync), "email,name\nada@example.com,New\n")
+    bucket.receive(new)
+    bucket.go_on()
+    mails = len(world.mailer.sent)
+    for _ in range(2):
+        bucket.receive(old)
+        bucket.go_on()
+    late, newest = runs(api, sync)
+    assert (late["status"], late["problem"]["code"]) == ("cancelled", "superseded_file")
+    assert late["finished_at"]
+    assert newest["status"] == "succeeded"
+    assert world.stored()["ada@example.com"].fields["name"] == "New"
+    assert len(world.mailer.sent) == mails
+    assert api.get(f"/syncs/{sync['id']}").json["latest_run"]["id"] == newest["id"]
+
+
+def test_of_the_versions_that_wait_only_the_newest_is_read(api, world, bucket, sync):
+    bucket.drop(path(world, sync, "first.csv"), ADA)
+    bucket.go_on(runs=False)
+    for number in range(4):
+        later(world)
+        bucket.drop(path(world, sync), f"email,name\ngrace@example.com,V{number}\n")
+    bucket.go_on(runs=False)
+    assert [run["status"] for run in runs(api, sync)] == ["queued", *["cancelled"] * 3]
+    bucket.delivered = 0
+    bucket.go_on()
+    assert [run["status"] for run in runs(api, sync)] == ["succeeded", *["cancelled"] * 3, "succeeded"]
+    assert world.stored()["grace@example.com"].fields["name"] == "V3"
+
+
+def test_a_longer_sequencer_of_the_same_value_is_not_newer(world, bucket, sync):
+    key = path(world, sync)
+    older = bucket.put(key, ADA, sequencer="0A1B")
+    newer = bucket.put(key, GRACE, sequencer="0a1b01")
+    for event in (newer, older):
+        bucket.receive(event)
+    bucket.go_on()
+    assert set(world.stored()) == {"grace@example.com"}
+
+
+def test_a_run_by_hand_reads_the_newest_file_again(api, world, bucket, sync):
+    answer = api.post(f"/syncs/{sync['id']}/runs", {})
+    assert (answer.status, answer.json["type"].rpartition("/")[2]) == (409, "nothing_dropped")
+    bucket.drop(path(world, sync), ADA)
+    bucket.go_on()
+    later(world)
+    dry = api.post(f"/syncs/{sync['id']}/runs", {"dry_run": True}).json
+    bucket.go_on()
+    later(world)
+    again = api.post(f"/syncs/{sync['id']}/runs", {}).json
+    assert (again["trigger"], again["file"]) == ("api", dry["file"])
+    bucket.go_on()
+    assert [run["status"] for run in runs(api, sync)][1:] == ["succeeded", "unchanged"]
+
+
+def test_while_a_run_by_hand_is_under_way_a_file_waits(api, world, bucket, sync):
+    bucket.drop(path(world, sync), ADA)
+    bucket.go_on()
+    by_hand = api.post(f"/syncs/{sync['id']}/runs", {}).json
+    later(world)
+    bucket.drop(path(world, sync), GRACE)
+    bucket.go_on(runs=False)
+    assert api.get("/drops").json["items"][0]["state"] == "waiting"
+    assert api.post(f"/runs/{by_hand['id']}/cancel").json["status"] == "cancelled"
+    bucket.go_on()
+    assert set(world.stored()) == {"ada@example.com", "grace@example.com"}
+
+
+def test_a_run_that_waits_for_an_approval_blocks_no_newer_file(api, world, bucket):
+    options = {"delete_missing": {"scope": "all"}, "guard": {"min_overlap_percent": 0}}
+    sync = saved(api, options=options)
+    many = "email,name\n" + "".join(f"p{n}@example.com,P\n" for n in range(20))
+    bucket.drop(path(world, sync), many)
+    bucket.go_on()
+    later(world)
+    bucket.drop(path(world, sync), "email,name\np1@example.com,P\n")
+    bucket.go_on()
+    held = runs(api, sync)[1]
+    assert held["status"] == "awaiting_approval"
+    later(world)
+    bucket.drop(path(world, sync), many)
+    bucket.go_on()
+    assert runs(api, sync)[2]["status"] in {"succeeded", "unchanged"}
+    stale = api.post(f"/runs/{held['id']}/approve", {"plan_hash": held["plan_hash"]})
+    assert (stale.status, stale.json["type"].rpartition("/")[2]) == (409, "superseded")
+    assert len(world.stored()) == 20
+
+
+# Parked
+
+
+def test_a_paused_sync_parks_files_and_reads_the_newest_when_it_is_active_again(api, world, bucket, sync):
+    api.patch(f"/syncs/{sync['id']}", {"state": "paused"})
+    for name in ("a.csv", "b.csv"):
+        bucket.drop(path(world, sync, name), ADA if name == "a.csv" else GRACE)
+        bucket.go_on()
+        later(world)
+    newest, older = api.get("/drops").json["items"]
+    assert (newest["state"], newest["problem"]["code"]) == ("parked", "sync_paused")
+    assert told(world) == [("ann@example.com", "Members: a file was not imported")] * 2
+    assert "b.csv" in world.mailer.sent[-1].text
+    api.patch(f"/syncs/{sync['id']}", {"state": "active"})
+    bucket.go_on()
+    assert set(world.stored()) == {"grace@example.com"}
+    newest, older = api.get("/drops").json["items"]
+    assert (newest["state"], older["state"]) == ("run", "parked")
+
+
+def test_a_sync_that_is_paused_while_files_wait_parks_them(api, world, bucket, sync):
+    bucket.drop(path(world, sync), ADA)
+    api.patch(f"/syncs/{sync['id']}", {"state": "paused"})
+    bucket.go_on()
+    assert runs(api, sync) == []
+    assert api.get("/drops").json["items"][0]["problem"]["code"] == "sync_paused"
+    assert len(told(world)) == 1
+
+
+def test_a_file_for_no_sync_is_parked_and_those_who_manage_the_account_are_told(api, world, bucket):
+    account = api.account.account_id
+    for name in (f"{account}/{UNKNOWN}/a.csv", f"{account}/a.csv", f"{account}//a.csv", f"{account}/../x/a"):
+        assert bucket.drop(name, ADA).outcome == "parked"
+        later(world)
+    bucket.go_on()
+    drops = api.get("/drops").json["items"]
+    assert {drop["problem"]["code"] for drop in drops} == {"no_such_sync"}
+    assert told(world) == [("owner@example.com", "Drop bucket: a file was not imported")] * 4
+
+
+def test_a_file_for_a_deleted_sync_or_one_of_another_kind_is_parked(api, world, bucket, sync):
+    api.delete(f"/syncs/{sync['id']}")
+    bucket.drop(path(world, sync), ADA)
+    pasted = api.post("/syncs", {"source": {"kind": "paste", "text": ADA}, "mapping": MAPPING}).json
+    bucket.drop(path(world, pasted), ADA)
+    bucket.go_on()
+    codes = {drop["problem"]["code"] for drop in api.get("/drops").json["items"]}
+    assert codes == {"sync_deleted", "sync_reads_elsewhere"}
+    assert world.stored() == {}
+    answer = api.patch(f"/syncs/{pasted['id']}", {"source": {"kind": "drop"}})
+    assert answer.json["source"]["prefix"] == prefix(world, pasted["id"])
+    bucket.go_on()
+    assert set(world.stored()) == {"ada@example.com"}
+    away = api.patch(f"/syncs/{pasted['id']}", {"source": {"kind": "paste", "text": ADA}})
+    assert away.json["source"] == {"kind": "paste"}
+
+
+def test_deleting_a_sync_parks_what_still_waits(api, world, bucket, sync):
+    bucket.drop(path(world, sync), ADA)
+    assert api.delete(f"/syncs/{sync['id']}").status == 204
+    bucket.go_on()
+    assert api.get("/drops").json["items"][0]["problem"]["code"] == "sync_deleted"
+
+
+def test_more_files_than_anybody_means_are_parked(api, world, bucket, sync, monkeypatch):
+    monkeypatch.setattr(dropping, "MAX_WAITING", 2)
+    outcomes = [bucket.drop(path(world, sync, f"{n}.csv"), ADA).outcome for n in range(3)]
+    assert outcomes == ["noted", "noted", "parked"]
+    bucket.go_on()
+    assert api.get("/drops").json["items"]
+    assert len([it for it in api.get("/drops").json["items"] if it["problem"]]) == 1
+
+
+def test_many_old_versions_are_gone_through_by_several_calls(api, world, bucket, sync, monkeypatch):
+    monkeypatch.setattr(dropping, "TURNS_AT_ONCE", 2)
+    for number in range(7):
+        bucket.drop(path(world, sync), f"email,name\nada@example.com,V{number}\n")
+        later(world)
+    bucket.go_on()
+    assert len(runs(api, sync)) == 7
+    assert world.stored()["ada@example.com"].fields["name"] == "V6"
+
+
+def test_nobody_is_told_twice_of_one_file(api, world, bucket, sync):
+    api.patch(f"/syncs/{sync['id']}", {"state": "paused"})
+    event = bucket.put(path(world, sync), ADA)
+    for _ in range(3):
+        bucket.receive(event)
+        bucket.go_on()
+        bucket.delivered = 0
+    bucket.go_on()
+    assert len(told(world)) == 1
+
+
+# Whose a file is
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda key: key.upper(),
+        lambda key: f" {key}",
+        lambda key: key.replace("/", " /", 1),
+        lambda key: key.replace("/", "-evil/", 1),
+        lambda key: f"/{key}",
+        lambda key: f"../{key}",
+        lambda key: f"./{key}",
+        lambda key: key.replace("a", "%61", 1),
+        lambda key: key.replace("/", "%2F"),
+        lambda key: key[:10] + "\n" + key[10:],
+        lambda key: "a" + "0" * 24 + key[25:],
+        lambda key: key[1:],
+        lambda _: "",
+        lambda _: "é" * 512,
+    ],
+)
+def test_a_key_under_no_account_is_nobody_s(world, bucket, sync, change):
+    assert bucket.receive(event_of(change(path(world, sync)), world.clock.now(), size=5)).outcome == "stray"
+    assert world.bus.events == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a+b%20c d.csv", "line\nbreak.csv", "x/../y.csv", "//x.csv", "é.csv", "e\u0301.csv", "trailing .csv "],
+)
+def test_whatever_follows_the_sync_is_the_name_as_it_is(api, world, bucket, sync, name):
+    key = path(world, sync, name)
+    bucket.drop(key, ADA)
+    bucket.go_on()
+    assert runs(api, sync)[0]["status"] == "succeeded"
+    assert api.get("/drops").json["items"][0]["key"] == key
+
+
+def test_a_key_of_the_greatest_length_will_do(api, world, bucket, sync):
+    key = path(world, sync, "é" * 486)
+    assert len(key.encode()) == 1024
+    bucket.drop(key, ADA)
+    bucket.go_on()
+    assert runs(api, sync)[0]["status"] == "succeeded"
+
+
+def test_one_name_in_two_spellings_of_unicode_is_two_files(api, world, bucket, sync):
+    for name in ("é.csv", "e\u0301.csv"):
+        bucket.drop(path(world, sync, name), ADA)
+        later(world)
+    bucket.go_on()
+    assert [run["status"] for run in runs(api, sync)] == ["succeeded", "unchanged"]
+
+
+def test_another_account_s_sync_is_no_sync_here(api, world, bucket, sync, stranger):
+    key = f"{stranger.account.account_id}/{sync['id']}/people.csv"
+    assert bucket.drop(key, ADA).outcome == "parked"
+    bucket.go_on()
+    assert runs(api, sync) == []
+    assert api.get("/drops").json["items"] == []
+    [drop] = stranger.get("/drops").json["items"]
+    assert drop["problem"]["code"] == "no_such_sync"
+    assert told(world) == [("other@example.com", "Drop bucket: a file was not imported")]
+
+
+# Nothing waits for ever
+
+
+def test_a_look_at_the_sync_has_a_lost_turn_looked_at_again(api, world, bucket, sync):
+    bucket.drop(path(world, sync), ADA)
+    world.bus.events.clear()  # SyncDue is lost
+    api.get(f"/syncs/{sync['id']}")
+    api.get(f"/syncs/{sync['id']}")
+    assert [event.kind for event in world.bus.events] == ["SyncDue"]
+    bucket.go_on()
+    assert set(world.stored()) == {"ada@example.com"}
+
+
+def test_a_sync_that_a_dead_cancel_left_held_is_let_go(api, world, bucket, sync):
+    bucket.drop(path(world, sync), ADA)
+    bucket.go_on(runs=False)
+    [run] = runs(api, sync)
+    ended = {"status": "cancelled", "finished_at": "2026-11-22T09:00:00Z"}
+    account = api.account.account_id
+    world.control.update_run(account, run["id"], lambda run: run.model_copy(update=ended))
+    later(world)
+    bucket.drop(path(world, sync), GRACE)
+    bucket.go_on()
+    assert set(world.stored()) == {"grace@example.com"}
+
+
+# What the account may do
+
+
+def test_beyond_the_runs_of_a_day_files_are_parked(api, world, bucket, sync):
+    limit_runs(api, 1)
+    for name in ("a.csv", "b.csv"):
+        bucket.drop(path(world, sync, name), ADA if name == "a.csv" else GRACE)
+        later(world)
+    bucket.go_on()
+    assert set(world.stored()) == {"ada@example.com"}
+    assert api.get("/drops").json["items"][0]["problem"]["code"] == "plan_limit"
+    assert told(world)[-1] == ("ann@example.com", "Members: a file was not imported")
+    limit_runs(api, 2)
+    assert api.post(f"/syncs/{sync['id']}/runs", {}).status == 202
+    bucket.go_on()
+    assert set(world.stored()) == {"ada@example.com", "grace@example.com"}
+
+
+def limit_runs(api, number: int) -> None:
+    limits = {"limits": {"runs_a_day": number}}
+    api.world.control.change_account(
+        api.account.account_id, lambda read: (read.value.model_copy(update=limits), [])
+    )
+
+
+def test_a_suspended_account_s_file_is_parked(api, world, bucket, sync):
+    suspended = {"suspended_at": "2026-11-22T09:00:00Z"}
+    api.world.control.change_account(
+        api.account.account_id, lambda read: (read.value.model_copy(update=suspended), [])
+    )
+    bucket.drop(path(world, sync), ADA)
+    bucket.go_on()
+    [drop], _ = world.control.drops(api.account.account_id, after=None, limit=10)
+    assert (drop.state, drop.parked) == ("parked", "account_suspended")
+    assert world.stored() == {}
