@@ -61,8 +61,10 @@ class CourierContract:
         }
         return courier.carry(REMOTE_SOURCE.validate_python(asked), TO, host_key=None)
 
-    def test_a_file_is_copied_with_its_digest_and_proof(self, courier, runs, server):
+    def test_a_file_is_copied_with_its_digest_proof_size_and_time(self, courier, runs, server):
+        server.answer = lambda _: reply(DATA, Last_Modified="Sun, 22 Nov 2026 09:00:00 GMT")
         carried = self.carry(courier, server)
+        assert (carried.size, carried.modified) == (len(DATA), "2026-11-22T09:00:00+00:00")
         assert runs.get(TO.key) == DATA
         assert carried.digest == hashlib.sha256(DATA).hexdigest()
         assert carried.ending.proof == "length"
@@ -213,7 +215,7 @@ class TestReach(CourierContract):
 
     def test_a_bucket_is_read_without_it(self, moto_url, service, used, monkeypatch):
         """By a role of the customer's, whose session fetch can cut down by itself."""
-        carried = Carried("digest", cast("Any", None))
+        carried = Carried("digest", cast("Any", None), 1)
         direct = SimpleNamespace(carry=lambda source, to, host_key: carried)
         courier = ReachCourier(
             "reach", ROLE, "runs", sts=cast("Any", None), functions=cast("Any", None), direct=cast("Any", direct)

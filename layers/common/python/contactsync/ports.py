@@ -252,7 +252,7 @@ class SourceStream:
 
     `ending` answers once `body` has been read to its end; before that nothing is proven. A body that is known
     to be cut raises SourceAway instead of ending. `name` is what was read, without its folder; of several files that
-    match a pattern it says which. `etag` and `last_modified` are what the server claims: hints, not proof.
+    match a pattern it says which. `etag` and `last_modified` (RFC 3339, UTC) are what the server claims: hints, not proof.
     `host_key` is an SSH server's "<type> SHA256:<fingerprint>", to be stored and given to the next fetch.
     """
 
@@ -353,10 +353,15 @@ class Connector(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """A file that was copied: the SHA-256 of its bytes, how they ended, and the SSH server's key if there is one."""
+    """A file that was copied: the SHA-256 of its bytes, how they ended, how many they are; and what the server said.
+
+    `modified` is RFC 3339, `host_key` an SSH server's; None where there is none.
+    """
 
     digest: str
     ending: Ending
+    size: int
+    modified: str | None = None
     host_key: str | None = None
 
 

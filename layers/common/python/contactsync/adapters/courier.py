@@ -63,7 +63,9 @@ class ReachCourier:
         if answer.get("FunctionError"):
             raise _raised(json.loads(told))
         reached = Reached.model_validate_json(told)
-        return Carried(reached.digest, Ending(reached.proof, reached.doubt), reached.host_key)
+        modified = reached.modified.isoformat() if reached.modified else None
+        ending = Ending(reached.proof, reached.doubt)
+        return Carried(reached.digest, ending, reached.size, modified, reached.host_key)
 
     def _keys(self, to: Destination) -> StagingKeys:
         with busy_if_transient():

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import chain, islice
 
 from contactsync.control import Control
-from contactsync.core import health, mailing, reporting
+from contactsync.core import figures, health, mailing, reporting
 from contactsync.core.decisions import Reject as RejectedLate
 from contactsync.core.naming import called
 from contactsync.core.parsing import Damaged
@@ -114,7 +114,9 @@ def _close(work: Applying, error: Failure | None) -> Run:
     _note_contacts(work, counts, marker)
 
     def learn(sync: Sync, run: Run) -> Sync:
-        return health.minded(sync.model_copy(update={"last_good": good or sync.last_good}), run)
+        return health.minded(
+            figures.kept(sync.model_copy(update={"last_good": good or sync.last_good}), run), run
+        )
 
     return work.control.close_run(work.run.account_id, work.run.id, close, learn=learn)
 
@@ -309,6 +311,7 @@ def _deletions(run: Run, sync: Sync, files: RunFiles) -> mailing.Deletions | Non
 def _wanted(run: Run, sync: Sync) -> bool:
     counts = run.counts
     trouble = run.status not in ("succeeded", "unchanged") or counts.rejected > 0
+    trouble = trouble or any(warning.code in figures.ODD for warning in run.warnings)
     changed = counts.added + counts.updated + counts.deleted > 0
     match sync.notify.on:
         case "every_run":

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Literal
 
 from contactsync.control import Control, check_room
-from contactsync.core import guarding
+from contactsync.core import figures, guarding
 from contactsync.core.decisions import Delete, Writing, read_decision
 from contactsync.core.guarding import Limits, Losses
 from contactsync.errors import PlanLimit
@@ -58,7 +58,10 @@ def judge_plan(
         verdict = _too_many(run, counts, control) or verdict
     warnings = run.warnings
     if sync.options.delete_missing and not run.proof and not run.undoes:
-        unproven = UNPROVEN.model_copy(update={"message": f"{UNPROVEN.message} {run.doubt}".rstrip()})
+        said = f"{UNPROVEN.message} {run.doubt}".rstrip()
+        if run.doubt == figures.OLDER:
+            said = f"{run.doubt} So contacts that it does not mention were kept."
+        unproven = UNPROVEN.model_copy(update={"message": said})
         warnings = (*(warning for warning in warnings if warning.code != unproven.code), unproven)
     kept = {"plan_hash": plan_hash, "planned": counts, "verdict": verdict, "warnings": warnings}
     control.update_run(run.account_id, run.id, lambda run: run.model_copy(update=kept))

@@ -8,14 +8,16 @@ it recognises those that it has made already. `notify` is in `journeys.finishing
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from typing import Literal, get_args
 
 from contactsync.control import Control
+from contactsync.core import figures
 from contactsync.core.mapping import Mapper, Rule, compile_mapping, resolve_mapping
 from contactsync.core.planning import Rules, generated_code
 from contactsync.errors import Cancelled, InvalidRequest, UnreadableFile
-from contactsync.journeys import queueing
+from contactsync.journeys import queueing, scheduling
 from contactsync.journeys.applying import Applying
 from contactsync.journeys.chunks import map_chunk
 from contactsync.journeys.cutting import broken_end, cut_file, date_orders
@@ -23,7 +25,7 @@ from contactsync.journeys.files import stored
 from contactsync.journeys.finishing import finish
 from contactsync.journeys.guarding import judge_plan
 from contactsync.journeys.opening import Opened, open_file
-from contactsync.journeys.remote import is_remote, pinned, with_secrets
+from contactsync.journeys.remote import is_remote, is_unattended, pinned, with_secrets
 from contactsync.journeys.ruling import rules_of, settings_hash
 from contactsync.journeys.runfiles import Manifest, files_of
 from contactsync.journeys.units import Planning
@@ -42,7 +44,17 @@ from contactsync.model.message import (
 )
 from contactsync.model.run import Counts, Run, Step
 from contactsync.model.sync import FieldIdentity, LastGood, Sync
-from contactsync.ports import Clock, ContactStore, Courier, Destination, Objects, Source, Vault, Version
+from contactsync.ports import (
+    Carried,
+    Clock,
+    ContactStore,
+    Courier,
+    Destination,
+    Objects,
+    Source,
+    Vault,
+    Version,
+)
 from contactsync.sources.staging import MAX_SOURCE_BYTES, copied, too_large
 from contactsync.sources.stored import DroppedSource, StoredSource
 
@@ -69,13 +81,14 @@ def fetch(
     asked = control.run(message.account_id, message.run_id).value
     if asked.status == "queued" and not queueing.is_next(control, asked, clock.now()):
         return Fetched(account_id=asked.account_id, run_id=asked.id, outcome="duplicate")
-    now = clock.now().isoformat(timespec="milliseconds")
+    now = clock.now()
+    at = now.isoformat(timespec="milliseconds")
 
     def claim(run: Run) -> Run:
         if run.status != "queued":
             return run
         return run.model_copy(
-            update={"status": "running", "execution": message.execution, "started_at": now, "step": "fetch"}
+            update={"status": "running", "execution": message.execution, "started_at": at, "step": "fetch"}
         )
 
     run = control.update_run(message.account_id, message.run_id, claim)
@@ -100,13 +113,15 @@ def fetch(
         digest=carried.digest, settings=settings_hash(sync), marker=control.marker(run.account_id)
     )
     unchanged = good == sync.last_good and not run.dry_run
-    known = {
+    known: dict[str, object] = {
         "digest": carried.digest,
         "proof": carried.ending.proof,
         "doubt": carried.ending.doubt,
         "unchanged": unchanged,
         "marker": good.marker,
     }
+    if is_unattended(sync):
+        known |= _aged(carried, sync, now, unchanged=unchanged)
     control.update_run(run.account_id, run.id, lambda run: run.model_copy(update=known))
     outcome: Literal["unchanged", "fetched"] = "unchanged" if unchanged else "fetched"
     return Fetched(account_id=run.account_id, run_id=run.id, outcome=outcome)
@@ -132,6 +147,10 @@ def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
         manifest = manifest.model_copy(update={"date_orders": date_orders(manifest, files, rules)})
     files.save_manifest(manifest)
     known: dict[str, object] = {"rows_total": manifest.rows, "warnings": warnings}
+    if run.figures is not None:
+        like = figures.read(run.figures, manifest.rows, manifest.columns)
+        aged = [warning for warning in run.warnings if warning.code in figures.OF_AGE]
+        known |= {"figures": like, "warnings": (*aged, *figures.compared(like, sync.figures), *warnings)}
     if sync.options.delete_missing and (doubt := broken_end(manifest, files)):
         known |= {"proof": None, "doubt": doubt}
     control.update_run(run.account_id, run.id, lambda run: run.model_copy(update=known))
@@ -237,6 +256,18 @@ def _source(
         return StoredSource(runs, paste)
     upload_id = run.upload_id or sync.source["upload_id"]
     return StoredSource(uploads, control.upload(run.account_id, upload_id).key)
+
+
+def _aged(carried: Carried, sync: Sync, now: datetime, *, unchanged: bool) -> dict[str, object]:
+    """What a run keeps of its file's figures and age. One that is older than the last one proves nothing."""
+    like = figures.seen(carried.size, carried.modified, now)
+    aged = figures.of_age(like, sync.figures, scheduling.period(sync, now), now)
+    if unchanged:  # the same bytes are as new as they were
+        aged = [warning for warning in aged if warning.code != "file_older"]
+    known: dict[str, object] = {"figures": like, "warnings": tuple(aged)}
+    if any(warning.code == "file_older" for warning in aged):
+        known |= {"proof": None, "doubt": figures.OLDER}
+    return known
 
 
 def _check_mapping(sync: Sync, opened: Opened, fields: Mapping[str, FieldSpec]) -> list[Rule]:

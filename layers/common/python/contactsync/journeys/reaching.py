@@ -7,6 +7,7 @@ a function of its own, whose role may do nothing, and which is handed the right 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from contactsync.model.message import Reached, Reaching, StagingKeys
 from contactsync.ports import Objects, Source
@@ -25,5 +26,7 @@ def reach(
         digest=carried.digest,
         proof=carried.ending.proof,
         doubt=carried.ending.doubt,
+        size=carried.size,
+        modified=datetime.fromisoformat(carried.modified) if carried.modified else None,
         host_key=carried.host_key,
     )

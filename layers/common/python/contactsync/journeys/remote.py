@@ -26,6 +26,11 @@ def is_remote(sync: Sync) -> bool:
     return sync.source["kind"] in REMOTE
 
 
+def is_unattended(sync: Sync) -> bool:
+    """Whether files are imported that nobody has looked at: those that were not sent by hand."""
+    return sync.source["kind"] not in ("upload", "paste")
+
+
 def unsuitable(source: Asked) -> list[Problem]:
     """What is wrong with a source although each part of it is well-formed, with pointers into the request."""
     if isinstance(source, S3Source) and source.role_arn is None:

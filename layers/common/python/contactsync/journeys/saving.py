@@ -91,7 +91,7 @@ def change_sync(
     if "source" in asked:
         keep_paste(world, caller, request, place)
         source, sealed = stored(request.source, caller.account_id, sync_id, world.vault)
-        changed |= {"source": source, "sealed": sealed, "host_key": None}
+        changed |= {"source": source, "sealed": sealed, "host_key": None, "figures": None}
         changed["pasted"] = place if isinstance(request.source, PasteSource) else None
 
     def change(read: Read[Sync]) -> Sync:

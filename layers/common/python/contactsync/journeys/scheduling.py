@@ -106,6 +106,13 @@ def next_run(sync: Sync, now: datetime) -> datetime | None:
     return recurrence.next_run(_days(sync.schedule), now)
 
 
+def period(sync: Sync, now: datetime) -> timedelta | None:
+    """How far apart the next two runs of the sync's schedule are; None where there are not two."""
+    first = next_run(sync, now)
+    second = next_run(sync, first) if first else None
+    return second - first if first and second else None
+
+
 def call_again(account_id: str, sync_id: str, *, control: Control, bus: Bus, clock: Clock) -> None:
     """Wake ourselves for a sync whose run has just ended.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from contactsync.model.run import Counts, Status
 from contactsync.model.source import RemoteSource
@@ -144,6 +144,8 @@ class Reached(Message):
     digest: str
     proof: str | None
     doubt: str
+    size: int
+    modified: AwareDatetime | None
     host_key: str | None
 
 

@@ -103,6 +103,18 @@ class Refused(BaseModel):
     first_line: int
 
 
+class Figures(BaseModel):
+    """What a file was like: the measure of the next one. Rows and columns are known once it has been read."""
+
+    model_config = ConfigDict(frozen=True)
+
+    bytes: int
+    modified: str | None = Field(default=None, description="When, as its server says; RFC 3339, UTC.")
+    rows: int | None = None
+    width: int = Field(default=0, description="How many columns it has.")
+    columns: tuple[str, ...] = Field(default=(), description="The names of the first hundred.")
+
+
 class Run(BaseModel):
     """The run's record. Progress within a step lies in records of its own, one a worker."""
 
@@ -137,6 +149,7 @@ class Run(BaseModel):
     digest: str | None = Field(default=None, description="SHA-256 of the source's bytes.")
     proof: str | None = Field(default=None, description="What shows that the source was read to its end.")
     doubt: str = Field(default="", description="Where there is no proof: why there is none.")
+    figures: Figures | None = Field(default=None, description="What its file was like.")
     plan_hash: str | None = None
     mails_claimed: int = Field(
         default=0, description="How many addresses a mail was, or may have been, sent to."

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from contactsync.model.field import FieldSpec, FieldType
-from contactsync.model.run import RunProblem
+from contactsync.model.run import Figures, RunProblem
 from contactsync.model.source import FtpSource, HttpSource, S3Source, with_stand_ins
 
 
@@ -310,6 +310,7 @@ class Sync(BaseModel):
     )
     pasted: str | None = Field(default=None, description="Among which run's files the pasted text lies.")
     last_good: LastGood | None = Field(default=None, description="What the latest successful run read.")
+    figures: Figures | None = Field(default=None, description="What that run's file was like.")
     active_run: str | None = Field(default=None, description="At most one run of a sync is under way.")
     latest_run: str | None = None
     created_at: str

@@ -18,6 +18,7 @@ from typing import BinaryIO, Literal, cast
 
 from contactsync.errors import UnreadableFile
 from contactsync.ports import Ending, SourceStream
+from contactsync.sources import moments
 from contactsync.sources.choosing import MAX_LISTED, FilePath
 from contactsync.sources.net import Guard, cut_after, tls_refusals
 from contactsync.sources.place import Place
@@ -63,7 +64,7 @@ class FtpServerSource:
                 cast(BinaryIO, body),
                 transfer.ending,
                 name=fetching.name,
-                last_modified=fetching.first.changed,
+                last_modified=moments.of_ftp(fetching.first.changed),
             )
 
 

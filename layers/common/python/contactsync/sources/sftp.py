@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from contactsync.errors import UnreadableFile
 from contactsync.ports import Ending, SourceStream
+from contactsync.sources import moments
 from contactsync.sources.choosing import FilePath
 from contactsync.sources.net import Guard, cut_after
 from contactsync.sources.transfer import BUFFER_BYTES, Cut, Leg, Limits, Transfer, changed, too_large
@@ -71,7 +72,11 @@ class SftpServerSource:
             io.BufferedReader(transfer, BUFFER_BYTES) as body,
         ):
             yield SourceStream(
-                cast(BinaryIO, body), transfer.ending, name=fetching.name, host_key=fetching.host_key
+                cast(BinaryIO, body),
+                transfer.ending,
+                name=fetching.name,
+                last_modified=moments.of_epoch(fetching.first.changed),
+                host_key=fetching.host_key,
             )
 
 

@@ -25,7 +25,7 @@ def copied(source: Source, objects: Objects, key: str) -> Carried:
             digest.update(data)
             out.write(data)
         ending = stream.ending()
-    return Carried(digest.hexdigest(), ending, stream.host_key)
+    return Carried(digest.hexdigest(), ending, size, stream.last_modified, stream.host_key)
 
 
 def too_large() -> UnreadableFile:

@@ -20,6 +20,7 @@ from urllib.parse import urljoin
 
 from contactsync.errors import SourceAway, UnreadableFile
 from contactsync.ports import Ending, SourceStream
+from contactsync.sources import moments
 from contactsync.sources.net import Guard, cut_after
 from contactsync.sources.place import Place
 from contactsync.sources.transfer import BUFFER_BYTES, Cut, Leg, Limits, Transfer, changed, too_large
@@ -75,7 +76,7 @@ class WebSource:
                     transfer.ending,
                     name=fetching.place.name,
                     etag=fetching.first.etag,
-                    last_modified=fetching.first.last_modified,
+                    last_modified=moments.of_http(fetching.first.last_modified),
                 )
 
 

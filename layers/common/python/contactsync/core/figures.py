@@ -1,0 +1,128 @@
+"""Whether a file that nobody has looked at is like the one that was imported last, and as new as it should be.
+
+What differs is a warning and stops nothing: deletions are the guard's to judge, by the contacts themselves, and a
+column that is mapped and missing has ended the run before. Only a file that is older than the last one proves nothing
+about who is missing from it, so its run deletes nobody. What the server says of the time is a hint: nothing else
+hangs on it.
+
+A good run's figures are the next run's measure, so a change is told once; the newest time is kept, so an older file is
+told for as long as it lies there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from contactsync.model.run import Figures, Run, RunWarning
+from contactsync.model.sync import Sync
+
+FACTOR = 2
+ROWS_APART = 10
+"""Fewer rows of difference say nothing, by whatever factor."""
+BYTES_FACTOR = 3
+BYTES_APART = 10_000
+PERIODS = 3
+SLACK = timedelta(days=1)
+"""A daily file that nobody writes at weekends is no news on a Monday."""
+COLUMNS_KEPT = 100
+COLUMNS_NAMED = 5
+NAME_LENGTH = 100
+FIRST_FILE = datetime(1980, 1, 1, tzinfo=UTC)
+ODD = frozenset({"rows_far_from_before", "size_far_from_before", "columns_changed", "file_older"})
+"""Warnings that somebody wants to hear of who is told of problems only. A file that is merely old may be so for ever."""
+OF_AGE = frozenset({"file_older", "file_not_renewed"})
+OLDER = "The file is older than the one that was imported last."
+
+
+def seen(size: int, modified: str | None, now: datetime) -> Figures:
+    """What is known of a file when it has been fetched. A time that no file of today has is none."""
+    if modified is not None and not FIRST_FILE < datetime.fromisoformat(modified) < now + SLACK:
+        modified = None
+    return Figures(bytes=size, modified=modified)
+
+
+def read(figures: Figures, rows: int, columns: Sequence[str]) -> Figures:
+    """The same when it has been read."""
+    names = tuple(name[:NAME_LENGTH] for name in columns[:COLUMNS_KEPT])
+    return figures.model_copy(update={"rows": rows, "width": len(columns), "columns": names})
+
+
+def of_age(
+    figures: Figures, last: Figures | None, period: timedelta | None, now: datetime
+) -> list[RunWarning]:
+    """What is to be said of a file's age; `period`: how far apart the runs of its schedule are."""
+    if figures.modified is None:
+        return []
+    modified = datetime.fromisoformat(figures.modified)
+    if last is not None and last.modified is not None and modified < datetime.fromisoformat(last.modified):
+        message = (
+            f"{OLDER} It is from {figures.modified}, the last one from {last.modified}. If it was put back on purpose, "
+            "put it there once more, so that it is new."
+        )
+        return [RunWarning(code="file_older", message=message)]
+    if period is not None and now - modified > PERIODS * period + SLACK:
+        message = (
+            f"The file was last changed {(now - modified).days:,} days ago. See whether it is still exported; if it seldom "
+            "changes, run the sync less often."
+        )
+        return [RunWarning(code="file_not_renewed", message=message)]
+    return []
+
+
+def compared(figures: Figures, last: Figures | None) -> list[RunWarning]:
+    """Where a file is far from the one that was imported last."""
+    if last is None or last.rows is None or figures.rows is None:
+        return []
+    found = []
+    if _far(figures.rows, last.rows, FACTOR, ROWS_APART):
+        message = f"The file has {figures.rows:,} rows, the one imported last had {last.rows:,}. See whether it is whole."
+        found.append(RunWarning(code="rows_far_from_before", message=message))
+    elif _far(figures.bytes, last.bytes, BYTES_FACTOR, BYTES_APART):
+        message = (
+            f"The file has {figures.bytes:,} bytes, the one imported last had {last.bytes:,}, in about as many rows. See "
+            "whether its columns hold what they should."
+        )
+        found.append(RunWarning(code="size_far_from_before", message=message))
+    if changes := _columns(figures, last):
+        message = f"The columns are not those of the file imported last. {changes} See whether the mapping still fits."
+        found.append(RunWarning(code="columns_changed", message=message))
+    return found
+
+
+def kept(sync: Sync, run: Run) -> Sync:
+    """The sync with the figures of a run that has just ended, if it was a good one that read a file of its own."""
+    figures = run.figures
+    own = not (run.dry_run or run.undoes or run.plan_of)
+    if figures is None or figures.rows is None or run.status != "succeeded" or not own:
+        return sync
+    times = [each for each in (figures.modified, sync.figures and sync.figures.modified) if each]
+    newest = max(times, key=datetime.fromisoformat, default=None)
+    return sync.model_copy(update={"figures": figures.model_copy(update={"modified": newest})})
+
+
+def _far(now: int, before: int, factor: int, apart: int) -> bool:
+    few, many = sorted((now, before))
+    return many - few >= apart and many > factor * few
+
+
+def _columns(figures: Figures, last: Figures) -> str:
+    """How the columns differ, in sentences; "" if they do not."""
+    if figures.columns == last.columns and figures.width == last.width:
+        return ""
+    new = [name for name in figures.columns if name not in last.columns]
+    gone = [name for name in last.columns if name not in figures.columns]
+    if not new and not gone:
+        return (
+            "They stand in another order."
+            if figures.width == last.width
+            else "There is another number of them."
+        )
+    said = [f"{word}: {_named(names)}." for word, names in (("New", new), ("Gone", gone)) if names]
+    return " ".join(said)
+
+
+def _named(names: Iterable[str]) -> str:
+    listed = list(names)
+    more = len(listed) - COLUMNS_NAMED
+    return ", ".join(listed[:COLUMNS_NAMED]) + (f" and {more} more" if more > 0 else "")
