@@ -5,11 +5,9 @@ The cases are made from the table of routes, so a new route is tried without bei
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any, NamedTuple
 
 import pytest
@@ -18,14 +16,10 @@ from contactsync.api.paging import PARAMETERS as PAGED
 from contactsync.api.route import Route
 from contactsync.api.routes import ROUTES
 from tests.calling import ApiWorld, Client
+from tests.holder import MAPPING, Holder
 
-TEXT = "email,name\n" + "".join(f"p{number}@example.com,Person {number}\n" for number in range(6))
-MAPPING = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
 MISSING = "0" * 32
 JSON = {"Content-Type": "application/json"}
-
-Ids = dict[str, list[str]]
-"""The name that a route gives to an id → ids of that kind."""
 
 
 class Case(NamedTuple):
@@ -36,49 +30,6 @@ class Case(NamedTuple):
     like: str
     body: Any = None
     like_body: Any = None
-
-
-class Holder:
-    """An account with two of everything."""
-
-    def __init__(self, client: Client, word: str) -> None:
-        self.client = client
-        world = client.world
-        keys = [f"{word}_{number}" for number in range(2)]
-        for key in keys:
-            client.post("/fields", {"key": key, "label": key, "type": "text"})
-        segments = [client.post("/segments", {"name": name}).json["id"] for name in ("One", "Two")]
-        uploads = [client.post("/uploads", {"filename": "people.csv"}).json["upload_id"] for _ in range(2)]
-        for upload_id in uploads:
-            world.uploads.put(f"uploads/{client.account.account_id}/{upload_id}", TEXT.encode())
-        asked = {"source": {"kind": "upload", "upload_id": uploads[0]}, "mapping": MAPPING}
-        told = [client.post("/imports", {**asked, "options": {"segments": segments}}).json for _ in range(2)]
-        for each in told:
-            world.clock.advance(timedelta(seconds=5))
-            world.execute(world.control.run(client.account.account_id, each["run"]["id"]).value)
-        contacts = [each["id"] for each in client.get("/contacts").json["items"]]
-        client.patch(f"/contacts/{contacts[0]}", {"fields": {"name": "Edited"}})
-        self.kept = client.post("/uploads", {"filename": "kept.csv"}, key="the same").json["upload_id"]
-        self.plan_hash = client.get(f"/runs/{told[0]['run']['id']}").json["plan_hash"]
-        self.upload_ids = uploads
-        self.ids: Ids = {
-            "sync_id": [each["sync"]["id"] for each in told],
-            "run_id": [each["run"]["id"] for each in told],
-            "contact_id": contacts[:2],
-            "segment_id": segments,
-            "key": keys,
-        }
-
-    def digest(self) -> str:
-        """Of all that is stored of this account: records, contacts, files."""
-        account_id, world = self.client.account.account_id, self.client.world
-        stored = [
-            sorted((str(key), value) for key, value in world.records._stored.items() if key.partition == account_id),
-            sorted((key, sorted(slots.items())) for key, slots in world.contacts._partitions.items() if account_id in key),
-            [(key, files.get(key)) for files in (world.runs, world.uploads) for key in files.keys("") if account_id in key],
-        ]  # fmt: skip
-        assert all(stored)
-        return hashlib.sha256(repr(stored).encode()).hexdigest()
 
 
 class Two(NamedTuple):

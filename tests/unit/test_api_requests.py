@@ -9,6 +9,7 @@ import pytest
 
 from contactsync.api.routes import ROUTES
 from tests.calling import Client
+from tests.holder import Holder
 
 JSON = {"content-type": "application/json"}
 SOME_ID = "r0190a1b2c3d4e5f6a7b8c9d0"
@@ -173,24 +174,7 @@ def test_exactly_the_permission_that_is_named_opens_a_route(api, route):
     ids=lambda route: f"{route.method} {route.path}",
 )
 def test_foreign_and_missing_ids_look_the_same(api, stranger, route):
-    text = "email\nada@example.com\n"
-    asked = {"source": {"kind": "paste", "text": text}, "mapping": [{"column": "email", "field": "email"}]}
-    told = stranger.post("/imports", asked).json
-    world = api.world
-    world.execute(world.control.run(stranger.account.account_id, told["run"]["id"]).value)
-    contact_id = stranger.get("/contacts").json["items"][0]["id"]
-    segment_id = stranger.post("/segments", {"name": "Fair"}).json["id"]
-    stranger.post("/fields", {"key": "shoe_size", "label": "Shoe size", "type": "integer"})
-    theirs = {
-        "sync_id": told["sync"]["id"],
-        "run_id": told["run"]["id"],
-        "contact_id": contact_id,
-        "segment_id": segment_id,
-        "member_id": stranger.post("/members", {"email": "x@example.com", "permissions": []}).json["id"],
-        "key_id": stranger.post("/keys", {}).json["id"],
-        "export_id": stranger.post("/exports", {}).json["id"],
-        "key": "shoe_size",
-    }
+    theirs = {name: values[0] for name, values in Holder(stranger, "theirs").ids.items()}
     places = [
         path_of(route, **theirs),
         *(path_of(route, some_id) for some_id in (SOME_ID, "0" * 32, "é", "x" * 2000, "a;b", "%2e%2e")),
