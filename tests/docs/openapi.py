@@ -184,7 +184,7 @@ def _parameters(route: Route) -> list[Json]:
         if name.endswith(".*"):
             parameter |= {"style": "form", "explode": True}
         found.append(parameter)
-    if route.method == "POST" and route.replayed:
+    if route.method == "POST" and route.replayed != "never":
         found.append(_IDEMPOTENCY_KEY)
     if route.versioned:
         found.append(_IF_MATCH)
@@ -269,11 +269,11 @@ def _general(route: Route) -> dict[str, raising.Problem]:
         codes |= {"not_found"}
     if route.body is not None:
         codes |= {*_BODY_S}
-    if route.method == "POST" and route.replayed:
+    if route.method == "POST" and route.replayed != "never":
         codes |= {"bad_idempotency_key", "request_under_way"}
     if route.method in ("PATCH", "PUT", "DELETE"):
         codes |= {"bad_if_match"}
-    if route.method != "GET" and route.replayed:
+    if route.method != "GET" and route.replayed != "never":
         codes |= {"changed_meanwhile"}
     return {code: raising.known()[code] for code in codes}
 
