@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import pytest
+
+from contactsync import bootstrap
 from contactsync.adapters.memory import MemoryBus, MemoryIssuer, MemoryScheduler
 from contactsync.errors import Busy
 from contactsync.journeys.accounts import NewAccount, change_plan, create_account
@@ -62,6 +68,20 @@ class ApiWorld(World):
         return create_account(
             self.control, name="Globex", country="GB", email="other@example.com", now=self.clock.now()
         )
+
+
+@contextmanager
+def served(world: ApiWorld) -> Iterator[ApiWorld]:
+    """Within this, the handlers' composition root hands out the ports of `world`."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("control", "contacts", "runs", "uploads", "bus", "scheduler", "vault", "clock"):
+            patch.setattr(bootstrap, name, partial(getattr, world, name))
+        patch.setattr(bootstrap, "guests", world.guests)
+        patch.setattr(bootstrap, "shared_usage_key", lambda: SHARED)
+        patch.setattr(bootstrap, "drop_bucket", lambda: world.drop_bucket)
+        handler.api.cache_clear()
+        yield world
+    handler.api.cache_clear()
 
 
 @dataclass(frozen=True)

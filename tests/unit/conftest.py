@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,21 +12,12 @@ if TYPE_CHECKING:  # most unit tests have no use for the whole service
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[ApiWorld]:
-    """A service with one customer; the handlers' composition root hands out its ports."""
-    from contactsync import bootstrap
-    from functions.api import handler
-    from tests.calling import SHARED, ApiWorld
+def world() -> Iterator[ApiWorld]:
+    """A service with one customer."""
+    from tests.calling import ApiWorld, served
 
-    world = ApiWorld()
-    for name in ("control", "contacts", "runs", "uploads", "bus", "scheduler", "vault", "clock"):
-        monkeypatch.setattr(bootstrap, name, partial(getattr, world, name))
-    monkeypatch.setattr(bootstrap, "guests", world.guests)
-    monkeypatch.setattr(bootstrap, "shared_usage_key", lambda: SHARED)
-    monkeypatch.setattr(bootstrap, "drop_bucket", lambda: world.drop_bucket)
-    handler.api.cache_clear()
-    yield world
-    handler.api.cache_clear()
+    with served(ApiWorld()) as world:
+        yield world
 
 
 @pytest.fixture

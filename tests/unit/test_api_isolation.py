@@ -15,7 +15,7 @@ import pytest
 from contactsync.api.paging import PARAMETERS as PAGED
 from contactsync.api.route import Route
 from contactsync.api.routes import ROUTES
-from tests.calling import ApiWorld, Client
+from tests.calling import ApiWorld, Client, served
 from tests.holder import MAPPING, Holder
 
 MISSING = "0" * 32
@@ -42,19 +42,9 @@ class Two(NamedTuple):
 @pytest.fixture(scope="module")
 def two() -> Iterator[Two]:
     """Two accounts with two of everything each; what they ask changes nothing, so all tests share them."""
-    from functools import partial
-
-    from contactsync import bootstrap
-    from functions.api import handler
-
-    world = ApiWorld()
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("control", "contacts", "runs", "uploads", "bus", "scheduler", "vault", "clock"):
-            patch.setattr(bootstrap, name, partial(getattr, world, name))
-        handler.api.cache_clear()
+    with served(ApiWorld()) as world:
         mine, theirs = Client(world, world.account), Client(world, world.another_account())
         yield Two(Holder(mine, "mine"), Holder(theirs, "theirs"))
-        handler.api.cache_clear()
 
 
 # The cases

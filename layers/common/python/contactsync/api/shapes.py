@@ -305,6 +305,14 @@ class StoredPaste(Shape):
     kind: Literal["paste"]
 
 
+class StoredConnection(Shape):
+    """A group of a connected address book."""
+
+    kind: Literal["connection"]
+    connection_id: Id
+    group: str
+
+
 class StoredBasicAuth(Shape):
     """A user name; the password is not shown."""
 
@@ -367,7 +375,7 @@ class Sync(Shape):
     id: Id
     name: str
     source: Annotated[
-        StoredUpload | StoredPaste | StoredDrop | StoredHttp | StoredFtp | StoredS3,
+        StoredUpload | StoredPaste | StoredDrop | StoredHttp | StoredFtp | StoredS3 | StoredConnection,
         About(discriminator="kind"),
     ]
     mapping: tuple[ColumnMapping | LiteralMapping, ...]
