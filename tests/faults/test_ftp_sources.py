@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 import pytest
-from pyftpdlib.handlers import FTPHandler
+from pyftpdlib.handlers import DTPHandler, FTPHandler, TLS_DTPHandler
 
 from contactsync.errors import Busy, UnreadableFile
 from contactsync.sources.ftp import FtpServerSource
@@ -88,6 +88,45 @@ def test_after_a_cut_the_rest_is_asked_for(stub, farewell):
     stub.on_retrieve = mend
     assert fetched(source(stub.port)) == (TEXT, "size")
     assert "REST 634464" in stub.commands or farewell == "RST"
+
+
+class _Breaking:
+    """A data connection that hangs up, control connection and all, in the middle of each transfer while `times` last."""
+
+    times = 0
+
+    def send(self: Any, data: bytes) -> Any:
+        if type(self).times and self.tot_bytes_sent > 300_000:
+            type(self).times -= 1
+            self.cmd_channel.close()
+            return 0
+        return super().send(data)  # type: ignore[misc]  # of pyftpdlib's class beside it
+
+
+@pytest.mark.parametrize("tls", ["none", "explicit", "implicit"])
+def test_a_real_server_that_breaks_off_is_asked_for_the_rest(tmp_path, authority, tls):
+    (tmp_path / "contacts.csv").write_bytes(TEXT)
+    breaking: Any = type(
+        "Breaking", (_Breaking, DTPHandler if tls == "none" else TLS_DTPHandler), {"times": 2}
+    )
+    restarts: list[int] = []
+
+    def noted(self: Any, line: str, command: str, argument: str) -> None:
+        if command == "REST":
+            restarts.append(int(argument))
+        FTPHandler.pre_process_command(self, line, command, argument)
+
+    with ftp_server(
+        tmp_path, password=SECRET, tls=tls, certificate=authority.pem(HOST),
+        dtp_handler=breaking, use_sendfile=False, pre_process_command=noted,
+    ) as port:  # fmt: skip
+        login = {"username": "ann", "password": SECRET, "tls": tls}
+        scheme = "ftp" if tls == "none" else "ftps"
+        assert fetched(source(port, scheme=scheme, authority=authority, **login)) == (TEXT, "size")
+    assert breaking.times == 0
+    assert len(restarts) == 2
+    assert restarts == sorted(restarts)
+    assert restarts[0] > 200_000, "it goes on where it was, but for what is compared"
 
 
 def test_another_file_of_the_same_size_and_second_is_noticed(stub):

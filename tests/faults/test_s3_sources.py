@@ -12,8 +12,10 @@ import pytest
 from botocore.exceptions import ClientError, IncompleteReadError
 
 from contactsync.errors import Busy, UnreadableFile
+from contactsync.model.source import external_id
 from contactsync.sources.s3 import Access, S3BucketSource
 from contactsync.sources.transfer import Limits
+from tests.world import World
 
 TEXT = b"email,name\r\n" + b"".join(b"ann%d@example.com,Ann %d\r\n" % (n, n) for n in range(40_000))
 QUICK = Limits(attempts=3, first_wait_s=0.001)
@@ -84,7 +86,13 @@ class Bucket:
 
 
 def error(code: str, operation: str, status: int) -> ClientError:
-    return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, operation)  # type: ignore[typeddict-item]
+    """`code` may go on with what the service says: "AccessDenied: why"."""
+    code, _, message = code.partition(": ")
+    answer: Any = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(answer, operation)
 
 
 @pytest.fixture
@@ -155,7 +163,8 @@ def test_the_newest_match_is_taken_and_of_equals_the_last_by_name(bucket):
     [
         ("AssumeRole", "AccessDenied", "role_refused"), ("GetObject", "AccessDenied", "access_refused"),
         ("GetObject", "NoSuchKey", "file_not_found"), ("GetObject", "NoSuchBucket", "file_not_found"),
-        ("GetObject", "InvalidObjectState", "file_archived"),
+        ("GetObject", "InvalidObjectState", "file_archived"), ("GetObject", "KMS.DisabledException", "key_refused"),
+        ("GetObject", "AccessDenied: not authorized to perform: kms:Decrypt on the resource", "key_refused"),
     ],
 )  # fmt: skip
 def test_a_refusal_names_whose_move_it_is(bucket, operation, answer, code):
@@ -169,3 +178,31 @@ def test_what_can_heal_is_to_be_tried_again(bucket):
     bucket.refuse = {"GetObject": "SlowDown"}
     with pytest.raises(Busy):
         fetched()
+
+
+@pytest.mark.parametrize(
+    ("operation", "answer", "code", "move"),
+    [
+        ("AssumeRole", "AccessDenied", "role_refused", "sts:ExternalId"),
+        ("ListObjectsV2", "AccessDenied", "access_refused", "s3:ListBucket"),
+        ("GetObject", "AccessDenied", "access_refused", "s3:GetObject"),
+        ("GetObject", "AccessDenied: not authorized to perform: kms:Decrypt", "key_refused", "kms:Decrypt"),
+        ("GetObject", "NoSuchKey", "file_not_found", "bucket and key"),
+    ],
+)
+def test_a_run_asks_under_the_account_s_external_id_and_names_what_is_refused(
+    bucket, operation, answer, code, move
+):
+    """A role that asks for another external id refuses like one that does not know us: the move is the same."""
+    world = World()
+    bucket.listed = [("in/contacts.csv", 1)]
+    source = {"kind": "s3", "bucket": "customer", "key": "in/*.csv", "role_arn": THEIRS.role_arn}
+    run = world.import_rows("", [{"column": "email", "field": "email"}], source=source)
+    assert run.status == "succeeded"
+    assert bucket.asked[0][1]["ExternalId"] == external_id(world.account.account_id)
+    bucket.refuse = {operation: answer}
+    again = world.again(run.sync_id, "")
+    world.execute(again)
+    problem = world.run(again).problem
+    assert problem
+    assert (problem.code, move in problem.detail) == (code, True)

@@ -7,9 +7,11 @@ and the deletion of all whom it no longer names.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 from contactsync.model.run import Run
 from contactsync.sources.transfer import Limits
+from tests.fakes.webserver import Request, WebServer, reply
 from tests.faults.cuts import POINTS, WAYS, Cuts, points
 from tests.world import World
 
@@ -90,3 +92,24 @@ def test_no_cut_deletes_anybody_and_the_next_good_run_repairs() -> None:
         print(f"{count:3} {way}: {outcome}")
     print(f"{outcomes.total()} of {POINTS * len(WAYS)} cuts: nothing deleted, repaired by the next good run")
     assert outcomes.total() == POINTS * len(WAYS) == 140
+
+
+def test_a_file_that_takes_longer_than_a_run_can_wait_ends_it_with_what_to_do() -> None:
+    """At once, for whoever is too slow now is so again: the machine does not try again."""
+
+    def slow(request: Request) -> Iterator[bytes | float | object]:
+        yield from reply(b"", Content_Length="1000000")
+        for _ in range(100):
+            yield bytes(10_000)
+            yield 0.02
+
+    with WebServer(slow) as server:
+        limits = Limits(read_s=2, total_s=0.2, first_wait_s=0.001)
+        world = World(allow_hosts=f"127.0.0.1:{server.port}", limits=limits)
+        source = {"kind": "http", "url": f"http://127.0.0.1:{server.port}/contacts.csv"}
+        run = world.import_rows("", NAMES, source=source)
+        assert len(server.requests) == 1
+    assert run.status == "failed"
+    assert run.problem
+    assert run.problem.code == "too_slow"
+    assert "Split it, compress it" in run.problem.detail

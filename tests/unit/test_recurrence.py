@@ -101,6 +101,20 @@ def test_every_local_day_is_run_once_around_each_change_of_the_clock(zone: str, 
         assert ran == [first + timedelta(days=day) for day in range(5)]
 
 
+def test_the_zones_change_their_clocks_both_ways_within_the_three_years() -> None:
+    """Else the test above would show less than it says."""
+    assert len(set(ZONES)) == 40
+    both = 0
+    for zone in map(ZoneInfo, ZONES):
+        directions = set()
+        for day in changes_of_the_clock(zone, date(2026, 1, 1), 3 * 366):
+            noon = datetime.combine(day, time(12), zone)
+            before = noon - timedelta(days=1)
+            directions.add((noon.utcoffset() or timedelta()) > (before.utcoffset() or timedelta()))
+        both += directions == {True, False}
+    assert both >= 25
+
+
 @pytest.mark.parametrize("at", TIMES)
 @pytest.mark.parametrize("zone", ZONES)
 def test_three_years_of_moments_lie_each_on_its_own_local_day(zone: str, at: str) -> None:

@@ -234,6 +234,14 @@ def _translated(bucket: str) -> Iterator[None]:
                 f"There is no such object in the bucket {bucket}.",
                 "Check bucket and key; if they are right, the file has not been put there, or was removed.",
             ) from None
+        if code.startswith("KMS.") or (
+            code in REFUSED and "kms:" in error.response["Error"].get("Message", "")
+        ):
+            raise UnreadableFile(
+                "key_refused",
+                f"The object in the bucket {bucket} is encrypted under a key that we may not use.",
+                "Let the key's policy allow kms:Decrypt to the role of this source; if the key is disabled, enable it.",
+            ) from None
         if code in REFUSED:
             raise UnreadableFile(
                 "access_refused",
