@@ -191,7 +191,7 @@ class World:
         names = {"account_id": run.account_id, "run_id": run.id}
         error: dict[str, str] | None = None
         try:
-            fetched = _tried(
+            fetched = tried(
                 lambda: importing.fetch(
                     Requested(**names, execution=execution),
                     control=control,
@@ -207,13 +207,17 @@ class World:
                 return None
             if fetched.outcome == "fetched":
                 self._middle(names, control)
-        except _Caught as caught:
+        except Caught as caught:
             error = caught.as_state()
-        message = Finishing.model_validate({**names, "error": error})
-        return _tried(
+        return self.notify(Finishing.model_validate({**names, "error": error}))
+
+    def notify(self, message: Finishing) -> Notified:
+        """The last state, which every run comes to."""
+        ports = self.ports
+        return tried(
             lambda: importing.notify(
                 message,
-                control=control,
+                control=Control(ports.records),
                 contacts=ports.contacts,
                 runs=ports.runs,
                 mailer=ports.mailer,
@@ -256,15 +260,15 @@ class World:
                 units, control=control, contacts=ports.contacts, runs=ports.runs, clock=ports.clock
             )
 
-        parsed = _tried(parse)
+        parsed = tried(parse)
         for chunk in parsed.chunks if parsed.next == "map" else ():
-            _tried(partial(map_, chunk))
+            tried(partial(map_, chunk))
         for unit in parsed.units if parsed.next != "guard" else ():
-            _tried(partial(plan, unit))
-        if _tried(guard).verdict != "go":
+            tried(partial(plan, unit))
+        if tried(guard).verdict != "go":
             return
         for unit in parsed.units:
-            _tried(partial(upsert, unit))
+            tried(partial(upsert, unit))
 
     def approve(self, run: Run) -> None:
         """Approve a run's plan, and run it to its end."""
@@ -306,7 +310,7 @@ class World:
         return RunFiles(self.runs, run.account_id, run.id)
 
 
-class _Caught(Exception):
+class Caught(Exception):
     """What a Catch puts into the state."""
 
     def __init__(self, error: str, message: str) -> None:
@@ -324,16 +328,16 @@ class Died(BaseException):
     """A worker is killed: nothing in it runs any more. Only the machine sees it."""
 
 
-def _tried(step: Callable[[], A]) -> A:
+def tried(step: Callable[[], A]) -> A:
     """Run a step as the machine does: a refusal ends the run, all else is tried again."""
     for attempt in range(1, TRIES + 1):
         try:
             return step()
         except UserError as error:
-            raise _Caught("Refused", problem_of(error)) from None
+            raise Caught("Refused", problem_of(error)) from None
         except (Exception, Died) as error:
             if attempt == TRIES:
                 if isinstance(error, SourceAway):
-                    raise _Caught("Busy", problem_of(error)) from error
-                raise _Caught(type(error).__name__, "") from error
+                    raise Caught("Busy", problem_of(error)) from error
+                raise Caught(type(error).__name__, "") from error
     raise AssertionError("unreachable")

@@ -68,6 +68,13 @@ class Books(Documents):
                 return changed
         raise Busy("The connection is being changed from several sides.")
 
+    def subscriptions(self, account_id: str, member_id: str) -> frozenset[str]:
+        """The contacts that a member has ticked, by id."""
+        prefix = f"subscribed#{member_id}#"
+        return frozenset(
+            record.key.name.removeprefix(prefix) for record in self._pages(account_id, prefix, LINKS_MAX)
+        )
+
     # One worker a connection
 
     def take_turn(self, account_id: str, connection_id: str, run_id: str, now: datetime) -> bool:

@@ -49,7 +49,7 @@ class Feed(Documents):
 
     def changes_since(self, account_id: str, position: str, now: datetime) -> list[Entry] | None:
         """What has been said after a position, oldest first; None if that is too long ago, or too much."""
-        if not position or _time_of(position) < now - SURE:
+        if not position or time_of(position) < now - SURE:
             return None
         found: list[Entry] = []
         after: str | None = position
@@ -60,7 +60,7 @@ class Feed(Documents):
                 found.append(
                     Entry(
                         record.key.name,
-                        _time_of(record.key.name),
+                        time_of(record.key.name),
                         said.get("run", ""),
                         tuple(said.get("contacts", ())),
                     )
@@ -76,5 +76,6 @@ def position_at(at: datetime) -> str:
     return f"feed#{int(at.timestamp() * 1000):012x}"
 
 
-def _time_of(name: str) -> datetime:
-    return datetime.fromtimestamp(int(name[5:17], 16) / 1000, UTC)
+def time_of(name: str) -> datetime:
+    """When an entry was made, or a position was taken; the beginning of time for none."""
+    return datetime.fromtimestamp(int(name[5:17] or "0", 16) / 1000, UTC)

@@ -109,6 +109,37 @@ def judge(losses: Losses, limits: Limits) -> Verdict:
     return GO
 
 
+def judge_book(here: Losses, there: Losses, limits: Limits) -> Verdict:
+    """Whether the deletions of a round with an address book may be carried out, here and in the book.
+
+    Both come from somebody's deletions on the other side. `deleted_lately` of either counts for both.
+    """
+    for losses, side in ((here, "the contact list"), (there, "the address book")):
+        if losses.deletes and losses.deletes >= losses.stored:
+            return _held(
+                "book_emptied",
+                f"The sync would delete all {losses.deletes:,} contacts of {side} that it keeps in step.",
+            )
+    for losses, side in ((here, "the contact list"), (there, "the address book")):
+        allowed = limits.a_run(losses.stored)
+        if losses.deletes > allowed:
+            return _held(
+                "too_many_deletions",
+                f"The sync would delete {losses.deletes:,} of {losses.stored:,} contacts from {side}; up to "
+                f"{allowed:,} go without asking.",
+            )
+    lately = max(here.deleted_lately, there.deleted_lately)
+    deletes = here.deletes + there.deletes
+    week = limits.a_week(max(here.stored, there.stored) + lately)
+    if deletes and deletes + lately > week:
+        return _held(
+            "too_many_deletions_in_a_week",
+            f"With this run {deletes + lately:,} contacts would have been deleted within seven days; up to {week:,} "
+            f"go without asking.",
+        )
+    return GO
+
+
 def _held(code: str, title: str) -> Verdict:
     return Verdict(
         "hold",

@@ -12,6 +12,15 @@ A file's journey, in story order:
     finishing      notify
     ruling         the rules of a run, from its sync; runfiles: what a run leaves in the bucket
 
+An address book's, which shares guard, upsert and notify:
+
+    syncing        the four other steps; bookrun: what they share; bookfiles: what a run leaves besides its plan
+    pulling        pull: what has changed in the book, and here
+    reconciling    reconcile; gathering: what is known, meeting: who is who, pairing: what becomes of two
+    pushing        push
+    committing     commit
+    steps          how every step of either journey begins
+
 What callers of the API do:
 
     asking         uploads, imports, runs; saving: syncs; deciding: approve, reject, cancel, undo

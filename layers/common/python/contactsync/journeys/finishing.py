@@ -16,7 +16,10 @@ from contactsync.core.parsing import Damaged
 from contactsync.errors import Busy, NotFound
 from contactsync.journeys import queueing, scheduling
 from contactsync.journeys.applying import Applying
+from contactsync.journeys.bookfiles import BookFiles
 from contactsync.journeys.chunks import raw_rows
+from contactsync.journeys.guarding import writes_contacts
+from contactsync.journeys.pushing import settle_links
 from contactsync.journeys.ruling import rules_of, settings_hash
 from contactsync.journeys.runfiles import Manifest, Reject, RunFiles, files_of
 from contactsync.model.message import Failure, Finishing, Notified
@@ -51,7 +54,7 @@ def finish(
 ) -> Notified:
     """Close the run and tell people. Runs after success and after any failure of the steps before it."""
     run = control.run(message.account_id, message.run_id).value
-    if run.approved and message.error is None and run.step in (None, "fetch", "parse"):
+    if run.approved and message.error is None and run.step in (None, "fetch", "parse", "pull"):
         # The step that held the run is tried once more, after the approval: the run is another execution's now
         return Notified(account_id=run.account_id, run_id=run.id, status=run.status, bug=False)
     if not run.has_ended and run.status != "awaiting_approval":
@@ -100,6 +103,7 @@ def _close(work: Applying, error: Failure | None) -> Run:
     else:
         counts = _counts(work, manifest, whole=error is None and work.run.status != "cancelled")
         refusals = _report_rejects(manifest, work.files)
+    _leave_book(work, error)
     finished_at = now.isoformat(timespec="milliseconds")
 
     def close(run: Run) -> Run:
@@ -109,7 +113,7 @@ def _close(work: Applying, error: Failure | None) -> Run:
         told = {"step": "notify", "counts": counts, "refusals": refusals, "finished_at": finished_at}
         return run.model_copy(update={**told, **ending})
 
-    marker = work.control.end_changes(work.run) if work.run.step == "upsert" else work.run.marker
+    marker = work.control.end_changes(work.run) if _has_written(work.run) else work.run.marker
     good = _last_good(work, counts, marker) if status == "succeeded" else None
     _note_contacts(work, counts, marker)
 
@@ -119,6 +123,26 @@ def _close(work: Applying, error: Failure | None) -> Run:
         )
 
     return work.control.close_run(work.run.account_id, work.run.id, close, learn=learn)
+
+
+def _has_written(run: Run) -> bool:
+    """Whether a run has come so far that it may have written contacts."""
+    return run.step in ("upsert", "push", "commit") and writes_contacts(run)
+
+
+def _leave_book(work: Applying, error: Failure | None) -> None:
+    """Let the next run have the address book; what a failed one has written is kept as agreed."""
+    run, control = work.run, work.control
+    connection_id = control.sync(run.account_id, run.sync_id).value.connection_id
+    if not connection_id:
+        return
+    if (
+        run.undoes is None
+        and run.step in ("upsert", "push", "commit")
+        and (error or run.status == "cancelled")
+    ):
+        settle_links(run, connection_id, BookFiles(work.files), control, work.clock.now())
+    control.end_turn(run.account_id, connection_id, run.id)
 
 
 def _outcome(run: Run, error: Failure | None, now: datetime) -> tuple[Status, RunProblem | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from contactsync.control import Control, check_room
@@ -12,8 +12,10 @@ from contactsync.core.decisions import Delete, Writing, read_decision
 from contactsync.core.guarding import Limits, Losses
 from contactsync.errors import PlanLimit
 from contactsync.journeys.applying import fits
+from contactsync.journeys.bookfiles import BookFiles, BookPlan
 from contactsync.journeys.runfiles import RunFiles, batches
 from contactsync.model.run import Counts, Run, RunWarning, Verdict
+from contactsync.model.sync import Sync
 from contactsync.ports import Clock, ContactStore
 
 WEEK = timedelta(days=7)
@@ -43,6 +45,8 @@ def judge_plan(
         verdict = run.verdict or verdict
         if plan_hash != _shown(run, control) or _is_stale(run, files, contacts):
             verdict = STALE
+    elif run.undoes is None and sync.connection_id:
+        verdict = _of_book(run, sync, counts, control=control, files=files, now=now)
     elif run.undoes is None:
         since = (now - WEEK).isoformat(timespec="milliseconds")
         lately = control.deleted_since(run.account_id, sync.id, since, but=run.id)
@@ -65,14 +69,45 @@ def judge_plan(
         warnings = (*(warning for warning in warnings if warning.code != unproven.code), unproven)
     kept = {"plan_hash": plan_hash, "planned": counts, "verdict": verdict, "warnings": warnings}
     control.update_run(run.account_id, run.id, lambda run: run.model_copy(update=kept))
-    going = _going(run, verdict, counts)
+    going = _going(run, verdict, counts, is_book=bool(sync.connection_id) and run.undoes is None)
     if going == "go":
-        control.begin_changes(run)
-        if counts.deleted and (verdict.kind != "hold_deletes" or run.approved):
+        run = run.model_copy(update=kept)
+        if writes_contacts(run):
+            control.note_changes(run.account_id, run.id, now, run_id=run.id)
+            control.begin_changes(run)
+        deletes = counts.deleted + _deletes_there(files)
+        if deletes and (verdict.kind != "hold_deletes" or run.approved):
             at = now.isoformat(timespec="milliseconds")
             forget = (now - WEEK).isoformat(timespec="milliseconds")
-            control.note_deletions(run, at, counts.deleted, forget_before=forget)
+            control.note_deletions(run, at, deletes, forget_before=forget)
     return going
+
+
+def writes_contacts(run: Run) -> bool:
+    """Whether the stage of a run that is at hand is to write any contact."""
+    planned = run.planned or Counts()
+    return bool(planned.added + planned.updated + (planned.deleted if run.stage != "rest" else 0))
+
+
+def _of_book(
+    run: Run, sync: Sync, counts: Counts, *, control: Control, files: RunFiles, now: datetime
+) -> Verdict:
+    """The verdict over a round with an address book. Where it holds, it holds the deletions only."""
+    plan = BookFiles(files).plan() or BookPlan()
+    asked = sync.options.guard
+    limits = Limits(asked.min_overlap_percent, asked.max_delete_percent, asked.max_delete_count)
+    since = (now - WEEK).isoformat(timespec="milliseconds")
+    lately = control.deleted_since(run.account_id, sync.id, since, but=run.id)
+    here = Losses(plan.linked, plan.linked - counts.deleted, counts.deleted, lately)
+    there = Losses(plan.linked, plan.linked - plan.deleted, plan.deleted, lately)
+    told = guarding.judge_book(here, there, limits)
+    kind: Literal["go", "hold_deletes"] = "go" if told.kind == "go" else "hold_deletes"
+    return Verdict(kind=kind, code=told.code, title=told.title, detail=told.detail)
+
+
+def _deletes_there(files: RunFiles) -> int:
+    plan = BookFiles(files).plan()
+    return plan.deleted if plan else 0
 
 
 def _too_many(run: Run, counts: Counts, control: Control) -> Verdict | None:
@@ -97,13 +132,17 @@ def _shown(run: Run, control: Control) -> str | None:
     return shown.plan_hash
 
 
-def _going(run: Run, verdict: Verdict, counts: Counts) -> Literal["go", "nothing", "hold", "stop"]:
+def _going(
+    run: Run, verdict: Verdict, counts: Counts, *, is_book: bool
+) -> Literal["go", "nothing", "hold", "stop"]:
     if verdict.kind == "blocked":
         return "stop"
     if run.dry_run:
         return "nothing"
     if verdict.kind == "hold" and not run.approved:
         return "hold"
+    if is_book:  # links and the cursor move where no contact does
+        return "go"
     writes = counts.added + counts.updated
     if verdict.kind == "hold_deletes" and not run.approved:
         return "go" if writes else "hold"

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
-from typing import Literal, get_args
+from typing import Literal
 
 from contactsync.control import Control
 from contactsync.core import figures
 from contactsync.core.mapping import Mapper, Rule, compile_mapping, resolve_mapping
 from contactsync.core.planning import Rules, generated_code
-from contactsync.errors import Cancelled, InvalidRequest, UnreadableFile
-from contactsync.journeys import queueing, scheduling
+from contactsync.errors import InvalidRequest, UnreadableFile
+from contactsync.journeys import scheduling
 from contactsync.journeys.applying import Applying
 from contactsync.journeys.chunks import map_chunk
 from contactsync.journeys.cutting import broken_end, cut_file, date_orders
@@ -28,6 +28,7 @@ from contactsync.journeys.opening import Opened, open_file
 from contactsync.journeys.remote import is_remote, is_unattended, pinned, with_secrets
 from contactsync.journeys.ruling import rules_of, settings_hash
 from contactsync.journeys.runfiles import Manifest, files_of
+from contactsync.journeys.steps import claim, enter
 from contactsync.journeys.units import Planning
 from contactsync.model.field import FieldSpec
 from contactsync.model.message import (
@@ -42,7 +43,7 @@ from contactsync.model.message import (
     Units,
     Upserted,
 )
-from contactsync.model.run import Counts, Run, Step
+from contactsync.model.run import Counts, Run
 from contactsync.model.sync import FieldIdentity, LastGood, Sync
 from contactsync.ports import (
     Carried,
@@ -60,7 +61,6 @@ from contactsync.sources.stored import DroppedSource, StoredSource
 
 SMALL_ROWS = 5_000
 """Up to here one worker a step is quicker than sharing: starting a Distributed Map takes seconds."""
-STEPS: tuple[Step, ...] = get_args(Step)
 
 notify = finish
 """The last step; see `journeys.finishing`."""
@@ -78,24 +78,9 @@ def fetch(
     clock: Clock,
 ) -> Fetched:
     """Source bytes → the run's bucket, with their digest. The first execution to come here owns the run."""
-    asked = control.run(message.account_id, message.run_id).value
-    if asked.status == "queued" and not queueing.is_next(control, asked, clock.now()):
-        return Fetched(account_id=asked.account_id, run_id=asked.id, outcome="duplicate")
-    now = clock.now()
-    at = now.isoformat(timespec="milliseconds")
-
-    def claim(run: Run) -> Run:
-        if run.status != "queued":
-            return run
-        return run.model_copy(
-            update={"status": "running", "execution": message.execution, "started_at": at, "step": "fetch"}
-        )
-
-    run = control.update_run(message.account_id, message.run_id, claim)
-    if run.execution == message.execution and run.status == "cancelled" and not run.has_ended:
-        raise Cancelled("the run was cancelled while its first step was tried again")
-    if run.execution != message.execution or run.status != "running":
-        return Fetched(account_id=run.account_id, run_id=run.id, outcome="duplicate")
+    run = claim(control, message, "fetch", clock)
+    if run is None:
+        return Fetched(account_id=message.account_id, run_id=message.run_id, outcome="duplicate")
     if run.undoes or run.planned_already:
         return Fetched(account_id=run.account_id, run_id=run.id, outcome="fetched")
     sync = control.sync(run.account_id, run.sync_id).value
@@ -129,7 +114,7 @@ def fetch(
 
 def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
     """Bytes → chunks cut on record boundaries, and how to read them. A mapping that does not fit ends the run."""
-    run = _enter(control, message, "parse")
+    run = enter(control, message, "parse")
     files = files_of(run, runs)
     if run.undoes:
         undone = files_of(control.run(run.account_id, run.undoes).value, runs).manifest()
@@ -171,7 +156,7 @@ def _parsed(run: Run, manifest: Manifest, following: Literal["map", "plan", "gua
 
 def map(message: Chunks, *, control: Control, runs: Objects, clock: Clock) -> Mapped:  # noqa: A001 - the step's word
     """Chunks → typed fields sorted to shards; what cannot be typed is a reject with line and reason."""
-    run = _enter(control, message, "map")
+    run = enter(control, message, "map")
     files = files_of(run, runs)
     manifest = files.manifest()
     mapper = _mapper(run, control.sync(run.account_id, run.sync_id).value, manifest, control)
@@ -185,7 +170,7 @@ def map(message: Chunks, *, control: Control, runs: Objects, clock: Clock) -> Ma
 
 def plan(message: Units, *, control: Control, contacts: ContactStore, runs: Objects, clock: Clock) -> Planned:
     """Incoming rows against stored contacts → exactly what will be done. Reads only."""
-    run = _enter(control, message, "plan")
+    run = enter(control, message, "plan")
     files = files_of(run, runs)
     rules = rules_of(run, control)
     planning = Planning(files, files.manifest(), contacts, rules, int(clock.now().timestamp()))
@@ -206,7 +191,7 @@ def guard(
     message: Message, *, control: Control, contacts: ContactStore, runs: Objects, clock: Clock
 ) -> Guarded:
     """The whole plan against the limits → go, or not. A dry run ends here."""
-    run = _enter(control, message, "guard")
+    run = enter(control, message, "guard")
     verdict = judge_plan(run, control=control, contacts=contacts, files=files_of(run, runs), clock=clock)
     return Guarded(account_id=run.account_id, run_id=run.id, verdict=verdict)
 
@@ -215,26 +200,12 @@ def upsert(
     message: Units, *, control: Control, contacts: ContactStore, runs: Objects, clock: Clock
 ) -> Upserted:
     """The plan, carried out with conditional writes. What was planned and what was done are both kept."""
-    run = _enter(control, message, "upsert")
+    run = enter(control, message, "upsert")
     work = Applying(run, rules_of(run, control), files_of(run, runs), contacts, control, clock)
     total = Counts()
     for unit in message.units:
         total += work.apply(unit)
     return Upserted(account_id=run.account_id, run_id=run.id, **_told(total))
-
-
-def _enter(control: Control, message: Message, step: Step) -> Run:
-    """Note that the run has come to this step. Raises Cancelled if it is no longer ours to work on."""
-
-    def advance(run: Run) -> Run:
-        if run.status != "running" or (run.step and STEPS.index(run.step) >= STEPS.index(step)):
-            return run
-        return run.model_copy(update={"step": step})
-
-    run = control.update_run(message.account_id, message.run_id, advance)
-    if run.status != "running":
-        raise Cancelled(f"the run is {run.status}")
-    return run
 
 
 def _source(

@@ -107,6 +107,8 @@ class Lookup:
             slot = known.get(slot_id)
             contact, claimed_by = self._owner(slot, known, lambda c: self.rules.email_slot(c.fields))
             holder = contact.id if contact else claimed_by
+            if holder is not None and holder != decision.target and self.rules.shares_addresses:
+                continue
             if holder is not None and holder != decision.target:
                 row = decision.row if isinstance(decision, Update) else Row(decision.target, 0, "", {})
                 taken = email_taken(row, holder)

@@ -8,7 +8,7 @@ from contactsync.control import Control
 from contactsync.core.planning import Rules
 from contactsync.model.field import PRIMARIES
 from contactsync.model.run import Run
-from contactsync.model.sync import GeneratedIdentity, Sync
+from contactsync.model.sync import GeneratedIdentity, InSegment, Sync
 
 
 def rules_of(run: Run, control: Control) -> Rules:
@@ -32,10 +32,18 @@ def rules_of(run: Run, control: Control) -> Rules:
         identity=lists.get(identity, identity),
         identity_type=spec.type if spec else "text",
         generate=isinstance(sync.identity, GeneratedIdentity),
-        segments=sync.options.segments,
+        segments=_joined(sync),
         deletes=deletes.scope if deletes and run.proof and not run.undoes else None,
         exact=run.planned_already,
+        shares_addresses=bool(sync.connection_id),
     )
+
+
+def _joined(sync: Sync) -> tuple[str, ...]:
+    """The segments that a sync's contacts become members of."""
+    if isinstance(sync.selection, InSegment) and sync.connection_id and sync.direction != "push":
+        return tuple(sorted({*sync.options.segments, sync.selection.segment}))
+    return sync.options.segments
 
 
 def settings_hash(sync: Sync) -> str:

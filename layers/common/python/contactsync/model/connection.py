@@ -48,16 +48,20 @@ class Connection(BaseModel):
 class Progress(BaseModel):
     """How far a sync has read its book and the contact list: written last of all, by the run `run`.
 
-    `feed` is the place in the account's feed of changes; `settings` stands for what the sync asked for then, `carry`
-    is where a run has left what the next one is to begin with, "" if there is nothing.
+    `group` is the provider's id of what was chosen, `feed` the place in the account's feed of changes, `settings`
+    stands for what the sync asked for then, and `carry` is where the run has left what the next one is to begin
+    with, "" if there is nothing. `size` and `linked` are how many cards the group had, and how many contacts.
     """
 
     model_config = ConfigDict(frozen=True)
 
+    group: str = ""
     cursor: str = ""
     feed: str = ""
     settings: str = ""
     carry: str = ""
+    size: int = 0
+    linked: int = 0
     run: str = ""
     full_at: str = ""
 
@@ -97,9 +101,11 @@ class Link:
         id, etag, marker, photo, extra: the card's, as last read or written. `extra` is None where it is too long.
         agreed: the contact's fields then.
         seen: the card's fields then, as the connector gave them.
-        state: linked; frozen, for two programs keep overwriting each other; left, as one of them is no longer
-            chosen; closed, as both were deleted, or the contact was taken back.
+        state: linked; frozen, for two programs keep overwriting each other; left, as the card is in another group
+            now; unchosen, as the contact does not belong to the sync any more; closed, as both were deleted, or one
+            of them only and the other is not to follow.
         turns: the latest writes and whose change each carried over.
+        sync: the sync that follows it; where a card is missing from that sync's group, it has gone or left.
         written_at: epoch seconds of our last write to the card; lists may be older than that for a while.
     """
 
@@ -111,9 +117,15 @@ class Link:
     extra: str | None = ""
     photo: str = ""
     marker: str = ""
-    state: Literal["linked", "frozen", "left", "closed"] = "linked"
+    state: Literal["linked", "frozen", "left", "unchosen", "closed"] = "linked"
     turns: tuple[Turn, ...] = ()
+    sync: str = ""
     written_at: float = 0
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the two follow each other, or would if they were not frozen."""
+        return self.state in ("linked", "frozen")
 
     @property
     def key(self) -> str:
@@ -147,7 +159,7 @@ def read_link(document: Mapping[str, Any]) -> Link:
     """A link as `document()` stored it."""
     known = dict(document)
     known["turns"] = tuple((at, side) for at, side in known.get("turns", ()))
-    return Link(**{"etag": "", **known})
+    return Link(**{"id": "", "contact_id": "", "etag": "", **known})
 
 
 def key_of(card_id: str) -> str:

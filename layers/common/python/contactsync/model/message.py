@@ -161,6 +161,31 @@ class Parsed(Message):
     units: tuple[int, ...]
 
 
+class Pulled(Message):
+    """What has come from an address book. `planned`: there is a plan, made before, that is to be carried out.
+
+    `unchanged`: neither side has changed; `duplicate`: another execution has this run, nothing is to be done.
+    `units` are those of the plan: one is enough for a book.
+    """
+
+    outcome: Literal["pulled", "planned", "unchanged", "duplicate"]
+    units: tuple[int, ...] = (0,)
+
+
+class Reconciled(Message):
+    """How many contacts and cards were looked at."""
+
+    rows: int
+
+
+class Pushed(Message):
+    """The book has what it was to have."""
+
+
+class Committed(Message):
+    """The sync has moved on."""
+
+
 class Chunks(Message):
     """Map reads this."""
 

@@ -24,7 +24,10 @@ OPEN_STATUSES: frozenset[Status] = frozenset({"queued", "running", "awaiting_app
 STARTED: frozenset[Status] = frozenset({"queued", "running"})
 """Those that work, or wait for nothing but their turn."""
 
-Step = Literal["fetch", "parse", "map", "plan", "guard", "upsert", "notify"]
+Step = Literal[
+    "fetch", "parse", "map", "plan", "pull", "reconcile", "guard", "upsert", "push", "commit", "notify"
+]
+"""In the order of both journeys: a file's first, then an address book's, then what they share."""
 
 
 class Counts(BaseModel):

@@ -1,0 +1,123 @@
+"""Commit's work: what a run has done is counted, what it has left is kept, and last of all the sync moves on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from contactsync.errors import Stale
+from contactsync.journeys.bookfiles import Line, Round
+from contactsync.journeys.bookrun import BookRun
+from contactsync.journeys.pulling import is_worth_noting
+from contactsync.journeys.pushing import divided
+from contactsync.journeys.runfiles import Stage
+from contactsync.model.connection import Progress
+from contactsync.model.run import Counts, Pushed
+
+COUNTED = {"create": "added", "update": "updated", "delete": "deleted"}
+
+
+def commit_round(work: BookRun) -> Pushed:
+    """Add up, keep what is left, count the day, move on."""
+    round_ = work.files.round()
+    if work.run.unchanged:
+        progress = work.control.progress_of(*work.place, work.sync.id)
+        if is_worth_noting(progress.value, round_):
+            moved = progress.value.model_copy(update={"cursor": round_.cursor, "feed": round_.feed})
+            _advance(work, moved, progress.version)
+        return Pushed()
+    stage = work.run.stage
+    counted, left = _added_up(work, stage)
+    if stage == "held":
+        _, left_before = _added_up(work, "rest", waiting=False)
+        left = [*left_before, *left]
+    lines = [*work.files.carried(), *left]
+    pushed = Pushed(
+        **{name: counted[name] for name in ("added", "updated", "deleted", "refused")}, carried=len(lines)
+    )
+    if stage == "held":
+        before = work.run.pushed
+        pushed = Pushed(
+            added=before.added + pushed.added,
+            updated=before.updated + pushed.updated,
+            deleted=before.deleted + pushed.deleted,
+            refused=before.refused + pushed.refused,
+            carried=pushed.carried,
+        )
+    _count_day(work, stage, counted)
+    work.files.save_left(stage, lines)
+    _move_on(work, round_, stage, lines)
+    return pushed
+
+
+def _added_up(work: BookRun, stage: Stage, *, waiting: bool = True) -> tuple[Counter[str], list[Line]]:
+    """What became of the errands of a stage, and what the next run has to look at.
+
+    `waiting`: those that wait for an approval are left as well, where the stage leaves them out.
+    """
+    todo = divided(work.files, stage, work.connector.capabilities.writes_at_once)
+    counted: Counter[str] = Counter()
+    left = [errand.again for errand in todo.dropped if errand.again]
+    for number in range(len(todo.parts)):
+        for kind, _, result, again in work.files.done(stage, number) or ():
+            if result == "done" and kind in COUNTED:
+                counted[COUNTED[kind]] += 1
+            elif result == "refused":
+                counted["refused"] += 1
+            if again is not None:
+                left.append(again)
+    if stage == "rest" and waiting:
+        left += [errand.again for errand in work.files.errands() if errand.held and errand.again]
+    return counted, left
+
+
+def _move_on(work: BookRun, round_: Round, stage: Stage, lines: list[Line]) -> None:
+    """Remember how far the sync has come, unless another run has gone on from there meanwhile."""
+    plan = work.files.plan()
+    assert plan is not None
+    stored = work.control.progress_of(*work.place, work.sync.id)
+    if stored.value.run == work.run.id and stage != "held":
+        return
+    if stage == "held" and stored.value.run != work.run.id:
+        return
+    at = work.now.isoformat(timespec="milliseconds")
+    progress = Progress(
+        group=round_.group,
+        cursor=round_.cursor,
+        feed=round_.feed,
+        settings=round_.settings,
+        carry=work.files.left_key(stage) if lines else "",
+        size=round_.size,
+        linked=max(0, plan.linked_after),
+        run=work.run.id,
+        full_at=at if round_.full else stored.value.full_at,
+    )
+    _advance(work, progress, stored.version if stage == "held" else round_.version)
+
+
+def _advance(work: BookRun, progress: Progress, expected: int) -> None:
+    with suppress(Stale):  # a plan that was carried out late: another run has come further
+        work.control.advance(*work.place, work.sync.id, progress, expected=expected)
+
+
+def _count_day(work: BookRun, stage: Stage, counted: Counter[str]) -> None:
+    """Add the run to its day, as the account's people live it."""
+    here = work.files.files.upserted_counts(0, stage) or Counts()
+    numbers = {
+        "added": {"hub": counted["added"], "remote": here.added},
+        "updated": {"hub": counted["updated"], "remote": here.updated},
+        "deleted": {"hub": counted["deleted"], "remote": here.deleted},
+    }
+    if any(count for sides in numbers.values() for count in sides.values()):
+        work.control.count_today(
+            *work.place, numbers, day=local_day(work), run_id=f"{work.run.id}:{stage}", now=work.now
+        )
+
+
+def local_day(work: BookRun) -> str:
+    """The day on which the run began, where the account lives."""
+    began = datetime.fromisoformat(work.run.started_at or work.run.requested_at)
+    zone = work.control.account(work.run.account_id).time_zone
+    return began.astimezone(ZoneInfo(zone)).date().isoformat()

@@ -1,0 +1,48 @@
+"""What every step begins with: whose run it is, and how far it has come."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from contactsync.control import Control
+from contactsync.errors import Cancelled
+from contactsync.journeys import queueing
+from contactsync.model.message import Message, Requested
+from contactsync.model.run import Run, Step
+from contactsync.ports import Clock
+
+STEPS: tuple[Step, ...] = get_args(Step)
+
+
+def claim(control: Control, message: Requested, step: Step, clock: Clock) -> Run | None:
+    """The run, which from now on is this execution's; None if it is another one's, or not its turn yet."""
+    asked = control.run(message.account_id, message.run_id).value
+    if asked.status == "queued" and not queueing.is_next(control, asked, clock.now()):
+        return None
+    now = clock.now().isoformat(timespec="milliseconds")
+
+    def mine(run: Run) -> Run:
+        if run.status != "queued":
+            return run
+        return run.model_copy(
+            update={"status": "running", "execution": message.execution, "started_at": now, "step": step}
+        )
+
+    run = control.update_run(message.account_id, message.run_id, mine)
+    if run.execution == message.execution and run.status == "cancelled" and not run.has_ended:
+        raise Cancelled("the run was cancelled while its first step was tried again")
+    return run if run.execution == message.execution and run.status == "running" else None
+
+
+def enter(control: Control, message: Message, step: Step) -> Run:
+    """Note that the run has come to this step. Raises Cancelled if it is no longer ours to work on."""
+
+    def advance(run: Run) -> Run:
+        if run.status != "running" or (run.step and STEPS.index(run.step) >= STEPS.index(step)):
+            return run
+        return run.model_copy(update={"step": step})
+
+    run = control.update_run(message.account_id, message.run_id, advance)
+    if run.status != "running":
+        raise Cancelled(f"the run is {run.status}")
+    return run

@@ -1,0 +1,102 @@
+"""An address book and the contact list, kept in step: pull → reconcile → guard → upsert → push → commit → notify.
+
+`guard`, `upsert` and `notify` are those of every run (`journeys.importing`): reconcile writes the same plan files as
+plan does. What is new is the other side: what is to be done at the provider, the links between cards and contacts,
+and the cursor, which moves last. Until then a run can die anywhere, and the next one begins where it began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from contactsync.errors import AccessLost, Busy
+from contactsync.journeys.bookrun import Ports, noting_access, open_book
+from contactsync.journeys.committing import commit_round
+from contactsync.journeys.pulling import is_idle, pull_round
+from contactsync.journeys.pushing import Pushing
+from contactsync.journeys.reconciling import reconcile_book
+from contactsync.journeys.ruling import rules_of
+from contactsync.journeys.runfiles import files_of
+from contactsync.journeys.steps import claim, enter
+from contactsync.journeys.units import Planning
+from contactsync.model.message import Committed, Message, Pulled, Pushed, Reconciled, Requested
+from contactsync.model.run import Run
+
+
+def pull(message: Requested, *, ports: Ports) -> Pulled:
+    """What has changed in the book and here → the run's files. The first execution to come here owns the run."""
+    names = {"account_id": message.account_id, "run_id": message.run_id}
+    run = claim(ports.control, message, "pull", ports.clock)
+    if run is None:
+        return Pulled(**names, outcome="duplicate")
+    if run.undoes is not None:
+        return Pulled(**names, outcome="pulled")
+    with _noted(ports, run):
+        work = open_book(run, ports)
+        work.check_turn()
+        if run.planned_already:
+            return Pulled(**names, outcome="planned")
+        round_ = pull_round(work)
+        if not is_idle(work, round_):
+            return Pulled(**names, outcome="pulled")
+        ports.control.update_run(
+            run.account_id, run.id, lambda run: run.model_copy(update={"unchanged": True})
+        )
+        return Pulled(**names, outcome="unchanged")
+
+
+def reconcile(message: Message, *, ports: Ports) -> Reconciled:
+    """Both sides and what they last agreed on → what is to be done here, and there. Writes nothing of either."""
+    run = enter(ports.control, message, "reconcile")
+    rules = rules_of(run, ports.control)
+    if run.undoes is not None:
+        undone = ports.control.run(run.account_id, run.undoes).value
+        theirs = files_of(undone, ports.runs)
+        files = files_of(run, ports.runs)
+        manifest = theirs.manifest().model_copy(update={"rows": 0})
+        files.save_manifest(manifest)
+        planning = Planning(files, manifest, ports.contacts, rules, int(ports.clock.now().timestamp()))
+        deleted = undone.stage != "rest" and undone.status != "blocked"
+        rows = planning.plan_undo(0, theirs, deleted=deleted).counts.settled
+        return Reconciled(account_id=run.account_id, run_id=run.id, rows=rows)
+    with _noted(ports, run):
+        work = open_book(run, ports)
+        work.check_turn()
+        rows, warnings = reconcile_book(work, work.files.round(), rules)
+    known: dict[str, object] = {"rows_total": rows, "warnings": warnings}
+    ports.control.update_run(run.account_id, run.id, lambda run: run.model_copy(update=known))
+    return Reconciled(account_id=run.account_id, run_id=run.id, rows=rows)
+
+
+def push(message: Message, *, ports: Ports) -> Pushed:
+    """What was planned for the book, carried out; links are stored with it."""
+    run = enter(ports.control, message, "push")
+    if run.undoes is None:
+        with _noted(ports, run):
+            Pushing(open_book(run, ports), run.stage).push()
+    return Pushed(account_id=run.account_id, run_id=run.id)
+
+
+def commit(message: Message, *, ports: Ports) -> Committed:
+    """What is left is kept for the next run, and the cursor moves."""
+    run = enter(ports.control, message, "commit")
+    if run.undoes is None:
+        with _noted(ports, run):
+            work = open_book(run, ports)
+            pushed = commit_round(work)
+            ports.control.update_run(
+                run.account_id, run.id, lambda run: run.model_copy(update={"pushed": pushed})
+            )
+            ports.control.end_turn(*work.place, run.id)
+    return Committed(account_id=run.account_id, run_id=run.id)
+
+
+@contextmanager
+def _noted(ports: Ports, run: Run) -> Iterator[None]:
+    """What the provider says of our access is remembered."""
+    try:
+        yield
+    except (AccessLost, Busy) as error:
+        noting_access(ports, run, error)
+        raise
