@@ -77,7 +77,7 @@ class Books(Documents):
 
     # One worker a connection
 
-    def take_turn(self, account_id: str, connection_id: str, run_id: str, now: datetime) -> bool:
+    def take_book(self, account_id: str, connection_id: str, run_id: str, now: datetime) -> bool:
         """Whether this run is the one that works on the connection now; it is for LEASE, or until it says so again."""
         key = RecordKey(_book(account_id, connection_id), "lease")
         for _ in range(UPDATE_ATTEMPTS):
@@ -93,7 +93,7 @@ class Books(Documents):
                 return True
         raise Busy("The connection is wanted by several runs.")
 
-    def end_turn(self, account_id: str, connection_id: str, run_id: str) -> None:
+    def leave_book(self, account_id: str, connection_id: str, run_id: str) -> None:
         """Let the next run work on the connection."""
         key = RecordKey(_book(account_id, connection_id), "lease")
         record = self.records.get(key)

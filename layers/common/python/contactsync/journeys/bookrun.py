@@ -115,7 +115,7 @@ class BookRun:
         """See that this run, and no other, works on the book. Raises Cancelled or Busy."""
         if self.control.run(self.run.account_id, self.run.id).value.status != "running":
             raise Cancelled("the run was ended")
-        if not self.control.take_turn(*self.place, self.run.id, self.now):
+        if not self.control.take_book(*self.place, self.run.id, self.now):
             raise Busy("Another sync is at work on this address book.")
 
 

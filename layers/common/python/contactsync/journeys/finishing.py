@@ -142,7 +142,7 @@ def _leave_book(work: Applying, error: Failure | None) -> None:
         and (error or run.status == "cancelled")
     ):
         settle_links(run, connection_id, BookFiles(work.files), control, work.clock.now())
-    control.end_turn(run.account_id, connection_id, run.id)
+    control.leave_book(run.account_id, connection_id, run.id)
 
 
 def _outcome(run: Run, error: Failure | None, now: datetime) -> tuple[Status, RunProblem | None]:

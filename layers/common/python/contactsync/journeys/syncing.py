@@ -88,7 +88,7 @@ def commit(message: Message, *, ports: Ports) -> Committed:
             ports.control.update_run(
                 run.account_id, run.id, lambda run: run.model_copy(update={"pushed": pushed})
             )
-            ports.control.end_turn(*work.place, run.id)
+            ports.control.leave_book(*work.place, run.id)
     return Committed(account_id=run.account_id, run_id=run.id)
 
 
