@@ -106,7 +106,7 @@ def fetch(
         "marker": good.marker,
     }
     if is_unattended(sync):
-        known |= _aged(carried, sync, now, unchanged=unchanged)
+        known |= _aged(carried, sync, clock.now(), unchanged=unchanged)
     control.update_run(run.account_id, run.id, lambda run: run.model_copy(update=known))
     outcome: Literal["unchanged", "fetched"] = "unchanged" if unchanged else "fetched"
     return Fetched(account_id=run.account_id, run_id=run.id, outcome=outcome)
