@@ -1,4 +1,4 @@
-"""What every Objects must do. Backends inherit this and give `objects`, empty."""
+"""What every Objects must do. Backends inherit this and give `objects`, empty, and `versioned`, with how to put a version."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import pytest
 
 from contactsync.errors import NotFound
-from contactsync.ports import Objects
+from contactsync.ports import Objects, Version
 
 LARGE = os.urandom(1024 * 1024) * 21 + b"end"
 """More than two parts of an upload."""
@@ -23,6 +23,11 @@ KEYS = [
 
 def read(objects: Objects, key: str, **options: int) -> bytes:
     with objects.open(key, **options) as stream:
+        return stream.read()
+
+
+def read_version(objects: Objects, key: str, version: Version) -> bytes:
+    with objects.open_version(key, version) as stream:
         return stream.read()
 
 
@@ -138,6 +143,25 @@ class ObjectsContract:
         with objects.writer("key") as sink:
             sink.write(b"after")
         assert objects.get("key") == b"after"
+
+    def test_a_version_is_read_whatever_was_stored_over_it(self, versioned):
+        objects, put = versioned
+        key = "a/b c+d%20é.csv"
+        first, second = put(key, LARGE), put(key, b"second")
+        assert read_version(objects, key, first) == LARGE
+        assert read_version(objects, key, second) == b"second"
+
+    def test_a_version_that_is_not_there_is_not_found(self, versioned):
+        objects, put = versioned
+        version = put("key", b"data")
+        for key, asked in (
+            ("other", version),
+            ("key", Version("null", version.etag)),
+            ("key", Version(version.id, "0" * 32)),
+            ("key", Version(version.id[::-1], version.etag)),
+        ):
+            with pytest.raises(NotFound):
+                read_version(objects, key, asked)
 
     def test_urls_differ_by_key_and_purpose(self, objects):
         urls = {

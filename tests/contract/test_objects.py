@@ -6,6 +6,7 @@ import itertools
 import re
 import tracemalloc
 import urllib.request
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
@@ -15,6 +16,7 @@ from contactsync.adapters import clients
 from contactsync.adapters.bucket import PART_BYTES, Bucket
 from contactsync.adapters.memory import MemoryObjects
 from contactsync.errors import Busy
+from contactsync.ports import Version
 from tests.contract.conftest import IMPATIENT, REGION
 from tests.contract.objects_contract import LARGE, ObjectsContract, read
 from tests.faults.proxy import (
@@ -37,6 +39,11 @@ class TestMemoryObjects(ObjectsContract):
     def objects(self):
         return MemoryObjects()
 
+    @pytest.fixture
+    def versioned(self):
+        objects = MemoryObjects()
+        return objects, objects.put_version
+
 
 def make_bucket(url: str) -> Bucket:
     name = f"bucket-{next(_numbers)}"
@@ -49,7 +56,23 @@ def uploads_under_way(bucket: Bucket) -> int:
     return len(bucket._client.list_multipart_uploads(Bucket=bucket._name).get("Uploads", []))
 
 
+def with_versions(bucket: Bucket) -> tuple[Bucket, Callable[[str, bytes], Version]]:
+    """A bucket that keeps versions, and what puts one there."""
+    client, name = bucket._client, bucket._name
+    client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+
+    def put(key: str, data: bytes) -> Version:
+        told = client.put_object(Bucket=name, Key=key, Body=data)
+        return Version(told["VersionId"], told["ETag"].strip('"'))
+
+    return bucket, put
+
+
 class _BucketContract(ObjectsContract):
+    @pytest.fixture
+    def versioned(self, objects):
+        return with_versions(objects)
+
     def test_urls_let_anybody_put_and_get(self, objects):
         key = "uploads/Ω +&/file.csv"
         put = urllib.request.Request(objects.presign_put(key, expires_s=60), data=b"a,b\n1,2\n", method="PUT")
