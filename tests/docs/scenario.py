@@ -157,7 +157,7 @@ def _import(customer: Recorder, segment_id: str) -> dict[str, Any]:
     }
     run: dict[str, Any] = customer.post("/imports", asked).json["run"]
     customer.end(run["id"])
-    for kind in ("", "/rows", "/rejects.csv", "/added.csv", "/updated.csv"):
+    for kind in ("", "/preview", "/rows", "/rejects.csv", "/added.csv", "/updated.csv"):
         customer.get(f"/runs/{run['id']}{kind}")
     return run
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from pathlib import Path
 from typing import Any
 
 import asyncssh
+import orjson
 import pytest
 
 from tests.fakes.sshserver import sftp_server
@@ -237,3 +239,47 @@ def test_secrets_outlive_other_changes_are_rotated_with_the_source_and_go_with_t
     assert server.requests[-1].headers["authorization"] == f"Bearer {CANARY}-2"
     assert api.call("DELETE", f"/syncs/{sync['id']}").status == 204
     assert sealed() == ""
+
+
+def test_what_is_kept_of_a_repeatable_request_does_not_tell_its_password_by_trying(api, server):
+    body = request(web_source(server))
+    assert api.post("/syncs", body, key="once").status == 201
+    plain = hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    stored = repr(api.world.records._stored)
+    assert "idempotency#" in stored
+    assert plain not in stored
+    assert api.post("/syncs", body, key="once").status == 201
+    other = request(web_source(server, auth={"kind": "bearer", "token": "other"}))
+    assert api.post("/syncs", other, key="once").status == 422
+
+
+def test_a_file_on_a_server_is_shown_by_a_dry_run_and_the_preview_says_so(api, server):
+    source = web_source(server)
+    refused = api.post("/previews", {"source": source})
+    assert (refused.status, refused.pointers) == (422, {"/source/kind"})
+    assert "dry_run" in refused.text
+    assert CANARY not in refused.text
+    assert server.requests == []
+
+    wrong = {**request(source), "mapping": [{"column": "no such column", "field": "email"}]}
+    sync = api.post("/syncs", wrong).json
+    started = api.post(f"/syncs/{sync['id']}/runs", {"dry_run": True}).json
+    assert api.get(f"/runs/{started['id']}/preview").status == 409
+    ended = executed(api, started["id"])
+    assert (ended["status"], ended["problem"]["code"]) == ("failed", "mapping_does_not_fit")
+    shown = api.get(f"/runs/{started['id']}/preview").json
+    assert [(column["name"], column["suggestion"]["field"]) for column in shown["columns"]] == [
+        ("email", "email"),
+        ("name", "name"),
+    ]
+    assert shown["columns"][1]["samples"] == ["Ada", "Grace"]
+    assert shown["rows"][0] == ["ada@example.com", "Ada"]
+    assert shown["format"]["delimiter"] == ","
+    assert api.world.stored() == {}
+
+
+def test_a_run_without_a_file_and_another_account_s_run_show_nothing(api, server, stranger):
+    server.answer = lambda _: reply(b"", status="404 Not Found")
+    run = executed(api, api.post("/imports", request(web_source(server))).json["run"]["id"])
+    assert api.get(f"/runs/{run['id']}/preview").status == 409
+    assert stranger.get(f"/runs/{run['id']}/preview").status == 404

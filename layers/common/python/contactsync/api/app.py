@@ -103,7 +103,7 @@ class Api:
             return route.verb(self._world, asked)
         return idempotency.once(
             asked,
-            self._world.control.records,
+            self._world.control,
             self._world.clock,
             lambda seed: route.verb(self._world, replace(asked, seed=seed)),
             keep=route.replayed == "kept",

@@ -16,6 +16,7 @@ its own work when it is sent again, instead of doing it twice.
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ import orjson
 
 from contactsync.api.answer import Answer, AnyAnswer, Wait
 from contactsync.api.incoming import Request
-from contactsync.control import new_id
+from contactsync.control import Control, new_id
 from contactsync.errors import Busy, InvalidRequest, Problem, Stale
 from contactsync.ports import Clock, Delete, Put, RecordKey, Records
 
@@ -46,7 +47,7 @@ class _Held:
 
 
 def once(
-    request: Request, records: Records, clock: Clock, act: Callable[[str], AnyAnswer], *, keep: bool = True
+    request: Request, control: Control, clock: Clock, act: Callable[[str], AnyAnswer], *, keep: bool = True
 ) -> AnyAnswer:
     """Carry out `act(seed)` once for this key, or replay what it answered.
 
@@ -54,7 +55,9 @@ def once(
     """
     if request.idempotency_key is None:
         return act(new_id(clock.now()))
-    held = _take(request, request.idempotency_key, records, clock.now())
+    records = control.records
+    secret = bytes.fromhex(control.account(request.caller.account_id).identity_secret)
+    held = _take(request, request.idempotency_key, records, secret, clock.now())
     if isinstance(held, Answer):
         return held
     try:
@@ -69,10 +72,12 @@ def once(
     return answer
 
 
-def _take(request: Request, key: str, records: Records, now: datetime) -> _Held | AnyAnswer:
+def _take(request: Request, key: str, records: Records, secret: bytes, now: datetime) -> _Held | AnyAnswer:
     digest = hashlib.sha256(f"{request.place}\0{key}".encode()).hexdigest()
     name = RecordKey(request.caller.account_id, f"idempotency#{digest}")
-    fingerprint = hashlib.sha256(orjson.dumps(request.body, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    # Keyed, because the body may hold a password, which whoever reads the record could find by trying
+    body = orjson.dumps(request.body, option=orjson.OPT_SORT_KEYS)
+    fingerprint = hmac.new(secret, b"idempotency\0" + body, hashlib.sha256).hexdigest()
     now_s = int(now.timestamp())
     stored = records.get(name)
     document: dict[str, Any] = {"seed": new_id(now), "body": fingerprint}

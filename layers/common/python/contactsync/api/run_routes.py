@@ -10,7 +10,7 @@ from contactsync.api.incoming import Request
 from contactsync.api.paging import PARAMETERS as PAGED
 from contactsync.api.route import POLL_S, Route, accepted, pager
 from contactsync.errors import InvalidRequest, Problem
-from contactsync.journeys import deciding, downloads, rows, telling
+from contactsync.journeys import deciding, downloads, previewing, rows, telling
 from contactsync.journeys.asking import World
 from contactsync.journeys.downloads import Report
 from contactsync.model.request import ApproveRequest, NothingAsked
@@ -28,6 +28,16 @@ def read_run(world: World, request: Request) -> Ok[shapes.Run]:
     Ask every few seconds until `finished_at` is set.
     """
     return json_answer(200, show.run(telling.run(world, request.caller, request.ids["run_id"])))
+
+
+def show_file(world: World, request: Request) -> Ok[shapes.Preview]:
+    """Look at the file that a run has fetched.
+
+    As `POST /v1/previews` shows an upload: its columns with samples, its first rows, how it is written. Also of a dry run,
+    and of one that has failed because its mapping does not fit.
+    """
+    run = telling.run(world, request.caller, request.ids["run_id"]).run
+    return json_answer(200, show.preview(previewing.preview_of_run(world, run)))
 
 
 def read_rejects(world: World, request: Request) -> Ok[shapes.Csv] | Elsewhere:
@@ -173,6 +183,7 @@ def _file(report: Report, name: str) -> Ok[shapes.Csv] | Elsewhere:
 
 ROUTES = (
     Route("GET", "/runs/<run_id>", "syncs.manage", read_run),
+    Route("GET", "/runs/<run_id>/preview", "syncs.manage", show_file),
     Route("GET", "/runs/<run_id>/rejects.csv", "syncs.manage", read_rejects),
     Route("GET", "/runs/<run_id>/added.csv", "syncs.manage", read_added),
     Route("GET", "/runs/<run_id>/updated.csv", "syncs.manage", read_updated),

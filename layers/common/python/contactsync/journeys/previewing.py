@@ -8,13 +8,16 @@ from typing import Any
 
 from contactsync.core import checking
 from contactsync.core.suggesting import Suggestion, suggest
-from contactsync.errors import InvalidRequest
+from contactsync.errors import Conflict, InvalidRequest, Problem
 from contactsync.journeys.asking import World, upload_problems
 from contactsync.journeys.files import File, pasted, stored
 from contactsync.journeys.opening import Opened, open_file
+from contactsync.journeys.remote import REMOTE
+from contactsync.journeys.runfiles import files_of
 from contactsync.model.account import Caller
 from contactsync.model.field import FieldSpec
 from contactsync.model.request import PreviewRequest
+from contactsync.model.run import Run
 from contactsync.model.sync import Format, PasteSource
 
 ROWS = 20
@@ -24,6 +27,16 @@ SHOWN_CHARS = 500_000
 """All cells of all rows together; an answer holds 6 MB, and a character may take six bytes of JSON twice."""
 MOST_BYTES = 16 << 20
 """Of a workbook or an address book: what can be read while somebody waits."""
+
+
+FETCHED = REMOTE | {"drop"}
+ELSEWHERE = Problem(
+    "/source/kind",
+    "A file that we fetch is shown once a run has fetched it: save the sync with POST /v1/syncs, mapping any one column "
+    "for now, start it with POST /v1/syncs/{id}/runs and dry_run, which changes nothing, and look at "
+    "GET /v1/runs/{id}/preview.",
+    "preview_by_dry_run",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,8 @@ def preview(world: World, caller: Caller, body: Mapping[str, Any]) -> Preview:
 
     Raises InvalidRequest, or UnreadableFile if the file holds no rows that can be read.
     """
+    if checking.value_at(body, "source", "kind") in FETCHED:
+        raise InvalidRequest([ELSEWHERE])
     request = checking.parse(PreviewRequest, body)
     if isinstance(request.source, PasteSource):
         file = pasted(request.source.text.encode())
@@ -61,6 +76,22 @@ def preview(world: World, caller: Caller, body: Mapping[str, Any]) -> Preview:
             raise InvalidRequest(problems)
         file = stored(world.uploads, world.control.upload(caller.account_id, upload_id).key)
     return preview_of(file, request.format, world.control.fields(caller.account_id))
+
+
+def preview_of_run(world: World, run: Run) -> Preview:
+    """Look at the file that a run has fetched, as it was then, however the run has gone on.
+
+    Raises Conflict if it has fetched none, UnreadableFile if the file holds no rows that can be read.
+    """
+    files = files_of(run, world.runs)
+    if run.undoes or world.runs.size(files.source) is None:
+        raise Conflict(
+            "nothing_fetched",
+            "The run has no file to show.",
+            "Ask again while it is under way; if it has ended, see its problem. Files are kept for 90 days.",
+        )
+    sync = world.control.sync(run.account_id, run.sync_id).value
+    return preview_of(stored(world.runs, files.source), sync.format, world.control.fields(run.account_id))
 
 
 def preview_of(file: File, stated: Format, fields: Mapping[str, FieldSpec]) -> Preview:
