@@ -64,8 +64,11 @@ build: .venv-sam/.ready ## build the layer for AWS
 deploy: build ## deploy to AWS (asks for stack name, region, mail sender; remembers the answers in samconfig.toml)
 	.venv-sam/bin/sam deploy $(if $(wildcard samconfig.toml),,--guided) --capabilities CAPABILITY_IAM
 
-account: .venv/.ready ## make a customer's account in a deployed stack (STACK=… NAME=… EMAIL=… COUNTRY=GB)
-	@.venv/bin/python -m contactsync account --stack "$(STACK)" --name "$(NAME)" --email "$(EMAIL)" --country "$(COUNTRY)"
+account: .venv/.ready ## make a customer's account in a deployed stack (STACK=… NAME=… EMAIL=… COUNTRY=GB, PLAN=… if not the default)
+	@.venv/bin/python -m contactsync account --stack "$(STACK)" --name "$(NAME)" --email "$(EMAIL)" --country "$(COUNTRY)" --plan "$(PLAN)"
+
+accounts: .venv/.ready ## list, show, suspend, resume accounts, change their plans (STACK=… DO="plan a01… business contacts=50000")
+	@.venv/bin/python -m contactsync accounts --stack "$(STACK)" $(DO)
 
 redeliver: .venv/.ready ## send the events of the dead-letter queue again (STACK=…)
 	@.venv/bin/python -m contactsync redeliver --stack "$(STACK)"
@@ -108,4 +111,4 @@ $(UV): local/uv.txt
 	UV_PROJECT_ENVIRONMENT=.venv-$* $(UV) sync --quiet --frozen --python $(PYTHON) --only-group $*
 	@touch $@
 
-.PHONY: run test fuzz-api faults test-thorough check format bench audit build deploy account redeliver redrive docs lock clean help
+.PHONY: run test fuzz-api faults test-thorough check format bench audit build deploy account accounts redeliver redrive docs lock clean help

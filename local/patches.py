@@ -35,6 +35,7 @@ def apply(invoke: Invoke) -> None:
     parse_each_statement_once()
     read_requests_fast()
     import_all_of_an_api()
+    count_requests_by_the_authorizer_s_word()
     let_schedules_name_their_events()
     let_object_events_name_their_version()
 
@@ -262,6 +263,38 @@ def import_all_of_an_api() -> None:
     apigateway_v1._import_rest_api = import_whole_body
 
 
+def count_requests_by_the_authorizer_s_word() -> None:
+    """ApiKeySourceType AUTHORIZER: the usage key is the authorizer's usageIdentifierKey, never the client's header.
+
+    The emulator's CloudFormation drops that property, and its gateway knows the header only. So the key travels from the
+    authorizer's answer to the check as that header, whatever the client has sent.
+    """
+    from ministack.services import apigateway_v1
+
+    invoke, authorize = apigateway_v1._invoke_authorizer_lambda, apigateway_v1._authorize_request_v1
+
+    async def invoke_and_keep(*args: Any) -> Any:
+        result = await invoke(*args)
+        body = (result or {}).get("body")
+        if isinstance(body, dict) and isinstance(body.get("context"), dict):
+            body["context"]["usageIdentifierKey"] = body.get("usageIdentifierKey")
+        return result
+
+    async def authorize_and_name(*args: Any) -> Any:
+        error, context = await authorize(*args)
+        headers = args[_HEADERS_OF_AUTHORIZE]
+        for name in [name for name in headers if name.lower() == "x-api-key"]:
+            del headers[name]
+        context = dict(context or {})
+        if key := context.pop("usageIdentifierKey", None):
+            headers["x-api-key"] = key
+        return error, context
+
+    apigateway_v1._invoke_authorizer_lambda = invoke_and_keep
+    apigateway_v1._authorize_request_v1 = authorize_and_name
+
+
+_HEADERS_OF_AUTHORIZE = 6
 _KEY_CONDITION = re.compile(
     r"""\s*\(?\s*(?P<pk>\#?\w+)\s*=\s*(?P<pk_value>:\w+)\s*\)?\s*
     (?:AND\s+\(?\s*(?:

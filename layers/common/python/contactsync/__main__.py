@@ -1,6 +1,7 @@
 """Operate a deployed stack.
 
     python -m contactsync account --stack contact-sync --name "Example Ltd" --email you@example.com --country GB
+    python -m contactsync accounts --stack contact-sync list
     python -m contactsync redeliver --stack contact-sync
     python -m contactsync redrive --stack contact-sync --dry-run
 
@@ -13,10 +14,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from contactsync.operating import account, redeliver, redrive
+from contactsync.operating import account, accounts, redeliver, redrive
 from contactsync.operating.stack import NoStack, Stack
 
-COMMANDS = (account, redeliver, redrive)
+COMMANDS = (account, accounts, redeliver, redrive)
 
 
 def main(given: Sequence[str] | None = None) -> int:

@@ -459,6 +459,18 @@ class Unopenable(Exception):
     """A sealed text is damaged, or belongs to another account or sync."""
 
 
+class Shares(Protocol):
+    """How many requests each account may send. Used by operators only; requests are counted in front of us."""
+
+    def put(self, account_id: str, plan: str) -> None:
+        """Count the account's requests alone, and limit them as this plan says, from now on."""
+        ...
+
+    def remove(self, account_id: str) -> None:
+        """Count the account's requests no longer alone, if they were."""
+        ...
+
+
 class IdentityProvider(Protocol):
     """Who vouches for people that sign in: an OpenID Connect issuer."""
 

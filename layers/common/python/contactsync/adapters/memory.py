@@ -330,6 +330,21 @@ class MemoryScheduler:
         self.kept.pop((account_id, sync_id), None)
 
 
+class MemoryShares:
+    """See `ports.Shares`. `kept` is the plan by account."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, str] = {}
+
+    def put(self, account_id: str, plan: str) -> None:
+        """See `ports.Shares.put`."""
+        self.kept[account_id] = plan
+
+    def remove(self, account_id: str) -> None:
+        """See `ports.Shares.remove`."""
+        self.kept.pop(account_id, None)
+
+
 class MemoryIssuer:
     """See `ports.IdentityProvider`. `published` is what it tells; `asked` counts how often."""
 

@@ -22,6 +22,7 @@ from contactsync.model.account import ALL_PERMISSIONS, Account, Caller, Key, Mem
 from contactsync.model.field import STANDARD_FIELDS
 from contactsync.model.plan import PlanLimits
 from contactsync.model.request import AccountChange
+from contactsync.ports import Shares
 
 KEY_PREFIX = "csk_"
 KEY_LENGTH = 40
@@ -172,6 +173,13 @@ def suspend(control: Control, account_id: str, now: datetime) -> Account:
 def resume(control: Control, account_id: str, now: datetime) -> Account:
     """The end of a suspension. Raises NotFound."""
     return _changed(control, account_id, lambda _: {"suspended_at": None}, now, what="account.resumed")
+
+
+def meter(control: Control, shares: Shares, account_id: str, now: datetime) -> Account:
+    """Count the account's requests alone, as its plan limits them. Repeating it, also half done, does no harm."""
+    account = control.account(account_id)
+    shares.put(account.id, plan_of(account))
+    return _changed(control, account_id, lambda _: {"metered": True}, now, what="account.metered")
 
 
 def change_plan(

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from contactsync.adapters.clock import SystemClock
+from contactsync.control import plans
 from contactsync.core.fieldtypes import is_country
-from contactsync.journeys.accounts import create_account
+from contactsync.errors import Busy
+from contactsync.journeys import accounts
 from contactsync.operating.stack import Stack
 
 
@@ -20,18 +23,29 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         type=_country,
         help="ISO 3166 code: local phone numbers are read as this country's",
     )
+    parser.add_argument("--plan", default="", choices=["", *plans()], help="the default one if left out")
 
 
 def run(options: argparse.Namespace, stack: Stack) -> int:
-    """Store the account; 0."""
-    made = create_account(
-        stack.control(),
+    """Store the account and have its requests counted alone; 0, also where only the latter failed."""
+    control, now = stack.control(), SystemClock().now()
+    made = accounts.create_account(
+        control,
         name=options.name,
         country=options.country,
         email=options.email,
-        now=SystemClock().now(),
+        now=now,
+        plan=options.plan,
     )
     print(f"account {made.account_id}\nkey     {made.api_key}")
+    try:
+        accounts.meter(control, stack.shares(), made.account_id, now)
+    except Busy as busy:
+        print(
+            f"Its requests are counted among everybody else's for now: {busy} "
+            f"Try: python -m contactsync accounts --stack {stack.name} plan {made.account_id}",
+            file=sys.stderr,
+        )
     return 0
 
 

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from contactsync import bootstrap
-from contactsync.control import Control
+from contactsync.adapters.gateway import UsagePlans
+from contactsync.control import Control, plans
+from contactsync.ports import Shares
 
 SETTINGS = {
     "CONTACTS_TABLE": "ContactsTableName",
@@ -63,6 +65,11 @@ class Stack:
         """The stack's control table, typed. Raises NoStack."""
         self.enter()
         return bootstrap.control()
+
+    def shares(self) -> Shares:
+        """The shares of the stack's API. Raises NoStack."""
+        plans_of_gateway = {name: self.output(f"{name.capitalize()}UsagePlanId") for name in plans()}
+        return UsagePlans(plans_of_gateway, lambda: client("apigateway"))
 
 
 def client(service: str) -> Any:
