@@ -3,15 +3,21 @@
 from contactsync.adapters import wire
 from contactsync.adapters.clock import SystemClock
 from contactsync.adapters.control_table import ControlTable
+from contactsync.adapters.gateway import UsagePlans
 from contactsync.adapters.signing import Credentials
-from contactsync.control import Control
-from contactsync.journeys.accounts import NewAccount, create_account
+from contactsync.control import Control, plans
+from contactsync.journeys.accounts import NewAccount, create_account, meter
+from local.deploy import Deployed, client
 from local.emulator import REGION
 
 
-def create(*, endpoint: str, control_table: str, name: str, email: str, country: str) -> NewAccount:
-    """A new account in the emulator's control table, with one member and a key."""
+def create(*, endpoint: str, deployed: Deployed, name: str, email: str, country: str) -> NewAccount:
+    """A new account in the emulator's control table, with one member and a key; its requests are counted alone."""
     clock = SystemClock()
     dynamodb = wire.dynamodb(REGION, endpoint=endpoint, credentials=lambda: Credentials("test", "test"))
-    control = Control(ControlTable(control_table, dynamodb, clock))
-    return create_account(control, name=name, country=country, email=email, now=clock.now())
+    control = Control(ControlTable(deployed.outputs["ControlTableName"], dynamodb, clock))
+    made = create_account(control, name=name, country=country, email=email, now=clock.now())
+    usage_plans = {plan: deployed.outputs[f"{plan.capitalize()}UsagePlanId"] for plan in plans()}
+    shares = UsagePlans(usage_plans, lambda: client("apigateway", endpoint))
+    meter(control, shares, made.account_id, clock.now())
+    return made

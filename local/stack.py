@@ -165,7 +165,7 @@ class Stack:
         """A further customer of this stack."""
         return accounts.create(
             endpoint=self.endpoint,
-            control_table=self.deployed.outputs["ControlTableName"],
+            deployed=self.deployed,
             name=name,
             email=email,
             country=country,

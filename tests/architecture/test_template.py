@@ -9,6 +9,7 @@ import pytest
 from contactsync.adapters.courier import SESSION_S
 from contactsync.bootstrap import REACH_ANSWERS_S
 from contactsync.config import Settings
+from contactsync.control import plans
 from contactsync.sources.transfer import Limits
 from tests.architecture.template import (
     ENTRANCES,
@@ -311,6 +312,44 @@ def test_every_setting_that_the_code_needs_is_in_the_environment():
     needed = {name.upper() for name, field in Settings.model_fields.items() if field.is_required()}
     assert needed - given == {"AWS_REGION"}, "Lambda sets the region, all else is ours to give"
     assert "PUBLIC_URL" in functions()["notify"]["Environment"]["Variables"]
+
+
+# ── Fair shares, and how long a revoked key works ──
+
+
+def test_each_plan_has_a_usage_plan_with_its_very_numbers():
+    told = {
+        name.removesuffix("UsagePlan").lower(): (it["Throttle"], it["Quota"])
+        for name, it in of_type("AWS::ApiGateway::UsagePlan").items()
+    }
+    assert told == {
+        name: (
+            {"RateLimit": plan.requests.a_second, "BurstLimit": plan.requests.burst},
+            {"Limit": plan.requests.a_day, "Period": "DAY"},
+        )
+        for name, plan in plans().items()
+    }
+    outputs = {name for name in TEMPLATE["Outputs"] if name.endswith("UsagePlanId")}
+    assert outputs == {f"{name.capitalize()}UsagePlanId" for name in plans()}
+
+
+def test_requests_are_counted_by_the_authorizer_s_word_under_a_key_that_there_is():
+    api = RESOURCES["RestApi"]["Properties"]
+    assert api["ApiKeySourceType"] == "AUTHORIZER"
+    assert api["Auth"]["ApiKeyRequired"] is True
+    told = functions()["authorize"]["Environment"]["Variables"]["SHARED_USAGE_KEY"]
+    assert RESOURCES["SharedUsageKey"]["Properties"]["Value"] == told
+    assert len(told["Sub"].replace("${AWS::StackName}", "x")) >= 20, "API Gateway takes no shorter key"
+
+
+def test_a_revoked_key_works_no_longer_than_a_minute():
+    """What the authorizer read before the revocation is answered later at most by its time-out, and then kept."""
+    [authorizer] = RESOURCES["RestApi"]["Properties"]["Auth"]["Authorizers"].values()
+    kept = authorizer["Identity"]["ReauthorizeEvery"]
+    assert kept + functions()["authorize"]["Timeout"] <= 60
+    assert authorizer["Identity"]["Headers"] == ["Authorization"], (
+        "what is kept is kept for this header alone"
+    )
 
 
 # ── What API Gateway says by itself ──

@@ -1,11 +1,13 @@
-"""make account: the first key of a deployed stack opens it, and a stack that is not ours is named."""
+"""make account and make accounts: a first key opens a deployed stack; an operator suspends, resumes, limits."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -17,10 +19,9 @@ from local.stack import Stack
 pytestmark = pytest.mark.stack
 
 
-def make_account(stack: Stack, name: str, country: str = "NL") -> subprocess.CompletedProcess[str]:
-    asked = ["--stack", name, "--name", "Example Ltd", "--email", "you@example.com", "--country", country]
+def operate(stack: Stack, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "contactsync", "account", *asked],
+        [sys.executable, "-m", "contactsync", *command],
         env={**os.environ, "AWS_ENDPOINT_URL": stack.endpoint, "AWS_DEFAULT_REGION": REGION},
         capture_output=True,
         text=True,
@@ -29,15 +30,77 @@ def make_account(stack: Stack, name: str, country: str = "NL") -> subprocess.Com
     )
 
 
-def test_the_key_that_is_printed_opens_the_account(stack: Stack) -> None:
-    done = make_account(stack, deploy.STACK_NAME)
+def make_account(
+    stack: Stack, name: str, country: str = "NL", plan: str = ""
+) -> subprocess.CompletedProcess[str]:
+    asked = ["--name", "Example Ltd", "--email", "you@example.com", "--country", country, "--plan", plan]
+    return operate(stack, "account", "--stack", name, *asked)
+
+
+def accounts(stack: Stack, *asked: str) -> str:
+    done = operate(stack, "accounts", "--stack", deploy.STACK_NAME, *asked)
     assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def first_account(stack: Stack, plan: str = "") -> tuple[str, str]:
+    """Its id and its key, as they are printed."""
+    done = make_account(stack, deploy.STACK_NAME, plan=plan)
+    assert (done.returncode, done.stderr) == (0, "")
     [account_id] = re.findall(r"^account (a[0-9a-f]{24})$", done.stdout, re.MULTILINE)
     [key] = re.findall(r"^key     (csk_\w{40})$", done.stdout, re.MULTILINE)
-    told = requests.get(
-        f"{stack.facts.api}/v1/account", headers={"Authorization": f"Bearer {key}"}, timeout=30
-    ).json()
-    assert (told["id"], told["country"]) == (account_id, "NL")
+    return account_id, key
+
+
+def ask(stack: Stack, key: str, *, blanks: int = 1) -> requests.Response:
+    """GET /account. Another number of blanks is another header to the gateway, which keeps the authorizer's last answer."""
+    authorization = f"Bearer{' ' * blanks}{key}"
+    return requests.get(f"{stack.facts.api}/v1/account", headers={"Authorization": authorization}, timeout=30)
+
+
+def test_the_key_that_is_printed_opens_the_account(stack: Stack) -> None:
+    account_id, key = first_account(stack)
+    told = ask(stack, key).json()
+    assert (told["id"], told["country"], told["plan"]) == (account_id, "NL", "standard")
+
+
+def test_an_operator_suspends_and_resumes(stack: Stack) -> None:
+    account_id, key = first_account(stack)
+    assert ask(stack, key).status_code == 200
+    assert f"{account_id}  active " in accounts(stack, "list")
+    accounts(stack, "suspend", account_id)
+    refused = ask(stack, key, blanks=2)
+    assert (refused.status_code, refused.json()["type"]) == (403, "/problems/account_suspended")
+    assert f"{account_id}  suspended " in accounts(stack, "list")
+    accounts(stack, "resume", account_id)
+    assert ask(stack, key, blanks=3).status_code == 200
+
+
+def test_an_operator_gives_an_account_another_plan_and_limits_of_its_own(stack: Stack) -> None:
+    account_id, key = first_account(stack)
+    shown = json.loads(accounts(stack, "plan", account_id, "business", "contacts=50000"))
+    assert (shown["plan"], shown["limits_of_its_own"]) == ("business", {"contacts": 50000})
+    told = ask(stack, key).json()
+    assert (told["plan"], told["limits"]["contacts"]) == ("business", 50000)
+    assert "identity_secret" not in accounts(stack, "show", account_id)
+    for wrong in (["plan", account_id, "golden"], ["plan", account_id, "shoes=7"], ["show", "a0"]):
+        done = operate(stack, "accounts", "--stack", deploy.STACK_NAME, *wrong)
+        assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+
+
+def test_who_asks_too_often_is_told_to_wait_and_nobody_else_is(stack: Stack) -> None:
+    """The usage plan of the account's plan, named by the authorizer: 20 at once, then 5 a second."""
+    _, eager = first_account(stack, plan="free")
+    _, other = first_account(stack, plan="free")
+    ask(stack, eager)
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda _: ask(stack, eager), range(150)))
+    assert {answer.status_code for answer in answers} == {200, 429}
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert refused.headers["Content-Type"].startswith("application/problem+json")
+    assert refused.json()["type"] == "/problems/too_many_requests"
+    assert int(refused.headers["Retry-After"]) > 0
+    assert ask(stack, other).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -36,12 +36,11 @@ class UsagePlans:
                 made = client.create_api_key(name=account_id, value=account_id, enabled=True)
                 key_id = made["id"]
             # A key is under one usage plan of a stage at most, so it leaves the others first
-            for other in set(self._plans.values()) - {wanted}:
-                self._leave(other, key_id)
-            try:
+            under = {plan_id for plan_id in self._plans.values() if self._is_under(plan_id, key_id)}
+            for other in under - {wanted}:
+                client.delete_usage_plan_key(usagePlanId=other, keyId=key_id)
+            if wanted not in under:
                 client.create_usage_plan_key(usagePlanId=wanted, keyId=key_id, keyType="API_KEY")
-            except client.exceptions.ConflictException:
-                return  # it is there already
 
     def remove(self, account_id: str) -> None:
         """See `ports.Shares.remove`."""
@@ -50,12 +49,13 @@ class UsagePlans:
             if key_id is not None:
                 self._client().delete_api_key(apiKey=key_id)
 
-    def _leave(self, plan_id: str, key_id: str) -> None:
+    def _is_under(self, plan_id: str, key_id: str) -> bool:
         client = self._client()
         try:
-            client.delete_usage_plan_key(usagePlanId=plan_id, keyId=key_id)
+            client.get_usage_plan_key(usagePlanId=plan_id, keyId=key_id)
         except client.exceptions.NotFoundException:
-            return
+            return False
+        return True
 
     def _key(self, account_id: str) -> str | None:
         """The id of the account's key; None if it has none."""

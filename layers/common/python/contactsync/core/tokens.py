@@ -71,7 +71,8 @@ def verified(
     if not isinstance(subject, str) or not 1 <= len(subject) <= ID_LENGTH:
         raise Untrusted
     email = claims.get("email")
-    vouched = isinstance(email, str) and "@" in email and claims.get("email_verified") in (True, "true")
+    said = claims.get("email_verified")  # Cognito may say it as text
+    vouched = isinstance(email, str) and "@" in email and (said is True or said == "true")
     return Person(subject, email if vouched else None)
 
 

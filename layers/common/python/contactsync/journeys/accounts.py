@@ -207,11 +207,11 @@ def change_plan(
             )
         changed = {"limits": own, **({"plan": plan} if plan is not None else {})}
         try:
-            limits_of(account.model_copy(update=changed))
+            then = limits_of(account.model_copy(update=changed)).model_dump(mode="json")
         except ValidationError as error:
             wrong = error.errors()[0]
             raise ValueError(f"{wrong['loc'][0]}: {wrong['msg']}.") from None
-        return changed
+        return {**changed, "limits": {name: then[name] for name in own}}
 
     return _changed(control, account_id, changes, now, what="plan.changed")
 

@@ -1,0 +1,294 @@
+"""Plans: what an account may have, that it is counted right, and what is said where there is no more room."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contactsync.control import limits_of, plan_of, plans
+from contactsync.journeys import accounts, scheduling
+from contactsync.model.account import Account
+from contactsync.model.message import SyncDue
+from tests.unit.test_api_members import problem
+
+ROWS = "email\nada@example.com\nbob@example.com\nzoe@example.com\n"
+MAPPING = [{"column": "email", "field": "email"}]
+REMOTE: dict[str, Any] = {
+    "source": {"kind": "http", "url": "https://files.example.com/people.csv"},
+    "mapping": MAPPING,
+}
+DAILY = {"start": "2026-11-22T06:00:00", "recurrence": "FREQ=DAILY"}
+
+
+def pasted(text=ROWS, **changes):
+    return {"source": {"kind": "paste", "text": text}, "mapping": MAPPING, **changes}
+
+
+def ended(api, answer):
+    assert answer.status == 202, answer.text
+    run = answer.json.get("run", answer.json)
+    api.world.clock.advance(timedelta(seconds=1))
+    api.world.execute(api.world.control.run(api.account.account_id, run["id"]).value)
+    return api.get(f"/runs/{run['id']}").json
+
+
+def usage(api):
+    return api.get("/account").json["usage"]
+
+
+def plan(api, name):
+    accounts.change_plan(api.world.control, api.account.account_id, api.world.clock.now(), plan=name)
+
+
+# Which plan, which limits
+
+
+def test_an_account_without_a_plan_or_with_one_that_is_gone_has_the_default():
+    stored = {"id": "a1", "name": "x", "country": "NL", "identity_secret": "00", "created_at": "2026-01-01"}
+    before_there_were_plans = Account.model_validate(stored)
+    assert plan_of(before_there_were_plans) == "standard"
+    assert plan_of(Account.model_validate({**stored, "plan": "gone"})) == "standard"
+    odd = Account.model_validate({**stored, "plan": "free", "limits": {"contacts": 7, "gone": 1}})
+    assert limits_of(odd) == plans()["free"].limits.model_copy(update={"contacts": 7})
+
+
+def test_a_larger_plan_has_nothing_less():
+    free, standard, business = (
+        plans()[name].limits.model_dump() for name in ("free", "standard", "business")
+    )
+    for smaller, larger in ((free, standard), (standard, business)):
+        for name, limit in smaller.items():
+            if name == "sources":
+                assert set(limit) <= set(larger[name])
+            else:
+                assert limit <= larger[name], name
+
+
+def test_a_limit_is_changed_without_a_deployment_and_noted(api):
+    api.world.limit(contacts=5)
+    assert api.get("/account").json["limits"]["contacts"] == 5
+    api.world.limit(contacts=None)
+    assert api.get("/account").json["limits"]["contacts"] == 2_000_000
+    notes = [note for note in api.get("/account/audit").json["items"] if note["what"] == "plan.changed"]
+    assert len(notes) == 2
+    assert {note["by"] for note in notes} == {"operator"}
+
+
+@pytest.mark.parametrize("limits", [{"contacts": -1}, {"members": 0}, {"shoes": 1}, {"sources": 7}])
+def test_a_limit_without_sense_is_refused(api, limits):
+    with pytest.raises(ValueError, match=r"\w"):
+        api.world.limit(**limits)
+    assert api.get("/account").status == 200
+
+
+# Sources and schedules
+
+
+def test_a_source_that_the_plan_does_not_have(api):
+    plan(api, "free")
+    refused = api.post("/syncs", REMOTE)
+    assert problem(refused) == (403, "plan_limit")
+    assert refused.json["title"] == "The plan free has no sources of the kind http."
+    assert "larger plan" in refused.json["detail"]
+    assert refused.pointers == {"/source/kind"}
+    assert api.post("/syncs", pasted()).status == 201
+
+
+def test_schedules_are_counted_however_they_come_and_go(api):
+    api.world.limit(schedules=1)
+    first = api.post("/syncs", {**REMOTE, "schedule": DAILY}).json
+    assert usage(api)["schedules"] == 1
+    assert problem(api.post("/syncs", {**REMOTE, "schedule": DAILY})) == (403, "plan_limit")
+    second = api.post("/syncs", REMOTE).json
+    assert problem(api.patch(f"/syncs/{second['id']}", {"schedule": DAILY})) == (403, "plan_limit")
+    assert api.patch(f"/syncs/{first['id']}", {"schedule": None}).status == 200
+    assert usage(api)["schedules"] == 0
+    assert api.patch(f"/syncs/{second['id']}", {"schedule": DAILY}).status == 200
+    assert api.delete(f"/syncs/{second['id']}").status == 204
+    assert usage(api)["schedules"] == 0
+
+
+def test_what_a_smaller_plan_does_not_have_is_left_as_it_is(api):
+    sync = api.post("/syncs", {**REMOTE, "schedule": DAILY}).json
+    plan(api, "free")
+    changed = api.patch(f"/syncs/{sync['id']}", {"name": "Renamed"})
+    assert (changed.status, changed.json["schedule"]["recurrence"]) == (200, "FREQ=DAILY")
+
+
+# The account's day and zone
+
+
+def test_a_schedule_without_a_time_zone_has_the_account_s(api):
+    api.patch("/account", {"time_zone": "Asia/Tokyo"})
+    sync = api.post("/syncs", {**REMOTE, "schedule": DAILY}).json
+    assert sync["schedule"]["time_zone"] == "Asia/Tokyo"
+    api.patch("/account", {"time_zone": "Europe/Amsterdam"})
+    stays = api.get(f"/syncs/{sync['id']}").json
+    assert stays["schedule"]["time_zone"] == "Asia/Tokyo", "what runs at six goes on running at six there"
+    own = api.post("/syncs", {**REMOTE, "schedule": {**DAILY, "time_zone": "America/New_York"}}).json
+    assert own["schedule"]["time_zone"] == "America/New_York"
+
+
+def test_runs_are_counted_within_the_account_s_day(api):
+    api.world.limit(runs_a_day=2)
+    api.patch("/account", {"time_zone": "Asia/Tokyo"})  # 18:00 there
+    assert usage(api)["day"] == "2026-11-22"
+    sync = ended(api, api.post("/imports", pasted()))["sync_id"]
+    ended(api, api.post(f"/syncs/{sync}/runs", {"dry_run": True}))
+    assert usage(api)["runs_today"] == 2
+    refused = api.post(f"/syncs/{sync}/runs", {})
+    assert problem(refused) == (403, "plan_limit")
+    assert refused.json["title"] == "The plan standard has room for 2 runs a day."
+    assert problem(api.post("/imports", pasted())) == (403, "plan_limit")
+    assert len(api.get("/syncs").json["items"]) == 1, "what could not run was not saved either"
+    api.world.clock.advance(timedelta(hours=6))
+    assert (usage(api)["runs_today"], usage(api)["day"]) == (0, "2026-11-23")
+    assert ended(api, api.post(f"/syncs/{sync}/runs", {}))["status"] == "unchanged"
+
+
+def test_a_request_that_is_sent_again_counts_one_run(api):
+    for _ in range(3):
+        assert api.post("/imports", pasted(), key="k").status == 202
+    assert usage(api)["runs_today"] == 1
+
+
+def test_to_take_something_back_is_always_possible(api):
+    api.world.limit(runs_a_day=1)
+    done = ended(api, api.post("/imports", pasted()))
+    undone = ended(api, api.post(f"/runs/{done['id']}/undo"))
+    assert undone["status"] == "succeeded"
+    assert usage(api)["runs_today"] == 1
+
+
+def test_a_day_that_is_due_waits_while_there_is_no_room(api):
+    world = api.world
+    api.world.limit(runs_a_day=0)
+    sync = api.post("/syncs", {**REMOTE, "schedule": DAILY}).json
+    world.clock.advance(timedelta(days=1))
+    due = SyncDue(account_id=api.account.account_id, sync_id=sync["id"])
+    ports = {
+        "control": world.control, "bus": world.bus, "scheduler": world.scheduler, "clock": world.clock,
+    }  # fmt: skip
+    assert scheduling.listen(due, **ports).run_id is None
+    api.world.limit(runs_a_day=1)
+    assert scheduling.listen(due, **ports).run_id is not None
+
+
+def test_nothing_is_started_for_a_suspended_account_and_nothing_is_deleted(api):
+    world, account_id = api.world, api.account.account_id
+    sync = api.post("/syncs", {**REMOTE, "schedule": DAILY}).json
+    ended(api, api.post("/imports", pasted()))
+    accounts.suspend(world.control, account_id, world.clock.now())
+    world.clock.advance(timedelta(days=1))
+    due = SyncDue(account_id=account_id, sync_id=sync["id"])
+    ports = {
+        "control": world.control, "bus": world.bus, "scheduler": world.scheduler, "clock": world.clock,
+    }  # fmt: skip
+    assert scheduling.listen(due, **ports).run_id is None
+    assert problem(api.post("/imports", pasted())) == (403, "account_suspended")
+    assert len(world.stored()) == 3
+    accounts.resume(world.control, account_id, world.clock.now())
+    assert scheduling.listen(due, **ports).run_id is not None
+
+
+# Contacts
+
+
+def test_contacts_are_counted_from_what_runs_and_hands_have_done(api):
+    done = ended(api, api.post("/imports", pasted()))
+    assert usage(api)["contacts"] == 3
+    made = api.post("/contacts", {"fields": {"email": "new@example.com"}}, key="k").json
+    api.post("/contacts", {"fields": {"email": "new@example.com"}}, key="k")
+    assert usage(api)["contacts"] == 4
+    api.patch(f"/contacts/{made['id']}", {"fields": {"email": "newer@example.com"}})
+    api.delete(f"/contacts/{made['id']}")
+    assert usage(api)["contacts"] == 3
+    ended(api, api.post(f"/runs/{done['id']}/undo"))
+    assert usage(api)["contacts"] == 0 == len(api.world.stored())
+
+
+def test_deletions_that_waited_for_an_approval_are_counted_when_they_are_done(api):
+    options = {
+        "delete_missing": {"scope": "sync"},
+        "guard": {"max_delete_count": 0, "on_trip": "hold_deletes"},
+    }
+    sync = ended(api, api.post("/imports", pasted(options=options)))["sync_id"]
+    fewer = ROWS.replace("ada@example.com", "eve@example.com")
+    api.patch(f"/syncs/{sync}", {"source": {"kind": "paste", "text": fewer}})
+    held = ended(api, api.post(f"/syncs/{sync}/runs", {}))
+    assert held["status"] == "awaiting_approval"
+    assert usage(api)["contacts"] == 4 == len(api.world.stored())
+    api.world.clock.advance(timedelta(days=9))
+    api.world.approve(api.world.control.run(api.account.account_id, held["id"]).value)
+    assert usage(api)["contacts"] == 3 == len(api.world.stored())
+
+
+def test_a_run_that_sees_every_contact_counts_them_anew(api):
+    """Whatever came of the count before: contacts that were there before anybody counted, or a worker that died."""
+    ended(api, api.post("/imports", pasted()))
+    account_id = api.account.account_id
+    api.world.control.note_contacts(account_id, "mistake", 1000, now=api.world.clock.now())
+    assert usage(api)["contacts"] == 1003
+    options = {"delete_missing": {"scope": "all"}, "guard": {"max_delete_count": 500}}
+    more = ROWS + "eve@example.com\n"
+    assert ended(api, api.post("/imports", pasted(more, options=options)))["status"] == "succeeded"
+    assert usage(api)["contacts"] == 4 == len(api.world.stored())
+
+
+def test_an_import_beyond_the_plan_s_room_is_not_performed(api):
+    api.world.limit(contacts=4)
+    ended(api, api.post("/imports", pasted()))
+    blocked = ended(api, api.post("/imports", pasted("email\na@example.com\nb@example.com\n")))
+    assert (blocked["status"], blocked["problem"]["code"]) == ("blocked", "plan_limit")
+    assert blocked["problem"]["title"] == (
+        "The plan standard has room for 4 contacts. The import would add 2 to the 3 that there are, so it was not "
+        "performed."
+    )
+    assert len(api.world.stored()) == 3
+    assert ended(api, api.post("/imports", pasted("email\na@example.com\n")))["status"] == "succeeded"
+    assert ended(api, api.post("/imports", pasted()))["status"] == "succeeded", (
+        "who adds nobody is never stopped"
+    )
+    refused = api.post("/contacts", {"fields": {"email": "five@example.com"}})
+    assert problem(refused) == (403, "plan_limit")
+
+
+def test_the_plan_limits_fields(api):
+    api.world.limit(fields=1)
+    field = {"label": "Shoe size", "type": "integer"}
+    assert api.post("/fields", {"key": "shoe_size", **field}).status == 201
+    assert problem(api.post("/fields", {"key": "hat_size", **field})) == (403, "plan_limit")
+    assert usage(api)["fields"] == 1
+
+
+# What members change of their account
+
+
+def test_a_member_changes_the_account_and_it_is_noted(api):
+    asked = {"name": "Acme Ltd", "country": "GB", "time_zone": "Europe/London", "retention_days": 30}
+    changed = api.patch("/account", asked)
+    assert changed.status == 200
+    assert {name: changed.json[name] for name in asked} == asked
+    api.patch("/account", asked)
+    notes = [note for note in api.get("/account/audit").json["items"] if note["what"] == "account.changed"]
+    assert [note["changes"]["country"] for note in notes] == [["NL", "GB"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"country": "XX"}, "/country"),
+        ({"country": "nl"}, "/country"),
+        ({"time_zone": "Nowhere/Land"}, "/time_zone"),
+        ({"time_zone": "../../etc/passwd"}, "/time_zone"),
+        ({"retention_days": 0}, "/retention_days"),
+        ({"retention_days": 91}, "/retention_days"),
+        ({"plan": "business"}, "/plan"),
+        ({"limits": {"contacts": 9}}, "/limits"),
+        ({"suspended_at": None}, "/suspended_at"),
+    ],
+)
+def test_what_members_may_not_say_of_their_account(api, change, pointer):
+    assert api.patch("/account", change).pointers == {pointer}
