@@ -158,6 +158,7 @@ def every_route(customer: Customer) -> None:
     customer.wait_for_run(undo["id"])
     planned = ask("POST", "/syncs/<sync_id>/runs", {"dry_run": True}, sync_id=sync_id, expect=202)
     dry = customer.wait_for_run(planned["id"])
+    ask("GET", "/runs/<run_id>/preview", run_id=dry["id"], expect=200)
     plan = {"run_id": dry["id"], "plan_hash": dry["plan_hash"]}
     again = ask("POST", "/syncs/<sync_id>/runs", {"plan": plan}, sync_id=sync_id, expect=202)
     customer.wait_for_run(again["id"])
@@ -183,6 +184,7 @@ def every_route(customer: Customer) -> None:
     ask("GET", "/fields", expect=200)
     export = ask("POST", "/exports", {}, expect=202)
     ask("GET", "/exports/<export_id>", export_id=export["id"], expect=200)
+    ask("GET", "/drops", expect=200)
     ask("GET", "/account", expect=200)
     ask("PATCH", "/account", {"time_zone": "Europe/London"}, expect=200)
     ask("GET", "/account/audit", expect=200)
@@ -200,7 +202,7 @@ def every_route(customer: Customer) -> None:
 
 
 def every_kind_of_run(stack: Stack, customer: Customer) -> None:
-    """What no route asks for by itself: deletions that wait, files on servers, days that are due."""
+    """What no route asks for by itself: deletions that wait, files on servers, days that are due, dropped files."""
     first = a_list_that_may_lose(customer, many(100, "Ann"))
     held = again(
         customer, first["sync_id"], many(70, "Ben") + "new@example.com,New\n", status="awaiting_approval"
@@ -233,9 +235,27 @@ def every_kind_of_run(stack: Stack, customer: Customer) -> None:
         what="the wake-up",
     )
     customer.request("DELETE", f"/syncs/{due}")
+    dropped_files(stack, customer)
     for source in ({**nowhere, "auth": bearer}, {**bucket, "role_arn": role}):
         asked = {**request(ROWS, customer), "source": source}
         assert customer.wait_for_run(customer.post("/imports", asked, expect=202)["run"]["id"])["problem"]
+
+
+def dropped_files(stack: Stack, customer: Customer) -> None:
+    """A file that is imported when it has arrived, and one under no sync, of which somebody is told."""
+    asked = {**request(ROWS, customer), "source": {"kind": "drop"}}
+    prefix = customer.post("/syncs", asked, expect=201)["source"]["prefix"]
+    s3 = deploy.client("s3", stack.endpoint)
+    for key in (f"{prefix}people.csv", f"{customer.account_id}/people.csv"):
+        s3.put_object(Bucket=stack.facts.drop_bucket, Key=key, Body=ROWS.encode())
+
+    def run_id() -> str | None:
+        drops = customer.get("/drops")["items"]
+        return next((drop["run_id"] for drop in drops if drop["run_id"]), None)
+
+    customer.wait_for_run(wait_for(run_id, within_s=60, what="the run of a dropped file"))
+    told = "Drop bucket: a file was not imported"
+    wait_for(lambda: any(mail["subject"] == told for mail in customer.mails()), within_s=60, what="the mail")
 
 
 def saved_with_schedule(customer: Customer, source: dict[str, Any]) -> str:
