@@ -92,7 +92,15 @@ _RETRY_AFTER: Json = {"description": "Seconds to wait.", "schema": {"type": "str
 
 _EVERYBODY_S = ("too_many_requests", "internal", "busy", "timeout")
 """What every request can meet."""
-_BODY_S = ("not_json", "malformed_json", "duplicate_key", "too_deep", "not_an_object", "body_too_large")
+_BODY_S = (
+    "not_json",
+    "malformed_json",
+    "duplicate_key",
+    "too_deep",
+    "too_many_values",
+    "not_an_object",
+    "body_too_large",
+)
 
 
 def document() -> Json:

@@ -12,6 +12,9 @@ from contactsync.errors import Busy, ContactSyncError, Problem, Stale, UserError
 
 JSON = "application/json"
 PROBLEM = "application/problem+json"
+MAX_ERRORS = 1_000
+MAX_POINTER = 500
+"""Characters. A body may hold a mistake in every other byte; an answer holds 6 MB."""
 
 
 S = TypeVar("S", bound=int)
@@ -151,6 +154,9 @@ def _problem(
         "title": title,
         "detail": detail,
         "status": status,
-        "errors": [{"pointer": problem.pointer, "message": problem.message} for problem in problems],
+        "errors": [
+            {"pointer": problem.pointer[:MAX_POINTER], "message": problem.message}
+            for problem in problems[:MAX_ERRORS]
+        ],
     }
     return Answer(status, orjson.dumps(document).decode(), PROBLEM, headers or {})

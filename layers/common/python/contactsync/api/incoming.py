@@ -8,19 +8,24 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, get_args
 
 import orjson
 
 from contactsync.api.answer import BadRequest, ChooseAccount, TooLarge, Unauthorized
+from contactsync.core import checking
 from contactsync.errors import InvalidRequest, Problem, Suspended
 from contactsync.model.account import Caller, Permission
 
 MAX_BODY_BYTES = 5_000_000
 MAX_NESTING = 40
+MAX_VALUES = 100_000
 MAX_QUERY_LENGTH = 2_000
+MAX_PLACES = 20
+"""Of keys that occur twice: who has made so many will see what to mend."""
 
 _PERMISSIONS: frozenset[str] = frozenset(get_args(Permission))
 
@@ -166,27 +171,54 @@ def _bytes_of(event: Mapping[str, Any]) -> bytes:
 
 def _read(data: bytes) -> Any:
     """Strict JSON: no NaN, no key twice, no lone surrogates, no numbers or nesting without end."""
+    doubled: list[tuple[dict[str, Any], list[str]]] = []
+
+    def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        document = dict(pairs)
+        if len(document) < len(pairs):
+            counted = Counter(key for key, _ in pairs)
+            doubled.append((document, [key for key, count in counted.items() if count > 1]))
+        return document
+
     try:
         orjson.loads(data)  # refuses all of that but keys that occur twice
-        document = json.loads(data, object_pairs_hook=_unique)
-        _bound_nesting(document)
+        document = json.loads(data, object_pairs_hook=object_of)
+        _bound(document)
         orjson.dumps(document)  # integers beyond 64 bits
     except (ValueError, TypeError, RecursionError):
         raise _malformed() from None
-    return document
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    document = dict(pairs)
-    if len(document) < len(pairs):
+    if doubled:
         raise BadRequest(
-            "duplicate_key", "A key occurs twice in the body.", "Say each key of an object once."
+            "duplicate_key",
+            "A key occurs twice in the body.",
+            "Say each key of an object once.",
+            _places(document, doubled),
         )
     return document
 
 
-def _bound_nesting(document: Any) -> None:
+def _places(document: Any, doubled: Sequence[tuple[dict[str, Any], list[str]]]) -> list[Problem]:
+    """Where the keys stand that occur twice, those that are found first."""
+    keys_of = {id(each): keys for each, keys in doubled}
+    found: list[Problem] = []
+    level: list[tuple[tuple[str | int, ...], Any]] = [((), document)]
+    while level and len(found) < MAX_PLACES:
+        following: list[tuple[tuple[str | int, ...], Any]] = []
+        for place, value in level:
+            places = (checking.pointer((*place, key[:100])) for key in keys_of.get(id(value), ()))
+            found += [Problem(pointer, "This key occurs twice.") for pointer in places]
+            if isinstance(value, dict):
+                following += [((*place, key[:100]), child) for key, child in value.items()]
+            elif isinstance(value, list):
+                following += [((*place, index), child) for index, child in enumerate(value)]
+        level = following
+    return found[:MAX_PLACES]
+
+
+def _bound(document: Any) -> None:
+    """Raise BadRequest for what is nested too deeply, or holds so many values that looking at each costs too much."""
     level = [document]
+    values = 0
     for _ in range(MAX_NESTING):
         level = [
             child
@@ -194,6 +226,13 @@ def _bound_nesting(document: Any) -> None:
             if isinstance(value, dict | list)
             for child in (value.values() if isinstance(value, dict) else value)
         ]
+        values += len(level)
+        if values > MAX_VALUES:
+            raise BadRequest(
+                "too_many_values",
+                f"The body holds more than {MAX_VALUES:,} values.",
+                "Send large files by POST /v1/uploads: up to 5 GB each.",
+            )
         if not level:
             return
     raise BadRequest("too_deep", "The body is nested too deeply.", f"Nest at most {MAX_NESTING} levels.")

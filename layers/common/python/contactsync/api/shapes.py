@@ -71,7 +71,9 @@ class Problem(Shape):
     status: int | SkipJsonSchema[None] = About(
         default=None, description="The status of the answer; left out where only API Gateway knows it."
     )
-    errors: tuple[ProblemPlace, ...] = About(description="Every place of the request to correct.")
+    errors: tuple[ProblemPlace, ...] = About(
+        description="Every place of the request to correct; of more than a thousand, the first."
+    )
 
 
 # Uploads and previews
