@@ -1,0 +1,310 @@
+"""CardDAV: address books on servers of anybody's (RFC 6352, 6578, 6764).
+
+A card's id is its path. Its marker is the UID that we chose, which makes its path as well: a card whose creation was
+lost is where it would be made again, and `If-None-Match: *` keeps it from being made twice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import urljoin
+
+import orjson
+
+from contactsync.connectors.calling import Lost
+from contactsync.connectors.dav import DAV, Answer, Dav, Member, escaped, members, plain
+from contactsync.connectors.vcards import FIELDS, Translation, VCard
+from contactsync.errors import Busy, CursorExpired, UnreadableFile
+from contactsync.model.card import (
+    Capabilities,
+    Card,
+    Changed,
+    Draft,
+    Edit,
+    Group,
+    Holder,
+    Missing,
+    Outcome,
+    Pulled,
+    Refused,
+    Unknown,
+    Written,
+)
+from contactsync.model.contact import Fields
+
+ALL = "all"
+CARD = "{urn:ietf:params:xml:ns:carddav}"
+AT_ONCE = 100
+"""Cards that are asked for in one request; writes go one by one."""
+WRITES = 10
+PARTS_MAX = 1_000
+WELL_KNOWN = "/.well-known/carddav"
+_XMLNS = 'xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"'
+_SAFE = re.compile(r"[A-Za-z0-9._-]{1,120}").fullmatch
+
+
+class CardDavConnector:
+    """See `ports.Connector`.
+
+    Args:
+        dav: the way to the server, as one person.
+        home: the collection that holds the person's address books, as `discover` found it.
+        country: ISO 3166; of telephone numbers that do not say theirs.
+        username: whose book it is.
+    """
+
+    def __init__(self, dav: Dav, home: str, *, country: str, username: str) -> None:
+        self._dav = dav
+        self._home = home
+        self._translation = Translation(country)
+        self._username = username
+
+    @property
+    def requests(self) -> int:
+        """How many requests were made."""
+        return self._dav.made
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """See `ports.Connector.capabilities`."""
+        return Capabilities(fields=FIELDS, photos=True, writes_at_once=WRITES)
+
+    def held(self, fields: Fields) -> Fields:
+        """See `ports.Connector.held`."""
+        return self._translation.held(fields)
+
+    def holder(self) -> Holder:
+        """See `ports.Connector.holder`. Where the books lie is what stays the same about a person."""
+        self._books()
+        return Holder(urljoin(self._dav.url, self._home), self._username)
+
+    def groups(self) -> Sequence[Group]:
+        """See `ports.Connector.groups`: the address books."""
+        return [Group(ALL, "All address books"), *(Group(href, name) for href, name in self._books().items())]
+
+    def pull(self, group: str, cursor: str) -> Iterator[Pulled]:
+        """See `ports.Connector.pull`."""
+        tokens: dict[str, str] = orjson.loads(cursor) if cursor else {}
+        books = list(self._books()) if group == ALL else [group]
+        if tokens.keys() - set(books):
+            raise CursorExpired  # a whole book is gone: only a full look tells what was in it
+        following: dict[str, str] = {}
+        for book in books:
+            for part, token in self._changes(book, tokens.get(book, "")):
+                following[book] = token
+                yield part
+        yield Pulled(cursor=orjson.dumps(following).decode())
+
+    def read(self, ids: Sequence[str]) -> dict[str, Card]:
+        """See `ports.Connector.read`."""
+        return {id_: self._card(id_, *found) for id_, found in self._vcards(ids).items()}
+
+    def find(self, markers: Sequence[str]) -> dict[str, Card]:
+        """See `ports.Connector.find`."""
+        places = {
+            f"{book}{_name(marker)}": marker
+            for book in (self._books() if markers else ())
+            for marker in markers
+        }
+        return {places[id_]: card for id_, card in self.read(list(places)).items()}
+
+    def create(self, group: str, drafts: Sequence[Draft]) -> Iterator[tuple[Draft, Outcome]]:
+        """See `ports.Connector.create`. "Not there yet" is asked for with every one."""
+        book = next(iter(self._books())) if group == ALL else group
+        for draft in drafts:
+            vcard = self._translation.new(draft.fields, uid=draft.marker)
+            yield draft, self._put(f"{book}{_name(draft.marker)}", vcard, If_None_Match="*")
+
+    def update(self, edits: Sequence[Edit]) -> Iterator[tuple[Edit, Outcome]]:
+        """See `ports.Connector.update`. Each is made over the card as it is there now, if that is the one we read."""
+        for at in range(0, len(edits), AT_ONCE):
+            batch = edits[at : at + AT_ONCE]
+            now = self._vcards([edit.card.id for edit in batch])
+            for edit in batch:
+                obstacle = _obstacle(edit.card, now)
+                if obstacle is not None:
+                    yield edit, obstacle
+                    continue
+                vcard = self._translation.changed(now[edit.card.id][1], edit.fields)
+                yield edit, self._put(edit.card.id, vcard, If_Match=edit.card.etag)
+
+    def delete(self, cards: Sequence[Card]) -> Iterator[tuple[Card, Outcome]]:
+        """See `ports.Connector.delete`."""
+        for card in cards:
+            try:
+                answer = self._dav.write("DELETE", card.id, If_Match=card.etag)
+            except Lost:
+                yield card, Unknown()
+                continue
+            yield card, Written(card) if answer.ok else self._refused(answer, card.id)
+
+    def photo(self, card: Card) -> bytes | None:
+        """See `ports.Connector.photo`."""
+        found = self._vcards([card.id]).get(card.id)
+        return self._translation.picture(found[1]) if found else None
+
+    def put_photo(self, card: Card, picture: bytes | None) -> Outcome:
+        """See `ports.Connector.put_photo`."""
+        now = self._vcards([card.id])
+        obstacle = _obstacle(card, now)
+        if obstacle is not None:
+            return obstacle
+        return self._put(card.id, self._translation.pictured(now[card.id][1], picture), If_Match=card.etag)
+
+    def _books(self) -> dict[str, str]:
+        """The address books of the home, by path; the home itself if it is one."""
+        body = f"<propfind {_XMLNS}><prop><resourcetype/><displayname/></prop></propfind>"
+        answer = self._dav.ask("PROPFIND", self._home, body, Depth="1")
+        if answer.status != 207:
+            raise _no_book()
+        found = {
+            member.href: member.text(f"{DAV}displayname") or member.href.rstrip("/").rpartition("/")[2]
+            for member in members(answer)
+            if _is_book(member)
+        }
+        if not found:
+            raise _no_book()
+        return dict(sorted(found.items()))
+
+    def _changes(self, book: str, token: str) -> Iterator[tuple[Pulled, str]]:
+        """What has changed in one book, in parts, each with the token to go on from."""
+        for _ in range(PARTS_MAX):
+            body = (
+                f"<sync-collection {_XMLNS}><sync-token>{escaped(token)}</sync-token><sync-level>1</sync-level>"
+                f"<prop><getetag/></prop></sync-collection>"
+            )
+            answer = self._dav.ask("REPORT", book, body, Depth="0")
+            if token and answer.status in (400, 403, 409, 410, 412):
+                raise CursorExpired
+            if answer.status != 207:
+                raise Busy(f"The server answered {answer.status} when asked for changes.")
+            said = [member for member in members(answer) if member.href != book]
+            more = any(member.status == 507 for member in members(answer))
+            following = answer.tree().findtext(f"{DAV}sync-token", "").strip()
+            gone = tuple(member.href for member in said if member.status == 404)
+            fresh = [member.href for member in said if member.status != 404 and not member.href.endswith("/")]
+            for at in range(0, len(fresh), AT_ONCE):
+                cards = self.read(fresh[at : at + AT_ONCE])
+                yield Pulled(tuple(cards.values())), following
+            yield Pulled(gone=gone if token else ()), following
+            if not following:
+                raise Busy("The server gave no sync-token.")
+            if not more:
+                return
+            token = following
+        raise Busy("The server's list does not end.")
+
+    def _vcards(self, ids: Sequence[str]) -> dict[str, tuple[str, VCard]]:
+        """Etag and card of those paths where a card is."""
+        found: dict[str, tuple[str, VCard]] = {}
+        by_book: dict[str, list[str]] = {}
+        for id_ in ids:
+            by_book.setdefault(f"{id_.rpartition('/')[0]}/", []).append(id_)
+        for book, hrefs in by_book.items():
+            for at in range(0, len(hrefs), AT_ONCE):
+                found |= self._multiget(book, hrefs[at : at + AT_ONCE])
+        return found
+
+    def _multiget(self, book: str, hrefs: Sequence[str]) -> dict[str, tuple[str, VCard]]:
+        wanted = "".join(f"<href>{escaped(href)}</href>" for href in hrefs)
+        body = (
+            f"<C:addressbook-multiget {_XMLNS}><prop><getetag/><C:address-data/></prop>{wanted}"
+            f"</C:addressbook-multiget>"
+        )
+        answer = self._dav.ask("REPORT", book, body, Depth="0")
+        if answer.status == 404:
+            return {}
+        if answer.status != 207:
+            raise Busy(f"The server answered {answer.status} when asked for cards.")
+        return {
+            member.href: (member.text(f"{DAV}getetag"), vcard)
+            for member in members(answer)
+            if member.status != 404 and (vcard := self._translation.parse(member.text(f"{CARD}address-data")))
+        }
+
+    def _put(self, id_: str, vcard: VCard, **condition: str) -> Outcome:
+        body = self._translation.text(vcard).encode()
+        try:
+            answer = self._dav.write("PUT", id_, body, Content_Type="text/vcard; charset=utf-8", **condition)
+        except Lost:
+            return Unknown()
+        if answer.status == 412 and condition.get("If_None_Match"):
+            answer = Answer(201, {}, b"")  # it is there, under a name that only we choose: made before
+        if not answer.ok:
+            return self._refused(answer, id_)
+        now = self.read([id_]).get(id_)  # servers rewrite cards, and need not say what the etag is then
+        return Written(now) if now else Missing()
+
+    def _refused(self, answer: Answer, id_: str) -> Outcome:
+        if answer.status in (404, 410):
+            return Missing()
+        if answer.status in (409, 412):
+            return Changed() if self.read([id_]) else Missing()
+        if answer.status == 507:
+            return Refused("book_full", "The server has no room left. Make room there.")
+        return Refused("not_taken", f"The server did not take the contact ({answer.status}).")
+
+    def _card(self, id_: str, etag: str, vcard: VCard) -> Card:
+        uid = self._translation.uid(vcard)
+        return Card(
+            id=id_,
+            etag=etag,
+            fields=self._translation.fields(vcard),
+            marker=uid if id_.endswith(f"/{_name(uid)}") and _SAFE(uid) else "",
+            photo=self._translation.picture_token(vcard),
+            updated_at=self._translation.revised(vcard),
+        )
+
+
+def discover(dav: Dav) -> str:
+    """The collection that holds the person's address books, from whatever address they know (RFC 6764).
+
+    Raises:
+        UnreadableFile: there is no address book to be found from there.
+    """
+    for start in (dav.url, WELL_KNOWN, "/"):
+        member = _properties(dav, start, "<current-user-principal/><resourcetype/><C:addressbook-home-set/>")
+        if member is None:
+            continue
+        if _is_book(member):
+            return f"{member.href.rstrip('/').rpartition('/')[0]}/"
+        homes = member.hrefs(f"{CARD}addressbook-home-set")
+        for principal in member.hrefs(f"{DAV}current-user-principal")[:1]:
+            found = _properties(dav, principal, "<C:addressbook-home-set/>")
+            homes = found.hrefs(f"{CARD}addressbook-home-set") if found else homes
+        if homes:
+            return plain(homes[0])
+    raise _no_book()
+
+
+def _properties(dav: Dav, href: str, names: str) -> Member | None:
+    body = f"<propfind {_XMLNS}><prop>{names}</prop></propfind>"
+    answer = dav.ask("PROPFIND", href, body, Depth="0")
+    return next(members(answer), None) if answer.status == 207 else None
+
+
+def _is_book(member: Member) -> bool:
+    kind = member.properties.get(f"{DAV}resourcetype")
+    return kind is not None and kind.find(f"{CARD}addressbook") is not None
+
+
+def _obstacle(card: Card, now: Mapping[str, tuple[str, VCard]]) -> Outcome | None:
+    """What forbids a write over the version that was read."""
+    found = now.get(card.id)
+    if found is None:
+        return Missing()
+    return None if found[0] == card.etag else Changed()
+
+
+def _name(marker: str) -> str:
+    """Under which name a card of ours lies."""
+    return f"{plain(marker)}.vcf"
+
+
+def _no_book() -> UnreadableFile:
+    return UnreadableFile(
+        "no_address_book",
+        "There is no address book at this address.",
+        "Give the address that the provider names for CardDAV, as a rule https:// and a host.",
+    )

@@ -1,0 +1,151 @@
+"""vCards of a server ↔ our fields. Pure; whatever else a card holds stays in it."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+
+from contactsync.connectors.numbers import Numbers
+from contactsync.core.fieldtypes import BadValue, Converter, converter
+from contactsync.core.identity import digest_of
+from contactsync.core.vcard import Card as VCard
+from contactsync.core.vcard import Property, from_fields, read_cards, serialise, to_fields
+from contactsync.core.vcard.reading import Found
+from contactsync.model.contact import Fields
+
+__all__ = ["FIELDS", "Translation", "VCard"]
+
+FIELDS = frozenset(
+    [
+        "name",
+        "given_name",
+        "family_name",
+        "middle_name",
+        "prefix",
+        "suffix",
+        "nickname",
+        "emails",
+        "phones",
+        "addresses",
+        "urls",
+        "organization",
+        "department",
+        "job_title",
+        "birthday",
+        "notes",
+    ]
+)
+_DATA = re.compile(r"data:[^,;]*;base64,", re.IGNORECASE)
+
+
+class Translation:
+    """Between vCards and fields, for one account: a number without its country is one of `country`."""
+
+    def __init__(self, country: str) -> None:
+        self._numbers = Numbers(country)
+        self._converters: dict[str, Converter] = {"emails": converter("email"), "urls": converter("url")}
+
+    def parse(self, text: str) -> VCard | None:
+        """The first card of a text; None if there is none."""
+        cards = (found.card for found in read_cards([text.encode()]) if isinstance(found, Found))
+        return next(cards, None)
+
+    def text(self, vcard: VCard) -> str:
+        """A card as it travels."""
+        return serialise(vcard)
+
+    def fields(self, vcard: VCard) -> Fields:
+        """What of a card are fields of ours."""
+        found = {key: value for key, value in to_fields(vcard).items() if key in FIELDS}
+        for key in ("emails", "phones", "urls"):
+            if key in found:
+                found[key] = [entry for raw in found[key] if (entry := self._entry(key, raw))]
+        return {key: value for key, value in found.items() if value}
+
+    def new(self, fields: Fields, *, uid: str) -> VCard:
+        """A card of version 3.0, which every server takes."""
+        vcard = from_fields(self._writable(fields, None))
+        return VCard(vcard.version, (Property("UID", uid), *vcard.properties))
+
+    def changed(self, vcard: VCard, fields: Fields) -> VCard:
+        """The card with these fields, and all else that it had."""
+        return from_fields(self._writable(fields, vcard), onto=vcard, version=vcard.version)
+
+    def held(self, fields: Fields) -> Fields:
+        """What a server gives back of these fields."""
+        written = self.parse(self.text(self.new(fields, uid="1")))
+        return self.fields(written) if written else {}
+
+    def uid(self, vcard: VCard) -> str:
+        """The card's UID."""
+        return next((prop.value.strip() for prop in vcard.all("UID")), "")
+
+    def revised(self, vcard: VCard) -> str:
+        """When the card was last changed, if it says so."""
+        return next((prop.value.strip() for prop in vcard.all("REV")), "")
+
+    def picture(self, vcard: VCard) -> bytes | None:
+        """The picture that lies in the card; None without one."""
+        for prop in vcard.all("PHOTO"):
+            value = prop.value.replace("\\,", ",").replace("\\;", ";")
+            found = _DATA.match(value)
+            if found or prop.encoding == "BASE64":
+                try:
+                    return base64.b64decode(
+                        "".join(value[found.end() if found else 0 :].split()), validate=True
+                    )
+                except binascii.Error:
+                    continue
+        return None
+
+    def picture_token(self, vcard: VCard) -> str:
+        """What changes with the picture; empty without one."""
+        picture = self.picture(vcard)
+        return digest_of(base64.b64encode(picture).decode()) if picture else ""
+
+    def pictured(self, vcard: VCard, picture: bytes | None) -> VCard:
+        """The card with this picture in place of what it had."""
+        others = tuple(prop for prop in vcard.properties if prop.key != "PHOTO")
+        if picture is None:
+            return VCard(vcard.version, others)
+        kind = "PNG" if picture.startswith(b"\x89PNG") else "JPEG"
+        data = base64.b64encode(picture).decode()
+        if vcard.version == "4.0":
+            prop = Property("PHOTO", f"data:image/{kind.lower()};base64,{data}")
+        else:
+            prop = Property("PHOTO", data, (("ENCODING", ("b",)), ("TYPE", (kind,))))
+        return VCard(vcard.version, (*others, prop))
+
+    def _entry(self, key: str, raw: dict[str, str]) -> dict[str, object] | None:
+        """One value of a list in canonical form; None if it is none that we could hold."""
+        label = {"label": raw["label"]} if raw.get("label") else {}
+        if key == "phones":
+            number = self._numbers.read(raw["value"])
+            return {**number, **label} if number else None
+        try:
+            value = self._converters[key](raw["value"])
+        except BadValue:
+            return None
+        return {"value": value, **label} if value else None
+
+    def _writable(self, fields: Fields, onto: VCard | None) -> Fields:
+        """The fields as `from_fields` takes them: numbers as they are dialled, and what of the card we cannot read.
+
+        An entry that the card has is given as the card spells it, so that its property stays the very same one.
+        """
+        before = to_fields(onto) if onto else {}
+        written: Fields = {key: value for key, value in fields.items() if key in FIELDS}
+        for key in ("emails", "phones", "urls"):
+            raws = {str(self._entry(key, raw)): raw for raw in before.get(key) or ()}
+            entries = [raws.get(str(entry)) or self._plain(key, entry) for entry in fields.get(key) or ()]
+            unread = [raw for raw in before.get(key) or () if self._entry(key, raw) is None]
+            kept = [entry for entry in entries if self._entry(key, entry)]
+            written[key] = [*kept, *unread]
+        if "photo" in before:
+            written["photo"] = before["photo"]
+        return {key: value for key, value in written.items() if value}
+
+    def _plain(self, key: str, entry: dict[str, str]) -> dict[str, str]:
+        label = {"label": entry["label"]} if entry.get("label") else {}
+        return {"value": self._numbers.written(entry) if key == "phones" else entry["value"], **label}
