@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from contactsync.errors import PlanLimit
 from contactsync.model.account import Account
@@ -18,7 +18,7 @@ from contactsync.model.plan import Plan, PlanLimits, PlanTable
 @cache
 def table() -> PlanTable:
     """plans.json, read once a process."""
-    return PlanTable.model_validate_json((files(__package__) / "plans.json").read_bytes())
+    return PlanTable.model_validate_json(Path(__file__).with_name("plans.json").read_bytes())
 
 
 def plans() -> Mapping[str, Plan]:

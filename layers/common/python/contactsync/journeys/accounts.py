@@ -192,7 +192,7 @@ def change_plan(
 ) -> Account:
     """Give an account another plan, or limits of its own over its plan's; None takes an own limit back.
 
-    Raises NotFound, or ValueError for a plan or a limit that does not exist. PlanLimits of API Gateway follow the plan
+    Raises NotFound, or ValueError for a plan or a limit that does not exist. What API Gateway counts follows the plan
     only, and are another port's: see `ports.Shares`.
     """
     if plan is not None and plan not in plans():
