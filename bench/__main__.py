@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import cold, mapping, parsing, writing
+from bench import api, cold, mapping, parsing, writing
 
 
 def main() -> None:
@@ -34,6 +34,9 @@ def main() -> None:
     for name, figures in written["workers"].items():
         _row(name, 1e6 / figures["items_a_cpu_s"], figures["ratio_to_ours"])
     print("  targets: 6 x less than csv.DictReader + batch_writer, 11 x less than awswrangler put_csv")
+
+    _title("API latency on the local stack, median and p99, and the share of the median that is our handler")
+    api.show(api.measure(100 if short else 500))
 
     _title(f"Cold import of each handler, ms (target {cold.TARGET_MS})")
     for name, spent in cold.measure(2 if short else 5).items():
