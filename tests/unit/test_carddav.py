@@ -1,0 +1,201 @@
+"""What CardDAV servers do, and what is not done for them. "Case NN" is a row of docs/two-way.md."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from xml.sax.saxutils import escape
+
+import pytest
+
+from contactsync.connectors.carddav import CardDavConnector, discover
+from contactsync.connectors.dav import Dav
+from contactsync.connectors.vcards import Translation
+from contactsync.errors import Busy, UnreadableFile
+from contactsync.model.card import Draft, Edit, Missing, Written
+from contactsync.sources.net import Guard
+from tests.contract.cards import ADA
+from tests.fakes.webserver import Answer, Request, WebServer, reply
+
+CARDS = Translation("GB")
+CARD = CARDS.text(CARDS.new(ADA, uid="m1"))
+BOOK = "/ann/contacts/"
+
+
+def dav(server: WebServer, *, plain: bool = True, path: str = "/") -> Dav:
+    guard = Guard(frozenset({("127.0.0.1", server.port), ("localhost", server.port)}))
+    return Dav(f"http://127.0.0.1:{server.port}{path}", "ann", "s3cret", guard, plain=plain, timeout_s=5)
+
+
+def connector(server: WebServer) -> CardDavConnector:
+    return CardDavConnector(dav(server), "/ann/", country="GB", username="ann")
+
+
+def multistatus(*responses: str, token: str = "") -> Answer:
+    token = f"<sync-token>{token}</sync-token>" if token else ""
+    body = f'<multistatus xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav">{"".join(responses)}{token}</multistatus>'
+    return reply(body.encode(), status="207 Multi-Status", Connection="close")
+
+
+def response(href: str, properties: str = "", *, status: int = 200) -> str:
+    if status != 200:
+        return f"<response><href>{href}</href><status>HTTP/1.1 {status} X</status></response>"
+    found = f"<propstat><prop>{properties}</prop><status>HTTP/1.1 200 OK</status></propstat>"
+    return f"<response><href>{href}</href>{found}</response>"
+
+
+BOOK_KIND = "<resourcetype><collection/><C:addressbook/></resourcetype>"
+
+
+def served(*answers: Callable[[Request], Answer] | Answer) -> WebServer:
+    """A server that gives these answers in turn."""
+    left = list(answers)
+
+    def answer(request: Request) -> Answer:
+        following = left.pop(0)
+        return following(request) if callable(following) else following
+
+    return WebServer(answer)
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        '<!DOCTYPE a [<!ENTITY b "bbbbbbbbbb"><!ENTITY c "&b;&b;&b;&b;&b;&b;">]><multistatus xmlns="DAV:">&c;</multistatus>',
+        '<!DOCTYPE a SYSTEM "file:///etc/passwd"><multistatus xmlns="DAV:"/>',
+        '<!DOCTYPE a><multistatus xmlns="DAV:"/>',
+        '<multistatus xmlns="DAV:"><response>',
+        "not xml",
+    ],
+)
+def test_a_reply_that_defines_anything_is_refused(bomb):
+    with served(reply(bomb.encode(), status="207 Multi-Status")) as server:
+        began = time.monotonic()
+        with pytest.raises(Busy):
+            connector(server).groups()
+        assert time.monotonic() - began < 1
+
+
+def test_a_password_is_not_sent_unencrypted():
+    with served() as server:
+        with pytest.raises(UnreadableFile, match="encryption_needed"):
+            dav(server, plain=False).ask("PROPFIND", "/")
+        assert server.requests == []
+
+
+def test_a_password_is_not_sent_to_another_host():
+    elsewhere = reply(b"", status="301 Moved", Location="http://127.0.0.2:8/", Connection="close")
+    with served(elsewhere) as server:
+        with pytest.raises(UnreadableFile, match="redirected_elsewhere") as caught:
+            dav(server).ask("PROPFIND", "/")
+        assert "s3cret" not in str(caught.value)
+
+
+def test_addresses_inside_are_not_asked():
+    guard = Guard()
+    with pytest.raises(UnreadableFile, match="address_not_allowed"):
+        Dav("https://169.254.169.254/", "ann", "s3cret", guard).ask("PROPFIND", "/")
+
+
+def test_books_are_found_from_any_address_of_the_server():
+    def moved(request: Request) -> Answer:
+        assert request.target == "/.well-known/carddav"
+        return reply(b"", status="301 Moved", Location="/dav/", Connection="close")
+
+    principal = response("/dav/", "<current-user-principal><href>/dav/ann/</href></current-user-principal>")
+    home = "<C:addressbook-home-set><href>/dav/books%20of%20ann/</href></C:addressbook-home-set>"
+    nothing = reply(b"", status="404 Not Found", Connection="close")
+    with served(nothing, moved, multistatus(principal), multistatus(response("/dav/ann/", home))) as server:
+        assert discover(dav(server, path="/somewhere")) == "/dav/books%20of%20ann/"
+
+
+def test_the_address_of_a_book_will_do():
+    with served(multistatus(response(BOOK, BOOK_KIND))) as server:
+        assert discover(dav(server, path=BOOK)) == "/ann/"
+
+
+def test_where_there_is_no_book_it_is_said():
+    with WebServer(lambda _: reply(b"<html>", status="200 OK", Connection="close")) as server:
+        with pytest.raises(UnreadableFile, match="no_address_book") as caught:
+            discover(dav(server))
+        assert caught.value.detail.endswith(".")
+
+
+def test_a_list_that_is_cut_short_on_purpose_goes_on():
+    """RFC 6578, 3.6: 507 for the collection, and the token to go on with."""
+
+    def asked(token: str) -> Callable[[Request], Answer]:
+        def answer(request: Request) -> Answer:
+            assert request.method == "REPORT"
+            number = "1" if token == "t1" else "2"
+            parts = [response(f"{BOOK}{number}.vcf", "<getetag>e</getetag>")]
+            return multistatus(*parts, *([response(BOOK, status=507)] if token == "t1" else []), token=token)
+
+        return answer
+
+    def card(number: int) -> Answer:
+        data = f"<getetag>e</getetag><C:address-data>{escape(CARD)}</C:address-data>"
+        return multistatus(response(f"{BOOK}{number}.vcf", data))
+
+    with served(asked("t1"), card(1), asked("t2"), card(2)) as server:
+        parts = list(connector(server).pull(BOOK, ""))
+    assert [each.id for part in parts for each in part.cards] == [f"{BOOK}1.vcf", f"{BOOK}2.vcf"]
+    assert parts[-1].cursor
+
+
+def test_a_server_that_gives_no_etag_or_rewrites_the_card_is_read_back():
+    """Case 7."""
+    rewritten = CARDS.text(CARDS.new({**ADA, "notes": "rewritten"}, uid="m1"))
+    data = f'<getetag>"after"</getetag><C:address-data>{escape(rewritten)}</C:address-data>'
+    made = reply(b"", status="201 Created", Connection="close")
+    with served(made, multistatus(response(f"{BOOK}m1.vcf", data))) as server:
+        [(_, outcome)] = connector(server).create(BOOK, [Draft("m1", ADA)])
+    assert isinstance(outcome, Written)
+    assert (outcome.card.etag, outcome.card.fields["notes"]) == ('"after"', "rewritten")
+
+
+def test_a_card_that_is_there_already_under_our_name_was_made_by_us():
+    """Case 4: the answer to the first try was lost."""
+    data = f'<getetag>"1"</getetag><C:address-data>{escape(CARD)}</C:address-data>'
+    there = reply(b"", status="412 Precondition Failed", Connection="close")
+    with served(there, multistatus(response(f"{BOOK}m1.vcf", data))) as server:
+        [(_, outcome)] = connector(server).create(BOOK, [Draft("m1", ADA)])
+        assert server.requests[0].headers["if-none-match"] == "*"
+    assert isinstance(outcome, Written)
+    assert outcome.card.marker == "m1"
+
+
+def test_a_card_that_went_while_we_looked_is_missing():
+    card = f'<getetag>"1"</getetag><C:address-data>{escape(CARD)}</C:address-data>'
+    found = multistatus(response(f"{BOOK}m1.vcf", card))
+    gone = reply(b"", status="404 Not Found", Connection="close")
+    with served(found, found, gone) as server:
+        book = connector(server)
+        stored = book.read([f"{BOOK}m1.vcf"])[f"{BOOK}m1.vcf"]
+        [(_, outcome)] = book.update([Edit(stored, {**ADA, "notes": "new"})])
+    assert outcome == Missing()
+
+
+@pytest.mark.parametrize("version", ["3.0", "4.0"])
+def test_all_else_that_a_card_holds_stays(version):
+    """Case 38."""
+    text = (
+        f"BEGIN:VCARD\r\nVERSION:{version}\r\nUID:u\r\nFN:Ada\r\nN:;Ada;;;\r\nTEL;TYPE=work;X-OWN=1:020 7946 0018\r\n"
+        "TEL:ask at the desk\r\nX-FATHER:Byron\r\nIMPP:xmpp:ada@example.com\r\nBDAY;X-APPLE-OMIT-YEAR=1604:1604-02-29\r\n"
+        "END:VCARD\r\n"
+    )
+    vcard = CARDS.parse(text)
+    assert vcard is not None
+    fields = CARDS.fields(vcard)
+    assert fields["birthday"] == "--02-29", "case 28"
+    assert [phone["value"] for phone in fields["phones"]] == ["+442079460018"]
+    after = CARDS.text(CARDS.changed(vcard, {**fields, "notes": "new"}))
+    for line in (
+        "TEL;TYPE=work;X-OWN=1:020 7946 0018",
+        "TEL:ask at the desk",
+        "X-FATHER:Byron",
+        "1604-02-29",
+    ):
+        assert line in after
+    assert "NOTE:new" in after
+    assert f"VERSION:{version}" in after
