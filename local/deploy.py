@@ -34,6 +34,9 @@ _DEPLOY_TIMEOUT_S = 60
 LEFT_OUT = {
     "AWS::CloudWatch::Alarm": "the emulator keeps no metrics that could set one off",
     "AWS::CloudWatch::Dashboard": "the emulator keeps no metrics that it could show",
+    "AWS::Cognito::UserPool": "its tokens name an issuer at AWS that nobody here can ask; API keys go on working",
+    "AWS::Cognito::UserPoolClient": "there is no user pool",
+    "AWS::Cognito::UserPoolDomain": "there is no user pool",
     "AWS::SES::Template": "the emulator's CloudFormation refuses it",
     "AWS::WAFv2::WebACLAssociation": "the emulator's CloudFormation refuses it",
 }

@@ -33,6 +33,8 @@ from local.rehearsal import rehearse
 
 DEFAULT_PORT = 8600
 MAIL_SENDER = "contact-sync@example.com"
+NOBODY_SIGNS_IN = "https://nobody-signs-in.invalid"
+"""Named in the place of the user pool, which is left out: a domain that never resolves (RFC 2606)."""
 REHEARSAL = "rehearsal@example.com"
 _START_TIMEOUT_S = 20
 
@@ -66,6 +68,7 @@ class Settings:
     """home: a folder for what this stack keeps, its own alone; cache: where built layers stay for the next start.
 
     functions: environment variables for every function on top of its own.
+    parameters: of the template, on top of the stack's own.
     rehearse: whether one small import is made before the stack counts as started.
     wait_scale: what the state machines' waits (Retry intervals too) are multiplied by.
     """
@@ -74,6 +77,7 @@ class Settings:
     ports: Ports = field(default_factory=lambda: Ports.starting_at(DEFAULT_PORT))
     cache: Path = deploy.ROOT / ".local" / "layers"
     functions: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=dict)
     rehearse: bool = False
     wait_scale: float = 1.0
     say: Callable[[str], None] = print
@@ -138,7 +142,13 @@ class Stack:
         self._running.callback(inbox.stop)
         self._await_emulator()
         api = f"http://127.0.0.1:{settings.ports.api}"
-        parameters = {"Environment": "local", "MailSender": MAIL_SENDER, "PublicUrl": api}
+        parameters = {
+            "Environment": "local",
+            "MailSender": MAIL_SENDER,
+            "PublicUrl": api,
+            "IdentityIssuer": NOBODY_SIGNS_IN,
+            **settings.parameters,
+        }
         self.deployed = deploy.deploy(
             endpoint=self.endpoint, layer=layer, parameters=parameters, say=settings.say
         )

@@ -48,6 +48,10 @@ ONLY_WHEN = {
         "scheduler:CreateSchedule scheduler:UpdateSchedule scheduler:DeleteSchedule iam:PassRole",
         "listen",
     ): "a schedule has failed so often that it is paused",
+    (
+        "dynamodb:PutItem dynamodb:Query",
+        "authorize",
+    ): "somebody signs in by an identity provider: test_sign_in.py does, on a stack of its own",
     ("events:PutEvents", "notify"): "another run of the account waits for its turn",
     ("s3:GetObject", "export"): "an export takes longer than one worker may, and the next one goes on",
 }
