@@ -193,6 +193,23 @@ def test_nothing_is_started_for_a_suspended_account_and_nothing_is_deleted(api):
     assert scheduling.listen(due, **ports).run_id is not None
 
 
+def test_a_run_that_waited_when_the_account_was_suspended_goes_on_waiting(api):
+    world = api.world
+    run_id = api.post("/imports", pasted()).json["run"]["id"]
+    run = world.control.run(api.account.account_id, run_id).value
+    accounts.suspend(world.control, api.account.account_id, world.clock.now())
+    world.execute(run)
+    assert world.run(run).status == "queued"
+    assert not world.stored()
+    accounts.resume(world.control, api.account.account_id, world.clock.now())
+    world.clock.advance(timedelta(minutes=2))
+    before = len(world.runs_asked())
+    api.get(f"/runs/{run_id}")
+    assert world.runs_asked()[before:] == [run_id], "whoever looks at it announces it again"
+    world.execute(run)
+    assert len(world.stored()) == 3
+
+
 # Contacts
 
 

@@ -19,7 +19,12 @@ LASTS_AT_MOST = timedelta(days=1)
 
 def next_runs(control: Control, account_id: str, now: datetime) -> list[Run]:
     """The queued runs whose turn it is, the first comes first."""
-    at_a_time = limits_of(control.account(account_id)).concurrent_runs
+    account = control.account(account_id)
+    if (
+        account.suspended_at is not None
+    ):  # what waits goes on waiting; who looks at it later announces it again
+        return []
+    at_a_time = limits_of(account).concurrent_runs
     open_runs = control.open_runs(account_id)
     running = sum(1 for run in open_runs if run.status == "running" and not _is_lost(run, now))
     queued = [run for run in open_runs if run.status == "queued"]
