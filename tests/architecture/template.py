@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 
 STEPS = ("fetch", "parse", "map", "plan", "guard", "upsert", "notify")
-ENTRANCES = ("authorize", "api", "listen", "receive", "tell", "export")
+ENTRANCES = ("authorize", "api", "listen", "receive", "tell", "export", "erase")
 ERRANDS = ("reach",)
 """Functions that another function sends."""
 

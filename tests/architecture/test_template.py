@@ -146,7 +146,8 @@ def test_contacts_are_written_by_upsert_and_by_hand_and_only_by_statements_that_
         and action not in {"dynamodb:BatchGetItem", "dynamodb:Query"}
     }
     verbs = ("Insert", "Update", "Delete")
-    assert writers == {(role, f"dynamodb:PartiQL{verb}") for role in ("upsert", "api") for verb in verbs}
+    writing = {(role, f"dynamodb:PartiQL{verb}") for role in ("upsert", "api") for verb in verbs}
+    assert writers == writing | {("erase", "dynamodb:PartiQLDelete")}
 
 
 def test_the_machine_may_invoke_the_steps_and_nothing_else():

@@ -279,6 +279,9 @@ def _export(customer: Recorder) -> None:
             clock=world.clock,
         )
     customer.get(f"/exports/{export_id}")
+    person: str = customer.get("/contacts").json["items"][0]["id"]
+    erasure_id: str = customer.post("/erasures", {"contact_id": person}).json["id"]
+    customer.get(f"/erasures/{erasure_id}")
 
 
 def requests() -> dict[Route, Any]:

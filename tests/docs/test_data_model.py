@@ -12,7 +12,7 @@ from contactsync.adapters import contact_table, control_table
 from contactsync.control import accounts, books, feed, syncs
 from contactsync.core.dropping import KEPT
 from contactsync.core.rules import ADDRESS_PARTS
-from contactsync.journeys import asking, editing, exporting, runfiles
+from contactsync.journeys import asking, editing, erasing, exporting, forgetting, runfiles
 from local.deploy import ROOT
 from tests.architecture.template import RESOURCES
 from tests.docs.pages import section
@@ -73,6 +73,9 @@ def test_how_long_records_are_kept() -> None:
         "upload": str(asking.UPLOAD_KEPT.days),
         "progress": str(control.PROGRESS_KEPT.days),
         "export": str(exporting.KEPT.days),
+        "erasure": str(erasing.TOLD.days),
+        "erased": str(erasing.REMEMBERED.days),
+        "forgotten": str(forgetting.FORGOTTEN_FOR.days),
         "reminder": "1",
         "idempotency": "1",
         "edit": str(editing.EDITS_KEPT.days),

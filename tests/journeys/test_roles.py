@@ -187,6 +187,8 @@ def every_route(customer: Customer) -> None:
     ask("DELETE", "/fields/<key>", key="shoe_size", expect=204)
     ask("GET", "/fields", expect=200)
     export = ask("POST", "/exports", {}, expect=202)
+    erasure = ask("POST", "/erasures", {"contact_id": contact["id"]}, expect=202)
+    ask("GET", "/erasures/<erasure_id>", erasure_id=erasure["id"], expect=200)
     ask("GET", "/exports/<export_id>", export_id=export["id"], expect=200)
     ask("GET", "/drops", expect=200)
     ask("GET", "/account", expect=200)

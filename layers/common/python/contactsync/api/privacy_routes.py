@@ -1,4 +1,4 @@
-"""What an account takes along: exports."""
+"""What an account takes along, and whom it forgets: exports and erasures."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contactsync.api import representations as show
 from contactsync.api.answer import Accepted, Ok, json_answer
 from contactsync.api.incoming import Request
 from contactsync.api.route import Route
-from contactsync.journeys import exporting
+from contactsync.journeys import erasing, exporting
 from contactsync.journeys.asking import World
 from contactsync.model.errand import Export
-from contactsync.model.request import ExportRequest
+from contactsync.model.request import ErasureRequest, ExportRequest
 
 if TYPE_CHECKING:
     from contactsync.api import shapes
@@ -37,6 +37,24 @@ def read_export(world: World, request: Request) -> Ok[shapes.Export]:
     return json_answer(200, _shown(world, export))
 
 
+def create_erasure(world: World, request: Request) -> Accepted[shapes.Erasure]:
+    """Forget a person.
+
+    The contact goes at once; its history, and every file of a run that mentions it, soon after. Ask how far it is. A later
+    file that still holds the person brings them back: take them out of your own lists first. Who asks has to manage the
+    account, too. What remains, and for how long, is in docs/privacy.md.
+    """
+    erasure = erasing.ask_for_erasure(world, request.caller, request.body, request.seed)
+    return json_answer(202, show.erasure(erasure), {"Location": f"/v1/erasures/{erasure.id}"})
+
+
+def read_erasure(world: World, request: Request) -> Ok[shapes.Erasure]:
+    """Ask how far an erasure is."""
+    return json_answer(
+        200, show.erasure(erasing.read_erasure(world, request.caller, request.ids["erasure_id"]))
+    )
+
+
 def _shown(world: World, export: Export) -> dict[str, Any]:
     return show.export(export, lambda file: exporting.url_of(world, export, file))
 
@@ -44,4 +62,6 @@ def _shown(world: World, export: Export) -> dict[str, Any]:
 ROUTES = (
     Route("POST", "/exports", "contacts.view", create_export, body=ExportRequest),
     Route("GET", "/exports/<export_id>", "contacts.view", read_export),
+    Route("POST", "/erasures", "contacts.delete", create_erasure, body=ErasureRequest),
+    Route("GET", "/erasures/<erasure_id>", "account.manage", read_erasure),
 )

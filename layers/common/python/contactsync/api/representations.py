@@ -24,7 +24,7 @@ from contactsync.journeys.telling import Page, RunView, SyncView
 from contactsync.model.account import AuditNote, Caller, Key, Member
 from contactsync.model.contact import Contact
 from contactsync.model.drop import Drop
-from contactsync.model.errand import Export, ExportFile
+from contactsync.model.errand import Erasure, Export, ExportFile
 from contactsync.model.field import FieldSpec
 from contactsync.model.run import Run
 from contactsync.model.segment import Segment
@@ -32,6 +32,12 @@ from contactsync.model.source import external_id
 
 LISTING_BYTES = 2_000_000
 """Lambda's answer holds 6 MB, and the body travels in it as a JSON string, which can take twice the bytes."""
+
+REMAINS = (
+    "Backups of the tables for 35 days. Files that your systems left in the drop bucket for 30 days, and versions of "
+    "them for 7 more; uploads that no run has read for 7. Mails that have left. A later file that holds the person "
+    "brings them back."
+)
 
 T = TypeVar("T")
 
@@ -199,6 +205,22 @@ def export(stored: Export, url: Callable[[ExportFile], str]) -> dict[str, Any]:
         **stored.model_dump(mode="json", include={"requested_at", "requested_by", "finished_at"}),
         "expires_at": timestamp(datetime.fromtimestamp(stored.forget_at, UTC)),
     }
+
+
+def erasure(stored: Erasure) -> dict[str, Any]:
+    """How far a person is forgotten."""
+    told = {
+        "id",
+        "status",
+        "contacts",
+        "runs",
+        "lines",
+        "files",
+        "requested_at",
+        "requested_by",
+        "finished_at",
+    }
+    return {**stored.model_dump(mode="json", include=told), "remains": REMAINS}
 
 
 def segment(stored: Segment) -> dict[str, Any]:

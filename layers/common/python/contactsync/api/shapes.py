@@ -529,6 +529,21 @@ class Export(Shape):
     expires_at: Time = About(description="From then on the files are gone.")
 
 
+class Erasure(Shape):
+    """How far a person is forgotten, in counts."""
+
+    id: Id
+    status: Literal["queued", "running", "succeeded"]
+    contacts: int = About(ge=0, description="Contacts, and other slots of the list, that were emptied.")
+    runs: int = About(ge=0, description="Runs whose files had mentioned the person.")
+    lines: int = About(ge=0, description="Lines of these files that say nothing any more.")
+    files: int = About(ge=0, description="Files that were deleted.")
+    requested_at: Time
+    requested_by: Actor
+    finished_at: Time | None
+    remains: str = About(description="What may still hold the person, and until when.")
+
+
 class Segment(Shape):
     """A name under which some contacts are kept together."""
 

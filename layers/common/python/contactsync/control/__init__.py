@@ -21,6 +21,10 @@
     <account>        waiting#<sync>#<drop>       {} (files whose turn has not come, those that arrived first)
     <account>        newest_drop#<sync>          {"drop": …, "order": …} of all files of a sync
     <account>        newest_version#<sync>#<sha256>  {"drop": …, "order": …} of all files of one key
+    <account>        erasure#<erasure>           Erasure
+    <account>        erased#<contact>            {"at": …} whose slots were emptied, as hashes
+    closing          account#<account>           {"at": …} when the account is to be forgotten
+    forgotten#<account>  account                 Erasure, all that remains of an account
     <account>        contacts_marker             {"marker": …} another one whenever contacts are about to change
     <account>        deletions#<sync>            {<run>: [at, count]} of the last seven days
     <account>        feed#<time>#<who>           {"run": …} or {"contacts": […]} are about to change (`control.feed`)

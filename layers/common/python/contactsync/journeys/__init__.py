@@ -30,5 +30,6 @@ What callers of the API do:
     fielding, segmenting
     accounts       customers, and what an operator does to them; members, keys, signing_in: who gets in
     exporting      everything, as files to take along, as long as that takes: stretch by stretch, by errands
+    erasing        one person, forgotten; forgetting: an account, or what it no longer wants kept
     telling        what they are told; rows, downloads, finding: of a run's rows, as files, of contacts
 """

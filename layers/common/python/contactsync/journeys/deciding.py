@@ -152,6 +152,13 @@ def _check_undoable(world: World, done: Run) -> None:
         ) from None
 
 
+def withdrawn(run: Run) -> Run:
+    """The run without a plan that anybody could still carry out: it is not what was looked at any more."""
+    if run.status == "awaiting_approval":
+        return _rejected(run)
+    return run.model_copy(update={"plan_hash": None}) if run.dry_run else run
+
+
 def _rejected(run: Run) -> Run:
     if run.verdict is not None and run.verdict.kind == "hold_deletes":
         warnings = (*run.warnings, DELETIONS_REJECTED)

@@ -47,3 +47,18 @@ class Export(Errand):
     run: str | None = None
     slots: dict[str, int] = Field(default={}, description="How many columns each list needs, as far as seen.")
     files: tuple[ExportFile, ...] = ()
+
+
+class Erasure(Errand):
+    """What is to be forgotten: a person, the whole account, or what the account keeps for a shorter time than others.
+
+    `ids` are the slots that were the person's: keyed hashes, which tell nothing without the account's secret.
+    """
+
+    kind: Literal["person", "account", "retention"]
+    ids: tuple[str, ...] = ()
+    days: int = 0
+    contacts: int = Field(default=0, description="Contacts and slots that were emptied.")
+    runs: int = Field(default=0, description="Runs in whose files the person was found.")
+    lines: int = Field(default=0, description="Lines that say nothing any more.")
+    files: int = Field(default=0, description="Files that were deleted.")

@@ -102,6 +102,15 @@ class ExportDue(BaseModel):
     export_id: str
 
 
+class EraseDue(BaseModel):
+    """Erase reads this, and answers it: the next stretch of an erasure is due; or it is night."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    account_id: str
+    erasure_id: str
+
+
 class Requested(Message):
     """Fetch reads this: a run that somebody asked for, and the execution that answers."""
 

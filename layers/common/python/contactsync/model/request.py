@@ -114,6 +114,15 @@ class SegmentRequest(_Asked):
     name: str = Field(min_length=1, max_length=200)
 
 
+class ErasureRequest(_Asked):
+    """The body of `POST /v1/erasures`: one of the two."""
+
+    contact_id: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
+    email: str | None = Field(
+        default=None, min_length=3, max_length=254, description="Of somebody who may be no contact any more."
+    )
+
+
 class ExportRequest(_Asked):
     """The body of `POST /v1/exports`."""
 

@@ -24,6 +24,7 @@ KINDS = {
     "sync_id": "SyncDue",
     "drop_id": "FileParked",
     "export_id": "ExportDue",
+    "erasure_id": "EraseDue",
 }
 """A function's own dead letter is the bare detail of its event; the id in it says of which kind it was."""
 

@@ -1,0 +1,22 @@
+"""Rules EraseDueRule and NightRule of template.yaml: the next stretch of forgetting somebody, or the nightly look."""
+
+from contactsync import bootstrap
+from contactsync.entry import step
+from contactsync.journeys import forgetting
+from contactsync.model.message import EraseDue
+
+
+@step("erase", reads=EraseDue)
+def lambda_handler(message: EraseDue) -> EraseDue:
+    """A person, an account, or old history → nothing of it, stretch by stretch."""
+    stores = forgetting.All(
+        control=bootstrap.control(),
+        contacts=bootstrap.contacts(),
+        runs=bootstrap.runs(),
+        uploads=bootstrap.uploads(),
+        drops=bootstrap.drops(),
+        scheduler=bootstrap.scheduler(),
+        bus=bootstrap.bus(),
+        clock=bootstrap.clock(),
+    )
+    return forgetting.erase(message, stores)

@@ -1,0 +1,172 @@
+"""An account is forgotten in all stores, whatever dies meanwhile, and no other is touched; history for as long as wanted."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from contactsync.adapters.memory import MemoryObjects
+from contactsync.errors import Conflict, NotFound
+from contactsync.journeys import forgetting
+from contactsync.journeys.runfiles import RunFiles
+from contactsync.model.message import EraseDue
+from tests.faults.interruptions import Interruptions, Way
+from tests.unit.test_erasing import stores
+from tests.world import Died
+
+if TYPE_CHECKING:
+    from tests.calling import ApiWorld, Client
+
+MAPPING = [{"column": "email", "field": "email"}]
+
+
+def lived(world: ApiWorld, client: Client, name: str) -> None:
+    """An account with something in every store."""
+    account = client.account.account_id
+    body = {"source": {"kind": "paste", "text": f"email\n{name}@example.com\n"}, "mapping": MAPPING}
+    for _ in range(2):
+        run = client.post("/imports", body).json["run"]["id"]
+        world.execute(world.control.run(account, run).value)
+    contact = client.post("/contacts", {"fields": {"email": f"{name}.2@example.com"}}).json["id"]
+    client.delete(f"/contacts/{contact}")
+    client.post("/segments", {"name": name})
+    client.post("/exports", {})
+    upload = client.post("/uploads", {"filename": "a.csv"}).json["upload_id"]
+    world.uploads.put(f"uploads/{account}/{upload}", b"x")
+    world.uploads.put(f"{account}/s1/file.csv", b"dropped")
+    world.runs.put(f"exports/{account}/e1/contacts-0001.csv", b"x")
+
+
+def holding(world: ApiWorld, account_id: str) -> list[str]:
+    """Every place that still names an account: records, contacts, objects, schedules."""
+    alive = filter(None, map(world.records.get, list(world.records._stored)))
+    records = [
+        f"{each.key.partition} {each.key.name}"
+        for each in alive
+        if account_id in f"{each.key.partition} {each.key.name} {each.document}"
+    ]
+    contacts = [
+        f"contacts {name}"
+        for name, slots in world.contacts._partitions.items()
+        if slots and account_id in name
+    ]
+    objects = [key for store in (world.runs, world.uploads) for key in store.keys("") if account_id in key]
+    return [*records, *contacts, *objects, *(str(key) for key in world.scheduler.kept if account_id in key)]
+
+
+def nights(world: ApiWorld, **changed: Any) -> None:
+    """A night, and all that it calls for."""
+    forgetting.erase(EraseDue(account_id="", erasure_id="night"), stores(world, **changed))
+    for _ in range(500):
+        due = [event.detail for event in world.bus.events if event.kind == "EraseDue"]
+        world.bus.events.clear()
+        if not due:
+            return
+        for each in due:
+            forgetting.erase(EraseDue.model_validate(each), stores(world, **changed))
+
+
+def sync_schedules(world: ApiWorld, account_id: str) -> None:
+    """A schedule for each of the account's syncs."""
+    for read in world.control.syncs(account_id, after=None, limit=10)[0]:
+        world.scheduler.kept.clear()
+        world.scheduler.put(account_id, read.value.id, "cron(0 9 * * ? *)", start=None, end=None)
+
+
+def test_of_a_closed_account_only_its_id_remains_and_the_other_is_untouched(
+    world: ApiWorld, api: Client, stranger: Client
+) -> None:
+    lived(world, api, "ada")
+    lived(world, stranger, "bob")
+    sync_schedules(world, api.account.account_id)
+    mine, theirs = api.account.account_id, stranger.account.account_id
+    forgetting.close_account(world.control, mine, world.clock.now())
+    nights(world)
+    assert world.stored(), "not before the grace is over"
+    world.clock.advance(forgetting.GRACE + timedelta(minutes=1))
+    before = holding(world, theirs)
+    nights(world)
+    assert holding(world, mine) == [f"forgotten#{mine} account"]
+    assert [each for each in before if each not in holding(world, theirs)] == []
+
+
+def test_nobody_gets_in_meanwhile_and_it_can_be_called_back(world: ApiWorld, api: Client) -> None:
+    mine, now = api.account.account_id, world.clock.now()
+    lived(world, api, "ada")
+    forgetting.close_account(world.control, mine, now)
+    with pytest.raises(Conflict):
+        forgetting.close_account(world.control, mine, now)
+    assert world.control.account(mine).suspended_at is not None
+    forgetting.call_back(world.control, mine, now)
+    assert world.control.account(mine).suspended_at is None
+    world.clock.advance(forgetting.GRACE + timedelta(days=2))
+    nights(world)
+    assert "ada@example.com" in world.stored()
+    with pytest.raises(NotFound):
+        forgetting.call_back(world.control, mine, now)
+
+
+def test_names_that_begin_alike_are_different_accounts(world: ApiWorld, api: Client) -> None:
+    mine = api.account.account_id
+    for store in (world.runs, world.uploads):
+        for folder in ("runs/", "exports/", "uploads/", ""):
+            store.put(f"{folder}{mine}2/x", b"theirs")
+    lived(world, api, "ada")
+    forgetting.close_account(world.control, mine, world.clock.now())
+    world.clock.advance(forgetting.GRACE + timedelta(minutes=1))
+    nights(world)
+    left = [key for store in (world.runs, world.uploads) for key in store.keys("")]
+    assert len(left) == 8
+    assert all(f"{mine}2/" in key for key in left)
+
+
+@pytest.mark.parametrize("way", [Way.BEFORE, Way.AFTER], ids=lambda way: way.value)
+def test_whatever_dies_the_account_is_forgotten(
+    world: ApiWorld, api: Client, monkeypatch: pytest.MonkeyPatch, way: Way
+) -> None:
+    """Every call of the work dies once: buckets and contacts, and the records in between."""
+    monkeypatch.setattr(forgetting, "OBJECTS_A_STRETCH", 5)
+    monkeypatch.setattr(forgetting, "RECORDS_A_COMMIT", 5)
+    lived(world, api, "ada")
+    mine = api.account.account_id
+    forgetting.close_account(world.control, mine, world.clock.now())
+    world.clock.advance(forgetting.GRACE + timedelta(minutes=1))
+    forgetting.erase(EraseDue(account_id="", erasure_id="night"), stores(world))
+    at, due = 1, EraseDue(account_id=mine, erasure_id="account")
+    for _ in range(2000):
+        watched = Interruptions(at=at, way=way).ports(world.ports)
+        try:
+            forgetting.erase(
+                due, stores(world, contacts=watched.contacts, runs=watched.runs, uploads=watched.uploads)
+            )
+        except Died:
+            at += 1
+            continue
+        if holding(world, mine) == [f"forgotten#{mine} account"]:
+            break
+    assert holding(world, mine) == [f"forgotten#{mine} account"]
+    assert at > 5
+
+
+def test_history_is_kept_for_as_long_as_its_account_wants(
+    world: ApiWorld, api: Client, stranger: Client
+) -> None:
+    for client, name in ((api, "ada"), (stranger, "bob")):
+        lived(world, client, name)
+    assert api.patch("/account", {"retention_days": 10}).status == 200
+    mine, theirs = api.account.account_id, stranger.account.account_id
+    world.clock.advance(timedelta(days=9))
+    nights(world)
+    assert list(world.runs.keys(f"runs/{mine}/"))
+    world.clock.advance(timedelta(days=2))
+    fresh = world.request("email\ncem@example.com\n")
+    nights(world)
+    kept = {key.split("/")[2] for key in world.runs.keys(f"runs/{mine}/")}
+    assert kept == {fresh.id}
+    assert list(world.records.page(mine, "edit#").records) == []
+    assert list(world.runs.keys(f"runs/{theirs}/"))
+    assert list(world.records.page(theirs, "edit#").records)
+    assert isinstance(world.runs, MemoryObjects)
+    assert RunFiles(world.runs, mine, fresh.id).paste in world.runs.keys("")
