@@ -67,6 +67,15 @@ class Customer:
 
         return wait_for(ended, within_s=within_s, what=f"the end of run {run_id}")
 
+    def wait_until_done(self, path: str, *, within_s: float = 60) -> dict[str, Any]:
+        """An export or an erasure once it has succeeded."""
+
+        def done() -> dict[str, Any] | None:
+            told: dict[str, Any] = self.get(path)
+            return told if told["status"] == "succeeded" else None
+
+        return wait_for(done, within_s=within_s, what=f"the end of {path}")
+
     def contacts(self) -> list[dict[str, Any]]:
         """All contacts of the account, over as many pages as it takes."""
         found: list[dict[str, Any]] = []

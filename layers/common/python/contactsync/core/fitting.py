@@ -52,8 +52,11 @@ def misfits(
         problems += _ungeneratable(body, identity, fields)
         identity = None
     problems += _unknown_segments(value_at(body, "options", "segments"), segments)
-    if not value_at(body, "mapping") and value_at(body, "format", "kind") != "vcard":
-        message = "Map at least one column. Only vCards say themselves what is what: state format.kind vcard."
+    if not value_at(body, "mapping") and value_at(body, "format", "kind") not in ("vcard", "export"):
+        message = (
+            "Map at least one column. Only vCards and exports say themselves what is what: state format.kind "
+            "vcard or export."
+        )
         problems.append(Problem("/mapping", message, "mapping_missing"))
     if not entries:
         return problems

@@ -141,7 +141,7 @@ def _is_packed(file: File) -> bool:
 def _kind(sample: bytes, stated: Format) -> Kind:
     """What is read as what. A statement is believed, unless the bytes are certainly something else."""
     found = kind_of(sample)
-    if stated.kind == "csv":
+    if stated.kind in {"csv", "export"}:
         return "csv"  # whatever else it certainly is, detection refuses and names
     if stated.kind == "vcard" and found != "vcard":
         raise UnreadableFile(

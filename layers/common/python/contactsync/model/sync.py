@@ -55,7 +55,9 @@ Source = Annotated[
 class Format(_Asked):
     """How to read the file. What is "auto" is detected, and reported with the run."""
 
-    kind: Literal["auto", "csv", "xlsx", "vcard"] = "auto"
+    kind: Literal["auto", "csv", "xlsx", "vcard", "export"] = Field(
+        default="auto", description="export: a table that `POST /v1/exports` has made."
+    )
     delimiter: str = Field(default="auto", min_length=1, max_length=8)
     encoding: str = Field(default="auto", min_length=1, max_length=40)
     has_header: bool | Literal["auto"] = "auto"
@@ -241,7 +243,7 @@ class SyncRequest(_Asked):
     mapping: tuple[ColumnMapping | LiteralMapping, ...] = Field(
         default=(),
         max_length=1000,
-        description="May be left out for vCards, which say themselves what is what.",
+        description="May be left out for vCards and exports, which say themselves what is what.",
     )
     identity: FieldIdentity | GeneratedIdentity = FieldIdentity(field="email")
     options: Options = Options()
