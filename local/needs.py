@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote
+from xml.sax.saxutils import unescape
 
 from local.emulator import ACCOUNT, REGION
 
@@ -19,6 +20,7 @@ ITEM_ACTIONS = {
     "ConditionCheck": "ConditionCheckItem",
 }
 _STATEMENT = re.compile(r'(INSERT INTO|UPDATE|DELETE FROM|SELECT .* FROM)\s+"([^"]+)"', re.IGNORECASE)
+_DELETED = re.compile(r"<Key>([^<]+)</Key>")
 
 
 class Request(NamedTuple):
@@ -103,6 +105,9 @@ def _s3(request: Request) -> Iterator[Need]:
             yield Need(f"s3:GetObject{versioned}", arn)
         case "GET" | "HEAD":
             yield Need("s3:ListBucket", arn)
+        case "POST" if "delete" in request.query:
+            for found in _DELETED.findall(request.body.decode()):
+                yield Need("s3:DeleteObject", f"{arn}/{unescape(found)}")
         case "PUT" | "POST" if key:
             yield Need("s3:PutObject", arn)
         case "DELETE" if "uploadId" in request.query:

@@ -45,7 +45,7 @@ class Permissions:
             return
         caller, service = signed
         body = b""
-        if service in _READ:
+        if service in _READ or _deletes_several(scope, service):
             body = await _body(receive)
             receive = _said_again(body, receive)
         request = _request(scope, service, body)
@@ -104,6 +104,12 @@ def _signature(scope: Message) -> tuple[str, str] | None:
         query = parse_qs(scope.get("query_string", b"").decode())
         found = _SIGNED.search("Credential=" + query.get("X-Amz-Credential", [""])[0])
     return (found[1], found[2]) if found else None
+
+
+def _deletes_several(scope: Message, service: str) -> bool:
+    """Whether this is S3's DeleteObjects, whose body names the objects."""
+    query = parse_qs(scope.get("query_string", b"").decode(), keep_blank_values=True)
+    return service == "s3" and scope["method"] == "POST" and "delete" in query
 
 
 def _headers(scope: Message) -> dict[str, str]:

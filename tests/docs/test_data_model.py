@@ -82,6 +82,8 @@ def test_how_long_records_are_kept() -> None:
         "feed": str(feed.KEPT.days),
         "today": str(books.COUNTED_KEPT.days),
         "audit": str(accounts.AUDIT_KEPT.days),
+        "run": str(syncs.RUNS_KEPT.days),
+        "sync_run": str(syncs.RUNS_KEPT.days),
         "runs_of": str(syncs.DAYS_COUNTED.days),
     }
 

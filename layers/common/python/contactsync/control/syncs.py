@@ -15,6 +15,8 @@ from contactsync.model.run import STARTED, Run
 from contactsync.model.sync import Sync
 from contactsync.ports import Delete, Put, RecordKey
 
+RUNS_KEPT = timedelta(days=400)
+"""As long as changes by hand, so that a contact's history can name what has changed it."""
 OPEN_MAX = 50
 """Runs of one account that are looked at to tell whose turn it is: those that run are among the first."""
 DAYS_COUNTED = timedelta(days=3)
@@ -190,7 +192,7 @@ class Syncs(Documents):
             if changed == read.value:
                 return changed
             try:
-                self.records.commit([put(key, changed, expected=read.version)])
+                self.records.commit([_put_run(changed, read.version)])
                 return changed
             except Stale:
                 continue
@@ -216,7 +218,7 @@ class Syncs(Documents):
             if closed.status not in STARTED and (standing := self.records.get(_open_key(account_id, run_id))):
                 writes.append(Delete(standing.key, standing.version))
             if closed != read.value:
-                writes.append(put(RecordKey(account_id, f"run#{run_id}"), closed, expected=read.version))
+                writes.append(_put_run(closed, read.version))
             if sync.value.active_run == run_id:
                 free = sync.value.model_copy(update={"active_run": None})
                 writes.append(put_sync(account_id, learn(free, closed) if learn else free, sync.version))
@@ -277,7 +279,7 @@ class Syncs(Documents):
                 self.records.commit(
                     [
                         Put(_open_key(account_id, run_id), {}, standing.version if standing else 0),
-                        put(RecordKey(account_id, f"run#{run_id}"), going, expected=read.version),
+                        _put_run(going, read.version),
                         put_sync(account_id, held, sync.version),
                     ]
                 )
@@ -289,10 +291,20 @@ def first_puts(account_id: str, run: Run) -> list[Put]:
     """The writes that store a new run, among those of its sync and, if it has not ended, those that are under way."""
     under_way = [Put(_open_key(account_id, run.id), {}, 0)] if run.status in STARTED else []
     return [
-        put(RecordKey(account_id, f"run#{run.id}"), run),
-        Put(RecordKey(account_id, f"sync_run#{run.sync_id}#{run.id}"), {}, 0),
+        _put_run(run),
+        Put(RecordKey(account_id, f"sync_run#{run.sync_id}#{run.id}"), {}, 0, _forgotten_at(run)),
         *under_way,
     ]
+
+
+def _put_run(run: Run, expected: int = 0) -> Put:
+    return put(
+        RecordKey(run.account_id, f"run#{run.id}"), run, expected=expected, expires_at=_forgotten_at(run)
+    )
+
+
+def _forgotten_at(run: Run) -> int:
+    return int((datetime.fromisoformat(run.requested_at) + RUNS_KEPT).timestamp())
 
 
 def _open_key(account_id: str, run_id: str) -> RecordKey:

@@ -8,7 +8,7 @@ remains, and for how long, is in docs/privacy.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -46,7 +46,7 @@ REMEMBERED = timedelta(days=36)
 RUNS_A_STRETCH = 20
 RECORDS_A_STRETCH = 1000
 READ_BYTES = 1 << 20
-STAGES = ("contact", "history", "answers", "runs", "exports", "done")
+STAGES = ("contact", "history", "books", "answers", "runs", "exports", "done")
 NEVER_READ = frozenset({"source", "text", "records", "paste"})
 
 
@@ -121,7 +121,7 @@ def erase_again(stores: Stores, account_id: str) -> int:
     emptied = 0
     for page in _pages(stores.control, account_id, "erased#"):
         ids = [name.removeprefix("erased#") for name, _, _ in page]
-        emptied += _empty(stores, account_id, ids)
+        emptied += _empty(stores, account_id, ids, f"again:{timestamp(stores.clock.now())}")
         for each in ids:
             _drop(stores.control, account_id, f"edit#{each}#")
     return emptied
@@ -132,11 +132,14 @@ def person_stretch(erasure: Erasure, stores: Stores) -> Erasure:
     match STAGES[erasure.stage]:
         case "contact":
             _remember(erasure, stores)
-            emptied = _empty(stores, erasure.account_id, erasure.ids)
+            emptied = _empty(stores, erasure.account_id, erasure.ids, erasure.id)
             return _next(erasure, contacts=erasure.contacts + emptied)
         case "history":
             for each in erasure.ids:
                 _drop(stores.control, erasure.account_id, f"edit#{each}#")
+            return _next(erasure)
+        case "books":
+            _forget_in_books(erasure, stores)
             return _next(erasure)
         case "answers":
             return _forget_answers(erasure, stores)
@@ -217,14 +220,13 @@ def _remember(erasure: Erasure, stores: Stores) -> None:
         stores.control.records.commit([Put(key, document, stored.version if stored else 0, expires_at)])
 
 
-def _empty(stores: Stores, account_id: str, ids: Iterator[str] | list[str] | tuple[str, ...]) -> int:
+def _empty(stores: Stores, account_id: str, ids: Sequence[str], change: str) -> int:
     """Empty those slots that are theirs; returns how many. Raises Busy if somebody writes there meanwhile."""
-    wanted = list(ids)
-    found = stores.contacts.slots(account_id, wanted)
+    found = stores.contacts.slots(account_id, ids)
     writes: list[Write] = [
         Remove(slot.id, slot.version)
         for slot in found.values()
-        if isinstance(slot, Contact | Tombstone) or slot.contact_id in wanted
+        if isinstance(slot, Contact | Tombstone) or slot.contact_id in ids
     ]
     if not writes:
         return 0
@@ -232,7 +234,26 @@ def _empty(stores: Stores, account_id: str, ids: Iterator[str] | list[str] | tup
     if not all(done for _, done in stores.contacts.write(account_id, writes)):
         raise Busy("A contact was changed while it was to be forgotten.")
     stores.control.set_marker(account_id, f"erased:{timestamp(stores.clock.now())}")
+    gone = sum(isinstance(slot, Contact) for slot in found.values())
+    if gone:
+        stores.control.note_contacts(account_id, change, -gone, now=stores.clock.now())
     return len(writes)
+
+
+def _forget_in_books(erasure: Erasure, stores: Stores) -> None:
+    """What was agreed with address books: links, and creations that were begun. The cards themselves are not ours."""
+    person, records = _person(erasure, stores.runs), stores.control.records
+    for connection in stores.control.connections(erasure.account_id):
+        book = f"{erasure.account_id}#{connection.id}"
+        for each in erasure.ids:
+            if (way := records.get(RecordKey(book, f"contact#{each}"))) is not None:
+                card = records.get(RecordKey(book, f"card#{way.document['card']}"))
+                found = [way, card] if card is not None else [way]
+                records.commit([Delete(record.key, record.version) for record in found])
+        for page in _pages(stores.control, book, "intent#"):
+            for name, document, version in page:
+                if person.is_in(orjson.dumps(document)):
+                    records.commit([Delete(RecordKey(book, name), version)])
 
 
 def _forget_answers(erasure: Erasure, stores: Stores) -> Erasure:

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 
 from contactsync.control import Control
 from contactsync.errors import Stale
+from contactsync.journeys.asking import timestamp
 from contactsync.model.errand import Errand
 from contactsync.ports import Bus, Put, RecordKey
 
@@ -43,7 +44,7 @@ def go_on(
     errand = kind.model_validate(stored.document) if stored else None
     if stored is None or errand is None or errand.finished_at is not None:
         return None
-    at = now.isoformat(timespec="milliseconds")
+    at = timestamp(now)
     after = stretch(errand.model_copy(update={"status": "running"})).model_copy(update={"touched_at": at})
     if after.status == "succeeded":
         after = after.model_copy(update={"finished_at": at})

@@ -225,7 +225,11 @@ def _objects(stores: All, account_id: str) -> Iterator[tuple[Objects, str]]:
 
 
 def _forget_ways_in(control: Control, account_id: str) -> None:
-    """What finds the account from outside: its keys' hashes, its members' addresses."""
+    """What lies outside of the account's partition: its address books, its keys' hashes, its members' addresses."""
+    for connection in control.connections(account_id):
+        book = f"{account_id}#{connection.id}"
+        while kept := control.records.page(book, "", limit=RECORDS_A_COMMIT).records:
+            control.records.commit([Delete(record.key, record.version) for record in kept])
     for prefix in ("key#", "member#"):
         after = None
         while True:

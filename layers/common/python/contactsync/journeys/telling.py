@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -125,7 +126,9 @@ def view(world: World, run: Run) -> RunView:
 
 def _sync_view(world: World, caller: Caller, read: Read[Sync]) -> SyncView:
     latest = read.value.latest_run
-    run = world.control.run(caller.account_id, latest).value if latest is not None else None
+    run = None
+    with suppress(NotFound):  # it ran last so long ago that the run is forgotten
+        run = world.control.run(caller.account_id, latest).value if latest is not None else None
     return sync_view(world, caller, read, run)
 
 
