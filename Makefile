@@ -61,8 +61,14 @@ audit: .venv-audit/.ready ## security findings in the template, known vulnerabil
 build: .venv-sam/.ready ## build the layer for AWS
 	PATH="$(CURDIR)/.uv/bin:$$PATH" .venv-sam/bin/sam build
 
-deploy: build ## deploy to AWS (asks for stack name, region, mail sender; remembers the answers in samconfig.toml)
-	.venv-sam/bin/sam deploy $(if $(wildcard samconfig.toml),,--guided) --capabilities CAPABILITY_IAM
+# An environment is a section of samconfig.toml; one that is not there yet is asked for.
+ENV ?= default
+KNOWN := $(shell grep -s '^\[$(ENV)[.]deploy[.]' samconfig.toml)
+NAMED := $(if $(filter default,$(ENV)),contact-sync,contact-sync-$(ENV))
+ASKED := --guided --stack-name $(NAMED) --parameter-overrides Environment=$(if $(filter default,$(ENV)),production,$(ENV))
+
+deploy: build ## deploy to AWS (asks at first, remembers the answers; ENV=staging is a second environment beside the first)
+	.venv-sam/bin/sam deploy --config-env $(ENV) $(if $(KNOWN),,$(ASKED)) --capabilities CAPABILITY_IAM
 
 account: .venv/.ready ## make a customer's account in a deployed stack (STACK=… NAME=… EMAIL=… COUNTRY=GB, PLAN=… if not the default)
 	@.venv/bin/python -m contactsync account --stack "$(STACK)" --name "$(NAME)" --email "$(EMAIL)" --country "$(COUNTRY)" --plan "$(PLAN)"

@@ -12,6 +12,7 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,31 +121,38 @@ def _install(requirements: Path, target: Path) -> None:
         raise Problem(f"The layer's dependencies could not be installed. uv says:\n{done.stderr.strip()}")
 
 
-def deploy(*, endpoint: str, layer: Path, parameters: dict[str, str], say: Callable[[str], None]) -> Deployed:
-    """Create the stack in the emulator. Raises Problem, with CloudFormation's reason, if it does not complete."""
+def deploy(
+    *,
+    endpoint: str,
+    layer: Path,
+    parameters: dict[str, str],
+    say: Callable[[str], None],
+    name: str = STACK_NAME,
+) -> Deployed:
+    """Create the stack `name` in the emulator. Raises Problem, with CloudFormation's reason, if it does not complete."""
     template = _translated(_packaged(client("s3", endpoint), layer), parameters)
     for kind, reason in LEFT_OUT.items():
-        left_out = [name for name, resource in template["Resources"].items() if resource["Type"] == kind]
+        left_out = [each for each, resource in template["Resources"].items() if resource["Type"] == kind]
         for logical_id in left_out:
             del template["Resources"][logical_id]
         if left_out:
             say(f"Left out {len(left_out)} {kind}: {reason}.")
-    known = {name: value for name, value in parameters.items() if name in template.get("Parameters", {})}
+    known = {each: value for each, value in parameters.items() if each in template.get("Parameters", {})}
     client("s3", endpoint).put_object(
         Bucket=_ARTIFACTS, Key="template.json", Body=json.dumps(template, default=str)
     )
     cloudformation = client("cloudformation", endpoint)
     try:
         cloudformation.create_stack(
-            StackName=STACK_NAME,
+            StackName=name,
             TemplateURL=f"{endpoint}/{_ARTIFACTS}/template.json",
-            Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in known.items()],
+            Parameters=[{"ParameterKey": each, "ParameterValue": value} for each, value in known.items()],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
     except ClientError as error:
         raise Problem(f"template.yaml was not deployed: {error.response['Error']['Message']}") from None
-    stack = _completed(cloudformation)
-    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=STACK_NAME)
+    stack = _completed(cloudformation, name)
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
     resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
     return Deployed(
         outputs={output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])},
@@ -155,10 +163,10 @@ def deploy(*, endpoint: str, layer: Path, parameters: dict[str, str], say: Calla
     )
 
 
-def _completed(cloudformation: Any) -> dict[str, Any]:
+def _completed(cloudformation: Any, name: str) -> dict[str, Any]:
     deadline = time.monotonic() + _DEPLOY_TIMEOUT_S
     while time.monotonic() < deadline:
-        stack: dict[str, Any] = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0]
+        stack: dict[str, Any] = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
         if stack["StackStatus"] == "CREATE_COMPLETE":
             return stack
         if not stack["StackStatus"].endswith("IN_PROGRESS"):
@@ -168,7 +176,7 @@ def _completed(cloudformation: Any) -> dict[str, Any]:
 
 
 def _reasons(cloudformation: Any, stack: dict[str, Any]) -> str:
-    events = cloudformation.describe_stack_events(StackName=STACK_NAME)["StackEvents"]
+    events = cloudformation.describe_stack_events(StackName=stack["StackName"])["StackEvents"]
     failed = [event for event in events if event["ResourceStatus"].endswith("FAILED")]
     lines = [f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason', 'no reason given')}" for e in failed]
     return "\n  ".join([stack.get("StackStatusReason", stack["StackStatus"]), *lines])
@@ -178,7 +186,8 @@ def _packaged(s3: Any, layer: Path) -> dict[str, Any]:
     """template.yaml with its local paths replaced by archives in the emulator's S3."""
     from samtranslator.yaml_helper import yaml_parse
 
-    s3.create_bucket(Bucket=_ARTIFACTS, CreateBucketConfiguration={"LocationConstraint": REGION})
+    with suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=_ARTIFACTS, CreateBucketConfiguration={"LocationConstraint": REGION})
     template: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
     common = (template.get("Globals") or {}).get("Function") or {}
     for logical_id, resource in template["Resources"].items():

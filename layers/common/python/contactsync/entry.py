@@ -62,7 +62,8 @@ def step(
         @functools.wraps(function)
         def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             began = time.monotonic()
-            message = reads.model_validate(event)
+            # An execution that began before an upgrade, or goes on after a rollback, may say more than we know
+            message = reads.model_validate(event, extra="ignore")
             told = message.model_dump(include={"account_id", "run_id"})
             logger.append_keys(step=word, request_id=context.aws_request_id, **told)
             try:

@@ -62,7 +62,7 @@ class ReachCourier:
         told = answer["Payload"].read()
         if answer.get("FunctionError"):
             raise _raised(json.loads(told))
-        reached = Reached.model_validate_json(told)
+        reached = Reached.model_validate_json(told, extra="ignore")
         modified = reached.modified.isoformat() if reached.modified else None
         ending = Ending(reached.proof, reached.doubt)
         return Carried(reached.digest, ending, reached.size, modified, reached.host_key)

@@ -100,7 +100,7 @@ class Accounts(Documents):
         page = self.records.page(
             account_id, "audit#", after=after and f"audit#{after}", limit=limit, newest_first=True
         )
-        notes = [AuditNote.model_validate(record.document) for record in page.records]
+        notes = [AuditNote.model_validate(record.document, extra="ignore") for record in page.records]
         return notes, page.next and page.next.removeprefix("audit#")
 
     # Fields
@@ -115,7 +115,7 @@ class Accounts(Documents):
         if key in STANDARD_FIELDS:
             return STANDARD_FIELDS[key]
         record = self.records.get(RecordKey(account_id, f"field#{key}"))
-        return FieldSpec.model_validate(record.document) if record else None
+        return FieldSpec.model_validate(record.document, extra="ignore") if record else None
 
     def create_field(self, account_id: str, spec: FieldSpec) -> None:
         """Store a new field of the account's own. Raises Conflict if the key is taken, PlanLimit."""

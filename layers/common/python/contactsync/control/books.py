@@ -196,7 +196,7 @@ class Books(Documents):
         """Creations of which nobody knows yet whether they came about, by marker."""
         found = self._pages(_book(account_id, connection_id), "intent#", INTENTS_MAX)
         return {
-            record.key.name.removeprefix("intent#"): Intent.model_validate(record.document)
+            record.key.name.removeprefix("intent#"): Intent.model_validate(record.document, extra="ignore")
             for record in found
         }
 
@@ -214,7 +214,7 @@ class Books(Documents):
     def has_intent(self, account_id: str, connection_id: str, marker: str) -> Intent | None:
         """The creation that was begun under a marker, if its link is not there yet."""
         record = self.records.get(RecordKey(_book(account_id, connection_id), f"intent#{marker}"))
-        return Intent.model_validate(record.document) if record else None
+        return Intent.model_validate(record.document, extra="ignore") if record else None
 
     def forget_intent(self, account_id: str, connection_id: str, marker: str) -> None:
         """A creation is not to be made any more."""
@@ -251,7 +251,7 @@ class Books(Documents):
         found = self._pages(_book(account_id, connection_id), "review#", REVIEWS_MAX)
         return {
             record.key.name.removeprefix("review#"): Read(
-                Review.model_validate(record.document), record.version
+                Review.model_validate(record.document, extra="ignore"), record.version
             )
             for record in found
         }

@@ -56,10 +56,13 @@ class Documents:
         record = self.records.get(key)
         if record is None:
             raise NotFound()
-        return Read(model.model_validate(record.document), record.version)
+        return Read(model.model_validate(record.document, extra="ignore"), record.version)
 
     def _all(self, partition: str, prefix: str, model: type[M], *, limit: int) -> list[M]:
-        return [model.model_validate(document) for document in self._documents(partition, prefix, limit)]
+        return [
+            model.model_validate(document, extra="ignore")
+            for document in self._documents(partition, prefix, limit)
+        ]
 
     def _documents(self, partition: str, prefix: str, limit: int) -> Iterator[dict[str, Any]]:
         after = None

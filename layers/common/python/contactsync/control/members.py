@@ -57,7 +57,10 @@ class Members(Documents):
     ) -> tuple[list[Read[Member]], str | None]:
         """Up to `limit` members who came after the member `after`, oldest first, and the id to go on after."""
         page = self.records.page(account_id, "member#", after=after and f"member#{after}", limit=limit)
-        read = [Read(Member.model_validate(record.document), record.version) for record in page.records]
+        read = [
+            Read(Member.model_validate(record.document, extra="ignore"), record.version)
+            for record in page.records
+        ]
         return read, page.next and page.next.removeprefix("member#")
 
     def put_member(self, member: Member, expected: int = 0) -> list[Put | Delete]:
@@ -104,7 +107,10 @@ class Members(Documents):
         after = None
         for _ in range(KEY_PAGES):
             page = self.records.page(account_id, "key#", after=after, limit=1000)
-            read = [Read(Key.model_validate(record.document), record.version) for record in page.records]
+            read = [
+                Read(Key.model_validate(record.document, extra="ignore"), record.version)
+                for record in page.records
+            ]
             found += [each for each in read if not each.value.revoked]
             after = page.next
             if after is None:

@@ -154,7 +154,10 @@ class Syncs(Documents):
         page = self.records.page(
             account_id, "sync#", after=after and f"sync#{after}", limit=limit, newest_first=True
         )
-        read = [Read(Sync.model_validate(record.document), record.version) for record in page.records]
+        read = [
+            Read(Sync.model_validate(record.document, extra="ignore"), record.version)
+            for record in page.records
+        ]
         return read, page.next and page.next.removeprefix("sync#")
 
     def runs(

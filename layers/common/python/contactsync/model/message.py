@@ -18,7 +18,8 @@ from contactsync.model.source import RemoteSource
 class Message(BaseModel):
     """The run at hand; all that parse and guard need.
 
-    Frozen, and loud about a field it does not know: the state machine and the code must agree.
+    Frozen, and loud about a field it does not know: samples and tests must agree with it. What arrives in the cloud
+    is read more kindly (see `entry`), for it may come from another version; so a new field always has a default.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
