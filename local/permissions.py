@@ -82,7 +82,7 @@ class Permissions:
         limits = _session_policy_limits(sts._sessions.get(caller) or {}, ACCOUNT)
         told = evaluate(asked, _gather_role_policies(role, ACCOUNT), *limits)
         allowed = bool(told.decision == "Allow")
-        self._note(caller, need, told.matched_sid if allowed else "")
+        self._note(role if caller in sts._sessions else caller, need, told.matched_sid if allowed else "")
         return allowed
 
     def _note(self, caller: str, need: Need, sid: str) -> None:

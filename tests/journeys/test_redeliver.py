@@ -15,6 +15,7 @@ from local.emulator import REGION
 from local.stack import Stack
 from tests.customer import Customer
 from tests.journeys.imports import ROWS, request
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 
@@ -66,6 +67,26 @@ def test_an_undelivered_run_is_run_once_however_often_its_event_is_sent(
     assert customer.wait_for_run(run)["status"] == "succeeded"
     assert len(customer.contacts()) == 4
     assert redeliver(stack).stdout == "0 sent again, 0 left in the queue\n"
+
+
+def test_an_event_of_a_dropped_file_goes_to_the_function_that_listens(stack: Stack, customer: Customer):
+    sync_id = customer.post("/syncs", {**request(ROWS, customer), "source": {"kind": "drop"}}, expect=201)[
+        "id"
+    ]
+    bucket, key = stack.deployed.outputs["DropBucketName"], f"{customer.account_id}/{sync_id}/people.csv"
+    events = deploy.client("events", stack.endpoint)
+    rule_name = stack.deployed.resources["FileDroppedRule"]
+    events.disable_rule(Name=rule_name)
+    put = deploy.client("s3", stack.endpoint).put_object(Bucket=bucket, Key=key, Body=ROWS.encode())
+    events.enable_rule(Name=rule_name)
+    told = {"key": key, "size": len(ROWS), "version-id": put["VersionId"], "sequencer": "0062"}
+    event = {"id": "e1", "source": "aws.s3", "detail-type": "Object Created", "time": "2026-11-22T00:00:00Z"}
+    dead(stack, json.dumps({**event, "detail": {"bucket": {"name": bucket}, "object": told}}))
+    assert redeliver(stack).returncode == 0
+    runs = wait_for(
+        lambda: customer.get(f"/syncs/{sync_id}/runs")["items"] or None, within_s=30, what="the run"
+    )
+    assert customer.wait_for_run(runs[0]["id"])["status"] == "succeeded"
 
 
 def test_what_is_not_ours_is_named_and_stays(stack: Stack):

@@ -30,7 +30,7 @@ class Drops(Syncs):
         page = self.records.page(
             account_id, "drop#", after=after and f"drop#{after}", limit=limit, newest_first=True
         )
-        read = [Drop.model_validate(record.document) for record in page.records]
+        read = [Drop.model_validate(record.document, extra="ignore") for record in page.records]
         return read, page.next and page.next.removeprefix("drop#")
 
     def note_drop(self, drop: Drop) -> Drop:

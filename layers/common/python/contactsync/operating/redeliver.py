@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from contactsync import bootstrap
@@ -28,6 +29,9 @@ KINDS = {
 }
 """A function's own dead letter is the bare detail of its event; the id in it says of which kind it was."""
 
+OF_AWS = {"aws.s3": "ReceiveFunction"}
+"""Events of AWS nobody can put on a bus again: the function that listens gets them, by its logical id."""
+
 
 class Event(NamedTuple):
     """An event of ours, as the bus takes it."""
@@ -44,20 +48,27 @@ def run(_options: argparse.Namespace, stack: Stack) -> int:
     """0 if the queue is empty then, 1 if something was left in it."""
     stack.enter()
     taken, left = redeliver(
-        client("sqs"), stack.output("UndeliveredQueueUrl"), bootstrap.bus(), client("lambda")
+        client("sqs"), stack.output("UndeliveredQueueUrl"), bootstrap.bus(), partial(_invoke, stack)
     )
     print(f"{taken} sent again, {left} left in the queue")
     return 1 if left else 0
 
 
-def redeliver(sqs: Any, queue: str, bus: Bus, functions: Any) -> tuple[int, int]:
+def _invoke(stack: Stack, function: str, event: str) -> None:
+    """Give a function an event, as its rule does."""
+    found = client("cloudformation").describe_stack_resource(StackName=stack.name, LogicalResourceId=function)
+    name = found["StackResourceDetail"]["PhysicalResourceId"]
+    client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=event.encode())
+
+
+def redeliver(sqs: Any, queue: str, bus: Bus, invoke: Callable[[str, str], None]) -> tuple[int, int]:
     """How many messages were sent on their way again, and how many were left because nobody knows where to.
 
     Args:
         sqs: a client of the queue's service.
         queue: its address.
         bus: takes events of ours.
-        functions: a client of Lambda, for events of AWS that only a rule's target can be given again.
+        invoke: gives the function of that logical id an event of AWS.
     """
     taken, left = 0, {}
     for _ in range(MOST_MESSAGES):
@@ -66,7 +77,7 @@ def redeliver(sqs: Any, queue: str, bus: Bus, functions: Any) -> tuple[int, int]
         if not messages:
             break
         for message in messages:
-            told = _sent_again(message, bus, functions)
+            told = _sent_again(message, bus, invoke)
             if told is None:
                 left[message["MessageId"]] = message["ReceiptHandle"]
                 print(f"left      message {message['MessageId']}: nobody knows where it was to go")
@@ -79,7 +90,7 @@ def redeliver(sqs: Any, queue: str, bus: Bus, functions: Any) -> tuple[int, int]
     return taken, len(left)
 
 
-def _sent_again(message: Mapping[str, Any], bus: Bus, functions: Any) -> str | None:
+def _sent_again(message: Mapping[str, Any], bus: Bus, invoke: Callable[[str, str], None]) -> str | None:
     """What was sent, in ids; None if it is not known what to do with the message."""
     try:
         body = json.loads(message["Body"])
@@ -89,10 +100,10 @@ def _sent_again(message: Mapping[str, Any], bus: Bus, functions: Any) -> str | N
     if event is not None:
         bus.publish(event.kind, event.detail)
         return f"{event.kind} {' '.join(sorted(event.detail.values()))}"
-    target = message.get("MessageAttributes", {}).get("TARGET_ARN", {}).get("StringValue", "")
-    if isinstance(body, dict) and "detail-type" in body and ":lambda:" in target:
-        functions.invoke(FunctionName=target, InvocationType="Event", Payload=message["Body"])
-        return f"{body['detail-type']} {body.get('id', '')}"
+    function = OF_AWS.get(str(body.get("source"))) if isinstance(body, dict) else None
+    if function is not None:
+        invoke(function, message["Body"])
+        return f"{body.get('detail-type')} {body.get('id')}"
     return None
 
 
