@@ -51,7 +51,7 @@ def test_the_first_one_goes_on_and_the_second_one_is_empty(
     assert run["status"] == "succeeded"
     control = accounts.create(
         endpoint=stack.endpoint,
-        control_table=staging.outputs["ControlTableName"],
+        deployed=staging,
         name="Example Ltd",
         email="you@example.com",
         country="GB",
