@@ -49,6 +49,7 @@ class Holder:
             "key": keys,
             "member_id": members,
             "key_id": [client.post("/keys", {}).json["id"] for _ in range(2)],
+            "erasure_id": [client.post("/erasures", {"email": f"{word}@example.com"}).json["id"]],
             "export_id": [client.post("/exports", {}).json["id"]],
         }
 

@@ -381,3 +381,19 @@ def test_the_account_says_who_is_asking_and_keeps_its_secret(api):
     assert told.json["member"]["permissions"] == sorted(api.permissions)
     secret = api.world.control.account(api.account.account_id).identity_secret
     assert secret not in told.text
+
+
+@pytest.mark.parametrize("place", ["/segments", "/fields"])
+def test_a_bounded_list_comes_at_once_or_in_pages(api, place):
+    for name in ("one", "two", "three"):
+        api.post("/segments", {"name": name})
+        api.post("/fields", {"key": name, "label": name, "type": "text"})
+    whole = api.get(place).json
+    assert whole["next"] is None
+    found: list[dict[str, Any]] = []
+    token: str | None = ""
+    while token is not None:
+        page = api.get(f"{place}?limit=2{token and f'&next={token}'}").json
+        assert 1 <= len(page["items"]) <= 2
+        found, token = found + page["items"], page["next"]
+    assert found == whole["items"]

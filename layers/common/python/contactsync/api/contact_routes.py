@@ -8,7 +8,7 @@ from contactsync.api import representations as show
 from contactsync.api.answer import Answer, Created, NoContent, Ok, json_answer
 from contactsync.api.incoming import Request
 from contactsync.api.paging import PARAMETERS as PAGED
-from contactsync.api.route import Route, pager
+from contactsync.api.route import Route, pager, part
 from contactsync.journeys import editing, finding, recounting, segmenting, telling
 from contactsync.journeys.asking import World
 from contactsync.journeys.telling import Page
@@ -90,9 +90,10 @@ def read_history(world: World, request: Request) -> Ok[shapes.ChangeList]:
 
 
 def list_segments(world: World, request: Request) -> Ok[shapes.SegmentList]:
-    """List all segments."""
-    found = world.control.segments(request.caller.account_id).values()
-    return json_answer(200, {"items": [show.segment(each) for each in found], "next": None})
+    """List all segments, oldest first. Without a `limit` they come at once."""
+    found = list(world.control.segments(request.caller.account_id).values())
+    tokens = pager(world, request)
+    return json_answer(200, show.listing(part(world, request, found), show.segment, tokens.token))
 
 
 def create_segment(world: World, request: Request) -> Created[shapes.Segment]:
@@ -142,7 +143,7 @@ ROUTES = (
     ),
     Route("DELETE", "/contacts/<contact_id>", "contacts.delete", delete_contact, versioned=True),
     Route("GET", "/contacts/<contact_id>/history", "contacts.view", read_history, PAGED),
-    Route("GET", "/segments", "contacts.view", list_segments),
+    Route("GET", "/segments", "contacts.view", list_segments, PAGED),
     Route("POST", "/segments", "contacts.edit", create_segment, body=SegmentRequest),
     Route("DELETE", "/segments/<segment_id>", "contacts.edit", delete_segment),
     Route("PUT", "/segments/<segment_id>/contacts/<contact_id>", "contacts.edit", join_segment),

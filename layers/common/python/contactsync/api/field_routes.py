@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from contactsync.api import representations as show
 from contactsync.api.answer import Answer, Created, NoContent, Ok, json_answer
 from contactsync.api.incoming import Request
-from contactsync.api.route import Route
+from contactsync.api.paging import PARAMETERS as PAGED
+from contactsync.api.route import Route, pager, part
 from contactsync.errors import InvalidRequest, Problem
 from contactsync.journeys import asking, fielding
 from contactsync.journeys.asking import World
@@ -20,8 +21,10 @@ ASKED_FIRST = frozenset({"dry_run", "confirm"})
 
 
 def list_fields(world: World, request: Request) -> Ok[shapes.FieldList]:
-    """List all fields: the standard ones, then those of the account."""
-    return json_answer(200, show.fields(list(world.control.fields(request.caller.account_id).values())))
+    """List all fields: the standard ones, then those of the account. Without a `limit` they come at once."""
+    found = list(world.control.fields(request.caller.account_id).values())
+    tokens = pager(world, request)
+    return json_answer(200, show.listing(part(world, request, found), show.field, tokens.token))
 
 
 def create_field(world: World, request: Request) -> Created[shapes.Field]:
@@ -67,7 +70,7 @@ def _flag(request: Request, name: str) -> bool:
 
 
 ROUTES = (
-    Route("GET", "/fields", None, list_fields),
+    Route("GET", "/fields", None, list_fields, PAGED),
     Route("POST", "/fields", "account.manage", create_field, body=FieldRequest),
     Route("PATCH", "/fields/<key>", "account.manage", change_field, ASKED_FIRST, body=FieldChange),
     Route("DELETE", "/fields/<key>", "account.manage", delete_field, ASKED_FIRST),

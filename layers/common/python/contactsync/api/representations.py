@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container
 from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import zip_longest
@@ -286,11 +286,6 @@ def new_key(made: ShownKey) -> dict[str, Any]:
 def audit_note(stored: AuditNote) -> dict[str, Any]:
     """Who has changed what."""
     return stored.model_dump(mode="json")
-
-
-def fields(specs: Sequence[FieldSpec]) -> dict[str, Any]:
-    """All fields at once: their number is bounded."""
-    return {"items": [field(spec) for spec in specs], "next": None}
 
 
 def _changes(changes: Changes) -> list[dict[str, Any]]:

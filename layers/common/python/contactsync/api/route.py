@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import BaseModel
 
@@ -14,6 +14,7 @@ from contactsync.api.incoming import Request
 from contactsync.api.paging import Pager
 from contactsync.journeys import telling
 from contactsync.journeys.asking import World
+from contactsync.journeys.telling import Page
 from contactsync.model.account import Permission
 from contactsync.model.run import Run
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from contactsync.api import shapes
 
 Verb = Callable[[World, Request], AnyAnswer]
+
+T = TypeVar("T")
 
 POLL_S = 2
 
@@ -64,3 +67,12 @@ def pager(world: World, request: Request) -> Pager:
 def accepted(world: World, run: Run) -> Accepted[shapes.Run]:
     """A run that was asked for, and where to ask how far it is."""
     return json_answer(202, show.run(telling.view(world, run)), {"Location": f"/v1/runs/{run.id}"})
+
+
+def part(world: World, request: Request, items: Sequence[T]) -> Page[T]:
+    """A bounded list: all of it, or as many as are asked for at once, by their number."""
+    tokens = pager(world, request)
+    begin = int(tokens.position() or 0)
+    limit = tokens.limit() if "limit" in request.query else len(items)
+    end = begin + limit
+    return Page(items[begin:end], [], str(end) if end < len(items) else None)

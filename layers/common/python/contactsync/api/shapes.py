@@ -554,10 +554,10 @@ class Segment(Shape):
 
 
 class SegmentList(Shape):
-    """All segments at once: their number is bounded."""
+    """Segments."""
 
     items: tuple[Segment, ...]
-    next: None
+    next: Next
 
 
 # Fields
@@ -578,10 +578,10 @@ class Field(Shape):
 
 
 class FieldList(Shape):
-    """All fields at once: their number is bounded."""
+    """Fields."""
 
     items: tuple[Field, ...]
-    next: None
+    next: Next
 
 
 class Effects(Shape):
