@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 
-from bench import api, cold, mapping, parsing, writing
+from bench import api, cold, mapping, parsing, sharing, writing
 
 
 def main() -> None:
@@ -37,6 +37,12 @@ def main() -> None:
 
     _title("API latency on the local stack, median and p99, and the share of the median that is our handler")
     api.show(api.measure(100 if short else 500))
+
+    _title(
+        "Ten pasted rows of one account, alone and beside another account's large files, on the local stack"
+    )
+    many = 5_000 if short else 100_000
+    sharing.show(sharing.measure(many, 3 if short else 10), many)
 
     _title(f"Cold import of each handler, ms (target {cold.TARGET_MS})")
     for name, spent in cold.measure(2 if short else 5).items():
