@@ -36,6 +36,7 @@ STATES = {
         *("ItemsPath", "ItemSelector", "ItemProcessor", "MaxConcurrency", "ResultSelector", "ResultPath"),
     },
     "Parallel": {*_FLOW, *_DATA, *_FAILURE, "Branches"},
+    "Wait": {*_FLOW, "Seconds"},
     "Pass": {*_FLOW, "Parameters", "Result", "ResultPath"},
     "Succeed": set(),
     "Fail": {"Error", "Cause"},

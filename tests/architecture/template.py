@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import yaml
 
-STEPS = ("fetch", "parse", "map", "plan", "guard", "upsert", "notify")
-ENTRANCES = ("authorize", "api", "listen", "receive", "tell", "export", "erase")
+from contactsync.model.run import Step
+
+STEPS: tuple[str, ...] = get_args(Step)
+IMPORT = ("fetch", "parse", "map", "plan", "guard", "upsert", "notify")
+SYNC = ("pull", "reconcile", "guard", "upsert", "push", "commit", "notify")
+ENTRANCES = ("authorize", "api", "listen", "follow", "receive", "tell", "export", "erase")
 ERRANDS = ("reach",)
 """Functions that another function sends."""
 

@@ -75,7 +75,7 @@ def test_a_known_difference_is_refused_with_what_to_do_instead(feature: str):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda s: s["Work"].update(Type="Wait"), f"state Work: Type 'Wait': {UNTRIED}"),
+        (lambda s: s["Work"].update(Type="Loop"), f"state Work: Type 'Loop': {UNTRIED}"),
         (lambda s: s["Work"].update(OutputPath="$.a"), f"state Work: OutputPath: {UNTRIED}"),
         (lambda s: s["Work"]["Retry"][0].update(Sometimes=1), f"state Work: Sometimes: {UNTRIED}"),
         (lambda s: s["Work"]["Catch"][0].update(Output=1), f"state Work: Output: {KNOWN['Output']}"),

@@ -7,13 +7,22 @@ import logging
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
-from contactsync.journeys import importing
-from contactsync.model import run
-from tests.architecture.template import ENTRANCES, ERRANDS, MACHINES, STEPS, functions, states, tasks
+from contactsync.journeys import importing, syncing
+from tests.architecture.template import (
+    ENTRANCES,
+    ERRANDS,
+    IMPORT,
+    MACHINES,
+    STEPS,
+    SYNC,
+    functions,
+    states,
+    tasks,
+)
 
 STEP = pytest.mark.parametrize("word", STEPS)
 
@@ -34,7 +43,9 @@ def imported(tree: ast.Module) -> set[str]:
 
 
 def test_the_journey_knows_the_same_words_in_the_same_order():
-    assert tuple(word for word in get_args(run.Step) if word in STEPS) == STEPS
+    for journey in (IMPORT, SYNC):
+        assert tuple(word for word in STEPS if word in journey) == journey
+    assert set(STEPS) == {*IMPORT, *SYNC}
 
 
 def test_folders_and_functions_are_the_steps_and_the_entrances():
@@ -70,8 +81,9 @@ def test_every_state_says_what_it_is_for(path: str):
 @STEP
 def test_a_handler_calls_the_journey_function_of_its_word(word: str):
     calls = [ast.unparse(node.func) for node in ast.walk(parsed(word)) if isinstance(node, ast.Call)]
-    assert f"importing.{word}" in calls
-    assert callable(getattr(importing, word))
+    journey = importing if word in IMPORT else syncing
+    assert f"{journey.__name__.rpartition('.')[2]}.{word}" in calls
+    assert callable(getattr(journey, word))
 
 
 @pytest.mark.parametrize("word", [*STEPS, *ENTRANCES, *ERRANDS])

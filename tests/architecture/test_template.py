@@ -14,9 +14,11 @@ from contactsync.sources.transfer import Limits
 from tests.architecture.template import (
     ENTRANCES,
     ERRANDS,
+    IMPORT,
     MACHINES,
     RESOURCES,
     STEPS,
+    SYNC,
     TEMPLATE,
     Permission,
     functions,
@@ -150,14 +152,15 @@ def test_contacts_are_written_by_upsert_and_by_hand_and_only_by_statements_that_
     assert writers == writing | {("erase", "dynamodb:PartiQLDelete")}
 
 
-def test_the_machine_may_invoke_the_steps_and_nothing_else():
+@pytest.mark.parametrize(("role", "steps"), [("ImportRole", IMPORT), ("SyncRole", SYNC)])
+def test_a_machine_may_invoke_its_steps_and_nothing_else(role: str, steps: tuple[str, ...]):
     invoked = {
         resource
         for permission in permissions()
         for resource in permission.resources
-        if permission.role == "ImportRole" and "lambda:InvokeFunction" in permission.actions
+        if permission.role == role and "lambda:InvokeFunction" in permission.actions
     }
-    assert invoked == {f"${{{word.capitalize()}Function.Arn}}" for word in STEPS}
+    assert invoked == {f"${{{word.capitalize()}Function.Arn}}" for word in steps}
 
 
 # ── Where data rests ──

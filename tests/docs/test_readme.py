@@ -21,7 +21,7 @@ from local import __main__ as make_run
 from local import deploy
 from local.deploy import ROOT
 from local.stack import Stack
-from tests.architecture.template import RESOURCES, STEPS, TEMPLATE
+from tests.architecture.template import IMPORT, RESOURCES, TEMPLATE
 from tests.docs.pages import README, blocks, prose, section, steady
 
 SECTIONS = [
@@ -118,7 +118,7 @@ def test_make_run_prints_what_the_page_shows() -> None:
 def test_the_diagram_names_every_step_in_order_with_the_codes_own_numbers() -> None:
     text = section(README, "How a row travels")
     diagram = blocks(text)[0].text
-    assert tuple(re.findall(r"^  ([a-z]+) ", diagram, re.MULTILINE)) == STEPS
+    assert tuple(re.findall(r"^  ([a-z]+) ", diagram, re.MULTILINE)) == IMPORT
     assert f"chunks of {records.CHUNK_ROWS:,} rows" in diagram
     assert f"Up to {importing.SMALL_ROWS:,} rows" in text
     machine = yaml.safe_load((ROOT / "statemachine" / "import.asl.yaml").read_text(encoding="utf-8"))

@@ -57,7 +57,7 @@ def test_an_undelivered_run_is_run_once_however_often_its_event_is_sent(
     stack: Stack, customer: Customer, whole: bool
 ):
     run = unheard_run(stack, customer)
-    detail = {"account_id": customer.account_id, "run_id": run}
+    detail = {"account_id": customer.account_id, "run_id": run, "journey": "import", "trigger": "api"}
     event = {"source": "contactsync", "detail-type": "RunRequested", "detail": detail}
     for _ in range(2):
         dead(stack, json.dumps(event if whole else detail))

@@ -16,7 +16,7 @@ from contactsync.api.routes import ROUTES
 from local import deploy
 from local.permissions import noted
 from local.stack import Stack
-from tests.architecture.template import ENTRANCES, STEPS, permissions
+from tests.architecture.template import ENTRANCES, IMPORT, permissions
 from tests.customer import Customer
 from tests.fakes.webserver import WebServer, reply
 from tests.journeys.imports import LATER, ROWS, import_on_second, request
@@ -52,6 +52,10 @@ ONLY_WHEN = {
         "dynamodb:PutItem dynamodb:Query",
         "authorize",
     ): "somebody signs in by an identity provider: test_sign_in.py does, on a stack of its own",
+    (
+        "dynamodb:GetItem dynamodb:PutItem events:PutEvents",
+        "follow",
+    ): "contacts have changed, and a sync brings them to an address book",
     ("events:PutEvents", "notify"): "another run of the account waits for its turn",
     ("scheduler:DeleteSchedule", "erase"): "a whole account is forgotten: test_privacy.py does that",
 }
@@ -73,7 +77,7 @@ def word_of(function: str) -> str:
 
 def test_nothing_is_asked_for_that_a_role_does_not_allow(used: set[tuple[str, str, str]], stack: Stack):
     assert [note for note in noted(stack.settings.home) if not note["sid"]] == []
-    assert {word for word, _, _ in used} == {*STEPS, *ENTRANCES}
+    assert {word for word, _, _ in used} == {*IMPORT, *ENTRANCES}
 
 
 def test_a_role_allows_nothing_that_is_never_asked_for(used: set[tuple[str, str, str]]):
@@ -81,7 +85,7 @@ def test_a_role_allows_nothing_that_is_never_asked_for(used: set[tuple[str, str,
         (permission.role, permission.sid, action)
         for permission in permissions()
         for action in permission.actions
-        if permission.role in {*STEPS, *ENTRANCES} and not seldom(permission.role, action)
+        if permission.role in {*IMPORT, *ENTRANCES} and not seldom(permission.role, action)
     }
     assert sorted(allowed - used) == []
 

@@ -19,10 +19,24 @@ from contactsync.adapters.mailer import SesMailer
 from contactsync.adapters.scheduler import EventBridgeScheduler, Target
 from contactsync.adapters.vault import KmsVault
 from contactsync.config import settings
+from contactsync.connectors.opening import opened
 from contactsync.control import Control
+from contactsync.journeys.bookrun import Ports
 from contactsync.journeys.signing_in import Guests
+from contactsync.model.connection import Connection
 from contactsync.model.message import StagingKeys
-from contactsync.ports import Bus, Clock, ContactStore, Courier, Mailer, Objects, Scheduler, Source, Vault
+from contactsync.ports import (
+    Bus,
+    Clock,
+    Connector,
+    ContactStore,
+    Courier,
+    Mailer,
+    Objects,
+    Scheduler,
+    Source,
+    Vault,
+)
 from contactsync.sources.staging import DirectCourier
 
 REACH_ANSWERS_S = 870
@@ -145,6 +159,22 @@ def courier() -> Courier:
 def staged(keys: StagingKeys) -> Objects:
     """The runs bucket, as far as somebody else's keys go."""
     return Bucket(settings().runs_bucket, partial(clients.s3, settings().aws_region, keys=keys))
+
+
+@cache
+def connect() -> Callable[[Connection], Connector]:
+    """What opens connected address books: the ways in, by provider."""
+    return partial(opened, ways=ways_in())
+
+
+def ways_in() -> dict[str, Callable[[Connection], Connector]]:
+    """How each provider's books are opened. A connector that is made here costs its imports only when it is used."""
+    return {}
+
+
+def books() -> Ports:
+    """All that the steps with an address book reach."""
+    return Ports(control(), contacts(), runs(), connect(), clock())
 
 
 def _bucket(name: str) -> Objects:

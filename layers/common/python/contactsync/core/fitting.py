@@ -52,6 +52,8 @@ def misfits(
         problems += _ungeneratable(body, identity, fields)
         identity = None
     problems += _unknown_segments(value_at(body, "options", "segments"), segments)
+    if value_at(body, "source", "kind") == "connection" and not entries:
+        return problems
     if not value_at(body, "mapping") and value_at(body, "format", "kind") not in ("vcard", "export"):
         message = (
             "Map at least one column. Only vCards and exports say themselves what is what: state format.kind "

@@ -19,7 +19,7 @@ An address book's, which shares guard, upsert and notify:
     reconciling    reconcile; gathering: what is known, meeting: who is who, pairing: what becomes of two
     pushing        push
     committing     commit
-    steps          how every step of either journey begins
+    steps          how every step of either journey begins; books: what sets a run going when contacts change
 
 What callers of the API do:
 

@@ -18,7 +18,7 @@ from contactsync.control import Control, Read, limits_of, plan_of
 from contactsync.core import checking
 from contactsync.core.fitting import misfits
 from contactsync.errors import Busy, Conflict, InvalidRequest, NotFound, PlanLimit, Problem, Stale
-from contactsync.journeys import dropping, queueing, scheduling
+from contactsync.journeys import books, dropping, queueing, scheduling
 from contactsync.journeys.remote import is_remote, stored, unsuitable
 from contactsync.journeys.runfiles import RunFiles
 from contactsync.model.account import Account, Caller
@@ -133,6 +133,7 @@ def checked(
         )
     if request is not None:
         problems += unsuitable(request.source)
+        problems += books.unsuitable(world.control, account.id, request)
         since = world.clock.now() if schedule_is_new else None
         problems += scheduling.unsuitable(request.schedule, request.source.kind, since)
         if runs_now and request.source.kind == "drop":
@@ -185,6 +186,7 @@ def start_run(world: World, caller: Caller, sync_id: str, body: Mapping[str, Any
         id=derived_id(seed, "run"),
         account_id=caller.account_id,
         sync_id=sync.id,
+        journey=sync.journey,
         trigger="api",
         dry_run=request.dry_run,
         upload_id=request.upload_id,
@@ -339,6 +341,7 @@ def _saved(world: World, request: SyncRequest, caller: Caller, seed: str) -> tup
         id=run_id,
         account_id=caller.account_id,
         sync_id=sync.id,
+        journey=sync.journey,
         trigger="api",
         requested_at=sync.created_at,
         requested_by=sync.created_by,
@@ -363,6 +366,11 @@ def new_sync(world: World, request: SyncRequest, caller: Caller, seed: str, *, p
         identity=request.identity,
         options=request.options,
         notify=request.notify,
+        direction=request.direction,
+        conflict=request.conflict,
+        match=request.match,
+        selection=request.selection,
+        limits=request.limits,
         pasted=place if isinstance(request.source, PasteSource) else None,
         created_at=at,
         created_by=f"member:{caller.member_id}",

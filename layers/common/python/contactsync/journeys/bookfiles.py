@@ -63,7 +63,10 @@ class Round(BaseModel):
 
 
 class BookPlan(BaseModel):
-    """What a run is to do to its book. `linked`: contacts that it has there before."""
+    """What a run is to do to its book.
+
+    `linked`: contacts that it has there before; `at_once`: how many writes the provider takes together.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -74,7 +77,7 @@ class BookPlan(BaseModel):
     linked: int = 0
     linked_after: int = 0
     size: int = 0
-    digest: str = ""
+    at_once: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from contactsync.control import Control
 from contactsync.core.merging import Policy
@@ -36,16 +37,30 @@ class Ports:
     clock: Clock
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class BookRun:
-    """One run of a sync with an address book."""
+    """One run of a sync with an address book, which is opened when it is asked for the first time."""
 
     run: Run
     sync: Sync
     connection: Connection
     ports: Ports
-    connector: Connector
-    view: View
+
+    @cached_property
+    def connector(self) -> Connector:
+        """The way into the book."""
+        return self.ports.connect(self.connection)
+
+    @cached_property
+    def view(self) -> View:
+        """What of a card the sync looks at."""
+        mapping = self.sync.mapping
+        mapped = [(str(rule.column), rule.field) for rule in mapping if isinstance(rule, ColumnMapping)]
+        return View(
+            keys_of(mapped, self.connector.capabilities.fields),
+            primary_address=self.sync.limits.addresses == "primary",
+            whole_birthday=self.sync.limits.birthdays == "complete",
+        )
 
     @property
     def control(self) -> Control:
@@ -132,14 +147,7 @@ def open_book(run: Run, ports: Ports) -> BookRun:
     if connection.rest_until > ports.clock.now().timestamp():
         wait = connection.rest_until - ports.clock.now().timestamp() + BUSY_MARGIN_S
         raise Busy("The address book's provider wants to be left alone.", retry_after_s=wait)
-    connector = ports.connect(connection)
-    mapped = [(str(rule.column), rule.field) for rule in sync.mapping if isinstance(rule, ColumnMapping)]
-    view = View(
-        keys_of(mapped, connector.capabilities.fields),
-        primary_address=sync.limits.addresses == "primary",
-        whole_birthday=sync.limits.birthdays == "complete",
-    )
-    return BookRun(run, sync, connection, ports, connector, view)
+    return BookRun(run, sync, connection, ports)
 
 
 def noting_access(ports: Ports, run: Run, error: Exception) -> None:

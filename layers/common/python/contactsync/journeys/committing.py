@@ -57,7 +57,7 @@ def _added_up(work: BookRun, stage: Stage, *, waiting: bool = True) -> tuple[Cou
 
     `waiting`: those that wait for an approval are left as well, where the stage leaves them out.
     """
-    todo = divided(work.files, stage, work.connector.capabilities.writes_at_once)
+    todo = divided(work.files, stage)
     counted: Counter[str] = Counter()
     left = [errand.again for errand in todo.dropped if errand.again]
     for number in range(len(todo.parts)):

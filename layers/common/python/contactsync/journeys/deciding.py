@@ -107,6 +107,7 @@ def undo(world: World, caller: Caller, run_id: str, body: Mapping[str, Any], see
         id=derived_id(seed, "run"),
         account_id=caller.account_id,
         sync_id=done.sync_id,
+        journey=done.journey,
         trigger="api",
         undoes=done.id,
         requested_at=timestamp(world.clock.now()),

@@ -23,6 +23,7 @@ from contactsync.errors import Conflict, InvalidRequest, NotFound, PreconditionF
 from contactsync.journeys.addressing import Addresses, filling
 from contactsync.journeys.applying import REMEMBERED
 from contactsync.journeys.asking import World, derived_id, timestamp
+from contactsync.journeys.books import say_changed
 from contactsync.model.account import Caller
 from contactsync.model.contact import Alias, Audit, Contact, Fields, Slot, Tombstone
 from contactsync.model.request import ContactRequest
@@ -121,11 +122,11 @@ def delete_contact(world: World, caller: Caller, contact_id: str, seed: str, *, 
         expires_at=int((world.clock.now() + REMEMBERED).timestamp()),
     )
     _note(mine, before, None, gone.version)
-    world.control.set_marker(caller.account_id, mine.edit)
+    _announce(mine, before.id)
     if not addresses.write(Replace(gone)):
         raise Stale
     addresses.bury(addresses.slot_of(before.fields), gone)
-    world.control.set_marker(caller.account_id, f"{mine.edit}:done")
+    _conclude(mine)
     _count(mine, -1)
 
 
@@ -154,8 +155,7 @@ def _store(mine: Hand, addresses: Addresses, before: Contact | None, after: Cont
     new = addresses.slot_of(after.fields)
     claim = _claim(mine, addresses, after.id, new) if new not in (None, old, after.id) else None
     _note(mine, before, after, after.version)
-    control = mine.world.control
-    control.set_marker(mine.caller.account_id, mine.edit)
+    _announce(mine, after.id)
     if not addresses.write(filling(after, over)):
         stored = addresses.read(after.id)
         if not (
@@ -166,7 +166,20 @@ def _store(mine: Hand, addresses: Addresses, before: Contact | None, after: Cont
             raise Stale
     if old != new:
         addresses.release(old, after.id)
-    control.set_marker(mine.caller.account_id, f"{mine.edit}:done")
+    _conclude(mine)
+
+
+def _announce(mine: Hand, contact_id: str) -> None:
+    """Say that a contact is about to change: to runs that compare, and to address books that follow."""
+    world, account_id = mine.world, mine.caller.account_id
+    world.control.note_changes(account_id, mine.edit, world.clock.now(), contacts=[contact_id])
+    world.control.set_marker(account_id, mine.edit)
+
+
+def _conclude(mine: Hand) -> None:
+    """Say that it has changed."""
+    mine.world.control.set_marker(mine.caller.account_id, f"{mine.edit}:done")
+    say_changed(mine.world.bus, mine.caller.account_id)
 
 
 def _claim(mine: Hand, addresses: Addresses, contact_id: str, slot_id: str | None) -> Alias:

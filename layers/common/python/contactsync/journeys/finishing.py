@@ -17,6 +17,7 @@ from contactsync.errors import Busy, NotFound
 from contactsync.journeys import queueing, scheduling
 from contactsync.journeys.applying import Applying
 from contactsync.journeys.bookfiles import BookFiles
+from contactsync.journeys.books import say_changed
 from contactsync.journeys.chunks import raw_rows
 from contactsync.journeys.guarding import writes_contacts
 from contactsync.journeys.pushing import settle_links
@@ -74,6 +75,8 @@ def finish(
                 }
             ),
         )
+    if run.has_ended and run.counts.added + run.counts.updated + run.counts.deleted:
+        say_changed(bus, run.account_id, but=run.sync_id if run.undoes is None else "")
     scheduling.call_again(run.account_id, run.sync_id, control=control, bus=bus, clock=clock)
     sync = control.sync(run.account_id, run.sync_id).value
     queueing.announce_next(control, bus, run.account_id, clock.now())

@@ -17,7 +17,7 @@ from contactsync.control import Control
 from contactsync.control.books import Linking
 from contactsync.core.decisions import read_decision
 from contactsync.errors import Stale
-from contactsync.journeys.bookfiles import BookFiles, Errand, Line, Result, card_line
+from contactsync.journeys.bookfiles import BookFiles, BookPlan, Errand, Line, Result, card_line
 from contactsync.journeys.bookrun import BookRun
 from contactsync.journeys.runfiles import Stage, batches
 from contactsync.model.card import Card, Changed, Draft, Edit, Missing, Outcome, Refused, Unknown, Written
@@ -36,8 +36,9 @@ class Work:
     dropped: list[Errand]
 
 
-def divided(files: BookFiles, stage: Stage, at_once: int) -> Work:
+def divided(files: BookFiles, stage: Stage) -> Work:
     """What one stage has to do, in parts that are the same whoever asks, once upsert is through."""
+    at_once = (files.plan() or BookPlan()).at_once
     otherwise = {read_decision(line).key for line in files.files.deviations(0, stage)}
     mine = [errand for errand in files.errands() if stage == "all" or errand.held == (stage == "held")]
     dropped = [errand for errand in mine if errand.needs and errand.contact_id in otherwise]
@@ -61,7 +62,7 @@ class Pushing:
 
     def push(self) -> None:
         """Do every part that nobody has come to the end of."""
-        todo = divided(self.work.files, self.stage, self.work.connector.capabilities.writes_at_once)
+        todo = divided(self.work.files, self.stage)
         for number, part in enumerate(todo.parts):
             if self.work.files.done(self.stage, number) is None:
                 self._do(number, part)
@@ -279,5 +280,5 @@ def settle_links(run: Run, connection_id: str, files: BookFiles, control: Contro
 
 def _settled(run: Run, files: BookFiles) -> Iterator[Errand]:
     """Errands whose contact was written, and that were not come to."""
-    todo = divided(files, run.stage, 1)
+    todo = divided(files, run.stage)
     return (errand for part in todo.parts for errand in part if errand.needs)

@@ -44,7 +44,8 @@ def announce_next(control: Control, bus: Bus, account_id: str, now: datetime) ->
 
 def say(bus: Bus, run: Run) -> None:
     """Tell the bus that a run was asked for, and may begin."""
-    bus.publish("RunRequested", {"account_id": run.account_id, "run_id": run.id})
+    names = {"account_id": run.account_id, "run_id": run.id}
+    bus.publish("RunRequested", {**names, "journey": run.journey, "trigger": run.trigger})
 
 
 def _is_lost(run: Run, now: datetime) -> bool:

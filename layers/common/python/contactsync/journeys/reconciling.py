@@ -123,6 +123,7 @@ def _save(work: BookRun, round_: Round, tally: _Tally, linked: int, pairing: Pai
             linked=linked,
             linked_after=linked + sum(_gained(errand, work.sync.id) for errand in errands),
             size=round_.size,
+            at_once=work.connector.capabilities.writes_at_once,
         )
     )
     plain.save_plan(0, lines)

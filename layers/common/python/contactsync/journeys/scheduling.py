@@ -39,7 +39,7 @@ def unsuitable(schedule: Schedule | None, kind: str, now: datetime | None) -> Se
     if kind == "drop":
         message = "A file in the drop bucket is imported when it has arrived: leave the schedule out."
         return [Problem("/schedule", message, "schedule_without_remote_source")]
-    if kind not in REMOTE:
+    if kind not in REMOTE and kind != "connection":
         message = (
             "Only a file that we can fetch has a schedule: one on a web, FTP or SSH server, or in a bucket. Send "
             "uploads and pasted rows with POST /v1/syncs/{id}/runs whenever there are new ones."
@@ -170,6 +170,7 @@ def _run_of(sync: Sync, account_id: str, day: date, now: datetime) -> Run:
         id=f"r{int(moment.timestamp() * 1000):012x}{tail}",
         account_id=account_id,
         sync_id=sync.id,
+        journey=sync.journey,
         trigger="schedule",
         requested_at=now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         requested_by=f"sync:{sync.id}",

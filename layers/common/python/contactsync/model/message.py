@@ -112,6 +112,24 @@ class EraseDue(BaseModel):
     erasure_id: str
 
 
+class ContactsChanged(BaseModel):
+    """Follow reads this: contacts of an account have changed, by a run of the sync `but` if that is not empty."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    account_id: str
+    but: str = ""
+
+
+class Followed(BaseModel):
+    """How many runs that set going."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    account_id: str
+    runs: int
+
+
 class Requested(Message):
     """Fetch reads this: a run that somebody asked for, and the execution that answers."""
 

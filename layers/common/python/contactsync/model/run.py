@@ -126,6 +126,7 @@ class Run(BaseModel):
     id: str
     account_id: str
     sync_id: str
+    journey: Literal["import", "sync"] = Field(default="import", description="Which state machine runs it.")
     trigger: Literal["api", "schedule", "drop", "edit"]
     dry_run: bool = False
     undoes: str | None = Field(default=None, description="The run that this one takes back.")

@@ -330,6 +330,11 @@ class Sync(BaseModel):
         return str(self.source["connection_id"]) if self.source["kind"] == "connection" else ""
 
     @property
+    def journey(self) -> Literal["import", "sync"]:
+        """Which state machine runs it."""
+        return "sync" if self.connection_id else "import"
+
+    @property
     def request(self) -> dict[str, Any]:
         """What was asked for, as `SyncRequest` has it; in the place of pasted text and of secrets stands a dash."""
         source = with_stand_ins(self.source)

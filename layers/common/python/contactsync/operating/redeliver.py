@@ -26,6 +26,7 @@ KINDS = {
     "drop_id": "FileParked",
     "export_id": "ExportDue",
     "erasure_id": "EraseDue",
+    "but": "ContactsChanged",
 }
 """A function's own dead letter is the bare detail of its event; the id in it says of which kind it was."""
 
@@ -116,5 +117,5 @@ def event_of(body: Any) -> Event | None:
         return None
     if body.get("source") == SOURCE:
         return Event(str(body["detail-type"]), detail)
-    kinds = [kind for name, kind in KINDS.items() if detail.keys() == {"account_id", name}]
+    kinds = [kind for name, kind in KINDS.items() if {"account_id", name} <= detail.keys()]
     return Event(kinds[0], detail) if kinds else None

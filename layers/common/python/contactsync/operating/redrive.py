@@ -11,6 +11,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, Literal, NamedTuple
 
 from contactsync import bootstrap
@@ -48,9 +49,9 @@ def run(options: argparse.Namespace, stack: Stack) -> int:
     """0, or 1 if an execution could not be taken up."""
     stack.enter()
     states = client("stepfunctions")
-    executions = failed(
-        states, stack.output("ImportStateMachineArn"), since=bootstrap.clock().now() - REDRIVABLE
-    )
+    since = bootstrap.clock().now() - REDRIVABLE
+    machines = [stack.output(name) for name in ("ImportStateMachineArn", "SyncStateMachineArn")]
+    executions = chain.from_iterable(failed(states, machine, since=since) for machine in machines)
     return redrive(executions, bootstrap.control(), ways_of(states), only_say=options.dry_run)
 
 
