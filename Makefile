@@ -90,6 +90,9 @@ docs: .venv/.ready ## write docs/errors.md and the API's OpenAPI document anew f
 	.venv/bin/python -m tests.docs.catalogue
 	.venv/bin/python -m tests.docs.openapi
 
+costs: .venv/.ready ## write docs/costs.md anew: what AWS asks for it, from the template
+	.venv/bin/python -m bench.cloud
+
 clean: ## remove what make made: environments, caches, builds, the local stack's files
 	rm -rf .venv .venv-* .uv .local .aws-sam .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -117,4 +120,4 @@ $(UV): local/uv.txt
 	UV_PROJECT_ENVIRONMENT=.venv-$* $(UV) sync --quiet --frozen --python $(PYTHON) --only-group $*
 	@touch $@
 
-.PHONY: run test fuzz-api faults test-thorough check format bench audit build deploy account accounts redeliver redrive docs lock clean help
+.PHONY: costs run test fuzz-api faults test-thorough check format bench audit build deploy account accounts redeliver redrive docs lock clean help

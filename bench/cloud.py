@@ -1,0 +1,256 @@
+"""What AWS asks for it, on paper: `python -m bench.cloud` writes docs/costs.md.
+
+Prices and quantities each stand in one table with where they come from. What the template and the state machine say is
+read there; what only a deployment could measure is an assumption, and is called one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from contactsync.core.identity import SHARDS
+from contactsync.core.metrics import METRICS
+from contactsync.core.parsing.records import CHUNK_ROWS
+from contactsync.journeys.importing import SMALL_ROWS
+from contactsync.journeys.reading import SCAN_WORTH_ROWS
+from tests.architecture.template import MACHINES, functions, of_type
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "costs.md"
+AS_OF = "2026-11-22"
+DAYS = 30.4
+_PRICING = "https://aws.amazon.com/"
+
+
+class Price(NamedTuple):
+    """Dollars for one unit in us-east-1, and the page that says so."""
+
+    dollars: float
+    unit: str
+    source: str
+
+
+PRICES = {
+    "write units": Price(0.625e-6, "1 KB written", "dynamodb/pricing/on-demand/"),
+    "read units": Price(0.125e-6, "4 KB read", "dynamodb/pricing/on-demand/"),
+    "table GB": Price(0.25 + 0.20, "GB kept a month, with its backup", "dynamodb/pricing/on-demand/"),
+    "GB-seconds": Price(13.3334e-6, "GB-second on arm64", "lambda/pricing/"),
+    "invocations": Price(0.2e-6, "invocation", "lambda/pricing/"),
+    "transitions": Price(25e-6, "state entered", "step-functions/pricing/"),
+    "API requests": Price(3.5e-6, "request", "api-gateway/pricing/"),
+    "S3 writes": Price(5e-6, "PUT", "s3/pricing/"),
+    "S3 reads": Price(0.4e-6, "GET", "s3/pricing/"),
+    "S3 GB": Price(0.023, "GB kept a month", "s3/pricing/"),
+    "mails": Price(0.1e-3, "mail", "ses/pricing/"),
+    "events": Price(1e-6, "event", "eventbridge/pricing/"),
+    "log GB": Price(0.5, "GB taken in", "cloudwatch/pricing/"),
+    "metric hours": Price(0.30 / 730, "metric and hour in which it is sent", "cloudwatch/pricing/"),
+    "alarm metrics": Price(0.10, "metric that an alarm looks at, a month", "cloudwatch/pricing/"),
+    "dashboards": Price(3.0, "dashboard a month", "cloudwatch/pricing/"),
+    "keys": Price(1.0, "KMS key a month", "kms/pricing/"),
+}
+
+CONTACT_BYTES = 630
+"""Of the test data generator's contacts, on average; below 1 KB, so each is one unit to write."""
+ROW_BYTES = 238
+"""Of its files."""
+ASSUMED = {
+    "seconds of one processor for a row that is new": 120e-6,
+    "seconds of one processor for a row that is unchanged": 60e-6,
+    "seconds that a step waits for other services": 0.5,
+    "units written to the control table by a run": 40.0,
+    "units read from the control table by a run": 60.0,
+    "S3 requests of each kind by a worker": 12.0,
+    "log bytes of a worker": 2_000.0,
+    "API requests that people and programs make around a run": 20.0,
+}
+"""Not measured in the cloud. The seconds are about twice what `make bench` shows at a desk."""
+
+
+Units = dict[str, float]
+"""How much of each thing that has a price."""
+
+
+@dataclass(frozen=True)
+class Customer:
+    """Who has how many syncs, of how many rows, how often, with which share of them changed."""
+
+    name: str
+    syncs: int
+    rows: int
+    runs_a_month: float
+    changed: float
+
+    @property
+    def contacts(self) -> int:
+        """On the list."""
+        return self.syncs * self.rows
+
+
+CUSTOMERS = (
+    Customer("small: one file of 500 rows a day, 1 in 100 changed", 1, 500, DAYS, 0.01),
+    Customer("middle: five files of 4,000 rows a day, 1 in 100 changed", 5, 4_000, DAYS, 0.01),
+    Customer("large: a file of 1,000,000 rows a week, 1 in 1,000 changed", 1, 1_000_000, DAYS / 7, 0.001),
+)
+
+
+def transitions(rows: int) -> int:
+    """States that an import of so many rows enters, walked through in the state machine."""
+    large = rows > SMALL_ROWS
+    answers = {
+        "$.outcome": "fetched",
+        "$.next": "map",
+        "$.size": "large" if large else "small",
+        "$.guarded.verdict": "go",
+        "$.bug": False,
+    }
+    machine = MACHINES["import.asl.yaml"]
+    name, entered = machine["StartAt"], 0
+    while name:
+        state = machine["States"][name]
+        entered += 1
+        if state["Type"] == "Map":  # a child is an execution with one state
+            entered += 2 * _children(state, rows)
+        name = _chosen(state, answers) if state["Type"] == "Choice" else state.get("Next")
+    return entered
+
+
+def _children(state: dict[str, Any], rows: int) -> int:
+    return workers(rows) if state["ItemsPath"] == "$.chunks" else min(SHARDS, workers(rows))
+
+
+def workers(rows: int) -> int:
+    """How many share a large file: one a chunk."""
+    return max(1, -(-rows // CHUNK_ROWS))
+
+
+def _chosen(state: dict[str, Any], answers: dict[str, Any]) -> str:
+    def holds(rule: dict[str, Any]) -> bool:
+        if "And" in rule:
+            return all(holds(part) for part in rule["And"])
+        [wanted] = [value for key, value in rule.items() if key.endswith("Equals")]
+        return bool(answers[rule["Variable"]] == wanted)
+
+    found = next((rule["Next"] for rule in state["Choices"] if holds(rule)), state["Default"])
+    return str(found)
+
+
+def of_a_run(rows: int, changed: float, *, new: bool = False) -> Units:
+    """Units that one run uses."""
+    share = 1.0 if new else changed
+    steps = 7 if rows <= SMALL_ROWS else 4 + 3 * workers(rows)
+    memory_gb = functions()["map"]["MemorySize"] / 1024
+    per_row = ASSUMED[f"seconds of one processor for a row that is {'new' if new else 'unchanged'}"]
+    busy = rows * per_row + steps * ASSUMED["seconds that a step waits for other services"]
+    per_unit = 4096 / CONTACT_BYTES if rows / SHARDS >= SCAN_WORTH_ROWS else 1.0
+    return {
+        "write units": rows * share + ASSUMED["units written to the control table by a run"],
+        "read units": rows / per_unit + ASSUMED["units read from the control table by a run"],
+        "GB-seconds": busy * memory_gb,
+        "invocations": steps,
+        "transitions": transitions(rows),
+        "API requests": ASSUMED["API requests that people and programs make around a run"],
+        "S3 writes": steps * ASSUMED["S3 requests of each kind by a worker"],
+        "S3 reads": steps * ASSUMED["S3 requests of each kind by a worker"],
+        "S3 GB": 4 * rows * ROW_BYTES / 1e9 * 3,  # file, chunks, rows and plan, for three months
+        "mails": 1,
+        "events": 2,
+        "log GB": steps * ASSUMED["log bytes of a worker"] / 1e9,
+        "metric hours": len(METRICS),
+    }
+
+
+def of_a_month(customer: Customer) -> Units:
+    """Units that a customer uses in a month, once the list is there."""
+    run = of_a_run(customer.rows, customer.changed)
+    runs = customer.syncs * customer.runs_a_month
+    units: Units = {name: amount * runs for name, amount in run.items()}
+    units["table GB"] = customer.contacts * CONTACT_BYTES / 1e9
+    return units
+
+
+def fixed() -> Units:
+    """What an installation uses in a month in which nothing happens."""
+    alarms = of_type("AWS::CloudWatch::Alarm").values()
+    watched = sum(
+        len([it for it in alarm["Metrics"] if "MetricStat" in it]) if "Metrics" in alarm else 1
+        for alarm in alarms
+    )
+    return {
+        "alarm metrics": watched,
+        "dashboards": len(of_type("AWS::CloudWatch::Dashboard")),
+        "keys": len(of_type("AWS::KMS::Key")),
+    }
+
+
+def dollars(units: Units) -> float:
+    """What units cost."""
+    return sum(amount * PRICES[name].dollars for name, amount in units.items())
+
+
+def page() -> str:
+    """docs/costs.md."""
+    lines = [
+        "# Costs",
+        "",
+        f"AWS's list prices for us-east-1 as of {AS_OF}, before free tiers and taxes; look up your region's. Generated by `make costs` from",
+        "`template.yaml`, the state machine and `bench/cloud.py`; nothing of it was measured on a bill.",
+        "",
+        "## A month",
+        "",
+        "| | dollars |",
+        "|---|---|",
+        f"| an installation in which nothing happens: {_listed(fixed())} | {dollars(fixed()):.2f} |",
+        *(f"| {each.name} | {dollars(of_a_month(each)):.2f} |" for each in CUSTOMERS),
+        f"| once, 1,000,000 new contacts | {dollars(of_a_run(1_000_000, 1, new=True)):.2f} |",
+        "",
+        "Customers share one installation: add theirs to its own.",
+        "",
+        "## Where it goes",
+        "",
+        "| dollars a month | " + " | ".join(each.name.partition(":")[0] for each in CUSTOMERS) + " |",
+        "|---|" + "---|" * len(CUSTOMERS),
+    ]
+    months = [of_a_month(each) for each in CUSTOMERS]
+    for name, price in PRICES.items():
+        parts = [month.get(name, 0) * price.dollars for month in months]
+        if any(part >= 0.005 for part in parts):
+            lines.append(f"| {name} | " + " | ".join(f"{part:.2f}" for part in parts) + " |")
+    lines += [
+        "",
+        "## Prices",
+        "",
+        "| | dollars a million | for one | source |",
+        "|---|---|---|---|",
+        *(
+            f"| {name} | {price.dollars * 1e6:,.3f} | {price.unit} | <{_PRICING}{price.source}> |"
+            for name, price in PRICES.items()
+        ),
+        "",
+        "## Quantities",
+        "",
+        "Read from the template and the code:",
+        "",
+        f"- an import of up to {SMALL_ROWS:,} rows enters {transitions(SMALL_ROWS)} states, one of 1,000,000 rows {transitions(1_000_000)};",
+        f"- a large file is shared by one worker for {CHUNK_ROWS:,} rows, each with {functions()['map']['MemorySize']:,} MB;",
+        f"- a new or changed contact is one write unit: it has {CONTACT_BYTES} bytes on average;",
+        f"- comparing costs one read unit a row, and where a file has at least {SCAN_WORTH_ROWS} rows for each of {SHARDS} shards, one for",
+        f"  {4096 / CONTACT_BYTES:.1f} contacts.",
+        "",
+        "Assumed, for only a deployment could measure it:",
+        "",
+        "| | |",
+        "|---|---|",
+        *(f"| {name} | {amount:,g} |" for name, amount in ASSUMED.items()),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _listed(units: Units) -> str:
+    return ", ".join(f"{amount:g} {name}" for name, amount in units.items())
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,31 @@
+"""docs/costs.md is what the template costs, and the model counts what is there."""
+
+import pytest
+
+from bench import cloud
+from contactsync.journeys.importing import SMALL_ROWS
+
+
+def test_the_page_is_fresh():
+    assert cloud.PAGE.read_text(encoding="utf-8") == cloud.page(), "run make costs"
+
+
+def test_a_small_import_enters_the_states_of_the_diagram_and_a_large_one_those_of_its_workers_too():
+    assert cloud.transitions(SMALL_ROWS) == 12
+    assert cloud.transitions(1_000_000) > 12 + 2 * 3 * 16
+
+
+def test_units_are_priced_and_prices_are_used():
+    used = set(cloud.fixed())
+    for customer in cloud.CUSTOMERS:
+        used |= set(cloud.of_a_month(customer))
+    assert used == set(cloud.PRICES)
+
+
+def test_a_million_new_contacts_are_a_million_units_to_write():
+    assert cloud.of_a_run(1_000_000, 1, new=True)["write units"] == pytest.approx(1e6, rel=1e-3)
+
+
+def test_what_did_not_change_is_not_written():
+    month = cloud.of_a_run(1_000_000, 0.001)
+    assert month["write units"] < 1_100
