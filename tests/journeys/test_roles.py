@@ -57,7 +57,10 @@ ONLY_WHEN = {
         "follow",
     ): "contacts have changed, and a sync brings them to an address book",
     ("events:PutEvents", "notify"): "another run of the account waits for its turn",
-    ("scheduler:DeleteSchedule", "erase"): "a whole account is forgotten: test_privacy.py does that",
+    (
+        "scheduler:DeleteSchedule dynamodb:Query",
+        "erase",
+    ): "a whole account is forgotten: test_privacy.py does that",
 }
 """Actions, and the functions that need them on bad days only."""
 
