@@ -1,0 +1,81 @@
+"""Limits of the real services that the emulator does not keep, each held against the largest thing that we send it."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from contactsync.adapters import scheduler
+from contactsync.control import new_id
+from contactsync.core.identity import SHARDS
+from contactsync.core.parsing.records import CHUNK_ROWS
+from contactsync.journeys.asking import MAX_SYNC_BYTES
+from contactsync.model.message import Parsed
+from contactsync.sources.staging import MAX_SOURCE_BYTES
+from local import front
+from tests.architecture.template import RESOURCES, functions, of_type, tasks
+from tests.world import World
+
+KIB = 1024
+STATE_BYTES = 256 * KIB
+ITEM_BYTES = 400 * KIB
+LAMBDA_S = 900
+GATEWAY_S = 29
+SCHEDULE_NAME = 64
+NARROWEST_ROW = len("a@b.co\n")
+"""No row of fewer bytes has an address; a file of nothing but these has the most chunks that a file can have."""
+
+
+def test_the_state_holds_the_chunks_of_the_largest_file():
+    chunks = tuple(range(MAX_SOURCE_BYTES // NARROWEST_ROW // CHUNK_ROWS + 1))
+    ids = {"account_id": f"a{'0' * 24}", "run_id": f"r{'0' * 24}"}
+    parsed = Parsed(**ids, size="large", chunks=chunks, units=tuple(range(SHARDS)))
+    answers = 4 * KIB  # of the steps that are kept beside it: counts
+    assert len(parsed.model_dump_json()) + answers < STATE_BYTES
+
+
+@pytest.mark.parametrize("word", sorted(functions()))
+def test_no_function_may_work_longer_than_lambda_lets_it(word: str):
+    assert functions()[word]["Timeout"] <= LAMBDA_S
+
+
+def test_the_api_answers_before_the_gateway_gives_up():
+    assert functions()["api"]["Timeout"] <= GATEWAY_S
+    assert functions()["authorize"]["Timeout"] < GATEWAY_S
+
+
+def test_the_front_takes_as_much_as_the_gateway_does():
+    assert front.MOST_BODY_BYTES == 10 * KIB * KIB
+
+
+def test_a_task_s_waits_add_up_to_less_than_a_year():
+    """Beyond which Step Functions ends an execution; with it, every wait is bounded."""
+    for name, task in tasks().items():
+        tries = 1 + sum(each["MaxAttempts"] for each in task["Retry"])
+        waits = tries * (task["TimeoutSeconds"] + 60)
+        assert waits < 86_400, name
+
+
+def test_a_schedule_s_name_fits():
+    world = World()
+    name = scheduler._name(world.account.account_id, f"s{new_id(world.clock.now())}")
+    assert len(name) <= SCHEDULE_NAME
+    assert re.fullmatch(r"[0-9a-zA-Z._-]+", name)
+
+
+def test_a_sync_fits_into_an_item_beside_the_answer_that_repeats_it():
+    assert MAX_SYNC_BYTES * 4 <= ITEM_BYTES
+
+
+def test_a_dashboard_and_a_description_fit():
+    body = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Sub"]
+    assert len(json.loads(body)["widgets"]) <= 500
+    for alarm in of_type("AWS::CloudWatch::Alarm").values():
+        assert len(alarm["AlarmDescription"]) <= 1024
+
+
+def test_the_state_machine_and_the_template_fit():
+    assert len(Path("statemachine/import.asl.yaml").read_bytes()) < KIB * KIB
+    assert len(Path("template.yaml").read_bytes()) < KIB * KIB
+    assert len(RESOURCES) < 200  # SAM makes about two of each function's; a stack holds 500
