@@ -77,6 +77,8 @@ class WsgiServer:
         if mishap is Mishap.LOST:
             request.close_connection = True
             return
+        if mishap is Mishap.ERROR:
+            status, headers, content = "500 Oops", [], b""
         code, _, reason = status.partition(" ")
         request.send_response(int(code), reason)
         for name, value in headers:
