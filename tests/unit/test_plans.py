@@ -11,6 +11,7 @@ from contactsync.control import limits_of, plan_of, plans
 from contactsync.journeys import accounts, scheduling
 from contactsync.model.account import Account
 from contactsync.model.message import SyncDue
+from contactsync.ports import RecordKey
 from tests.unit.test_api_members import problem
 
 ROWS = "email\nada@example.com\nbob@example.com\nzoe@example.com\n"
@@ -224,6 +225,21 @@ def test_contacts_are_counted_from_what_runs_and_hands_have_done(api):
     assert usage(api)["contacts"] == 3
     ended(api, api.post(f"/runs/{done['id']}/undo"))
     assert usage(api)["contacts"] == 0 == len(api.world.stored())
+
+
+def test_a_change_that_is_told_again_counts_once(api):
+    """A worker died after it had told, and the step runs again; by then, the number may be another one."""
+    control, account_id, clock = api.world.control, api.account.account_id, api.world.clock
+    for change, more in (("r1", 5), ("r2", 2), ("r1", 5), ("r1", 7), ("e1", -1), ("e1", -1)):
+        control.note_contacts(account_id, change, more, now=clock.now())
+    assert control.contacts_count(account_id) == 8
+    clock.advance(timedelta(days=2))
+    control.note_contacts(account_id, "r3", 1, now=clock.now())
+    record = control.records.get(RecordKey(account_id, "contacts_count"))
+    assert record.document == {"counted": 8, "changes": {"r3": [int(clock.now().timestamp()), 1]}}
+    for _ in range(2):
+        control.note_contacts(account_id, "r4", 4, now=clock.now(), counted=100)
+    assert control.contacts_count(account_id) == 100
 
 
 def test_deletions_that_waited_for_an_approval_are_counted_when_they_are_done(api):
