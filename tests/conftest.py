@@ -35,3 +35,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     home = tmp_path_factory.mktemp("stack")
     with Stack(Settings(home=home, ports=Ports.free(), wait_scale=0.05, say=lambda text: None)) as started:
         yield started
+        from tests.journeys.traces import people_in_logs
+
+        assert people_in_logs(started) == [], "after all tests of the stack"

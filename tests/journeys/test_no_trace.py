@@ -26,6 +26,25 @@ MARKS = {
     "note": "Schlüssel unter der dritten Matte",
     "what is no email": "kanarienvogel-7f3a at home",
 }
+SECRETS = {
+    "password": "Zaunkönig-7f3a",
+    "token": "zilpzalp-7f3a-token",
+    "part of a web address": "rohrdommel-7f3a",
+}
+"""Nobody is told these, and no store shows them."""
+WORDS = {
+    "name of a sync": "Wendehals 7f3a",
+    "name of a file": "neuntöter-7f3a.csv",
+    "label of a field": "Goldammer 7f3a",
+    "choice": "Girlitz 7f3a",
+    "name of a segment": "Kleiber 7f3a",
+    "address of a member": "gimpel-7f3a@example.com",
+    "contact by hand": "stieglitz-7f3a@example.com",
+    "page token": "bergfink-7f3a",
+    "header": "hänfling-7f3a",
+}
+"""What people call things is stored, and stands in mails about them; whoever looks after the service reads none of it."""
+UNREAD = ("executions", "logs", "events", "object keys")
 HEADER = "Name,Mail,Phone,Note\n"
 PERSON = f'{MARKS["name"]},{MARKS["email"]},{MARKS["phone as written"]},"{MARKS["note"]}\nsecond line"\n'
 REFUSED = f"{MARKS['name']},{MARKS['what is no email']},{MARKS['phone as written']}0000,{MARKS['note']}\n"
@@ -55,6 +74,7 @@ def written(stack: Stack) -> Written:
     customer = Customer.of(stack, country="NL")
     queue = overhearing(stack)
     use(customer)
+    name_things(customer)
     runs = stack.deployed.outputs["RunsBucketName"]
     contacts = [
         Place("contact", json.dumps(item, ensure_ascii=False))
@@ -113,6 +133,36 @@ def use(customer: Customer) -> None:
     )
 
 
+def name_things(customer: Customer) -> None:
+    """Words and secrets through every door that takes them."""
+    agent = WORDS["header"].encode("ascii", "replace").decode()
+    customer.request("GET", "/account", headers={"User-Agent": agent, "X-Said": quote(WORDS["header"])})
+    customer.request("GET", "/contacts", params={"next": WORDS["page token"]})
+    customer.post("/fields", {"key": "bird", "label": WORDS["label of a field"], "type": "choice",
+                              "choices": [WORDS["choice"]]}, expect=201)  # fmt: skip
+    customer.post("/segments", {"name": WORDS["name of a segment"]}, expect=201)
+    customer.post("/members", {"email": WORDS["address of a member"], "permissions": []}, expect=201)
+    by_hand = {"fields": {"email": WORDS["contact by hand"], "bird": WORDS["choice"]}}
+    contact = customer.post("/contacts", by_hand, expect=201)
+    customer.request("GET", "/contacts", params={"email": WORDS["contact by hand"]})
+    export = customer.post("/exports", {"kinds": ["contacts", "history"]}, expect=202)
+    customer.wait_until_done(f"/exports/{export['id']}")
+    upload_id = customer.upload(WORDS["name of a file"], PERSON.encode())
+    auths = [
+        {"kind": "basic", "username": "u", "password": SECRETS["password"]},
+        {"kind": "bearer", "token": SECRETS["token"]},
+    ]
+    url = f"http://127.0.0.1:9/people.csv?key={SECRETS['part of a web address']}"
+    for source in (
+        {"kind": "upload", "upload_id": upload_id},
+        *({"kind": "http", "url": url, "auth": auth} for auth in auths),
+    ):
+        request = {"name": WORDS["name of a sync"], "source": source, "mapping": MAPPING}
+        customer.wait_for_run(customer.post("/imports", request, expect=202)["run"]["id"])
+    erasure = customer.post("/erasures", {"contact_id": contact["id"]}, expect=202)
+    customer.wait_until_done(f"/erasures/{erasure['id']}")
+
+
 def run(customer: Customer, text: str = "", *, upload_id: str = "") -> dict[str, Any]:
     source = {"kind": "upload", "upload_id": upload_id} if upload_id else {"kind": "paste", "text": text}
     request = {"source": source, "mapping": MAPPING, "notify": {"emails": [customer.email]}}
@@ -131,6 +181,18 @@ def test_a_contact_leaves_no_trace(written: Written, what: str, where: str) -> N
     places = written.places[where]
     assert places, "nothing was searched"
     assert traces.found(MARKS[what], places) == []
+
+
+@pytest.mark.parametrize("where", ["executions", "logs", "events", "object keys", "records", "mails"])
+@pytest.mark.parametrize("what", SECRETS)
+def test_a_secret_leaves_no_trace(written: Written, what: str, where: str) -> None:
+    assert traces.found(SECRETS[what], written.places[where]) == []
+
+
+@pytest.mark.parametrize("where", UNREAD)
+@pytest.mark.parametrize("what", WORDS)
+def test_what_people_call_things_is_not_read_by_others(written: Written, what: str, where: str) -> None:
+    assert traces.found(WORDS[what], written.places[where]) == []
 
 
 @pytest.mark.parametrize("where", ["executions", "logs", "events", "object keys", "records", "mails"])
