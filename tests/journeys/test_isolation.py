@@ -39,6 +39,7 @@ def owner(stack: Stack) -> tuple[Customer, dict[str, str]]:
         ],
         "key_id": owner.post("/keys", {"name": "Theirs"}, expect=201)["id"],
         "export_id": owner.post("/exports", {}, expect=202)["id"],
+        "erasure_id": owner.post("/erasures", {"email": "nobody@example.com"}, expect=202)["id"],
         "upload_id": owner.upload("theirs.csv", ROWS.encode()),
     }
 
