@@ -273,7 +273,7 @@ def _general(route: Route) -> dict[str, raising.Problem]:
         codes |= {"unauthorized"}
     if route.permission is not None:
         codes |= {"not_permitted"}
-    if "<" in route.path:
+    if "<" in route.path or (route.body is not None and raising.names_nobody(route)):
         codes |= {"not_found"}
     if route.body is not None:
         codes |= {*_BODY_S}

@@ -64,6 +64,22 @@ def problems(route: Route) -> dict[str, Problem]:
 
 
 @cache
+def names_nobody(route: Route) -> bool:
+    """Whether the verb's journey itself says that something is missing, as it may of an id in the body."""
+    verb = inspect.unwrap(route.verb)
+    begin = Place(sys.modules[verb.__module__], verb.__qualname__)
+    called = {begin, *_named_in(begin)}
+    called |= {
+        each for place in called for each in _named_in(place) if each.module in {it.module for it in called}
+    }
+    return any(
+        isinstance(node, ast.Raise) and isinstance(node.exc, ast.Name) and node.exc.id == "NotFound"
+        for place in called
+        for node in ast.walk(_definitions(place.module)[place.name])
+    )
+
+
+@cache
 def codes_of(package: str) -> frozenset[str]:
     """The codes that are raised anywhere in the modules of a package."""
     return frozenset(
