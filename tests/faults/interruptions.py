@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from contactsync.errors import Busy
-from contactsync.ports import MailUncertain
+from contactsync.ports import Connector, MailUncertain
 from tests.world import Died, Ports
 
 P = TypeVar("P")
@@ -128,3 +128,19 @@ class _Watched:
                 yield item
 
         return watched
+
+
+class _WatchedConnector(_Watched):
+    """A connector: what it says of itself without asking anybody is no call."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("capabilities", "held"):
+            return getattr(self._port, name)
+        if name in ("pull", "create", "update", "delete"):
+            return self._stream(name, getattr(self._port, name))
+        return super().__getattr__(name)
+
+
+def watched(connector: Connector, interruptions: Interruptions) -> Connector:
+    """The same connector, watched."""
+    return _WatchedConnector(connector, interruptions)
