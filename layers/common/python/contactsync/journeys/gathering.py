@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from contactsync.control import Read
 from contactsync.core.identity import SHARDS
+from contactsync.errors import NotFound
 from contactsync.journeys.bookfiles import Line, Round, read_card
 from contactsync.journeys.bookrun import BookRun
 from contactsync.journeys.runfiles import batches
@@ -33,6 +35,7 @@ class Known:
         renamed: card id → the link that it had under another id.
         intents: creations of which nobody knows, by marker; `made` are those of them that came about.
         slots: what lies in the slots of contacts, as far as it was read.
+        others: ids of other syncs that follow cards of the same book; those that were deleted leave theirs to us.
     """
 
     cards: dict[str, Card] = field(default_factory=dict)
@@ -45,6 +48,7 @@ class Known:
     intents: dict[str, Intent] = field(default_factory=dict)
     made: dict[str, Card] = field(default_factory=dict)
     slots: dict[str, Slot] = field(default_factory=dict)
+    others: set[str] = field(default_factory=set)
 
     def link_of(self, card: Card) -> Read[Link] | None:
         """The link of a card, whatever id it had when it was made."""
@@ -62,6 +66,7 @@ def gather(work: BookRun, round_: Round) -> Known:
     known.made = work.connector.find(list(known.intents)) if known.intents else {}
     known.touched.update(intent.contact_id for intent in known.intents.values())
     _find_links(work, known, everything=round_.full or round_.everybody)
+    known.others = _others(work, known)
     _follow_renamed(work, known)
     _read_anew(work, known)
     if round_.full:
@@ -108,6 +113,15 @@ def _remember(known: Known, read: Read[Link] | None) -> None:
         known.links[read.value.key] = read
 
 
+def _others(work: BookRun, known: Known) -> set[str]:
+    found = set()
+    for sync_id in {read.value.sync for read in known.links.values()} - {work.sync.id, ""}:
+        with suppress(NotFound):
+            if work.control.sync(work.run.account_id, sync_id).value.deleted_at is None:
+                found.add(sync_id)
+    return found
+
+
 def _follow_renamed(work: BookRun, known: Known) -> None:
     """Cards that had another id: their successors say so, or carry the marker of one that is gone."""
     by_marker = {
@@ -152,7 +166,7 @@ def _miss(work: BookRun, known: Known) -> None:
         read.value.id
         for read in known.links.values()
         if read.value.is_live
-        and read.value.sync == work.sync.id
+        and read.value.sync not in known.others
         and read.value.id not in there
         and not _is_young(work, read.value)
     ]

@@ -125,8 +125,8 @@ class Meeting:
                     yield self._after_closing(card, read)
                 continue
             gone, left = link.id in self.known.gone, link.id in self.known.left
-            looked_at = card is not None or gone or left
-            if not looked_at and link.contact_id not in self.known.touched and not self.round.everybody:
+            here_only = link.contact_id in self.known.touched or self.round.everybody
+            if card is None and not gone and not left and (link.sync in self.known.others or not here_only):
                 self._taken.add(link.contact_id)
                 continue
             self._taken.add(link.contact_id)
