@@ -46,9 +46,9 @@ class BookWorld(World):
 
     # Syncs and runs
 
-    def sync(self, *, group: str = ALL, **asked: Any) -> str:
+    def sync(self, *, group: str = ALL, source: dict[str, Any] | None = None, **asked: Any) -> str:
         """Save a sync with the book; returns its id."""
-        source = {"kind": "connection", "connection_id": CONNECTION, "group": group}
+        source = source or {"kind": "connection", "connection_id": CONNECTION, "group": group}
         request = SyncRequest.model_validate({"source": source, **asked})
         at = self.clock.now().isoformat(timespec="milliseconds")
         sync = Sync(

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from contactsync.control.documents import UPDATE_ATTEMPTS, Documents, Read, put
+from contactsync.control.boxes import Boxes, ticking
+from contactsync.control.documents import UPDATE_ATTEMPTS, Read, put
 from contactsync.errors import Busy, NotFound, Stale
 from contactsync.model.connection import Connection, Intent, Link, Progress, Review, read_link
+from contactsync.model.contact import Fields
 from contactsync.ports import Delete, Put, Record, RecordKey
 
 CONNECTIONS_MAX = 1_000
@@ -28,14 +30,24 @@ COUNTED_KEPT = timedelta(days=8)
 
 @dataclass(frozen=True, slots=True)
 class Linking:
-    """A link as it becomes: `before` is what was read, None for a new one; `marker` the intent that it fulfils."""
+    """A link as it becomes.
+
+    Attributes:
+        before: what was read, None for a new one.
+        marker: the intent that it fulfils.
+        ticks, unticks: the member whose box of the contact is ticked with it, or taken away; "" for nobody's.
+        theirs: the card's fields where the link becomes frozen, to be shown beside the contact.
+    """
 
     after: Link
     before: Read[Link] | None = None
     marker: str = ""
+    ticks: str = ""
+    unticks: str = ""
+    theirs: Fields | None = None
 
 
-class Books(Documents):
+class Books(Boxes):
     """What is remembered of address books."""
 
     # Connections
@@ -67,13 +79,6 @@ class Books(Documents):
                 self.records.commit([put(key, changed, expected=read.version)])
                 return changed
         raise Busy("The connection is being changed from several sides.")
-
-    def subscriptions(self, account_id: str, member_id: str) -> frozenset[str]:
-        """The contacts that a member has ticked, by id."""
-        prefix = f"subscribed#{member_id}#"
-        return frozenset(
-            record.key.name.removeprefix(prefix) for record in self._pages(account_id, prefix, LINKS_MAX)
-        )
 
     # One worker a connection
 
@@ -188,7 +193,25 @@ class Books(Documents):
             key = RecordKey(book, f"intent#{linking.marker}")
             intent = self.records.get(key)
             writes += [Delete(key, intent.version)] if intent else []
+        writes += self._frozen(book, linking, now)
+        if linking.ticks and not (look and self.subscription(account_id, linking.ticks, after.contact_id)):
+            writes += ticking(account_id, linking.ticks, after.contact_id, now.isoformat())
+        if linking.unticks:
+            writes += self.unticking(account_id, linking.unticks, after.contact_id)
         return writes
+
+    def _frozen(self, book: str, linking: Linking, now: datetime) -> list[Put | Delete]:
+        """What lists a link among the frozen ones, and takes it from there."""
+        was = linking.before is not None and linking.before.value.state == "frozen"
+        if was == (linking.after.state == "frozen"):
+            return []
+        link = linking.before.value if linking.before is not None and was else linking.after
+        key = RecordKey(book, f"frozen#{link.key}")
+        record = self.records.get(key)
+        if was:
+            return [Delete(key, record.version)] if record else []
+        document = {"at": now.isoformat(timespec="milliseconds"), "theirs": linking.theirs or {}}
+        return [Put(key, document, record.version if record else 0)]
 
     # Creations that were begun
 

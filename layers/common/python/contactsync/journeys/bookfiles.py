@@ -93,6 +93,7 @@ class Errand:
         held: it goes with a deletion here or there, and waits if that waits.
         half: what the link becomes if the card is not written though the contact was.
         again: what the next run looks at if this comes to nothing.
+        ticks, unticks: the member whose box of the contact goes with the link.
     """
 
     kind: Literal["link", "create", "update", "delete"]
@@ -106,6 +107,8 @@ class Errand:
     held: bool = False
     half: Link | None = None
     again: Line | None = None
+    ticks: str = ""
+    unticks: str = ""
 
     def line(self) -> bytes:
         """As stored."""
@@ -113,12 +116,12 @@ class Errand:
         card = asdict(self.card) if self.card else None
         half = self.half.document() if self.half else None
         told = [self.kind, self.contact_id, self.link.document(), before, card, self.fields, self.marker]
-        return orjson.dumps([*told, self.needs, self.held, half, self.again])
+        return orjson.dumps([*told, self.needs, self.held, half, self.again, self.ticks, self.unticks])
 
 
 def read_errand(line: bytes) -> Errand:
     """An errand as `line()` stored it."""
-    kind, contact_id, link, before, card, fields, marker, needs, held, half, again = orjson.loads(line)
+    kind, contact_id, link, before, card, fields, marker, needs, held, half, again, *boxes = orjson.loads(line)
     return Errand(
         kind=kind,
         contact_id=contact_id,
@@ -131,6 +134,8 @@ def read_errand(line: bytes) -> Errand:
         held=held,
         half=read_link(half) if half else None,
         again=again,
+        ticks=boxes[0],
+        unticks=boxes[1],
     )
 
 

@@ -113,6 +113,16 @@ class BookRun:
         """The segment whose contacts are synced, if it is one."""
         return self.sync.selection.segment if isinstance(self.sync.selection, InSegment) else ""
 
+    @property
+    def is_hub(self) -> bool:
+        """Whether members choose contact by contact: then deletions follow other rules."""
+        return self.sync.selection == "subscribed"
+
+    @property
+    def member(self) -> str:
+        """Whose book it is."""
+        return self.connection.member_id
+
     def held(self, fields: Fields) -> Fields:
         """What of a contact's fields its card would show to this sync."""
         return self.view.into(self.connector.held(self.view.out(fields, {})))
@@ -121,8 +131,8 @@ class BookRun:
         """Tells of a contact whether it belongs to the sync."""
         if self.segment:
             return lambda contact: self.segment in contact.segments
-        if self.sync.selection == "subscribed":
-            ticked = self.control.subscriptions(self.run.account_id, self.connection.member_id)
+        if self.is_hub:
+            ticked = self.control.subscriptions(self.run.account_id, self.member)
             return lambda contact: contact.id in ticked
         return bool
 

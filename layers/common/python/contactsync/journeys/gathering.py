@@ -69,6 +69,7 @@ def gather(work: BookRun, round_: Round) -> Known:
     known.others = _others(work, known)
     _follow_renamed(work, known)
     _read_anew(work, known)
+    _read_unseen(work, known)
     if round_.full:
         _miss(work, known)
     return known
@@ -157,6 +158,19 @@ def _read_anew(work: BookRun, known: Known) -> None:
             else:
                 del known.cards[id_]
                 known.gone.add(id_)
+
+
+def _read_unseen(work: BookRun, known: Known) -> None:
+    """Cards that went their own way while their link was frozen."""
+    unseen = [
+        read.value.id
+        for read in known.links.values()
+        if read.value.state == "linked" and not read.value.etag and read.value.id not in known.cards
+    ]
+    for ids in batches(unseen, CARDS_AT_ONCE):
+        found = work.connector.read(ids)
+        known.cards.update(found)
+        known.gone.update(id_ for id_ in ids if id_ not in found)
 
 
 def _miss(work: BookRun, known: Known) -> None:

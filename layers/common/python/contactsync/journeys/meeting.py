@@ -32,6 +32,7 @@ class Pair:
         agreed: what both were when they last agreed; None where nothing of it counts.
         parted: "left" or "unchosen" where they are to follow each other no more.
         marker: of the creation that `card` came from, or that is to be tried again.
+        revive: the card is gone, and is to be made again: its going says nothing about the contact.
         skip: why the card is left alone: code and reason.
         again: how the next run would be told of them.
     """
@@ -43,6 +44,7 @@ class Pair:
     agreed: Agreed | None = None
     parted: Literal["", "left", "unchosen"] = ""
     marker: str = ""
+    revive: bool = False
     skip: tuple[str, str] | None = None
 
 
@@ -89,10 +91,16 @@ class Meeting:
                 self._used.add(card.id)
                 agreed = Agreed(intent.agreed, self.work.view.into(intent.seen))
                 again: Line = ["contact", intent.contact_id]
-                yield Pair(intent.contact_id, there[card.id], again, agreed=agreed, marker=marker)
+                former = self._former(intent.contact_id)
+                yield Pair(intent.contact_id, there[card.id], again, former, agreed, marker=marker)
             elif card is None and intent.at + settles_s > self.work.now.timestamp():
                 self._taken.add(intent.contact_id)
                 self.waiting.append(["contact", intent.contact_id])
+
+    def _former(self, contact: str) -> Read[Link] | None:
+        """The link of a contact whose card was gone, and was being made again."""
+        links = (read for read in self.known.links.values() if read.value.contact_id == contact)
+        return next((read for read in links if read.value.state != "closed"), None)
 
     def _retried(self, contact: str) -> str:
         """The marker under which a contact's card was begun before, and certainly not made."""
@@ -118,7 +126,7 @@ class Meeting:
             link, card = read.value, by_link.get(key)
             if card is not None:
                 self._used.add(card.id)
-            if card is not None and link.contact_id in self._taken:
+            if link.contact_id in self._taken:
                 continue
             if link.state == "closed":
                 if card is not None:
@@ -138,17 +146,28 @@ class Meeting:
             again: Line = (
                 card_line(card) if card else ["gone", link.id] if gone else ["contact", link.contact_id]
             )
-            parted: Literal["", "left", "unchosen"] = (
-                "left" if left else "unchosen" if link.contact_id in here.keys() - chosen else ""
-            )
+            out = link.contact_id in here.keys() - chosen or (self.work.is_hub and link.contact_id not in here)
+            revive = not is_there and not out and self._is_wanted(link)
             yield Pair(
                 link.contact_id,
                 now if is_there else None,
                 ["left", link.id] if left else again,
                 before=read,
-                agreed=self._agreed(link, both=is_there and link.contact_id in here),
-                parted=parted,
+                agreed=None if revive else self._agreed(link, both=is_there and link.contact_id in here),
+                parted="left" if left else "unchosen" if out else "",
+                revive=revive,
             )
+
+    def _is_wanted(self, link: Link) -> bool:
+        """Whether a contact that belongs to the sync gets a card again although its card is gone.
+
+        One that was deleted while it did not belong: that was no word on the contact. And in the shared hub one that
+        others have in their books as well: nobody deletes it for them, and who does not want it unticks it.
+        """
+        if link.state == "unchosen":
+            return True
+        others = self.work.is_hub and self.work.control.subscribers(self.work.run.account_id, link.contact_id)
+        return bool(others and others - {self.work.member})
 
     def _back(self, chosen: set[str]) -> dict[str, Card]:
         """The cards of contacts that belong to the sync again, as far as they are still there."""

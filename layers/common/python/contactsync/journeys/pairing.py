@@ -112,7 +112,7 @@ class Pairing:
             return Outcome(Skip(row, "frozen", FROZEN))
         if pair.parted:
             return self._parted(pair, row, pair.parted)
-        if link is not None and pair.card is None and not link.is_live:
+        if link is not None and pair.card is None and not link.is_live and not pair.revive:
             return self._parted(pair, row, "closed")
         if ours is None and pair.card is None:
             return self._parted(pair, row, "closed")
@@ -121,13 +121,18 @@ class Pairing:
         return self._merged(pair, row, ours)
 
     def _parted(self, pair: Pair, row: Row, state: Parting) -> Outcome:
-        """The two follow each other no more; neither is changed."""
+        """The two follow each other no more; neither is changed. Of one that is gone nothing is left to follow."""
         if pair.before is None:
             return Outcome(Unchanged(row))
-        after = replace(pair.before.value, state=state)
+        after = replace(pair.before.value, state=state if pair.card is not None else "closed")
         if pair.card is not None:
             after = after.seeing(pair.card)
-        return Outcome(Unchanged(row), self._linking(pair, after))
+        is_gone = not isinstance(self.known.slots.get(row.id), Contact)
+        return Outcome(Unchanged(row), self._linking(pair, after, unticks=self._mine(when=is_gone)))
+
+    def _mine(self, *, when: bool) -> str:
+        """Whose box of the contact changes with the link: in the shared hub, that of the book's member."""
+        return self.work.member if when and self.work.is_hub else ""
 
     def _was_taken_back(self, slot: Tombstone) -> bool:
         """Whether a contact is gone because its run was undone: then its card is nobody's business."""
@@ -160,7 +165,8 @@ class Pairing:
             if is_loop(link.turns):
                 self.noted["frozen"] += 1
                 frozen = replace(pair.before.value, state="frozen", turns=link.turns)
-                return Outcome(Skip(row, "frozen", FROZEN), self._linking(pair, frozen))
+                errand = self._linking(pair, frozen)
+                return Outcome(Skip(row, "frozen", FROZEN), errand and replace(errand, card=pair.card))
         change = _Change(pair, theirs, merged, link, decision)
         return Outcome(decision, self._there(change), merged.conflicts)
 
@@ -196,10 +202,23 @@ class Pairing:
         return link.seeing(pair.card) if pair.card is not None else link
 
     def _there(self, change: _Change) -> Errand | None:
-        """What is done about the card and the link."""
+        """What is done about the card and the link. Who brings a contact into the hub wants to keep it."""
         pair, theirs, merged, link = change.pair, change.theirs, change.merged, change.link
         needs = isinstance(change.decision, Writing)
-        plain = Errand("link", link.contact_id, link, pair.before, pair.card, needs=needs, again=pair.again)
+        is_new = pair.before is None or pair.before.value.state == "closed"
+        ticks = self._mine(when=is_new and pair.card is not None and not pair.marker)
+        unticks = self._mine(when=merged.ours is None)
+        plain = Errand(
+            "link",
+            link.contact_id,
+            link,
+            pair.before,
+            pair.card,
+            needs=needs,
+            again=pair.again,
+            ticks=ticks if merged.ours is not None else "",
+            unticks=unticks,
+        )
         if merged.ours is None and merged.theirs is None and theirs is not None:
             return replace(plain, kind="delete", held=True)
         if theirs is None and merged.theirs is not None:
@@ -214,11 +233,13 @@ class Pairing:
             fields = self.work.view.out(merged.theirs or {}, pair.card.fields)
             half = self._half(pair, link, theirs) if needs else None
             return replace(plain, kind="update", fields=fields, marker=pair.marker, half=half)
-        return self._linking(pair, link, needs=needs, held=isinstance(change.decision, Delete))
+        if not _changes(pair, link):
+            return None
+        return replace(plain, card=None, marker=pair.marker, held=isinstance(change.decision, Delete))
 
-    def _linking(self, pair: Pair, after: Link, *, needs: bool = False, held: bool = False) -> Errand | None:
+    def _linking(self, pair: Pair, after: Link, *, unticks: str = "") -> Errand | None:
         """A link that changes by itself; none where it stays as it is."""
-        if not after.id or (pair.before is not None and pair.before.value == after):
+        if not _changes(pair, after):
             return None
         return Errand(
             "link",
@@ -226,9 +247,8 @@ class Pairing:
             after,
             pair.before,
             marker=pair.marker,
-            needs=needs,
-            held=held,
             again=pair.again,
+            unticks=unticks,
         )
 
     def _half(self, pair: Pair, link: Link, theirs: Fields) -> Link | None:
@@ -263,6 +283,11 @@ FROZEN = (
     "The address book and the contact list keep overwriting each other, as two programs do that both keep the same "
     "contacts in step. Stop one of them, then let this contact go on."
 )
+
+
+def _changes(pair: Pair, after: Link) -> bool:
+    """Whether there is a link to be stored."""
+    return bool(after.id) and (pair.before is None or pair.before.value != after)
 
 
 def _turned(turned: bool, side: Side) -> list[Side]:

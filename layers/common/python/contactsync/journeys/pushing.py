@@ -96,7 +96,7 @@ class Pushing:
 
     def _stored(self, errand: Errand, link: Link, *, kept: Result, again: Line | None = None) -> None:
         """Store a link, and say what became of its errand. One that somebody else has changed is looked at again."""
-        linking = Linking(link, errand.before, errand.marker)
+        linking = _linking(errand, link)
         try:
             self.work.control.store_links(*self.work.place, [linking], self.work.now)
         except Stale:
@@ -273,9 +273,13 @@ def settle_links(run: Run, connection_id: str, files: BookFiles, control: Contro
         link = errand.link if errand.kind == "link" else errand.half
         if link is not None:
             with suppress(Stale):
-                control.store_links(
-                    run.account_id, connection_id, [Linking(link, errand.before, errand.marker)], now
-                )
+                control.store_links(run.account_id, connection_id, [_linking(errand, link)], now)
+
+
+def _linking(errand: Errand, link: Link) -> Linking:
+    """The link as it becomes, with all that goes with it."""
+    theirs = errand.card.fields if errand.card is not None and link.state == "frozen" else None
+    return Linking(link, errand.before, errand.marker, errand.ticks, errand.unticks, theirs)
 
 
 def _settled(run: Run, files: BookFiles) -> Iterator[Errand]:

@@ -1,0 +1,87 @@
+"""The Sync Contact boxes of the shared hub: who has ticked which contact, so that it is in their own address book.
+
+    subscribed#<member>#<contact>     {"at": …}: what a member has ticked
+    subscriber#<contact>#<member>     {}: who has ticked a contact
+
+The two are written and taken away in one commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from contactsync.control.documents import UPDATE_ATTEMPTS, Documents
+from contactsync.errors import Busy, Stale
+from contactsync.ports import Delete, Put, Record, RecordKey
+
+TICKED_MAX = 200_000
+SUBSCRIBERS_MAX = 1_000
+"""Members of an account: no contact has more."""
+
+
+class Boxes(Documents):
+    """Who has ticked what."""
+
+    def subscription(self, account_id: str, member_id: str, contact_id: str) -> str | None:
+        """Since when a member has a contact ticked; None if they have not."""
+        record = self.records.get(_mine(account_id, member_id, contact_id))
+        return str(record.document["at"]) if record else None
+
+    def subscriptions(self, account_id: str, member_id: str) -> frozenset[str]:
+        """The contacts that a member has ticked, by id."""
+        names = self._names(account_id, f"subscribed#{member_id}#", TICKED_MAX)
+        return frozenset(names)
+
+    def subscribers(self, account_id: str, contact_id: str) -> frozenset[str]:
+        """The members that have ticked a contact."""
+        return frozenset(self._names(account_id, f"subscriber#{contact_id}#", SUBSCRIBERS_MAX))
+
+    def tick(self, account_id: str, member_id: str, contact_id: str, at: str) -> None:
+        """A member wants a contact. Saying it again changes nothing."""
+        with suppress(Stale):  # ticked already
+            self.records.commit(ticking(account_id, member_id, contact_id, at))
+
+    def untick(self, account_id: str, member_id: str, contact_id: str) -> None:
+        """A member does not want a contact any more. Saying it again changes nothing."""
+        for _ in range(UPDATE_ATTEMPTS):
+            writes = self.unticking(account_id, member_id, contact_id)
+            if not writes:
+                return
+            with suppress(Stale):
+                self.records.commit(writes)
+                return
+        raise Busy("The box is being changed from several sides.")
+
+    def unticking(self, account_id: str, member_id: str, contact_id: str) -> Sequence[Delete]:
+        """What takes a box away, as it is now; nothing if it is not ticked."""
+        keys = (_mine(account_id, member_id, contact_id), _theirs(account_id, member_id, contact_id))
+        found: list[Record | None] = [self.records.get(key) for key in keys]
+        return [Delete(record.key, record.version) for record in found if record is not None]
+
+    def _names(self, partition: str, prefix: str, limit: int) -> list[str]:
+        found: list[str] = []
+        after: str | None = None
+        while len(found) < limit:
+            page = self.records.page(partition, prefix, after=after, limit=1000)
+            found += (record.key.name.removeprefix(prefix) for record in page.records)
+            after = page.next
+            if after is None:
+                break
+        return found
+
+
+def ticking(account_id: str, member_id: str, contact_id: str, at: str) -> Sequence[Put]:
+    """What ticks a box that is not ticked."""
+    return [
+        Put(_mine(account_id, member_id, contact_id), {"at": at}, 0),
+        Put(_theirs(account_id, member_id, contact_id), {}, 0),
+    ]
+
+
+def _mine(account_id: str, member_id: str, contact_id: str) -> RecordKey:
+    return RecordKey(account_id, f"subscribed#{member_id}#{contact_id}")
+
+
+def _theirs(account_id: str, member_id: str, contact_id: str) -> RecordKey:
+    return RecordKey(account_id, f"subscriber#{contact_id}#{member_id}")

@@ -1,0 +1,362 @@
+"""The shared hub: each member chooses contact by contact what is in their own address book."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from contactsync.connectors.memory import ALL, Habits, MemoryBook, MemoryConnector, Mishap
+from contactsync.model.connection import Connection
+from tests.bookworld import BookWorld
+from tests.contract.cards import ADA
+
+BOB = {"name": "Bob Kahn", "emails": [{"value": "bob@example.com"}]}
+FILLERS = 20
+"""So many others that one deletion more passes the guard."""
+
+
+@dataclass
+class Member:
+    """Somebody with a book of their own, which follows what they tick."""
+
+    world: HubWorld
+    id: str
+    book: MemoryBook
+    sync: str = ""
+
+    def go(self):
+        """A run of their sync."""
+        return self.world.go(self.sync)
+
+    def tick(self, contact: str) -> None:
+        self.world.noted(contact)
+        self.world.control.tick(self.world.account.account_id, self.id, contact, "2026-11-22T09:00:00Z")
+
+    def untick(self, contact: str) -> None:
+        self.world.noted(contact)
+        self.world.control.untick(self.world.account.account_id, self.id, contact)
+
+    def ticked(self) -> frozenset[str]:
+        return self.world.control.subscriptions(self.world.account.account_id, self.id)
+
+    def named(self, name: str) -> str | None:
+        """The card of somebody; None if there is none. There is never more than one."""
+        found = [id_ for id_, card in self.book.cards().items() if card.fields["name"] == name]
+        assert len(found) <= 1
+        return found[0] if found else None
+
+    def edit(self, name: str, **changes: object) -> None:
+        card = self.named(name)
+        assert card is not None
+        self.book.edit(card, {**self.book.cards()[card].fields, **changes})
+
+
+@dataclass
+class HubWorld(BookWorld):
+    """Two members, each with a book: `anna`'s is the one of every BookWorld."""
+
+    members: dict[str, Member] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.members["n1"] = Member(self, "m1", self.book)
+        self.members["n2"] = Member(self, "m2", MemoryBook(self.clock, habits=self.habits, subject="person-2"))
+        at = self.clock.now().isoformat(timespec="milliseconds")
+        self.control.create_connection(
+            self.account.account_id,
+            Connection(id="n2", provider="memory", member_id="m2", state="active", created_at=at),
+        )
+        self.connect = lambda connection: MemoryConnector(self.members[connection.id].book)
+        for connection, member in self.members.items():
+            source = {"kind": "connection", "connection_id": connection, "group": ALL}
+            member.sync = self.sync(source=source, selection="subscribed")
+
+    @property
+    def anna(self) -> Member:
+        return self.members["n1"]
+
+    @property
+    def ben(self) -> Member:
+        return self.members["n2"]
+
+    def noted(self, contact: str) -> None:
+        self.control.note_changes(self.account.account_id, "box", self.clock.now(), contacts=[contact])
+
+    def settle(self) -> None:
+        """Both go on until nothing is left to do."""
+        for _ in range(3):
+            for member in self.members.values():
+                assert member.go().status in ("succeeded", "unchanged")
+
+    def ids(self) -> dict[str, str]:
+        return {fields["name"]: id_ for id_, fields in self.everybody().items()}
+
+
+@pytest.fixture
+def world():
+    """Anna has donated Ada and some others; Ben has not ticked anybody."""
+    world = HubWorld()
+    world.anna.book.add(ADA)
+    for number in range(FILLERS):
+        world.anna.book.add({"name": f"Filler {number}", "emails": [{"value": f"f{number}@example.com"}]})
+    world.settle()
+    return world
+
+
+NAME = ADA["name"]
+
+
+def ada(world: HubWorld) -> str:
+    return world.ids()[NAME]
+
+
+class TestBoxes:
+    def test_donated_contacts_come_in_ticked_for_the_donor(self, world):
+        """S3.3."""
+        assert world.anna.ticked() == frozenset(world.ids().values())
+
+    def test_others_contacts_are_in_nobody_s_book_until_they_are_ticked(self, world):
+        """S3.5."""
+        assert world.ben.book.cards() == {}
+        world.ben.tick(ada(world))
+        world.settle()
+        assert [card.fields["name"] for card in world.ben.book.cards().values()] == [NAME]
+
+    def test_edits_go_in_to_the_hub_and_out_to_all_others(self, world):
+        """S3.2, S3.6, S3.7."""
+        world.ben.tick(ada(world))
+        world.settle()
+        world.ben.edit(NAME, job_title="Dame")
+        world.settle()
+        assert world.contact(ada(world)).fields["job_title"] == "Dame"
+        assert world.anna.book.cards()[world.anna.named(NAME)].fields["job_title"] == "Dame"
+        world.edit(ada(world), nickname="A")
+        world.settle()
+        for member in world.members.values():
+            assert member.book.cards()[member.named(NAME)].fields["nickname"] == "A"
+
+    def test_unticking_stops_and_leaves_the_card(self, world):
+        """S3.4, S3.16."""
+        world.anna.untick(ada(world))
+        world.settle()
+        world.edit(ada(world), nickname="A")
+        world.anna.edit(NAME, job_title="Dame")
+        world.settle()
+        card = world.anna.book.cards()[world.anna.named(NAME)]
+        assert "nickname" not in card.fields
+        assert world.contact(ada(world)).fields["job_title"] == ADA["job_title"]
+
+    def test_who_ticks_again_has_one_card_with_what_both_have_changed(self, world):
+        world.anna.untick(ada(world))
+        world.settle()
+        world.edit(ada(world), nickname="A")
+        world.anna.edit(NAME, job_title="Dame")
+        world.settle()
+        world.anna.tick(ada(world))
+        world.settle()
+        card = world.anna.book.cards()[world.anna.named(NAME)]
+        assert (card.fields["nickname"], card.fields["job_title"]) == ("A", "Dame")
+        assert world.contact(ada(world)).fields["job_title"] == "Dame"
+
+    def test_who_has_somebody_already_and_brings_them_in_is_not_doubled(self, world):
+        """The hub knows Ada; Ben has a card of hers, too."""
+        world.ben.book.add({**ADA, "notes": "From Ben"})
+        world.settle()
+        assert len(world.ids()) == FILLERS + 1
+        assert ada(world) in world.ben.ticked()
+        assert world.anna.book.cards()[world.anna.named(NAME)].fields["notes"] == "From Ben"
+
+    def test_two_who_edit_at_once_both_find_both_edits(self, world):
+        world.ben.tick(ada(world))
+        world.settle()
+        world.anna.edit(NAME, job_title="Dame")
+        world.ben.edit(NAME, nickname="A")
+        world.settle()
+        for member in world.members.values():
+            fields = member.book.cards()[member.named(NAME)].fields
+            assert (fields["job_title"], fields["nickname"]) == ("Dame", "A")
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """One row of the table: who has ticked, what is done in order, and who then has the contact."""
+
+    row: str
+    ben_too: bool
+    steps: tuple[str, ...]
+    hub: bool
+    anna: bool
+    ben: bool
+
+
+TABLE = (
+    Deletion("3.12 deleted in the hub: the cards stay", True, ("hub",), hub=False, anna=True, ben=True),
+    Deletion(
+        "3.12 deleted in the hub, then edited in a book: not brought back",
+        True,
+        ("hub", "edit anna"),
+        hub=False,
+        anna=True,
+        ben=True,
+    ),
+    Deletion(
+        "3.13 3.17 deleted in a book, others have it: it stays, and comes back",
+        True,
+        ("delete anna",),
+        hub=True,
+        anna=True,
+        ben=True,
+    ),
+    Deletion(
+        "3.14 deleted in the book of the only one: gone",
+        False,
+        ("delete anna",),
+        hub=False,
+        anna=False,
+        ben=False,
+    ),
+    Deletion(
+        "3.15 unticked first, then deleted: the hub keeps it",
+        False,
+        ("untick anna", "delete anna"),
+        hub=True,
+        anna=False,
+        ben=False,
+    ),
+    Deletion(
+        "3.15 unticked and deleted before any run",
+        False,
+        ("untick anna, delete anna",),
+        hub=True,
+        anna=False,
+        ben=False,
+    ),
+    Deletion(
+        "3.16 unticked: the card stays and follows no more",
+        True,
+        ("untick anna",),
+        hub=True,
+        anna=True,
+        ben=True,
+    ),
+    Deletion(
+        "3.14 after the others have unticked: gone",
+        True,
+        ("untick ben", "delete anna"),
+        hub=False,
+        anna=False,
+        ben=True,
+    ),
+    Deletion(
+        "3.17 deleted by two at once: neither is the only one",
+        True,
+        ("delete anna, delete ben",),
+        hub=True,
+        anna=True,
+        ben=True,
+    ),
+    Deletion(
+        "3.17 deleted by two one after the other: both have it again",
+        True,
+        ("delete anna", "delete ben"),
+        hub=True,
+        anna=True,
+        ben=True,
+    ),
+    Deletion(
+        "3.12 3.14 deleted in the hub and by the only one",
+        False,
+        ("hub, delete anna",),
+        hub=False,
+        anna=False,
+        ben=False,
+    ),
+    Deletion(
+        "3.14 3.12 edited in the hub while the only one deletes: the edit wins",
+        False,
+        ("edit hub, delete anna",),
+        hub=True,
+        anna=True,
+        ben=False,
+    ),
+)
+
+
+@pytest.mark.parametrize("case", TABLE, ids=lambda case: case.row)
+def test_deletions(world: HubWorld, case: Deletion) -> None:
+    """S3.12 to S3.17."""
+    if case.ben_too:
+        world.ben.tick(ada(world))
+        world.settle()
+    contact = ada(world)
+    for step in case.steps:
+        for word in step.split(", "):
+            match word.split():
+                case ["hub"]:
+                    world.remove(contact)
+                case ["edit", "hub"]:
+                    world.edit(contact, nickname="A")
+                case ["edit", who]:
+                    getattr(world, who).edit(NAME, notes="Mine")
+                case ["delete", who]:
+                    member = getattr(world, who)
+                    member.book.remove(member.named(NAME))
+                case ["untick", who]:
+                    getattr(world, who).untick(contact)
+        world.settle()
+    assert (contact in world.everybody()) is case.hub
+    assert (world.anna.named(NAME) is not None) is case.anna
+    assert (world.ben.named(NAME) is not None) is case.ben
+    if not case.hub:
+        for member in world.members.values():
+            assert contact not in member.ticked(), "who adds this person again has not asked these members"
+
+
+def test_after_taking_a_contact_back_another_donor_s_card_reaches_nobody_unasked(world):
+    """S3.12: use for personal contacts that were donated by mistake."""
+    world.ben.tick(ada(world))
+    world.settle()
+    world.remove(ada(world))
+    world.settle()
+    before = world.ben.book.cards()
+    again = world.add({**ADA, "notes": "Somebody else's"})
+    world.settle()
+    assert again in world.everybody()
+    assert world.ben.book.cards() == before
+
+
+def test_ticked_again_after_the_card_was_deleted_it_is_made_again(world):
+    world.anna.untick(ada(world))
+    world.settle()
+    world.anna.book.remove(world.anna.named(NAME))
+    world.anna.tick(ada(world))
+    world.settle()
+    assert ada(world) in world.everybody()
+    assert world.anna.named(NAME) is not None
+
+
+def test_a_card_pushed_back_out_is_there_once_though_the_answer_is_lost():
+    """Case 4, S3.17."""
+    world = HubWorld(habits=Habits(shows_after=timedelta(minutes=15)))
+    world.anna.book.add(ADA)
+    world.clock.advance(timedelta(hours=1))
+    world.settle()
+    world.ben.tick(ada(world))
+    world.settle()
+    world.anna.book.remove(world.anna.named(NAME))
+    world.clock.advance(timedelta(hours=1))
+    world.anna.book.mishaps.append(Mishap.LOST)
+    for _ in range(3):
+        world.settle()
+    assert world.anna.named(NAME) is not None
+    assert ada(world) in world.everybody()
+
+
+def test_the_guard_holds_many_deletions_of_the_only_one(world):
+    for card in list(world.anna.book.cards()):
+        world.anna.book.remove(card)
+    run = world.anna.go()
+    assert run.status == "awaiting_approval"
+    assert len(world.everybody()) == FILLERS + 1
