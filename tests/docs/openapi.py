@@ -43,6 +43,10 @@ PARAMETERS: dict[str, tuple[str, Json]] = {
     "name": ("Contacts with this text in one of their names, whatever its case.", _TEXT),
     "phone": ("Contacts with this number, as people of the account's country write it.", _TEXT),
     "segment": ("Members of this segment.", _TEXT),
+    "subscribed": (
+        "Contacts that you have ticked, or have not.",
+        {"type": "string", "enum": ["true", "false"]},
+    ),
     "run": ("Contacts that this run changed, if it was one of the last that did.", _TEXT),
     "field.*": (
         "Contacts with this value in a field: `field.organization=Example Ltd`.",

@@ -235,6 +235,9 @@ def _contacts(customer: Recorder, segment_id: str) -> None:
     customer.get(place)
     customer.put(f"/segments/{segment_id}{place}")
     customer.delete(f"/segments/{segment_id}{place}")
+    customer.put(f"{place}/subscription")
+    customer.delete(f"{place}/subscription")
+    customer.get("/metrics/today")
     customer.get(f"{place}/history?limit=2")
     customer.delete(place)
 

@@ -52,6 +52,11 @@ class Member:
         assert card is not None
         self.book.edit(card, {**self.book.cards()[card].fields, **changes})
 
+    def delete(self, name: str) -> None:
+        card = self.named(name)
+        assert card is not None
+        self.book.remove(card)
+
 
 @dataclass
 class HubWorld(BookWorld):
@@ -62,7 +67,9 @@ class HubWorld(BookWorld):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.members["n1"] = Member(self, "m1", self.book)
-        self.members["n2"] = Member(self, "m2", MemoryBook(self.clock, habits=self.habits, subject="person-2"))
+        self.members["n2"] = Member(
+            self, "m2", MemoryBook(self.clock, habits=self.habits, subject="person-2")
+        )
         at = self.clock.now().isoformat(timespec="milliseconds")
         self.control.create_connection(
             self.account.account_id,
@@ -301,8 +308,7 @@ def test_deletions(world: HubWorld, case: Deletion) -> None:
                 case ["edit", who]:
                     getattr(world, who).edit(NAME, notes="Mine")
                 case ["delete", who]:
-                    member = getattr(world, who)
-                    member.book.remove(member.named(NAME))
+                    getattr(world, who).delete(NAME)
                 case ["untick", who]:
                     getattr(world, who).untick(contact)
         world.settle()
@@ -330,7 +336,7 @@ def test_after_taking_a_contact_back_another_donor_s_card_reaches_nobody_unasked
 def test_ticked_again_after_the_card_was_deleted_it_is_made_again(world):
     world.anna.untick(ada(world))
     world.settle()
-    world.anna.book.remove(world.anna.named(NAME))
+    world.anna.delete(NAME)
     world.anna.tick(ada(world))
     world.settle()
     assert ada(world) in world.everybody()
@@ -345,7 +351,7 @@ def test_a_card_pushed_back_out_is_there_once_though_the_answer_is_lost():
     world.settle()
     world.ben.tick(ada(world))
     world.settle()
-    world.anna.book.remove(world.anna.named(NAME))
+    world.anna.delete(NAME)
     world.clock.advance(timedelta(hours=1))
     world.anna.book.mishaps.append(Mishap.LOST)
     for _ in range(3):

@@ -17,6 +17,7 @@
     s           M     sync id → {r: run id, n: row, h: hash of the row}
     ca cb       S     created at, created by
     ua ub       S     updated at, updated by
+    uv          S     whose edit in which address book the last change was; absent if it was none
 
 One slot an identity, contact or alias, so that one read by key tells who has it. Short names keep a usual
 contact within the 1 KB that one write unit pays for.

@@ -18,7 +18,7 @@ from contactsync.ports import Insert, Remove, Write
 OPERATION = "BatchExecuteStatement"
 LOST = frozenset({"ConditionalCheckFailed", "DuplicateItem"})
 TRANSIENT_STATEMENT = frozenset(code.removesuffix("Exception") for code in TRANSIENT) | {"ThrottlingError"}
-ATTRIBUTES = ("k", "v", "f", "g", "h", "s", "ca", "cb", "ua", "ub", "t", "ct", "expires_at")
+ATTRIBUTES = ("k", "v", "f", "g", "h", "s", "ca", "cb", "ua", "ub", "uv", "t", "ct", "expires_at")
 WHERE = "WHERE pk = ? AND sk = ? AND v = ?"
 UNSTORABLE = frozenset({"ItemCollectionSizeLimitExceeded", "ValidationError"})
 

@@ -117,6 +117,8 @@ def _contact_item(account_id: str, contact: Contact) -> Item:
         "ua": {"S": audit.updated_at},
         "ub": {"S": audit.updated_by},
     }
+    if audit.via:
+        item["uv"] = {"S": audit.via}
     if contact.segments:
         item["g"] = {"SS": sorted(set(contact.segments))}
     if contact.runs:
@@ -143,7 +145,7 @@ def contact_of(item: Mapping[str, Attribute]) -> Contact:
         id=item["sk"]["S"],
         version=int(item["v"]["N"]),
         fields=_values(item["f"]["M"]),
-        audit=Audit(item["ca"]["S"], item["cb"]["S"], item["ua"]["S"], item["ub"]["S"]),
+        audit=Audit(*(item[name]["S"] for name in ("ca", "cb", "ua", "ub", "uv") if name in item)),
         sources=_sources_of(item["s"]),
         segments=tuple(sorted(item["g"]["SS"])) if "g" in item else (),
         runs=tuple(item["h"]["S"].split(" ")) if "h" in item else (),

@@ -15,11 +15,13 @@ from contactsync.core.overlay import Changes
 from contactsync.core.showing import shown
 from contactsync.journeys.accounts import AccountView
 from contactsync.journeys.asking import UploadPlace, timestamp
+from contactsync.journeys.counting import Today
 from contactsync.journeys.fielding import Effects
 from contactsync.journeys.keys import ShownKey
 from contactsync.journeys.previewing import Preview
 from contactsync.journeys.recounting import Change
 from contactsync.journeys.rows import RowView
+from contactsync.journeys.subscribing import Subscription
 from contactsync.journeys.telling import Page, RunView, SyncView
 from contactsync.model.account import AuditNote, Caller, Key, Member
 from contactsync.model.contact import Contact
@@ -221,6 +223,24 @@ def erasure(stored: Erasure) -> dict[str, Any]:
         "finished_at",
     }
     return {**stored.model_dump(mode="json", include=told), "remains": REMAINS}
+
+
+def subscription(told: Subscription) -> dict[str, Any]:
+    """A Sync Contact box that is ticked."""
+    return asdict(told)
+
+
+def today(numbers: Today) -> dict[str, Any]:
+    """The day's numbers."""
+    shown = {
+        kind: {"total": tally.total, "hub": tally.hub, "remote": dict(tally.remote)}
+        for kind, tally in (
+            ("added", numbers.added),
+            ("updated", numbers.updated),
+            ("deleted", numbers.deleted),
+        )
+    }
+    return {**shown, "resets_at": timestamp(numbers.resets_at)}
 
 
 def segment(stored: Segment) -> dict[str, Any]:

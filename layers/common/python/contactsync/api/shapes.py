@@ -455,6 +455,13 @@ class ContactSource(Shape):
     row: int
 
 
+class BookOf(Shape):
+    """A member's address book."""
+
+    member_id: Id
+    connection_id: Id
+
+
 class Audit(Shape):
     """Who touched it first and last."""
 
@@ -462,6 +469,9 @@ class Audit(Shape):
     created_by: Actor
     updated_at: Time
     updated_by: Actor
+    updated_in: BookOf | None = About(
+        description="Where the last change was made in an address book: whose edit, in which book."
+    )
 
 
 class Contact(Shape):
@@ -483,6 +493,32 @@ class ContactList(Shape):
 
     items: tuple[Contact, ...]
     next: Next
+
+
+class Subscription(Shape):
+    """That you have ticked a contact's Sync Contact box."""
+
+    contact_id: Id
+    member_id: Id
+    since: Time
+    subscribers: int = About(ge=0, description="How many members have ticked it.")
+
+
+class Tally(Shape):
+    """How many contacts."""
+
+    total: int = About(ge=0)
+    hub: int = About(ge=0, description="Brought from here to address books.")
+    remote: dict[str, int] = About(description="Connection → how many came from its address book.")
+
+
+class Today(Shape):
+    """What syncs with address books have done today."""
+
+    added: Tally
+    updated: Tally = About(description="With those that were found on both sides and brought together.")
+    deleted: Tally = About(description="`total` counts those that were deleted in address books.")
+    resets_at: Time
 
 
 class Change(Shape):

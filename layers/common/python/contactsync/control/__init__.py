@@ -29,6 +29,8 @@
     <account>        deletions#<sync>            {<run>: [at, count]} of the last seven days
     <account>        feed#<time>#<who>           {"run": …} or {"contacts": […]} are about to change (`control.feed`)
     <account>        connection#<connection>     Connection
+    <account>        subscribed#<member>#<contact>   {"at": …} a Sync Contact box that is ticked (`control.boxes`)
+    <account>        subscriber#<contact>#<member>   {} the same, by contact
     <account>        today#<connection>#<day>    what syncs with a book did on a local day
     key#<sha256>     key                         Key, the same
     person#<sha256>  member#<account>#<member>   {} (whom an address, or the identity provider's word, leads to)
@@ -41,6 +43,7 @@ and of each address book (`control.books`), in <account>#<connection>:
     intent#<marker>            Intent: a creation that was begun; gone when its link is there
     cursor#<sync>              Progress: how far a sync has come; moves last
     review#<key>               Review: whose card it is, a person must say
+    frozen#<key>               {"at": …, "theirs": fields}: the card of a frozen link as it was then
     lease                      {"run": …, "until": …}: one worker a connection
 
 Every write names the version it has read; nothing here is ever overwritten blindly.

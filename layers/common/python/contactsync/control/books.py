@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from contactsync.control.boxes import Boxes, ticking
@@ -26,6 +26,7 @@ CLOSED_KEPT = timedelta(days=400)
 LEASE = timedelta(minutes=20)
 """Longer than any one step works between two looks at the run."""
 COUNTED_KEPT = timedelta(days=8)
+COUNTED_MAX = 8 * CONNECTIONS_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,12 +297,15 @@ class Books(Boxes):
         connection_id: str,
         numbers: dict[str, dict[str, int]],
         *,
-        day: str,
+        day: date,
         run_id: str,
         now: datetime,
     ) -> None:
-        """Add a run's numbers to those of a local day, once however often it is said."""
-        key = RecordKey(account_id, f"today#{connection_id}#{day}")
+        """Add a run's numbers to those of a local day, once however often it is said, past midnight too."""
+        before = self.records.get(_today(account_id, connection_id, day - timedelta(days=1)))
+        if before is not None and run_id in before.document["runs"]:
+            return
+        key = _today(account_id, connection_id, day)
         expires_at = int((now + COUNTED_KEPT).timestamp())
         for _ in range(UPDATE_ATTEMPTS):
             record = self.records.get(key)
@@ -318,6 +322,15 @@ class Books(Boxes):
                 return
         raise Busy("The day's numbers are being changed from several sides.")
 
+    def counted_on(self, account_id: str, day: date) -> dict[str, dict[str, dict[str, int]]]:
+        """The numbers of a local day by connection: `{added: {hub, remote}, updated: …, deleted: …}`."""
+        found = {}
+        for record in self._pages(account_id, "today#", COUNTED_MAX):
+            _, connection_id, of = record.key.name.split("#")
+            if of == day.isoformat():
+                found[connection_id] = record.document
+        return found
+
     def _pages(self, partition: str, prefix: str, limit: int) -> Iterator[Record]:
         after = None
         seen = 0
@@ -332,6 +345,10 @@ class Books(Boxes):
 
 def _book(account_id: str, connection_id: str) -> str:
     return f"{account_id}#{connection_id}"
+
+
+def _today(account_id: str, connection_id: str, day: date) -> RecordKey:
+    return RecordKey(account_id, f"today#{connection_id}#{day.isoformat()}")
 
 
 def _link(record: Record) -> Read[Link]:

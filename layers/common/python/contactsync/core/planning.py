@@ -41,6 +41,7 @@ class Rules:
     `at` is when the run began, RFC 3339: a step that runs twice plans the same. `secret` keys the ids.
     `generate`: each row gets a code of its own in the identity field. `segments`: what every contact of the file
     becomes a member of. `deletes`: whom the run may delete if no row mentions them. `exact`: the plan was approved, so a row that it no longer fits is left alone.
+    `via`: whose edits in which address book the run brings in, "<member>#<connection>"; "" where it brings none.
     `shares_addresses`: in address books people share one, as families do; the second keeps it without owning it.
     """
 
@@ -58,6 +59,7 @@ class Rules:
     deletes: Literal["all", "sync"] | None = None
     exact: bool = False
     shares_addresses: bool = False
+    via: str = ""
 
     @property
     def author(self) -> str:
@@ -214,7 +216,7 @@ def new_contact(add: Add, rules: Rules) -> Contact:
         id=row.id,
         version=add.over + 1,
         fields=fields,
-        audit=Audit(rules.at, rules.author, rules.at, rules.author),
+        audit=Audit(rules.at, rules.author, rules.at, rules.author, rules.via),
         sources={rules.sync_id: Source(rules.run_id, row.line, row.hash)},
         segments=rules.segments,
         runs=(rules.run_id,),
@@ -228,7 +230,7 @@ def signed(contact: Contact, row: Row, rules: Rules) -> Contact:
         sources = {**sources, rules.sync_id: Source(rules.run_id, row.line, row.hash)}
     return replace(
         contact,
-        audit=replace(contact.audit, updated_at=rules.at, updated_by=rules.author),
+        audit=replace(contact.audit, updated_at=rules.at, updated_by=rules.author, via=rules.via),
         sources=sources,
         runs=_with_run(contact.runs, rules),
     )

@@ -9,6 +9,12 @@ from contactsync.model.contact import Contact
 from contactsync.model.field import PRIMARIES
 
 
+def _book_of(via: str) -> dict[str, str] | None:
+    """Whose edit in which address book a change was."""
+    member, _, connection = via.partition("#")
+    return {"member_id": member, "connection_id": connection} if via else None
+
+
 def shown(contact: Contact, segments: Container[str]) -> dict[str, Any]:
     """A contact. Each of the standard lists shows its primary under the singular key too.
 
@@ -34,6 +40,7 @@ def shown(contact: Contact, segments: Container[str]) -> dict[str, Any]:
             "created_by": contact.audit.created_by,
             "updated_at": contact.audit.updated_at,
             "updated_by": contact.audit.updated_by,
+            "updated_in": _book_of(contact.audit.via),
         },
         "version": contact.version,
     }

@@ -121,7 +121,9 @@ class Errand:
 
 def read_errand(line: bytes) -> Errand:
     """An errand as `line()` stored it."""
-    kind, contact_id, link, before, card, fields, marker, needs, held, half, again, *boxes = orjson.loads(line)
+    kind, contact_id, link, before, card, fields, marker, needs, held, half, again, *boxes = orjson.loads(
+        line
+    )
     return Errand(
         kind=kind,
         contact_id=contact_id,

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import suppress
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
+from contactsync.control import Control, local_day
 from contactsync.errors import Stale
-from contactsync.journeys.bookfiles import Line, Round
+from contactsync.journeys.bookfiles import BookFiles, Line, Round
 from contactsync.journeys.bookrun import BookRun
 from contactsync.journeys.pulling import is_worth_noting
 from contactsync.journeys.pushing import divided
 from contactsync.journeys.runfiles import Stage
 from contactsync.model.connection import Progress
-from contactsync.model.run import Counts, Pushed
+from contactsync.model.run import Counts, Pushed, Run
 
 COUNTED = {"create": "added", "update": "updated", "delete": "deleted"}
 
@@ -29,9 +29,9 @@ def commit_round(work: BookRun) -> Pushed:
             _advance(work, moved, progress.version)
         return Pushed()
     stage = work.run.stage
-    counted, left = _added_up(work, stage)
+    counted, left = _added_up(work.files, stage)
     if stage == "held":
-        _, left_before = _added_up(work, "rest", waiting=False)
+        _, left_before = _added_up(work.files, "rest", waiting=False)
         left = [*left_before, *left]
     lines = [*work.files.carried(), *left]
     pushed = Pushed(
@@ -46,22 +46,22 @@ def commit_round(work: BookRun) -> Pushed:
             refused=before.refused + pushed.refused,
             carried=pushed.carried,
         )
-    _count_day(work, stage, counted)
+    count_day(work.run, work.connection.id, work.files, work.control, work.now)
     work.files.save_left(stage, lines)
     _move_on(work, round_, stage, lines)
     return pushed
 
 
-def _added_up(work: BookRun, stage: Stage, *, waiting: bool = True) -> tuple[Counter[str], list[Line]]:
+def _added_up(files: BookFiles, stage: Stage, *, waiting: bool = True) -> tuple[Counter[str], list[Line]]:
     """What became of the errands of a stage, and what the next run has to look at.
 
     `waiting`: those that wait for an approval are left as well, where the stage leaves them out.
     """
-    todo = divided(work.files, stage)
+    todo = divided(files, stage)
     counted: Counter[str] = Counter()
     left = [errand.again for errand in todo.dropped if errand.again]
     for number in range(len(todo.parts)):
-        for kind, _, result, again in work.files.done(stage, number) or ():
+        for kind, _, result, again in files.done(stage, number) or ():
             if result == "done" and kind in COUNTED:
                 counted[COUNTED[kind]] += 1
             elif result == "refused":
@@ -69,7 +69,7 @@ def _added_up(work: BookRun, stage: Stage, *, waiting: bool = True) -> tuple[Cou
             if again is not None:
                 left.append(again)
     if stage == "rest" and waiting:
-        left += [errand.again for errand in work.files.errands() if errand.held and errand.again]
+        left += [errand.again for errand in files.errands() if errand.held and errand.again]
     return counted, left
 
 
@@ -102,22 +102,16 @@ def _advance(work: BookRun, progress: Progress, expected: int) -> None:
         work.control.advance(*work.place, work.sync.id, progress, expected=expected)
 
 
-def _count_day(work: BookRun, stage: Stage, counted: Counter[str]) -> None:
-    """Add the run to its day, as the account's people live it."""
-    here = work.files.files.upserted_counts(0, stage) or Counts()
+def count_day(run: Run, connection_id: str, files: BookFiles, control: Control, now: datetime) -> None:
+    """Add what a run has done to the numbers of this day, as the account's people live it; once, however often said."""
+    counted, _ = _added_up(files, run.stage)
+    here = files.files.upserted_counts(0, run.stage) or Counts()
     numbers = {
         "added": {"hub": counted["added"], "remote": here.added},
         "updated": {"hub": counted["updated"], "remote": here.updated},
         "deleted": {"hub": counted["deleted"], "remote": here.deleted},
     }
     if any(count for sides in numbers.values() for count in sides.values()):
-        work.control.count_today(
-            *work.place, numbers, day=local_day(work), run_id=f"{work.run.id}:{stage}", now=work.now
-        )
-
-
-def local_day(work: BookRun) -> str:
-    """The day on which the run began, where the account lives."""
-    began = datetime.fromisoformat(work.run.started_at or work.run.requested_at)
-    zone = work.control.account(work.run.account_id).time_zone
-    return began.astimezone(ZoneInfo(zone)).date().isoformat()
+        day = local_day(control.account(run.account_id), now)
+        by = f"{run.id}:{run.stage}"
+        control.count_today(run.account_id, connection_id, numbers, day=day, run_id=by, now=now)

@@ -142,7 +142,7 @@ def _changed(mine: Hand, before: Contact, fields: Fields, segments: tuple[str, .
         version=before.version + 1,
         fields=fields,
         segments=segments,
-        audit=replace(before.audit, updated_at=mine.at, updated_by=mine.by),
+        audit=replace(before.audit, updated_at=mine.at, updated_by=mine.by, via=""),
         runs=(*before.runs, mine.edit)[-RUNS_KEPT:],
     )
     _store(mine, Addresses(mine.world, mine.caller.account_id), before, after, over=before.version)

@@ -241,14 +241,18 @@ def _empty(stores: Stores, account_id: str, ids: Sequence[str], change: str) -> 
 
 
 def _forget_in_books(erasure: Erasure, stores: Stores) -> None:
-    """What was agreed with address books: links, and creations that were begun. The cards themselves are not ours."""
+    """What was agreed with address books: boxes, links, and creations that were begun. The cards are not ours."""
     person, records = _person(erasure, stores.runs), stores.control.records
+    for each in erasure.ids:
+        for member_id in stores.control.subscribers(erasure.account_id, each):
+            stores.control.untick(erasure.account_id, member_id, each)
     for connection in stores.control.connections(erasure.account_id):
         book = f"{erasure.account_id}#{connection.id}"
         for each in erasure.ids:
             if (way := records.get(RecordKey(book, f"contact#{each}"))) is not None:
-                card = records.get(RecordKey(book, f"card#{way.document['card']}"))
-                found = [way, card] if card is not None else [way]
+                names = (f"{kind}#{way.document['card']}" for kind in ("card", "frozen"))
+                cards = (records.get(RecordKey(book, name)) for name in names)
+                found = [way, *(record for record in cards if record is not None)]
                 records.commit([Delete(record.key, record.version) for record in found])
         for page in _pages(stores.control, book, "intent#"):
             for name, document, version in page:

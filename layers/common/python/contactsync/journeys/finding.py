@@ -2,6 +2,7 @@
 
     name=ada             the text occurs in one of the names, whatever its case
     phone=06 12345678    one of the numbers, as people of the account's country write it
+    subscribed=true      ticked by the caller, in the shared hub; false: not ticked
     segment=…  run=…     a member of the segment; changed by the run, one of the last that changed it
     field.<key>=value    the field, or one of its values, is this
 
@@ -22,7 +23,7 @@ from contactsync.model.account import Caller
 from contactsync.model.contact import Contact
 from contactsync.model.field import PRIMARIES, FieldSpec
 
-FILTERS = frozenset({"name", "phone", "segment", "run", "field.*"})
+FILTERS = frozenset({"name", "phone", "segment", "run", "subscribed", "field.*"})
 NAMES = ("name", "given_name", "family_name", "middle_name", "nickname")
 
 Fits = Callable[[Contact], bool]
@@ -43,6 +44,8 @@ def wanted(world: World, caller: Caller, query: Mapping[str, str]) -> Fits | Non
                 fits.append(_named(value))
             elif name == "segment":
                 fits.append(_member(value))
+            elif name == "subscribed":
+                fits.append(_ticked(world, caller, value))
             elif name == "run":
                 fits.append(_changed_by(value))
             elif name == "phone" or name.startswith("field."):
@@ -60,6 +63,14 @@ def _member(segment: str) -> Fits:
 
 def _changed_by(run: str) -> Fits:
     return lambda contact: run in contact.runs
+
+
+def _ticked(world: World, caller: Caller, text: str) -> Fits:
+    """Whether the caller has, or has not, ticked a contact. Raises BadValue."""
+    if text not in ("true", "false"):
+        raise BadValue("not_boolean", "Say true or false.")
+    ticked = world.control.subscriptions(caller.account_id, caller.member_id)
+    return lambda contact: (contact.id in ticked) is (text == "true")
 
 
 def _named(text: str) -> Fits:

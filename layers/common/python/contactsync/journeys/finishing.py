@@ -19,6 +19,7 @@ from contactsync.journeys.applying import Applying
 from contactsync.journeys.bookfiles import BookFiles
 from contactsync.journeys.books import say_changed
 from contactsync.journeys.chunks import raw_rows
+from contactsync.journeys.committing import count_day
 from contactsync.journeys.guarding import writes_contacts
 from contactsync.journeys.pushing import settle_links
 from contactsync.journeys.ruling import rules_of, settings_hash
@@ -144,7 +145,9 @@ def _leave_book(work: Applying, error: Failure | None) -> None:
         and run.step in ("upsert", "push", "commit")
         and (error or run.status == "cancelled")
     ):
-        settle_links(run, connection_id, BookFiles(work.files), control, work.clock.now())
+        files, now = BookFiles(work.files), work.clock.now()
+        settle_links(run, connection_id, files, control, now)
+        count_day(run, connection_id, files, control, now)
     control.leave_book(run.account_id, connection_id, run.id)
 
 

@@ -146,7 +146,9 @@ class Meeting:
             again: Line = (
                 card_line(card) if card else ["gone", link.id] if gone else ["contact", link.contact_id]
             )
-            out = link.contact_id in here.keys() - chosen or (self.work.is_hub and link.contact_id not in here)
+            out = link.contact_id in here.keys() - chosen or (
+                self.work.is_hub and link.contact_id not in here
+            )
             revive = not is_there and not out and self._is_wanted(link)
             yield Pair(
                 link.contact_id,

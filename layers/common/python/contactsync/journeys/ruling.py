@@ -6,6 +6,7 @@ import hashlib
 
 from contactsync.control import Control
 from contactsync.core.planning import Rules
+from contactsync.errors import NotFound
 from contactsync.model.field import PRIMARIES
 from contactsync.model.run import Run
 from contactsync.model.sync import GeneratedIdentity, InSegment, Sync
@@ -36,7 +37,19 @@ def rules_of(run: Run, control: Control) -> Rules:
         deletes=deletes.scope if deletes and run.proof and not run.undoes else None,
         exact=run.planned_already,
         shares_addresses=bool(sync.connection_id),
+        via=_via(run, sync, control),
     )
+
+
+def _via(run: Run, sync: Sync, control: Control) -> str:
+    """Whose edits a run brings in, from which book; taking them back is nobody's edit."""
+    if not sync.connection_id or run.undoes is not None:
+        return ""
+    try:
+        member = control.connection(run.account_id, sync.connection_id).value.member_id
+    except NotFound:
+        return ""
+    return f"{member}#{sync.connection_id}"
 
 
 def _joined(sync: Sync) -> tuple[str, ...]:

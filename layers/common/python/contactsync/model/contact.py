@@ -20,12 +20,16 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """Who touched the contact first and last. Times are RFC 3339 UTC; by is "run:<id>" or "member:<id>"."""
+    """Who touched the contact first and last. Times are RFC 3339 UTC; by is "run:<id>" or "member:<id>".
+
+    `via` is "<member>#<connection>" where the last change was made in an address book: whose edit, in which book.
+    """
 
     created_at: str
     created_by: str
     updated_at: str
     updated_by: str
+    via: str = ""
 
 
 @dataclass(frozen=True, slots=True)

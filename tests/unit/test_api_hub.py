@@ -1,0 +1,213 @@
+"""The shared hub and the day's numbers as callers of the API have them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+
+from contactsync.connectors.memory import MemoryConnector
+from contactsync.journeys.bookfiles import BookFiles
+from contactsync.journeys.committing import count_day
+from contactsync.journeys.runfiles import files_of
+from tests.bookworld import CONNECTION, BookWorld
+from tests.calling import ApiWorld, Client, served
+from tests.contract.cards import ADA
+
+BOB = {"name": "Bob Kahn", "emails": [{"value": "bob@example.com"}]}
+CEM = {"name": "Cem Usta", "emails": [{"value": "cem@example.com"}]}
+
+
+@dataclass
+class ApiBookWorld(ApiWorld, BookWorld):
+    """The service with its API and an address book."""
+
+
+@pytest.fixture
+def api():
+    with served(ApiBookWorld()) as world:
+        yield Client(world, world.account)
+
+
+@pytest.fixture
+def world(api):
+    return api.world
+
+
+def fillers(world, count=20):
+    """So many others that one deletion more passes the guard."""
+    for number in range(count):
+        world.book.add({"name": f"Filler {number}", "emails": [{"value": f"f{number}@example.com"}]})
+
+
+class TestBoxes:
+    def test_is_ticked_once_and_unticked(self, api, world):
+        contact = world.add(ADA)
+        first = api.put(f"/contacts/{contact}/subscription")
+        world.clock.advance(timedelta(minutes=1))
+        assert api.put(f"/contacts/{contact}/subscription").json == first.json
+        assert (first.json["contact_id"], first.json["subscribers"]) == (contact, 1)
+        assert api.delete(f"/contacts/{contact}/subscription").status == 204
+        assert api.delete(f"/contacts/{contact}/subscription").status == 204
+        assert api.get("/contacts?subscribed=true").json["items"] == []
+
+    def test_are_each_member_s_own(self, api, world):
+        ada, bob = world.add(ADA), world.add(BOB)
+        other = Client(world, type(api.account)(api.account.account_id, "m2", ""))
+        api.put(f"/contacts/{ada}/subscription")
+        assert other.put(f"/contacts/{bob}/subscription").json["subscribers"] == 1
+        assert [each["id"] for each in api.get("/contacts?subscribed=true").json["items"]] == [ada]
+        assert [each["id"] for each in api.get("/contacts?subscribed=false").json["items"]] == [bob]
+        assert [each["id"] for each in other.get("/contacts?subscribed=true").json["items"]] == [bob]
+        assert other.put(f"/contacts/{ada}/subscription").json["subscribers"] == 2
+
+    def test_set_syncs_going_within_minutes(self, api, world):
+        """S3.18: the box is in the feed, and told on the bus."""
+        contact = world.add(ADA)
+        world.bus.events.clear()
+        api.put(f"/contacts/{contact}/subscription")
+        assert [event.kind for event in world.bus.events] == ["ContactsChanged"]
+
+    def test_of_nobody_are_404(self, api):
+        assert api.put(f"/contacts/{'0' * 32}/subscription").status == 404
+
+    def test_are_asked_for_by_true_or_false(self, api):
+        answer = api.get("/contacts?subscribed=maybe")
+        assert (answer.status, answer.pointers) == (422, {"/subscribed"})
+
+    def test_whoever_is_forgotten_is_in_nobody_s_box(self, api, world):
+        """A deleted contact's boxes go when its book hears of it."""
+        world.book.add(ADA)
+        fillers(world)
+        sync = world.sync(selection="subscribed")
+        world.go(sync)
+        world.control.subscriptions(api.account.account_id, "m1")
+        [ada] = [id_ for id_, fields in world.everybody().items() if fields["name"] == ADA["name"]]
+        assert ada in world.control.subscriptions(api.account.account_id, "m1")
+        api.delete(f"/contacts/{ada}")
+        world.go(sync)
+        assert ada not in world.control.subscriptions(api.account.account_id, "m1")
+        assert len(world.book.cards()) == 21
+
+
+class TestStamp:
+    def test_tells_whose_edit_in_which_book_was_the_last(self, api, world):
+        """S3.11."""
+        card = world.book.add(ADA)
+        sync = world.sync()
+        run = world.go(sync)
+        [contact] = api.get("/contacts").json["items"]
+        assert contact["audit"]["updated_by"] == f"run:{run.id}"
+        assert contact["audit"]["updated_in"] == {"member_id": "m1", "connection_id": CONNECTION}
+        api.patch(f"/contacts/{contact['id']}", {"fields": {"nickname": "A"}})
+        assert api.get(f"/contacts/{contact['id']}").json["audit"]["updated_in"] is None
+        world.go(sync)
+        world.book.edit(card, {**world.book.cards()[card].fields, "notes": "New"})
+        world.go(sync)
+        stamp = api.get(f"/contacts/{contact['id']}").json["audit"]
+        assert stamp["updated_in"] == {"member_id": "m1", "connection_id": CONNECTION}
+
+
+def today(api):
+    told = api.get("/metrics/today").json
+    return {
+        kind: (told[kind]["total"], told[kind]["hub"], told[kind]["remote"])
+        for kind in ("added", "updated", "deleted")
+    }
+
+
+def again(world, run):
+    """The step that counts runs a second time."""
+    files = BookFiles(files_of(run, world.runs))
+    count_day(run, CONNECTION, files, world.control, world.clock.now())
+
+
+class Broken(MemoryConnector):
+    """A way into the book that breaks when a card is to be made."""
+
+    def create(self, group, drafts):
+        raise RuntimeError
+
+
+NOTHING: dict[str, tuple[int, int, dict[str, int]]] = {
+    "added": (0, 0, {}),
+    "updated": (0, 0, {}),
+    "deleted": (0, 0, {}),
+}
+
+
+class TestToday:
+    def test_nothing_has_happened(self, api):
+        assert today(api) == NOTHING
+
+    def test_added_here_and_there(self, api, world):
+        """S4.16."""
+        world.book.add(ADA)
+        world.add(BOB)
+        world.add(CEM)
+        world.go(world.sync())
+        assert today(api)["added"] == (3, 2, {CONNECTION: 1})
+
+    def test_who_is_found_on_both_sides_is_updated(self, api, world):
+        """S4.17."""
+        world.add({"name": ADA["name"], "emails": [{"value": "ada@example.com"}], "nickname": "A"})
+        world.book.add(ADA)
+        world.go(world.sync())
+        assert today(api)["added"] == (0, 0, {})
+        assert today(api)["updated"] == (2, 1, {CONNECTION: 1})
+
+    def test_of_deletions_those_at_the_provider_count_with_their_source(self, api, world):
+        """S4.18."""
+        there = world.book.add(ADA)
+        world.book.add(BOB)
+        fillers(world)
+        sync = world.sync()
+        world.go(sync)
+        [bob] = [id_ for id_, fields in world.everybody().items() if fields["name"] == BOB["name"]]
+        world.book.remove(there)
+        api.delete(f"/contacts/{bob}")
+        world.go(sync)
+        assert len(world.book.cards()) == len(world.everybody()) == 20
+        assert today(api)["deleted"] == (1, 1, {CONNECTION: 1})
+
+    def test_begins_anew_with_the_account_s_day(self, api, world):
+        """S4.19."""
+        api.patch("/account", {"time_zone": "Pacific/Auckland"})
+        world.book.add(ADA)
+        world.go(world.sync())
+        resets_at = api.get("/metrics/today").json["resets_at"]
+        assert resets_at == "2026-11-22T11:00:00.000Z"
+        assert today(api)["added"][0] == 1
+        world.clock.advance(timedelta(hours=26))
+        assert today(api) == NOTHING
+
+    def test_a_run_counts_once_however_often_it_is_said(self, api, world):
+        world.book.add(ADA)
+        run = world.go(world.sync())
+        before = today(api)
+        again(world, run)
+        world.clock.advance(timedelta(hours=20))
+        again(world, run)
+        assert today(api) == NOTHING
+        world.clock.advance(-timedelta(hours=20))
+        assert today(api) == before
+
+    def test_what_a_run_did_before_it_failed_counts(self, api, world):
+        world.book.add(ADA)
+        world.add(BOB)
+        world.book.habits.at_once = 1
+        world.connect = lambda _: Broken(world.book)
+        run = world.go(world.sync())
+        assert run.status == "failed"
+        assert today(api)["added"] == (1, 0, {CONNECTION: 1})
+
+    def test_connected_again_counts_as_updates(self, api, world):
+        """Case 45, S4.20: another sync with the same book finds the links of the first."""
+        world.book.add(ADA)
+        world.go(world.sync())
+        [contact] = world.everybody()
+        world.edit(contact, nickname="A")
+        world.go(world.sync())
+        assert today(api)["added"] == (1, 0, {CONNECTION: 1})
+        assert today(api)["updated"] == (1, 1, {})
