@@ -33,7 +33,7 @@ test-thorough: .venv/.ready ## the laws with twenty times the examples, and no t
 fuzz-api: .venv/.ready ## 2,000 requests made from the OpenAPI document, against the local stack
 	FUZZ=70 .venv/bin/pytest tests/journeys/test_fuzzed.py -rP --show-capture=stdout $(ARGS)
 
-faults: .venv/.ready ## fail every call of every import step in every way (make test takes one in eleven)
+faults: .venv/.ready ## fail every call of every workload in every way, and N seeds of random faults (make test takes one call in 37)
 	FAULTS=all .venv/bin/pytest tests/faults $(ARGS)
 
 check: .venv/.ready .venv-sam/.ready ## lint, types, import rules, template, state machine

@@ -22,7 +22,8 @@ import yaml
 
 Json = Mapping[str, Any]  # a machine, a state, a rule: any object of the language
 
-MACHINE = {"Comment", "StartAt", "States"}
+# TimeoutSeconds although both ignore it: it cuts off what nobody has thought of, and nothing runs so long here.
+MACHINE = {"Comment", "StartAt", "States", "TimeoutSeconds"}
 EVERY_STATE = {"Type", "Comment"}
 
 _FLOW = {"Next", "End"}
@@ -91,7 +92,7 @@ KNOWN = {
     "Output": "JSONata does not run alike; use ResultPath",
     "QueryLanguage": "only JSONPath runs on both, and that is the default",
     "ResultWriter": "ministack ignores it; let the function write its result to the bucket",
-    "TimeoutSeconds": "ministack ignores it outside a Task; bound each task instead",
+    "TimeoutSeconds": "ministack ignores it there; bound each task instead",
     "ToleratedFailureCount": "moto lets the map succeed; let the function answer what failed",
     "ToleratedFailurePercentage": "moto lets the map succeed; let the function answer what failed",
 }

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any
 
 from contactsync.errors import Busy
-from contactsync.ports import Connector, MailUncertain
+from contactsync.ports import MailUncertain
 from tests.world import Died, Ports
 
-P = TypeVar("P")
+ASKS_NOBODY = frozenset({"capabilities", "held"})
+"""What a connector answers by itself."""
 
 
 class Way(Enum):
@@ -47,7 +48,12 @@ class Interruptions:
             mailer=_Watched(ports.mailer, self),
             clock=ports.clock,
             bus=_Watched(ports.bus, self),
+            vault=_Watched(ports.vault, self),
         )
+
+    def watched(self, port: object) -> Any:
+        """One more thing that is called, counted among the others."""
+        return _Watched(port, self)
 
     def due(self, name: str) -> bool:
         """Note a call; whether it is the one that fails."""
@@ -74,15 +80,22 @@ class _Watched:
         self._port = port
         self._interruptions = interruptions
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
+    def __getattr__(self, name: str) -> Any:
         call = getattr(self._port, name)
+        if name in ASKS_NOBODY:
+            return call
         kind = {
             "open": self._context,
             "open_version": self._context,
             "writer": self._context,
             "write": self._stream,
             "scan": self._stream,
+            "pull": self._stream,
+            "create": self._stream,
+            "update": self._stream,
         }
+        if name == "delete" and not hasattr(self._port, "keys"):
+            return self._stream(name, call)  # of cards; a bucket's is one call
         return kind.get(name, self._plain)(name, call)
 
     def _plain(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -128,19 +141,3 @@ class _Watched:
                 yield item
 
         return watched
-
-
-class _WatchedConnector(_Watched):
-    """A connector: what it says of itself without asking anybody is no call."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("capabilities", "held"):
-            return getattr(self._port, name)
-        if name in ("pull", "create", "update", "delete"):
-            return self._stream(name, getattr(self._port, name))
-        return super().__getattr__(name)
-
-
-def watched(connector: Connector, interruptions: Interruptions) -> Connector:
-    """The same connector, watched."""
-    return _WatchedConnector(connector, interruptions)

@@ -12,19 +12,10 @@ from datetime import timedelta
 import pytest
 
 from contactsync.model.run import Run
+from tests.faults import invariants
+from tests.faults.figures import note
 from tests.faults.interruptions import Interruptions, Way
-from tests.faults.test_engine_interrupted import (
-    BY_NUMBER,
-    DELETING,
-    NAMES,
-    NUMBERED,
-    check_what_always_holds,
-    earlier,
-    many,
-    new_world,
-    outcome,
-    people,
-)
+from tests.faults.workloads import BY_NUMBER, DELETING, NAMES, NUMBERED, earlier, many, new_world, people
 from tests.world import World
 
 ORDERS = 1_500 if os.environ.get("FAULTS") == "all" else 24
@@ -176,6 +167,14 @@ PAIRS: dict[str, Callable[[World], tuple[Run, Run]]] = {
 }
 
 
+def check_what_always_holds(world: World, run: Run, where: str) -> None:
+    """What does not depend on the order."""
+    invariants.one_record_a_key(world, where)
+    ended = world.run(run)
+    invariants.rows_add_up(ended, where)
+    invariants.at_rest(world, ended, where)
+
+
 def come_to_rest(world: World, runs: tuple[Run, Run], where: str) -> None:
     """The same files again, twice: the second time nothing is written, for nobody has anything new to say."""
     outcomes = []
@@ -188,7 +187,7 @@ def come_to_rest(world: World, runs: tuple[Run, Run], where: str) -> None:
             world.execute(again)
             assert world.run(again).status in {"succeeded", "unchanged"}, where
             check_what_always_holds(world, again, where)
-        outcomes.append(outcome(world))
+        outcomes.append(invariants.outcome(world))
     assert outcomes[0] == outcomes[1], f"{where}: still writing"
 
 
@@ -205,3 +204,4 @@ def test_two_runs_that_take_turns_keep_what_always_holds(name: str) -> None:
             check_what_always_holds(world, run, where)
         if number % 4 == 0:
             come_to_rest(world, runs, where)
+    note("orders of two runs", ORDERS)

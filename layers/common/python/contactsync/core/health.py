@@ -14,6 +14,10 @@ from contactsync.model.sync import Sync
 FAILURES_IN_A_ROW = 5
 INTERNAL = "internal"
 """The code of a problem that is ours to mend."""
+STOPPED = "stopped"
+TIMED_OUT = "timed_out"
+"""The codes of runs whose execution came to no end of its own: by an operator's hand, or by its time."""
+OURS = frozenset({INTERNAL, STOPPED, TIMED_OUT})
 
 
 def minded(sync: Sync, run: Run) -> Sync:
@@ -25,7 +29,7 @@ def minded(sync: Sync, run: Run) -> Sync:
     problem = run.problem
     if run.trigger != "schedule" or run.status not in ("failed", "blocked"):
         return sync
-    if problem is None or problem.code == INTERNAL:
+    if problem is None or problem.code in OURS:
         return sync
     counted = sync.model_copy(update={"failures": sync.failures + 1})
     if counted.failures < FAILURES_IN_A_ROW or sync.state != "active":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import chain, islice
@@ -34,6 +34,7 @@ REASONS_COUNTED = 1_000
 REASONS_KEPT = 10
 DELETIONS_NAMED = 20
 """In the mail of a run that was stopped: enough to see what kind of contacts they are."""
+NO_TIME = timedelta()
 NOTHING_WRITTEN = {"added": 0, "updated": 0, "deleted": 0}
 INTERNAL = RunProblem(
     code=health.INTERNAL,
@@ -41,6 +42,19 @@ INTERNAL = RunProblem(
     detail="No row is lost: those that were not applied count as skipped. Start the run again, it goes on where "
     "this one stopped. If it happens again, tell us the id of this run.",
 )
+AGAIN = (
+    "No row is lost: those that were not applied count as skipped. Start the run again, it goes on where this one "
+    "stopped."
+)
+LEFT: Mapping[str, RunProblem] = {
+    "ABORTED": RunProblem(
+        code=health.STOPPED, title="We have stopped the run before it could come to its end.", detail=AGAIN
+    ),
+    "TIMED_OUT": RunProblem(
+        code=health.TIMED_OUT, title="The run took longer than any run may, and was stopped.", detail=AGAIN
+    ),
+}
+"""What a run is told to have failed by whose execution came to no end of its own; of all else it is INTERNAL."""
 
 
 def finish(
@@ -56,7 +70,12 @@ def finish(
 ) -> Notified:
     """Close the run and tell people. Runs after success and after any failure of the steps before it."""
     run = control.run(message.account_id, message.run_id).value
-    if run.approved and message.error is None and run.step in (None, "fetch", "parse", "pull"):
+    if message.stopped is not None:
+        if not _is_left_behind(run, message.stopped):
+            queueing.announce_next(control, bus, run.account_id, clock.now())
+            return Notified(account_id=run.account_id, run_id=run.id, status=run.status, bug=False)
+        run = _called_off(run, message, control)
+    elif run.approved and message.error is None and run.step in (None, "fetch", "parse", "pull"):
         # The step that held the run is tried once more, after the approval: the run is another execution's now
         return Notified(account_id=run.account_id, run_id=run.id, status=run.status, bug=False)
     if not run.has_ended and run.status != "awaiting_approval":
@@ -94,6 +113,23 @@ def finish(
         mails_sent=sent,
         mails_failed=failed,
     )
+
+
+def _is_left_behind(run: Run, execution: str) -> bool:
+    """Whether the run was this execution's, and nobody has closed it."""
+    return run.execution == execution and not run.has_ended and run.status != "awaiting_approval"
+
+
+def _called_off(run: Run, message: Finishing, control: Control) -> Run:
+    """The run, whose workers stop when they next look at it: they may have outlived their execution."""
+
+    def call_off(run: Run) -> Run:
+        left = message.stopped is not None and _is_left_behind(run, message.stopped)
+        if not left or run.status != "running" or message.error is None:
+            return run
+        return run.model_copy(update={"status": "failed", "problem": _problem(message.error, NO_TIME)})
+
+    return control.update_run(run.account_id, run.id, call_off)
 
 
 def _close(work: Applying, error: Failure | None) -> Run:
@@ -220,7 +256,7 @@ def _problem(error: Failure, tried: timedelta) -> RunProblem:
                 return problem
             again = f"We have tried again and again for {mailing.in_words(tried)}. {problem.detail}"
             return problem.model_copy(update={"detail": again})
-    return INTERNAL
+    return LEFT.get(error.error, INTERNAL)
 
 
 def _counts(work: Applying, manifest: Manifest, *, whole: bool) -> Counts:

@@ -6,10 +6,11 @@ bucket and the tables, and only the way to it travels.
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from contactsync.model.run import Counts, Status
 from contactsync.model.source import RemoteSource
@@ -271,13 +272,28 @@ class Failure(BaseModel):
 
 
 class Finishing(BaseModel):
-    """Notify reads the whole state: it must not fail over a field it has no use for."""
+    """Notify reads the whole state: it must not fail over a field it has no use for.
+
+    It reads as well, in the place of a state, EventBridge's word that an execution has come to no end of its own:
+    `stopped` is then that execution's name, and the error is what became of it (FAILED, TIMED_OUT, ABORTED).
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     account_id: str
     run_id: str
     error: Failure | None = None
+    stopped: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, told: Any) -> Any:
+        detail = told.get("detail") if isinstance(told, dict) else None
+        if not isinstance(detail, dict):
+            return told
+        asked = json.loads(detail["input"])
+        names = {"account_id": asked["account_id"], "run_id": asked["run_id"]}
+        return {**names, "error": {"Error": detail["status"]}, "stopped": detail["name"]}
 
 
 class Notified(Message):

@@ -30,7 +30,7 @@ KINDS = {
 }
 """A function's own dead letter is the bare detail of its event; the id in it says of which kind it was."""
 
-OF_AWS = {"aws.s3": "ReceiveFunction"}
+OF_AWS = {"aws.s3": "ReceiveFunction", "aws.states": "NotifyFunction"}
 """Events of AWS nobody can put on a bus again: the function that listens gets them, by its logical id."""
 
 

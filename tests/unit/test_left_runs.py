@@ -1,0 +1,153 @@
+"""An execution that was stopped, ran out of time or failed for good: its run says so, and lets the sync go."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contactsync.journeys import importing, syncing
+from contactsync.model.message import Finishing, Message, Requested
+from contactsync.model.run import Run
+from contactsync.sources.staging import DirectCourier
+from tests.bookworld import CONNECTION, BookWorld
+from tests.contract.cards import ADA
+from tests.world import Died, World, tried
+
+ROWS = "email\nada@example.com\nbob@example.com\n"
+
+
+def word_of(run: Run, status: str, execution: str = "execution-1") -> Finishing:
+    """What EventBridge says of an execution, as far as we read it."""
+    asked = {"account_id": run.account_id, "run_id": run.id, "journey": "import", "trigger": "api"}
+    event: dict[str, Any] = {
+        "source": "aws.states",
+        "detail-type": "Step Functions Execution Status Change",
+        "detail": {"name": execution, "status": status, "input": json.dumps(asked), "output": None},
+    }
+    return Finishing.model_validate(event)
+
+
+def begun(world: World) -> Run:
+    """A run whose execution got as far as its first step."""
+    run = world.request(ROWS)
+    importing.fetch(
+        Requested(account_id=run.account_id, run_id=run.id, execution="execution-1"),
+        control=world.control,
+        uploads=world.uploads,
+        drops=world.drops,
+        runs=world.runs,
+        vault=world.vault,
+        courier=DirectCourier(world.remote, world.runs),
+        clock=world.clock,
+    )
+    assert world.run(run).status == "running"
+    return run
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [("ABORTED", "stopped"), ("TIMED_OUT", "timed_out"), ("FAILED", "internal")]
+)
+def test_the_run_says_so_and_lets_the_sync_go(status: str, code: str) -> None:
+    world = World()
+    run = begun(world)
+    world.notify(word_of(run, status))
+    ended = world.run(run)
+    assert (ended.status, ended.problem and ended.problem.code) == ("failed", code)
+    assert ended.has_ended
+    assert world.control.sync(run.account_id, run.sync_id).value.active_run is None
+    assert world.control.open_runs(run.account_id) == []
+    [mail] = world.mailer.sent
+    assert ended.problem is not None
+    assert ended.problem.title in mail.text
+    world.clock.advance(timedelta(minutes=5))
+    again = world.again(run.sync_id, ROWS)
+    world.execute(again)
+    assert world.run(again).counts.added == 2
+
+
+def test_what_was_written_until_then_is_counted() -> None:
+    world = World()
+    run = world.request(ROWS)
+    undisturbed = world.notify
+    world.notify = None  # type: ignore[assignment,method-assign]  # the machine never comes to its last state
+    with pytest.raises(TypeError):
+        world.execute(run)
+    world.notify = undisturbed  # type: ignore[method-assign]
+    world.notify(word_of(run, "ABORTED"))
+    counts = world.run(run).counts
+    assert (counts.rows, counts.added, len(world.stored())) == (2, 2, 2)
+
+
+def test_a_worker_that_outlived_its_execution_stops() -> None:
+    world = World()
+    run = begun(world)
+    world.notify(word_of(run, "ABORTED"))
+    with pytest.raises(Exception, match="the run is failed"):
+        importing.parse(
+            Message(account_id=run.account_id, run_id=run.id), control=world.control, runs=world.runs
+        )
+
+
+def test_said_again_or_of_another_execution_it_changes_nothing() -> None:
+    world = World()
+    run = begun(world)
+    world.notify(word_of(run, "FAILED", execution="another"))
+    assert world.run(run).status == "running"
+    world.notify(word_of(run, "TIMED_OUT"))
+    ended = world.run(run)
+    world.notify(word_of(run, "TIMED_OUT"))
+    world.notify(word_of(run, "ABORTED"))
+    assert world.run(run) == ended
+    assert len(world.mailer.sent) == 1
+
+
+def test_a_run_that_ended_well_stays_as_it_is() -> None:
+    world = World()
+    run = world.request(ROWS)
+    world.execute(run)
+    ended = world.run(run)
+    world.notify(word_of(run, "FAILED"))
+    assert world.run(run) == ended
+
+
+def test_a_run_that_was_never_begun_is_asked_for_again() -> None:
+    world = World()
+    run = world.request(ROWS)
+    world.notify(word_of(run, "ABORTED"))
+    assert world.run(run).status == "queued"
+    assert [event.detail["run_id"] for event in world.bus.events if event.kind == "RunRequested"] == [run.id]
+
+
+def test_who_dies_over_it_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    run = begun(world)
+    close = type(world.control).close_run
+    died: list[bool] = []
+
+    def dying(*arguments: Any, **options: Any) -> Run:
+        if not died:
+            died.append(True)
+            raise Died
+        return close(*arguments, **options)
+
+    monkeypatch.setattr(type(world.control), "close_run", dying)
+    tried(lambda: world.notify(word_of(run, "TIMED_OUT")))
+    assert died
+    assert world.run(run).has_ended
+    problem = world.run(run).problem
+    assert problem is not None
+    assert problem.code == "timed_out"
+
+
+def test_an_address_book_is_let_go_of() -> None:
+    world = BookWorld()
+    world.book.add(ADA)
+    run = world.ask(world.sync())
+    asked = Requested(account_id=run.account_id, run_id=run.id, execution="execution-1")
+    syncing.pull(asked, ports=world.steps())
+    assert not world.control.take_book(run.account_id, CONNECTION, "another", world.clock.now())
+    world.notify(word_of(run, "ABORTED"))
+    assert world.control.take_book(run.account_id, CONNECTION, "another", world.clock.now())
