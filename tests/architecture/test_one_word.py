@@ -4,6 +4,7 @@ import ast
 import importlib
 import json
 import logging
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -106,6 +107,12 @@ def test_the_sample_event_is_a_message_that_the_handler_reads(word: str):
     reads = next(keyword.value for keyword in decorator.keywords if keyword.arg == "reads")
     model = getattr(handler, ast.unparse(reads))
     model.model_validate(json.loads(Path(f"events/{word}.json").read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("event", sorted(Path("events").glob("*.json")), ids=lambda path: path.stem)
+def test_the_ids_of_a_sample_event_are_such_as_we_make(event: Path):
+    ids = re.findall(r'"\w+_id": "(\w+)"', event.read_text(encoding="utf-8"))
+    assert [each for each in ids if not re.fullmatch("[a-z][0-9a-f]{24}", each)] == []
 
 
 @STEP

@@ -315,15 +315,16 @@ def test_a_sync_that_is_paused_while_files_wait_parks_them(api, world, bucket, s
     assert len(told(world)) == 1
 
 
-def test_a_file_for_no_sync_is_parked_and_those_who_manage_the_account_are_told(api, world, bucket):
+def test_a_file_for_no_sync_is_parked_and_those_who_manage_the_account_are_told(api, world, bucket, sync):
     account = api.account.account_id
-    for name in (f"{account}/{UNKNOWN}/a.csv", f"{account}/a.csv", f"{account}//a.csv", f"{account}/../x/a"):
+    names = [f"{UNKNOWN}/a.csv", "a.csv", "/a.csv", "../x/a", sync["id"]]
+    for name in (f"{account}/{name}" for name in names):
         assert bucket.drop(name, ADA).outcome == "parked"
         later(world)
     bucket.go_on()
     drops = api.get("/drops").json["items"]
     assert {drop["problem"]["code"] for drop in drops} == {"no_such_sync"}
-    assert told(world) == [("owner@example.com", "Drop bucket: a file was not imported")] * 4
+    assert told(world) == [("owner@example.com", "Drop bucket: a file was not imported")] * 5
 
 
 def test_a_file_for_a_deleted_sync_or_one_of_another_kind_is_parked(api, world, bucket, sync):

@@ -18,6 +18,7 @@ from contactsync.model.run import Run
 from contactsync.operating import redrive
 from contactsync.operating.redrive import Failed
 from tests.calling import ApiWorld, Client
+from tests.dropped import DropBucket, drop_sync, prefix, runs_of
 
 ROWS = "Mail\nada@example.com\n"
 IMPORT = {
@@ -81,6 +82,25 @@ def test_a_run_that_failed_for_our_reasons_is_started_again_once(world, capsys):
     assert world.runs_asked() == [later]
     world.execute(world.control.run(run.account_id, later).value, execution="execution-2")
     assert world.control.run(run.account_id, later).value.status == "succeeded"
+
+
+def test_a_dropped_file_whose_run_failed_is_read_itself_though_a_newer_one_waits(world):
+    sync = drop_sync(world)
+    bucket = DropBucket(world)
+    for name in ("ada", "grace"):
+        bucket.drop(f"{prefix(world, sync.id)}{name}.csv", f"email,name\n{name}@example.com,{name}\n")
+        world.clock.advance(timedelta(seconds=1))
+    bucket.go_on(runs=False)
+    [run] = runs_of(world, sync.id)
+    ended = {"status": "failed", "problem": INTERNAL, "finished_at": "2026-11-22T09:00:00Z"}
+    world.control.close_run(run.account_id, run.id, lambda run: run.model_copy(update=ended))
+    take_up(world, run)
+    bucket.go_on()
+    assert set(world.stored()) == {"ada@example.com", "grace@example.com"}
+    assert (
+        sum(run.file is not None and run.file.key.endswith("/ada.csv") for run in runs_of(world, sync.id))
+        == 2
+    )
 
 
 def test_a_run_that_could_not_be_closed_is_redriven_where_it_broke_off(world):

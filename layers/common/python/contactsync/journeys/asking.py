@@ -22,6 +22,7 @@ from contactsync.journeys import books, dropping, queueing, scheduling
 from contactsync.journeys.remote import is_remote, stored, unsuitable
 from contactsync.journeys.runfiles import RunFiles
 from contactsync.model.account import Account, Caller
+from contactsync.model.drop import DroppedFile
 from contactsync.model.field import FieldSpec
 from contactsync.model.request import FieldRequest, RunRequest, UploadRequest
 from contactsync.model.run import Run
@@ -178,8 +179,19 @@ def keep_paste(world: World, caller: Caller, request: SyncRequest, place: str) -
         world.runs.put(files.paste, request.source.text.encode())
 
 
-def start_run(world: World, caller: Caller, sync_id: str, body: Mapping[str, Any], seed: str) -> Run:
-    """Run a sync again. Raises Conflict while a run of it is under way, or if the plan asked for is not its latest."""
+def start_run(
+    world: World,
+    caller: Caller,
+    sync_id: str,
+    body: Mapping[str, Any],
+    seed: str,
+    *,
+    file: DroppedFile | None = None,
+) -> Run:
+    """Run a sync again; where its files are dropped, over `file`, or else over the newest.
+
+    Raises Conflict while a run of it is under way, or if the plan asked for is not its latest.
+    """
     request = checking.parse(RunRequest, body)
     sync = active_sync(world, caller, sync_id).value
     run = Run(
@@ -190,6 +202,7 @@ def start_run(world: World, caller: Caller, sync_id: str, body: Mapping[str, Any
         trigger="api",
         dry_run=request.dry_run,
         upload_id=request.upload_id,
+        file=file if sync.source["kind"] == "drop" else None,
         requested_at=timestamp(world.clock.now()),
         requested_by=f"member:{caller.member_id}",
     )
@@ -380,7 +393,7 @@ def new_sync(world: World, request: SyncRequest, caller: Caller, seed: str, *, p
 
 
 def _with_source(world: World, sync: Sync, run: Run) -> Run:
-    """The run, sure to find its bytes: an upload that has arrived, the newest dropped file, a copy of what was pasted."""
+    """The run, sure to find its bytes: an upload that has arrived, a dropped file, a copy of what was pasted."""
     if sync.source["kind"] == "upload":
         upload_id = run.upload_id or sync.source["upload_id"]
         problems = upload_problems(world, run.account_id, upload_id, "/upload_id")
@@ -389,7 +402,7 @@ def _with_source(world: World, sync: Sync, run: Run) -> Run:
         return run
     if run.upload_id is not None:
         raise InvalidRequest([Problem("/upload_id", "This sync reads no uploads: leave the upload out.")])
-    if is_remote(sync):
+    if is_remote(sync) or run.file is not None:
         return run
     if sync.source["kind"] == "drop":
         newest = dropping.newest_file(run.account_id, sync.id, control=world.control)

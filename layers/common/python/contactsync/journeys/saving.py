@@ -79,7 +79,6 @@ def change_sync(
         problems += error.problems
     if request is None or state is None:
         raise InvalidRequest(problems)
-    add_fields(world, caller, request)
     at, place = timestamp(world.clock.now()), derived_id(seed, "pasted")
     changed = {name: getattr(request, name) for name in type(request).model_fields if name != "source"}
     changed |= {"state": state.state, "updated_at": at}

@@ -101,13 +101,16 @@ def _repeatable(run: Run) -> bool:
 
 
 def again(found: Failed, world: World) -> Run:
-    """Start the run anew. Raises what `start_run` does."""
+    """Start the run anew, over the very file where it read a dropped one: newer ones have runs of their own.
+
+    Raises what `start_run` does.
+    """
     run = world.control.run(found.account_id, found.run_id).value
     caller = Caller(account_id=run.account_id, member_id="operator", permissions=ALL_PERMISSIONS)
     asked: dict[str, Any] = {"dry_run": run.dry_run}
     if run.upload_id is not None:
         asked["upload_id"] = run.upload_id
-    return start_run(world, caller, run.sync_id, asked, seed=f"again after {run.id}")
+    return start_run(world, caller, run.sync_id, asked, seed=f"again after {run.id}", file=run.file)
 
 
 def failed(states: Any, machine: str, *, since: datetime) -> Iterator[Failed]:
