@@ -25,7 +25,7 @@ from contactsync.adapters.memory import (
 from contactsync.control import Control, new_id
 from contactsync.core.identity import SHARDS, contact_id, identity_key
 from contactsync.entry import problem_of
-from contactsync.errors import SourceAway, UserError
+from contactsync.errors import Busy, SourceAway, UserError
 from contactsync.journeys import importing
 from contactsync.journeys.accounts import create_account
 from contactsync.journeys.remote import stored as stored_source
@@ -55,6 +55,8 @@ from contactsync.sources.staging import DirectCourier
 from contactsync.sources.transfer import Limits
 
 TRIES = 4
+BUSY_TRIES = 9
+"""Of the last step, while a service is away."""
 A = TypeVar("A")
 
 EMAIL_ONLY = [{"column": "email", "field": "email"}]
@@ -224,7 +226,8 @@ class World:
                 bus=ports.bus,
                 clock=ports.clock,
                 public_url="https://api.example.com",
-            )
+            ),
+            busy=BUSY_TRIES,
         )
 
     def remote(self, asked: RemoteSource, **options: Any) -> Source:
@@ -328,15 +331,15 @@ class Died(BaseException):
     """A worker is killed: nothing in it runs any more. Only the machine sees it."""
 
 
-def tried(step: Callable[[], A]) -> A:
-    """Run a step as the machine does: a refusal ends the run, all else is tried again."""
-    for attempt in range(1, TRIES + 1):
+def tried(step: Callable[[], A], *, busy: int = TRIES) -> A:
+    """Run a step as the machine does: a refusal ends the run, all else is tried again, `busy` times where that helps."""
+    for attempt in range(1, busy + 1):
         try:
             return step()
         except UserError as error:
             raise Caught("Refused", problem_of(error)) from None
         except (Exception, Died) as error:
-            if attempt == TRIES:
+            if attempt >= (busy if isinstance(error, Busy) else TRIES):
                 if isinstance(error, SourceAway):
                     raise Caught("Busy", problem_of(error)) from error
                 raise Caught(type(error).__name__, "") from error

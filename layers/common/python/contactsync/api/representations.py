@@ -150,6 +150,7 @@ def run(view: RunView) -> dict[str, Any]:
         "requested_at": stored.requested_at,
         "started_at": stored.started_at,
         "finished_at": stored.finished_at,
+        "mails_failed": stored.mails_failed,
     }
 
 

@@ -228,6 +228,7 @@ class Run(Shape):
     requested_at: Time
     started_at: Time | None
     finished_at: Time | None
+    mails_failed: int = About(description="Addresses in `notify` that no mail is sure to have reached.")
 
 
 class RunList(Shape):

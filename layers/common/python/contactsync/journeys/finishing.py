@@ -32,6 +32,9 @@ from contactsync.ports import Bus, Clock, ContactStore, Mail, Mailer, MailRefuse
 REASONS_COUNTED = 1_000
 """Reasons name columns and rules, never values, so there are few; the bound is for a file made to have many."""
 REASONS_KEPT = 10
+MAILS_PUT_OFF = 6
+"""How often a run's mails are tried again later, when the mail service is away: two less than the machine tries this
+step again, so that a mail is given up before the run's execution is."""
 DELETIONS_NAMED = 20
 """In the mail of a run that was stopped: enough to see what kind of contacts they are."""
 NO_TIME = timedelta()
@@ -353,15 +356,11 @@ def _mail(
             mailer.send(mail)
             sent += 1
         except (MailRefused, MailUncertain):
-            failed += 1
-            control.update_run(
-                run.account_id,
-                run.id,
-                lambda run: run.model_copy(update={"mails_failed": run.mails_failed + 1}),
-            )
+            failed += _count_failed(run, control)
         except Busy:
-            _give_back(run, number, control)
-            raise
+            if _put_off(run, number, control):
+                raise
+            failed += _count_failed(run, control)
     return sent, failed
 
 
@@ -388,14 +387,29 @@ def _wanted(run: Run, sync: Sync) -> bool:
             return trouble
 
 
-def _give_back(told: Run, number: int, control: Control) -> None:
-    """The mail to address `number` certainly did not leave: whoever comes next may send it."""
+def _count_failed(told: Run, control: Control) -> int:
+    """Note one more mail that did not leave; how many that are."""
+    control.update_run(
+        told.account_id,
+        told.id,
+        lambda run: run.model_copy(update={"mails_failed": run.mails_failed + 1}),
+    )
+    return 1
 
-    def give_back(run: Run) -> Run:
+
+def _put_off(told: Run, number: int, control: Control) -> bool:
+    """The mail to address `number` certainly did not leave: whether whoever comes next is to send it.
+
+    Not when that was said too often: a mail service that stays away must not keep the run's execution from its end.
+    """
+
+    def put_off(run: Run) -> Run:
         mine = (run.mails_claimed, run.status) == (number + 1, told.status)
-        return run.model_copy(update={"mails_claimed": number}) if mine else run
+        if not mine or run.mails_put_off == MAILS_PUT_OFF:
+            return run
+        return run.model_copy(update={"mails_claimed": number, "mails_put_off": run.mails_put_off + 1})
 
-    control.update_run(told.account_id, told.id, give_back)
+    return control.update_run(told.account_id, told.id, put_off).mails_claimed == number
 
 
 def _claim(told: Run, number: int, control: Control) -> bool:

@@ -159,6 +159,9 @@ class Run(BaseModel):
         default=0, description="How many addresses a mail was, or may have been, sent to."
     )
     mails_failed: int = Field(default=0, description="How many of these were refused, or lost their answer.")
+    mails_put_off: int = Field(
+        default=0, description="How often a mail was left to the next attempt, as the service was away."
+    )
     requested_at: str
     requested_by: str
     started_at: str | None = None
