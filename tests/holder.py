@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 
+from contactsync.control.books import Linking
+from contactsync.model.connection import Connection, Link, Review, key_of
 from tests.calling import Client
 
 TEXT = "email,name\n" + "".join(f"p{number}@example.com,Person {number}\n" for number in range(6))
@@ -41,7 +44,28 @@ class Holder:
             client.post("/members", {"email": f"{word}{number}@example.com", "permissions": []}).json["id"]
             for number in range(2)
         ]
+        connections, key = [f"n{word}{number}" for number in range(2)], key_of(word)
+        at = world.clock.now().isoformat()
+        for each in connections:
+            book = client.account.account_id, each
+            connection = Connection(
+                id=each, provider="google", member_id=client.account.member_id, created_at=at
+            )
+            world.control.create_connection(book[0], connection)
+            link = Link(f"card of {word}", contacts[0], "1", {}, {})
+            doubt = Review(
+                card_id="other", contacts=(contacts[1],), rule=("email",), why="other_name", run_id="r"
+            )
+            world.control.store_review(*book, key, doubt)
+            world.control.store_links(*book, [Linking(link)], world.clock.now())
+            [read] = world.control.links(*book)
+            world.control.store_links(
+                *book, [Linking(replace(link, state="frozen"), read, theirs={})], world.clock.now()
+            )
         self.ids: Ids = {
+            "connection_id": connections,
+            "review_id": [key],
+            "frozen_id": [key_of(f"card of {word}")],
             "sync_id": [each["sync"]["id"] for each in told],
             "run_id": [each["run"]["id"] for each in told],
             "contact_id": contacts[:2],

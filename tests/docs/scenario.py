@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import json
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -19,7 +19,9 @@ from aws_lambda_powertools.logging import Logger
 from contactsync.adapters.memory import MemoryObjects
 from contactsync.api.app import Api
 from contactsync.api.route import Route
+from contactsync.control.books import Linking
 from contactsync.journeys import asking, exporting
+from contactsync.model.connection import Connection, Link, Review, Turn, key_of
 from contactsync.model.message import ExportDue
 from tests.calling import ApiWorld, Client, Told
 from tests.dropped import DropBucket
@@ -238,8 +240,46 @@ def _contacts(customer: Recorder, segment_id: str) -> None:
     customer.put(f"{place}/subscription")
     customer.delete(f"{place}/subscription")
     customer.get("/metrics/today")
+    _book(customer, contact["id"])
     customer.get(f"{place}/history?limit=2")
     customer.delete(place)
+
+
+def _book(customer: Recorder, contact_id: str) -> None:
+    """An address book with a card in doubt, and one that another program keeps changing."""
+    control, account_id, now = customer.world.control, customer.account.account_id, customer.world.clock.now()
+    book = account_id, "n0193f1a7c2e04be1d2c3a4f5"
+    connection = Connection(
+        id=book[1],
+        provider="google",
+        member_id=customer.account.member_id,
+        name="you@example.com",
+        state="active",
+        created_at=now.isoformat(),
+    )
+    control.create_connection(account_id, connection)
+    card = {"name": "Alan M. Turing", "emails": [{"value": "alan@example.com", "label": "work"}]}
+    doubt = Review(
+        card_id="people/c1",
+        card=card,
+        contacts=(contact_id,),
+        rule=("email",),
+        why="other_name",
+        run_id=customer.get("/syncs").json["items"][0]["id"],
+    )
+    control.store_review(*book, key_of("people/c1"), doubt)
+    at = now.timestamp()
+    turns: tuple[Turn, ...] = ((at - 7200, "ours"), (at - 3600, "theirs"))
+    link = Link("people/c2", contact_id, "1", card, card, turns=turns)
+    control.store_links(*book, [Linking(link)], now)
+    read = control.link_of(*book, contact_id)
+    control.store_links(*book, [Linking(replace(link, state="frozen"), read, theirs=card)], now)
+    place = f"/connections/{book[1]}"
+    customer.get(f"{place}/reviews")
+    answer = {"decision": "same", "contact_id": contact_id}
+    customer.patch(f"{place}/reviews/{key_of('people/c1')}", answer)
+    customer.get(f"{place}/frozen")
+    customer.delete(f"{place}/frozen/{link.key}")
 
 
 def _the_rest(customer: Recorder, segment_id: str) -> None:

@@ -20,6 +20,7 @@ from contactsync.journeys.fielding import Effects
 from contactsync.journeys.keys import ShownKey
 from contactsync.journeys.previewing import Preview
 from contactsync.journeys.recounting import Change
+from contactsync.journeys.reviewing import FrozenView, ReviewView, times
 from contactsync.journeys.rows import RowView
 from contactsync.journeys.subscribing import Subscription
 from contactsync.journeys.telling import Page, RunView, SyncView
@@ -229,6 +230,30 @@ def erasure(stored: Erasure) -> dict[str, Any]:
 def subscription(told: Subscription) -> dict[str, Any]:
     """A Sync Contact box that is ticked."""
     return asdict(told)
+
+
+def review(view: ReviewView, segments: Container[str]) -> dict[str, Any]:
+    """A card that waits for a person's decision."""
+    return {
+        "id": view.id,
+        "card": {"fields": view.review.card},
+        "contacts": [contact(each, segments) for each in view.contacts],
+        "rule": list(view.review.rule),
+        "why": view.review.why,
+        "run_id": view.review.run_id,
+        "decision": view.review.decision or None,
+    }
+
+
+def frozen(view: FrozenView, segments: Container[str]) -> dict[str, Any]:
+    """A frozen contact."""
+    return {
+        "id": view.id,
+        "at": view.at.replace("+00:00", "Z"),
+        "contact": contact(view.contact, segments) if view.contact else None,
+        "card": {"fields": view.card},
+        "turns": [{"at": at, "by": "hub" if side == "ours" else "book"} for at, side in times(view.turns)],
+    }
 
 
 def today(numbers: Today) -> dict[str, Any]:

@@ -505,6 +505,55 @@ class Subscription(Shape):
     subscribers: int = About(ge=0, description="How many members have ticked it.")
 
 
+class CardShown(Shape):
+    """A contact as the address book has it."""
+
+    fields: dict[str, Any] = About(description="Field key → value, as those of a contact.")
+
+
+class Review(Shape):
+    """A card that may be one of these contacts."""
+
+    id: Id
+    card: CardShown
+    contacts: tuple[Contact, ...]
+    rule: tuple[str, ...] = About(description="What they have in common.")
+    why: Literal["several_contacts", "several_cards", "other_name"]
+    run_id: Id
+    decision: str | None = About(description="The contact's id, or `new`; null until somebody has said.")
+
+
+class ReviewList(Shape):
+    """Cards that wait for somebody to say who they are."""
+
+    items: tuple[Review, ...]
+    next: Next
+
+
+class TurnTaken(Shape):
+    """One side's change was written to the other."""
+
+    at: Time
+    by: Literal["hub", "book"]
+
+
+class Frozen(Shape):
+    """A contact that two programs kept overwriting: both versions, and when each was written."""
+
+    id: Id
+    at: Time
+    contact: Contact | None
+    card: CardShown
+    turns: tuple[TurnTaken, ...]
+
+
+class FrozenList(Shape):
+    """Frozen contacts."""
+
+    items: tuple[Frozen, ...]
+    next: Next
+
+
 class Tally(Shape):
     """How many contacts."""
 

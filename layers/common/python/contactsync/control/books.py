@@ -280,6 +280,38 @@ class Books(Boxes):
             for record in found
         }
 
+    def review(self, account_id: str, connection_id: str, key: str) -> Read[Review]:
+        """One doubt. Raises NotFound."""
+        return self._read(RecordKey(_book(account_id, connection_id), f"review#{key}"), Review)
+
+    def reviews_page(
+        self, account_id: str, connection_id: str, *, after: str | None, limit: int
+    ) -> tuple[list[tuple[str, Read[Review]]], str | None]:
+        """Some doubts with their keys, decided or not, and the key to go on after."""
+        found, following = self._keyed(_book(account_id, connection_id), "review#", after, limit)
+        return [
+            (key, Read(Review.model_validate(record.document), record.version)) for key, record in found
+        ], following
+
+    def frozen_page(
+        self, account_id: str, connection_id: str, *, after: str | None, limit: int
+    ) -> tuple[list[tuple[str, dict[str, Any]]], str | None]:
+        """Some frozen links by key, `{at, theirs}`, and the key to go on after."""
+        found, following = self._keyed(_book(account_id, connection_id), "frozen#", after, limit)
+        return [(key, record.document) for key, record in found], following
+
+    def is_frozen(self, account_id: str, connection_id: str, key: str) -> bool:
+        """Whether a link is listed among the frozen ones."""
+        return self.records.get(RecordKey(_book(account_id, connection_id), f"frozen#{key}")) is not None
+
+    def _keyed(
+        self, book: str, prefix: str, after: str | None, limit: int
+    ) -> tuple[list[tuple[str, Record]], str | None]:
+        begin = f"{prefix}{after}" if after is not None else None
+        page = self.records.page(book, prefix, after=begin, limit=limit)
+        following = page.next.removeprefix(prefix) if page.next is not None else None
+        return [(record.key.name.removeprefix(prefix), record) for record in page.records], following
+
     def store_review(
         self, account_id: str, connection_id: str, key: str, review: Review | None, *, expected: int = 0
     ) -> None:

@@ -9,7 +9,7 @@ It is stored one JSON array a line, so that a million rows need no more memory t
                                                                 contact: as it will be, unsigned; changes: {field: [from, to]}
     ["delete", contact]                                         contact: as it was
     ["restore", contact, over, claim]                           contact: as it will be, unsigned
-    ["unchanged", id, row]
+    ["unchanged", id, row]                                      note last where there is one
     ["skip", id, row, code, reason]
     ["reject", id, row, code, reason]
 
@@ -143,9 +143,10 @@ class Restore:
 
 @dataclass(frozen=True, slots=True)
 class Unchanged:
-    """The contact is as the row says, or the row is as it was when it was last applied."""
+    """The contact is as the row says, or the row is as it was when it was last applied; `note` as of an update."""
 
     row: Row
+    note: str = ""
 
     @property
     def key(self) -> str:
@@ -154,7 +155,8 @@ class Unchanged:
 
     def line(self) -> bytes:
         """As stored."""
-        return orjson.dumps(["unchanged", self.row.id, self.row.line])
+        plain = ["unchanged", self.row.id, self.row.line]
+        return orjson.dumps([*plain, self.note] if self.note else plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +225,8 @@ def read_decision(line: bytes) -> Decision:
             return Delete(read_contact(contact))
         case ["restore", contact, over, claim]:
             return Restore(read_contact(contact), over, _claim(claim))
-        case ["unchanged", id_, row]:
-            return Unchanged(Row(id_, row, "", {}))
+        case ["unchanged", id_, row, *note]:
+            return Unchanged(Row(id_, row, "", {}), *note)
         case ["skip", id_, row, code, reason]:
             return Skip(Row(id_, row, "", {}), code, reason)
         case ["reject", id_, row, code, reason]:

@@ -29,6 +29,7 @@ What callers of the API do:
     editing        contacts by hand; addressing: whose an email address is; recounting: a contact's history
     fielding, segmenting
     subscribing    who wants whom in their own address book; counting: what books have brought today
+    reviewing      who a card is, where that is not certain; contacts that two programs kept overwriting
     accounts       customers, and what an operator does to them; members, keys, signing_in: who gets in
     exporting      everything, as files to take along, as long as that takes: stretch by stretch, by errands
     erasing        one person, forgotten; forgetting: an account, or what it no longer wants kept

@@ -48,8 +48,21 @@ def commit_round(work: BookRun) -> Pushed:
         )
     count_day(work.run, work.connection.id, work.files, work.control, work.now)
     work.files.save_left(stage, lines)
+    _settle_reviews(work)
     _move_on(work, round_, stage, lines)
     return pushed
+
+
+def _settle_reviews(work: BookRun) -> None:
+    """Decisions that are carried out: their cards are linked, and need not be looked at again."""
+    for key, read in work.control.reviews(*work.place).items():
+        if read.value.settled or not (read.value.decision or read.value.apart):
+            continue
+        link = work.control.link(*work.place, key)
+        if link is not None and link.value.is_live:
+            settled = read.value.model_copy(update={"settled": True})
+            with suppress(Stale):  # then it is settled by the next run
+                work.control.store_review(*work.place, key, settled, expected=read.version)
 
 
 def _added_up(files: BookFiles, stage: Stage, *, waiting: bool = True) -> tuple[Counter[str], list[Line]]:

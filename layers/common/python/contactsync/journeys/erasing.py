@@ -254,10 +254,11 @@ def _forget_in_books(erasure: Erasure, stores: Stores) -> None:
                 cards = (records.get(RecordKey(book, name)) for name in names)
                 found = [way, *(record for record in cards if record is not None)]
                 records.commit([Delete(record.key, record.version) for record in found])
-        for page in _pages(stores.control, book, "intent#"):
-            for name, document, version in page:
-                if person.is_in(orjson.dumps(document)):
-                    records.commit([Delete(RecordKey(book, name), version)])
+        for prefix in ("intent#", "review#", "frozen#"):
+            for page in _pages(stores.control, book, prefix):
+                for name, document, version in page:
+                    if person.is_in(orjson.dumps(document)):
+                        records.commit([Delete(RecordKey(book, name), version)])
 
 
 def _forget_answers(erasure: Erasure, stores: Stores) -> Erasure:

@@ -70,6 +70,7 @@ def gather(work: BookRun, round_: Round) -> Known:
     _follow_renamed(work, known)
     _read_anew(work, known)
     _read_unseen(work, known)
+    _read_decided(work, known)
     if round_.full:
         _miss(work, known)
     return known
@@ -171,6 +172,25 @@ def _read_unseen(work: BookRun, known: Known) -> None:
         found = work.connector.read(ids)
         known.cards.update(found)
         known.gone.update(id_ for id_ in ids if id_ not in found)
+
+
+def _read_decided(work: BookRun, known: Known) -> None:
+    """Cards of which somebody has said meanwhile who they are, or are not."""
+    if not known.touched:
+        return
+    reviews = [read.value for read in work.control.reviews(*work.place).values()]
+    waiting = [
+        review.card_id
+        for review in reviews
+        if (review.decision or review.apart)
+        and not review.settled
+        and review.card_id not in known.cards
+        and review.card_id not in known.gone
+    ]
+    for ids in batches(waiting, CARDS_AT_ONCE):
+        for id_, card in work.connector.read(ids).items():
+            known.cards[id_] = card
+            _remember(known, work.control.link(*work.place, key_of(id_)))
 
 
 def _miss(work: BookRun, known: Known) -> None:

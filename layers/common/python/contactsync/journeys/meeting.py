@@ -58,7 +58,6 @@ class Meeting:
     chooses: Callable[[Contact], bool]
     waiting: list[Line] = field(default_factory=list)
     doubts: dict[str, Review] = field(default_factory=dict)
-    decided: list[str] = field(default_factory=list)
     _taken: set[str] = field(default_factory=set)
     _used: set[str] = field(default_factory=set)
 
@@ -235,7 +234,6 @@ class Meeting:
             keep=self.chooses if self.round.everybody else None,
         )
         decided = {read.value.card_id: read.value for read in reviews.values()}
-        self.decided = [id_ for id_, review in decided.items() if review.decision and id_ in cards]
         for id_, review in decided.items():
             if review.decision and review.decision != NEW and id_ in cards:
                 self._taken.add(review.decision)
@@ -243,8 +241,7 @@ class Meeting:
         apart = {
             (id_, contact)
             for id_, review in decided.items()
-            if review.decision
-            for contact in review.contacts
+            for contact in (review.contacts if review.decision else review.apart)
         }
         rules = self.work.sync.match or DEFAULT_RULES
         fields = {id_: self.work.view.into(card.fields) for id_, card in cards.items()}
@@ -254,6 +251,7 @@ class Meeting:
             self._taken.update(doubt.contacts)
             self.doubts[doubt.card] = Review(
                 card_id=doubt.card,
+                card=cards[doubt.card].fields,
                 contacts=doubt.contacts,
                 rule=doubt.rule,
                 why=doubt.why,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
-from typing import Literal
+from typing import Any, Literal
 
 from contactsync.core.decisions import Add, Decision, Delete, Row, Skip, Unchanged, Update, Writing
 from contactsync.core.identity import contact_id
@@ -29,6 +29,8 @@ from contactsync.model.contact import Contact, Fields, Tombstone
 Parting = Literal["left", "unchosen", "closed"]
 TURNS_KEPT = 12
 CLAIMS_AT_ONCE = 2_000
+TOLD_MAX = 200
+"""Characters of a value that a sentence quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +188,9 @@ class Pairing:
             segments = tuple(sorted({*segments, self.work.segment}))
             changes["segments"] = [list(ours.segments), list(segments)]
         if not changes or not self.work.pulls:
-            return Unchanged(row)
+            return Unchanged(row, _note(merged))
         after = replace(ours, version=ours.version + 1, fields=merged.ours, segments=segments)
-        return Update(row, after, changes, note=_note(merged.conflicts))
+        return Update(row, after, changes, note=_note(merged))
 
     def _link(self, pair: Pair, id_: str, merged: Merge) -> Link:
         """The link as it becomes if no card is written."""
@@ -305,9 +307,25 @@ def _newer(ours: Contact | None, card: Card | None) -> Side | None:
         return None
 
 
-def _note(conflicts: Sequence[Conflict]) -> str:
-    """What the customer should know of an update."""
-    if not conflicts:
-        return ""
-    fields = ", ".join(dict.fromkeys(each.field for each in conflicts))
-    return f"Changed on both sides since they last agreed: {fields}. Both values are kept with the run."
+def _note(merged: Merge) -> str:
+    """What the customer should know of a contact: both values of what was in dispute, and what was kept."""
+    told = []
+    for each in merged.conflicts:
+        kept = "ours" if each.kept == "ours" else "the address book's"
+        told.append(
+            f"Changed on both sides: {each.field}, here {_told(each.ours)}, in the address book {_told(each.theirs)}; "
+            f"{kept} counts."
+        )
+    if merged.protected:
+        told.append(f"Kept although the address book has emptied it: {', '.join(merged.protected)}.")
+    return " ".join(told)
+
+
+def _told(value: Any) -> str:
+    """A value as a sentence quotes it."""
+    if isinstance(value, dict) and "value" in value:
+        value = value["value"]
+    if isinstance(value, dict):
+        value = ", ".join(str(part) for part in value.values())
+    text = str(value) if value is not None else "nothing"
+    return f"“{text[:TOLD_MAX]}…”" if len(text) > TOLD_MAX else f"“{text}”"

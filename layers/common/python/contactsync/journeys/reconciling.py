@@ -27,7 +27,7 @@ LATER_CHANGES = 500
 MESSAGES = {
     "address_shared": "{count} contacts share their email address with another contact. All of them keep it.",
     "book_full": "The address book takes no more contacts: {count} were not put into it.",
-    "carried": "{count} changes are left for the next run.",
+    "carried": "{count} of {changes} changes are left for the next run.",
     "deleted_here": "{count} cards were left alone, because their contacts were deleted here.",
     "frozen": "{count} contacts are frozen: the address book and the contact list keep overwriting each other.",
     "needs_review": "{count} cards may be contacts that are here already. Say who they are.",
@@ -71,21 +71,19 @@ def reconcile_book(work: BookRun, round_: Round, rules: Rules) -> tuple[int, tup
     if not work.run.dry_run:
         _keep_doubts(work, meeting)
     rows = _save(work, round_, tally, linked, pairing)
-    return rows, _warnings(pairing.noted)
+    return rows, _warnings(pairing.noted, tally.changes)
 
 
 def _keep_doubts(work: BookRun, meeting: Meeting) -> None:
-    """What a person must decide, and forget what has been."""
-    stored = work.control.reviews(*work.place) if meeting.doubts or meeting.decided else {}
+    """What a person must decide; what one has decided already stays so."""
+    stored = work.control.reviews(*work.place) if meeting.doubts else {}
     for card_id, review in meeting.doubts.items():
         read = stored.get(key_of(card_id))
-        if read is None or read.value.contacts != review.contacts:
-            work.control.store_review(
-                *work.place, key_of(card_id), review, expected=read.version if read else 0
-            )
-    for card_id in meeting.decided:
-        if read := stored.get(key_of(card_id)):
-            work.control.store_review(*work.place, key_of(card_id), None, expected=read.version)
+        if read is None:
+            work.control.store_review(*work.place, key_of(card_id), review)
+        elif (read.value.contacts, read.value.card) != (review.contacts, review.card):
+            known = review.model_copy(update={"apart": read.value.apart})
+            work.control.store_review(*work.place, key_of(card_id), known, expected=read.version)
 
 
 def _save(work: BookRun, round_: Round, tally: _Tally, linked: int, pairing: Pairing) -> int:
@@ -143,9 +141,10 @@ def _gained(errand: Errand, sync_id: str) -> int:
     return errand.link.is_live - before
 
 
-def _warnings(noted: Counter[str]) -> tuple[RunWarning, ...]:
+def _warnings(noted: Counter[str], changes: int) -> tuple[RunWarning, ...]:
+    known = {"changes": f"{changes + noted['carried']:,}"}
     return tuple(
-        RunWarning(code=code, message=MESSAGES[code].format(count=count))
+        RunWarning(code=code, message=MESSAGES[code].format(count=f"{count:,}", **known))
         for code, count in sorted(noted.items())
         if count and code in MESSAGES
     )

@@ -206,8 +206,8 @@ def outcomes(files: RunFiles, run: Run, unit: int) -> Tell:
                 return RowView(row.line, "added", row.id, None)
             case Update(row, contact, _, _, note):
                 return RowView(row.line or None, "updated", contact.id, note or None)
-            case Unchanged(row):
-                return RowView(row.line, "unchanged", row.id, None)
+            case Unchanged(row, note):
+                return RowView(row.line, "unchanged", row.id, note or None)
             case Reject(row, code, reason):
                 return RowView(row.line, "rejected", None, reason, _late(code, reason))
             case Skip(row, _, reason):
@@ -229,8 +229,8 @@ def _planned(decision: Decision) -> RowView:
             return RowView(None, "delete", contact.id, None, changes=_of_fields(contact, gone=True))
         case Restore(contact):
             return RowView(None, "add", contact.id, None, changes=_of_fields(contact, gone=False))
-        case Unchanged(row):
-            return RowView(row.line, "unchanged", row.id, None)
+        case Unchanged(row, note):
+            return RowView(row.line, "unchanged", row.id, note or None)
         case Reject(row, code, reason):
             return RowView(row.line, "reject", None, reason, _late(code, reason))
         case Skip(row, _, reason):

@@ -80,17 +80,21 @@ class Intent(BaseModel):
 class Review(BaseModel):
     """A card that may be one of these contacts; a person says which, or that it is none of them.
 
-    `decision` is a contact's id, or "new".
+    `decision` is a contact's id, or "new". `apart` are contacts that it certainly is not. `settled`: a run has
+    carried the decision out.
     """
 
     model_config = ConfigDict(frozen=True)
 
     card_id: str
+    card: Fields = Field(default={}, repr=False)
     contacts: tuple[str, ...]
     rule: tuple[str, ...]
     why: str
     run_id: str
     decision: str = ""
+    apart: tuple[str, ...] = ()
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

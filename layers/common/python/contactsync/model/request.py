@@ -193,6 +193,17 @@ class MemberChange(_Asked):
     permissions: tuple[Permission, ...] | None = Field(default=None, max_length=len(ALL_PERMISSIONS))
 
 
+class ReviewDecision(_Asked):
+    """The body of `PATCH /v1/connections/{id}/reviews/{id}`: who a card is."""
+
+    decision: Literal["same", "different", "new"] = Field(
+        description="same, different: it is this contact, or is not. new: it is none of them."
+    )
+    contact_id: str = Field(
+        default="", max_length=100, description="One of the contacts that it may be; not with new."
+    )
+
+
 class KeyRequest(_Asked):
     """The body of `POST /v1/keys`."""
 

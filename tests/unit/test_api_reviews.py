@@ -1,0 +1,190 @@
+"""What a person decides over an address book, and what they are shown of it: doubts, frozen contacts, conflicts."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.calling import Client, served
+from tests.contract.cards import ADA
+from tests.unit.test_api_hub import ApiBookWorld
+
+PLACE = "/connections/n1"
+HOME = [{"value": "home@example.com"}]
+
+
+@pytest.fixture
+def api():
+    with served(ApiBookWorld()) as world:
+        yield Client(world, world.account)
+
+
+@pytest.fixture
+def world(api):
+    return api.world
+
+
+@pytest.fixture
+def doubt(api, world):
+    """A card that has a contact's address, and another name."""
+    world.add({"name": "William King", "emails": HOME})
+    world.book.add({"name": "Ada Lovelace", "emails": HOME})
+    sync = world.sync()
+    run = world.go(sync)
+    assert (run.counts.skipped, run.pushed.added) == (1, 0)
+    return sync
+
+
+def decide(api, **body):
+    [review] = api.get(f"{PLACE}/reviews").json["items"]
+    return api.patch(f"{PLACE}/reviews/{review['id']}", body)
+
+
+class TestReviews:
+    def test_show_the_card_and_whom_it_may_be(self, api, doubt):
+        [review] = api.get(f"{PLACE}/reviews").json["items"]
+        assert review["card"]["fields"]["name"] == "Ada Lovelace"
+        assert [each["fields"]["name"] for each in review["contacts"]] == ["William King"]
+        assert (review["why"], review["rule"], review["decision"]) == ("other_name", ["email"], None)
+
+    def test_the_same_person_becomes_one(self, api, world, doubt):
+        [contact] = world.everybody()
+        assert decide(api, decision="same", contact_id=contact).json["decision"] == contact
+        run = world.go(doubt)
+        assert (run.counts.added, run.counts.updated + run.pushed.updated) == (0, 1)
+        assert list(world.everybody()) == [contact]
+        assert list(world.links()) == [contact]
+        assert api.get(f"{PLACE}/reviews").json["items"] == []
+
+    @pytest.mark.parametrize("decision", ["different", "new"])
+    def test_two_people_stay_two_and_nobody_asks_again(self, api, world, doubt, decision):
+        """Case 41."""
+        [contact] = world.everybody()
+        named = {"contact_id": contact} if decision == "different" else {}
+        assert decide(api, decision=decision, **named).json["decision"] == "new"
+        run = world.go(doubt)
+        assert (run.counts.added, run.pushed.added) == (1, 1)
+        assert len(world.everybody()) == len(world.book.cards()) == len(world.links()) == 2
+        world.go(world.sync(conflict="hub"))
+        world.book.expire_cursors()
+        assert world.go(doubt).counts.skipped == 0
+        assert api.get(f"{PLACE}/reviews").json["items"] == []
+
+    def test_not_this_one_leaves_the_others(self, api, world):
+        first = world.add(
+            {"name": "Ada Lovelace", "emails": [{"value": "a@one.example"}], "organization": "X"}
+        )
+        second = world.add(
+            {"name": "Ada Lovelace", "emails": [{"value": "a@two.example"}], "organization": "X"}
+        )
+        world.book.add({"name": "Ada Lovelace", "organization": "X"})
+        sync = world.sync()
+        world.go(sync)
+        answer = decide(api, decision="different", contact_id=first).json
+        assert (answer["decision"], [each["id"] for each in answer["contacts"]]) == (None, [second])
+        world.go(sync)
+        assert second in world.links()
+        assert len(world.everybody()) == 2
+
+    def test_a_decision_survives_a_run_that_dies(self, api, world, doubt):
+        [contact] = world.everybody()
+        decide(api, decision="same", contact_id=contact)
+        world.book.lock()
+        assert world.go(doubt).status == "failed"
+        world.book.lock(locked=False)
+        world.control.update_connection(
+            api.account.account_id, "n1", lambda each: each.model_copy(update={"state": "active"})
+        )
+        world.go(doubt)
+        assert list(world.links()) == [contact]
+
+    def test_is_decided_once(self, api, world, doubt):
+        [contact] = world.everybody()
+        [review] = api.get(f"{PLACE}/reviews").json["items"]
+        same = {"decision": "same", "contact_id": contact}
+        assert api.patch(f"{PLACE}/reviews/{review['id']}", same).status == 200
+        assert api.patch(f"{PLACE}/reviews/{review['id']}", same).status == 200
+        assert api.patch(f"{PLACE}/reviews/{review['id']}", {"decision": "new"}).status == 409
+
+    def test_names_one_of_those_that_it_may_be(self, api, doubt):
+        answer = decide(api, decision="same", contact_id="0" * 32)
+        assert (answer.status, answer.pointers) == (422, {"/contact_id"})
+
+    def test_somebody_else_s_book_is_nobody_s_business(self, api, world, doubt):
+        other = Client(world, type(api.account)(api.account.account_id, "m2", ""), ("contacts.view",))
+        assert other.get(f"{PLACE}/reviews").status == 404
+        assert other.get(f"{PLACE}/frozen").status == 404
+
+
+class TestFrozen:
+    @pytest.fixture
+    def loop(self, api, world):
+        """Two programs that overwrite each other."""
+        card = world.book.add(ADA)
+        sync = world.sync()
+        world.go(sync)
+        [contact] = world.everybody()
+        for number in range(4):
+            world.edit(contact, notes=f"here {number}")
+            world.go(sync)
+            world.book.edit(card, {**world.book.cards()[card].fields, "notes": f"there {number}"})
+            world.go(sync)
+        return sync
+
+    def test_show_both_versions_and_when_each_was_written(self, api, world, loop):
+        """Case 48."""
+        [frozen] = api.get(f"{PLACE}/frozen").json["items"]
+        notes = {frozen["contact"]["fields"]["notes"], frozen["card"]["fields"]["notes"]}
+        assert len(notes) == 2
+        assert {turn["by"] for turn in frozen["turns"]} == {"hub", "book"}
+        assert len(frozen["turns"]) >= 6
+
+    def test_go_on_when_somebody_says_so(self, api, world, loop):
+        [frozen] = api.get(f"{PLACE}/frozen").json["items"]
+        [card] = world.book.cards()
+        world.book.edit(card, {**world.book.cards()[card].fields, "notes": "the last word"})
+        world.go(loop)
+        assert api.delete(f"{PLACE}/frozen/{frozen['id']}").status == 204
+        assert api.get(f"{PLACE}/frozen").json["items"] == []
+        assert api.delete(f"{PLACE}/frozen/{frozen['id']}").status == 404
+        world.go(loop)
+        assert world.contact(frozen["contact"]["id"]).fields["notes"] == "the last word"
+        assert world.book.cards()[card].fields["notes"] == "the last word"
+
+
+class TestConflicts:
+    @pytest.mark.parametrize("wins", ["remote", "hub"])
+    def test_both_values_are_with_the_run(self, api, world, wins):
+        card = world.book.add(ADA)
+        sync = world.sync(conflict=wins)
+        world.go(sync)
+        [contact] = world.everybody()
+        world.edit(contact, notes="from here")
+        world.book.edit(card, {**world.book.cards()[card].fields, "notes": "from there"})
+        run = world.go(sync)
+        [row] = api.get(f"/runs/{run.id}/rows").json["items"]
+        assert "“from here”" in row["reason"]
+        assert "“from there”" in row["reason"]
+        if wins == "remote":
+            why = api.get(f"/contacts/{contact}/history").json["items"][0]["why"]
+            assert "“from here”" in why
+            assert "“from there”" in why
+
+    def test_a_protected_field_is_shown(self, api, world):
+        """Case 44."""
+        card = world.book.add(ADA)
+        sync = world.sync()
+        world.go(sync)
+        without = {key: value for key, value in ADA.items() if key != "emails"}
+        world.book.edit(card, without)
+        run = world.go(sync)
+        [row] = api.get(f"/runs/{run.id}/rows").json["items"]
+        assert row["reason"] == "Kept although the address book has emptied it: emails."
+
+    def test_what_is_left_for_the_next_run_is_told(self, api, world, monkeypatch):
+        """S2.17."""
+        monkeypatch.setattr("contactsync.journeys.reconciling.FIRST_CHANGES", 8)
+        for number in range(20):
+            world.book.add({"name": f"N {number}", "emails": [{"value": f"n{number}@example.com"}]})
+        run = world.go(world.sync())
+        [warning] = [each for each in run.warnings if each.code == "carried"]
+        assert warning.message == "12 of 20 changes are left for the next run."
