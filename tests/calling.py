@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +15,7 @@ import pytest
 
 from contactsync import bootstrap
 from contactsync.adapters.memory import MemoryBus, MemoryIssuer, MemoryScheduler
+from contactsync.connectors.oauth import OAuth
 from contactsync.errors import Busy
 from contactsync.journeys.accounts import NewAccount, change_plan, create_account
 from contactsync.journeys.signing_in import Guests
@@ -57,6 +58,11 @@ class ApiWorld(World):
             self._guests = Guests(self.issuer, self.control, self.clock)
         return self._guests
 
+    def know(self, authorities: Mapping[str, OAuth], elsewhere: Mapping[str, str] | None = None) -> None:
+        """As in a process that starts now."""
+        super().know(authorities, elsewhere)
+        handler.api.cache_clear()
+
     def limit(self, **limits: Any) -> None:
         """Give the customer limits of its own."""
         change_plan(self.control, self.account.account_id, self.clock.now(), limits=limits)
@@ -74,7 +80,18 @@ class ApiWorld(World):
 def served(world: ApiWorld) -> Iterator[ApiWorld]:
     """Within this, the handlers' composition root hands out the ports of `world`."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("control", "contacts", "runs", "uploads", "bus", "scheduler", "vault", "clock"):
+        for name in (
+            "control",
+            "contacts",
+            "runs",
+            "uploads",
+            "bus",
+            "scheduler",
+            "vault",
+            "clock",
+            "keeper",
+            "discoverer",
+        ):
             patch.setattr(bootstrap, name, partial(getattr, world, name))
         patch.setattr(bootstrap, "guests", world.guests)
         patch.setattr(bootstrap, "shared_usage_key", lambda: SHARED)

@@ -22,15 +22,19 @@ from contactsync.adapters.memory import (
     MemoryRecords,
     MemoryVault,
 )
+from contactsync.connectors.oauth import OAuth
+from contactsync.connectors.ways import signed_in_book
 from contactsync.control import Control, new_id
 from contactsync.core.identity import SHARDS, contact_id, identity_key
 from contactsync.entry import problem_of
 from contactsync.errors import Busy, SourceAway, UserError
 from contactsync.journeys import importing
 from contactsync.journeys.accounts import create_account
+from contactsync.journeys.keeping import Keeping
 from contactsync.journeys.remote import stored as stored_source
 from contactsync.journeys.runfiles import RunFiles
 from contactsync.model.contact import Contact, Tombstone
+from contactsync.model.lending import Discovered, Discovering
 from contactsync.model.message import (
     Chunks,
     Finishing,
@@ -47,7 +51,19 @@ from contactsync.model.message import (
 from contactsync.model.run import Run
 from contactsync.model.source import RemoteSource
 from contactsync.model.sync import Sync, SyncRequest
-from contactsync.ports import Bus, Clock, ContactStore, Mailer, Objects, Records, Replace, Source, Vault
+from contactsync.ports import (
+    Bus,
+    Clock,
+    ContactStore,
+    Discoverer,
+    Keeper,
+    Mailer,
+    Objects,
+    Records,
+    Replace,
+    Source,
+    Vault,
+)
 from contactsync.sources.net import Guard as NetGuard
 from contactsync.sources.net import allowed_hosts
 from contactsync.sources.opening import source_of
@@ -60,6 +76,14 @@ BUSY_TRIES = 9
 A = TypeVar("A")
 
 EMAIL_ONLY = [{"column": "email", "field": "email"}]
+
+
+class NoServers:
+    """See `ports.Discoverer`, in a world without servers."""
+
+    def discover(self, asked: Discovering) -> Discovered:
+        """See `ports.Discoverer.discover`."""
+        raise SourceAway(f"There is no server at {asked.url}.")
 
 
 @dataclass
@@ -99,8 +123,23 @@ class World:
         self.records = MemoryRecords(self.clock)
         self.control = Control(self.records)
         self.ports = self.true_ports()
+        self.discoverer: Discoverer = NoServers()
+        self.elsewhere: Mapping[str, str] = {}
+        self.know({})
         self.account = create_account(
             self.control, name="Acme", country="NL", email="owner@example.com", now=self.clock.now()
+        )
+
+    def know(self, authorities: Mapping[str, OAuth], elsewhere: Mapping[str, str] | None = None) -> None:
+        """From now on people can sign in there, and their books lie `elsewhere`, or where they lay before."""
+        self.elsewhere = elsewhere or self.elsewhere
+        self.keeper: Keeper = Keeping(
+            self.control,
+            self.vault,
+            self.clock,
+            authorities=authorities,
+            opened=partial(signed_in_book, country=lambda _account_id: "GB", elsewhere=self.elsewhere),
+            discoverer=self.discoverer,
         )
 
     def true_ports(self) -> Ports:

@@ -22,6 +22,8 @@ def api() -> Api:
         vault=bootstrap.vault(),
         clock=bootstrap.clock(),
         drop_bucket=bootstrap.drop_bucket(),
+        keeper=bootstrap.keeper(),
+        discoverer=bootstrap.discoverer(),
     )
     return Api(world, logger=logger, log_bug=log_bug)
 

@@ -57,6 +57,10 @@ PARAMETERS: dict[str, tuple[str, Json]] = {
             "maxProperties": 20,
         },
     ),
+    "state": ("As it went out with `authorize_url`.", _TEXT),
+    "code": ("The provider's, once.", _TEXT),
+    "error": ("Why the provider sends no code.", _TEXT),
+    "iss": ("Who sends the person, where the provider says so.", _TEXT),
     "outcome": ("Rows of which this became.", {"type": "string", "enum": list(OUTCOMES)}),
     "change": ("Rows with which the plan does this.", {"type": "string", "enum": list(PLANNED)}),
     "dry_run": ("Tell what it would do, and do nothing.", _FLAG),
@@ -160,7 +164,7 @@ def _operation(route: Route) -> Json:
     operation["summary"] = summary.rstrip(".")
     said = [
         _unwrapped(description.strip()),
-        f"Needs the permission `{route.permission}`." if route.permission else "",
+        _needed(route),
     ]
     if any(said):
         operation["description"] = "\n\n".join(filter(None, said))
@@ -172,6 +176,16 @@ def _operation(route: Route) -> Json:
         operation["security"] = []
     operation["responses"] = {**_promised(route), **_problems(route)}
     return operation
+
+
+def _needed(route: Route) -> str:
+    match route.permissions:
+        case ():
+            return ""
+        case (permission,):
+            return f"Needs the permission `{permission}`."
+        case several:
+            return f"Needs the permission of the provider: {', '.join(f'`{each}`' for each in several)}."
 
 
 def _parameters(route: Route) -> list[Json]:
@@ -275,7 +289,7 @@ def _general(route: Route) -> dict[str, raising.Problem]:
     codes = {*_EVERYBODY_S, "invalid_request"}
     if not route.public:
         codes |= {"unauthorized"}
-    if route.permission is not None:
+    if route.permissions:
         codes |= {"not_permitted"}
     if "<" in route.path or (route.body is not None and raising.names_nobody(route)):
         codes |= {"not_found"}

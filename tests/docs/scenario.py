@@ -76,6 +76,8 @@ class Recorder(Client):
             "vault",
             "clock",
             "drop_bucket",
+            "keeper",
+            "discoverer",
         )
         world = asking.World(**{name: getattr(self.world, name) for name in ports})
         logger = Logger(service="scenario", stream=io.StringIO())

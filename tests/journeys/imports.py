@@ -54,6 +54,8 @@ def import_on_second(second: SecondInterpreter, customer: Customer, text: str, *
         vault=bootstrap.vault(),
         clock=bootstrap.clock(),
         drop_bucket=bootstrap.drop_bucket(),
+        keeper=bootstrap.keeper(),
+        discoverer=bootstrap.discoverer(),
     )
     caller = Caller(account_id=customer.account_id, member_id="m1", permissions=ALL_PERMISSIONS)
     _, run = start_import(world, caller, request(text, customer) | more, uuid.uuid4().hex)

@@ -170,7 +170,7 @@ def test_another_s_ids_are_as_good_as_none(two: Two, route: Route) -> None:
 
 @pytest.mark.parametrize(
     "route",
-    [route for route in PLACED if route.permission],
+    [route for route in PLACED if route.permissions],
     ids=lambda route: f"{route.method} {route.path}",
 )
 def test_without_the_permission_it_is_403_whoever_s_the_ids_are(two: Two, route: Route) -> None:

@@ -143,14 +143,16 @@ def test_an_account_in_header_query_or_body_is_not_believed(api, stranger):
 
 
 @pytest.mark.parametrize(
-    "route", [route for route in ROUTES if route.permission], ids=lambda route: f"{route.method} {route.path}"
+    "route",
+    [route for route in ROUTES if route.permissions],
+    ids=lambda route: f"{route.method} {route.path}",
 )
 def test_every_route_names_the_permission_that_is_missing(api, route):
-    granted = tuple(permission for permission in api.permissions if permission != route.permission)
+    granted = tuple(permission for permission in api.permissions if permission not in route.permissions)
     limited = Client(api.world, api.account, granted)
     answer = limited.call(route.method, path_of(route), body="{}", headers=JSON)
     assert answer.status == 403
-    assert route.permission in answer.json["title"]
+    assert all(permission in answer.json["title"] for permission in route.permissions)
     nobody = Client(api.world, api.account, ("made.up",))
     assert nobody.call(route.method, path_of(route)).status == 403
 
@@ -162,7 +164,7 @@ def test_every_route_names_the_permission_that_is_missing(api, route):
 )
 def test_exactly_the_permission_that_is_named_opens_a_route(api, route):
     """Whether it then says 404, 409 or 422 is the route's own; 403 it says for want of this one permission only."""
-    needed = (route.permission,) if route.permission else ()
+    needed = route.permissions[:1]
     limited = Client(api.world, api.account, needed)
     body = NEEDLESS.get(route.path, "{}")
     assert limited.call(route.method, path_of(route), body=body, headers=JSON).status != 403

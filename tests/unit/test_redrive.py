@@ -53,6 +53,8 @@ def asked_world(world: ApiWorld) -> AskedWorld:
         runs=world.runs,
         uploads=world.uploads,
         drop_bucket=world.drop_bucket,
+        keeper=world.keeper,
+        discoverer=world.discoverer,
         bus=world.bus,
         scheduler=world.scheduler,
         vault=world.vault,

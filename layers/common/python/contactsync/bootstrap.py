@@ -19,11 +19,12 @@ from contactsync.adapters.mailer import SesMailer
 from contactsync.adapters.scheduler import EventBridgeScheduler, Target
 from contactsync.adapters.vault import KmsVault
 from contactsync.config import settings
-from contactsync.connectors.opening import opened
+from contactsync.connectors.opening import WayIn, opened
 from contactsync.control import Control
 from contactsync.journeys.bookrun import Ports
 from contactsync.journeys.signing_in import Guests
 from contactsync.model.connection import Connection
+from contactsync.model.lending import Discovered, Discovering
 from contactsync.model.message import StagingKeys
 from contactsync.ports import (
     Bus,
@@ -31,6 +32,8 @@ from contactsync.ports import (
     Connector,
     ContactStore,
     Courier,
+    Discoverer,
+    Keeper,
     Mailer,
     Objects,
     Scheduler,
@@ -41,6 +44,10 @@ from contactsync.sources.staging import DirectCourier
 
 REACH_ANSWERS_S = 870
 """Longer than Reach may run, shorter than fetch."""
+CONNECT_ANSWERS_S = 28
+"""Longer than Connect may run, shorter than the API."""
+DISCOVER_ANSWERS_S = 24
+"""Longer than Discover may run, shorter than Connect."""
 
 
 @cache
@@ -162,19 +169,98 @@ def staged(keys: StagingKeys) -> Objects:
 
 
 @cache
+def keeper() -> Keeper:
+    """Who holds what members have lent us: the function Connect."""
+    from contactsync.adapters.keeper import LambdaKeeper  # noqa: PLC0415 only what concerns address books
+
+    known = settings()
+    functions = partial(clients.functions, known.aws_region, answer_s=CONNECT_ANSWERS_S)
+    return LambdaKeeper(known.connect_function, cache(functions))
+
+
+@cache
+def discoverer() -> Discoverer:
+    """Who looks for address books on customers' servers: the function Discover."""
+    from contactsync.adapters.keeper import LambdaDiscoverer  # noqa: PLC0415
+
+    known = settings()
+    functions = partial(clients.functions, known.aws_region, answer_s=DISCOVER_ANSWERS_S)
+    return LambdaDiscoverer(known.discover_function, cache(functions))
+
+
+@cache
+def keeping() -> Keeper:
+    """What the function Connect itself does."""
+    from contactsync.connectors.ways import authorities, signed_in_book  # noqa: PLC0415
+    from contactsync.journeys.keeping import Keeping  # noqa: PLC0415
+
+    known = settings()
+    apps = {
+        "google": (known.google_client_id, known.google_client_secret),
+        "microsoft": (known.microsoft_client_id, known.microsoft_client_secret),
+    }
+    return Keeping(
+        control(),
+        vault(),
+        clock(),
+        authorities=authorities(apps, _elsewhere(), known.public_url),
+        opened=partial(signed_in_book, country=_country, elsewhere=_elsewhere()),
+        discoverer=discoverer(),
+    )
+
+
+@cache
+def discovery() -> Callable[[Discovering], Discovered]:
+    """What the function Discover itself does."""
+    from contactsync.connectors.ways import discovered  # noqa: PLC0415
+    from contactsync.sources.net import Guard, allowed_hosts  # noqa: PLC0415
+
+    hosts = allowed_hosts(settings().allow_hosts)
+    return partial(discovered, guard=Guard(hosts), plain=bool(hosts))
+
+
+@cache
 def connect() -> Callable[[Connection], Connector]:
     """What opens connected address books: the ways in, by provider."""
     return partial(opened, ways=ways_in())
 
 
-def ways_in() -> dict[str, Callable[[Connection], Connector]]:
+def ways_in() -> dict[str, WayIn]:
     """How each provider's books are opened. A connector that is made here costs its imports only when it is used."""
-    return {}
+    return {"google": _signed_in, "microsoft": _signed_in, "carddav": _on_a_server}
 
 
 def books() -> Ports:
     """All that the steps with an address book reach."""
     return Ports(control(), contacts(), runs(), connect(), clock())
+
+
+def _signed_in(connection: Connection) -> Connector:
+    from contactsync.connectors.lent import LentAccess  # noqa: PLC0415
+    from contactsync.connectors.ways import signed_in_book  # noqa: PLC0415
+
+    access = LentAccess(keeper(), connection)
+    return signed_in_book(connection, access, country=_country, elsewhere=_elsewhere())
+
+
+def _on_a_server(connection: Connection) -> Connector:
+    from contactsync.connectors.lent import LentAccess  # noqa: PLC0415
+    from contactsync.connectors.ways import dav_book  # noqa: PLC0415
+    from contactsync.sources.net import Guard, allowed_hosts  # noqa: PLC0415
+
+    hosts = allowed_hosts(settings().allow_hosts)
+    access = LentAccess(keeper(), connection)
+    return dav_book(connection, access, country=_country, guard=Guard(hosts), plain=bool(hosts))
+
+
+def _elsewhere() -> dict[str, str]:
+    known = settings()
+    bases = {"google": known.google_elsewhere, "microsoft": known.microsoft_elsewhere}
+    return {provider: base for provider, base in bases.items() if base}
+
+
+def _country(account_id: str) -> str:
+    return control().account(account_id).country
 
 
 def _bucket(name: str) -> Objects:

@@ -45,6 +45,23 @@ class Settings(BaseModel):
     shared_usage_key: str = Field(
         default="", description="Under which API Gateway counts accounts without a key of their own there."
     )
+    connect_function: str = Field(
+        default="", description="The function that keeps what members have lent us to open their books."
+    )
+    discover_function: str = Field(
+        default="", description="The function that looks for address books on customers' servers."
+    )
+    google_client_id: str = Field(default="", description="Who we are to Google; empty: it is not offered.")
+    google_client_secret: str = Field(default="", repr=False)
+    microsoft_client_id: str = Field(
+        default="", description="Who we are to Microsoft; empty: it is not offered."
+    )
+    microsoft_client_secret: str = Field(default="", repr=False)
+    google_elsewhere: str = Field(
+        default="",
+        description="A stand-in for Google, for trials on one machine; in the cloud it stays empty.",
+    )
+    microsoft_elsewhere: str = Field(default="", description="The same for Microsoft.")
     allow_hosts: str = Field(
         default="",
         pattern=r"^( *[^, ]+:[0-9]{1,5} *(,|$))*$",

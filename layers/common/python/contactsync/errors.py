@@ -93,10 +93,11 @@ class NotPermitted(UserError):
 
     status = 403
 
-    def __init__(self, permission: str) -> None:
+    def __init__(self, *permissions: str) -> None:
+        needed = " or ".join(permissions)
         super().__init__(
             "not_permitted",
-            f"This needs the permission {permission}.",
+            f"This needs the permission {needed}.",
             "Ask somebody who may manage the account to give it to you.",
         )
 
@@ -128,6 +129,11 @@ class Conflict(UserError):
 
 class AccessLost(UserError):
     """A provider refuses what we were given for an address book: revoked, expired, a changed password."""
+
+    @classmethod
+    def told(cls, problem: Mapping[str, str]) -> AccessLost:
+        """See `UnreadableFile.told`."""
+        return cls(problem["code"], problem["title"], problem["detail"])
 
 
 class PreconditionFailed(Conflict):

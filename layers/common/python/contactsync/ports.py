@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Protocol
 
 from contactsync.model.card import Capabilities, Card, Draft, Edit, Group, Holder, Outcome, Pulled
 from contactsync.model.contact import Contact, Fields, Slot
+from contactsync.model.lending import Discovered, Discovering, Errand, Kept
 from contactsync.model.source import RemoteSource
 
 
@@ -348,6 +349,35 @@ class Connector(Protocol):
 
     def put_photo(self, card: Card, picture: bytes | None) -> Outcome:
         """Give the card a JPEG or PNG picture, or none."""
+        ...
+
+
+class Keeper(Protocol):
+    """Who holds what members have lent us to open their address books, and speaks with the providers about it."""
+
+    def keep(self, errand: Errand) -> Kept:
+        """Do one errand, see `Errand`.
+
+        Raises:
+            NotFound: there is no such connection.
+            AccessLost: nothing lent opens the book any more; the connection says so from now on.
+            Conflict: of `sign_in` and `complete`, whose code and words say why nothing was connected.
+            PlanLimit: of `complete`.
+        """
+        ...
+
+
+class Discoverer(Protocol):
+    """Finds address books on CardDAV servers, which are anybody's."""
+
+    def discover(self, asked: Discovering) -> Discovered:
+        """Where the person's books lie, and which there are, within 20 seconds.
+
+        Raises:
+            AccessLost: the server does not take user name or password.
+            UnreadableFile: there is no address book, or we may not go there; says what to do.
+            SourceAway: the server is away, or slow.
+        """
         ...
 
 

@@ -70,8 +70,8 @@ class Api:
         route, ids = self._route(event)
         told["route"] = f"{route.method} {route.path}"
         caller = incoming.NOBODY if route.public else incoming.caller_of(event)
-        if route.permission is not None and route.permission not in caller.permissions:
-            raise NotPermitted(route.permission)
+        if route.permissions and caller.permissions.isdisjoint(route.permissions):
+            raise NotPermitted(*route.permissions)
         if not all(map(_is_id, ids.values())):
             raise NotFound
         return self._ask(route, ids, caller, event)
@@ -89,7 +89,7 @@ class Api:
         self, route: Route, ids: Mapping[str, str], caller: Caller, event: Mapping[str, Any]
     ) -> AnyAnswer:
         place = re.sub(r"<(\w+)>", lambda name: ids[name[1]], f"{route.method} {route.path}")
-        query = incoming.query_of(event, route.query)
+        query = incoming.query_of(event, route.query, passes_over=route.public)
         request = incoming.Request(place=place, caller=caller, ids=ids, query=query)
         if route.method == "PATCH":
             request = replace(request, body=incoming.body_of(event))

@@ -30,10 +30,10 @@ def read_document(_world: World, _request: Request) -> Ok[shapes.Document]:
 def read_page(_world: World, _request: Request) -> Ok[shapes.Page]:
     """Read this document as a page, on which every request can be tried."""
     page = _file("docs.html")
-    return Answer(200, page, HTML, {"Content-Security-Policy": _policy(page), **_STRICT})
+    return Answer(200, page, HTML, {"Content-Security-Policy": _policy(page), **STRICT})
 
 
-_STRICT = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+STRICT = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
 @cache

@@ -79,10 +79,19 @@ def header(event: Mapping[str, Any], name: str) -> str | None:
     return None
 
 
-def query_of(event: Mapping[str, Any], allowed: frozenset[str]) -> dict[str, str]:
-    """The query's parameters; each may occur once. Raises InvalidRequest for all that are not `allowed`."""
+def query_of(
+    event: Mapping[str, Any], allowed: frozenset[str], *, passes_over: bool = False
+) -> dict[str, str]:
+    """The query's parameters; each may occur once. Raises InvalidRequest for all that are not `allowed`.
+
+    `passes_over`: what is not allowed is left out instead.
+    """
     several = event.get("multiValueQueryStringParameters") or {}
     single = event.get("queryStringParameters") or {}
+    if passes_over:
+        several, single = (
+            {name: value for name, value in each.items() if name in allowed} for each in (several, single)
+        )
     problems = []
     for name in {**several, **single}:
         if name not in allowed and not _is_one_of(name, allowed):

@@ -16,6 +16,7 @@ from contactsync.core.showing import shown
 from contactsync.journeys.accounts import AccountView
 from contactsync.journeys.asking import UploadPlace, timestamp
 from contactsync.journeys.counting import Today
+from contactsync.journeys.connecting import Begun
 from contactsync.journeys.fielding import Effects
 from contactsync.journeys.keys import ShownKey
 from contactsync.journeys.previewing import Preview
@@ -25,6 +26,8 @@ from contactsync.journeys.rows import RowView
 from contactsync.journeys.subscribing import Subscription
 from contactsync.journeys.telling import Page, RunView, SyncView
 from contactsync.model.account import AuditNote, Caller, Key, Member
+from contactsync.model.card import Group
+from contactsync.model.connection import Connection
 from contactsync.model.contact import Contact
 from contactsync.model.drop import Drop
 from contactsync.model.errand import Erasure, Export, ExportFile
@@ -113,6 +116,29 @@ def sync(view: SyncView) -> dict[str, Any]:
         "created_at": stored.created_at,
         "updated_at": stored.updated_at,
     }
+
+
+def connection(stored: Connection) -> dict[str, Any]:
+    """A connection, without what opens it."""
+    shown = {"id", "provider", "member_id", "name", "state", "url", "username", "scopes", "created_at"}
+    return {
+        **stored.model_dump(mode="json", include=shown),
+        "problem": stored.problem or None,
+        "updated_at": stored.updated_at or stored.created_at,
+    }
+
+
+def begun(connecting: Begun) -> dict[str, Any]:
+    """A connection as it begins."""
+    return {
+        "connection": connection(connecting.connection),
+        "authorize_url": connecting.authorize_url or None,
+    }
+
+
+def groups(found: Sequence[Group]) -> dict[str, Any]:
+    """The parts of a book, all at once."""
+    return {"items": [asdict(group) for group in found], "next": None}
 
 
 def drop(stored: Drop) -> dict[str, Any]:

@@ -42,20 +42,28 @@ class Route:
     A route that lacks one of these fails tests/docs/test_openapi.py, which says what to add; `make docs` then writes
     the document anew.
 
-    `permission` None: whoever holds a key may. `versioned`: the thing has a version, and If-Match may name it.
+    `permission` None: whoever holds a key may; several: who has one of them, and the verb knows for what. `versioned`: the thing has a version, and If-Match may name it.
     `replayed`: the answer to a POST is kept under its Idempotency-Key. One that shows a secret is not kept but made again,
-    from the same seed, which comes to the same. One that changes nothing and shows people's data is neither. `public`: no key is asked for, and the caller is nobody.
+    from the same seed, which comes to the same. One that changes nothing and shows people's data is neither. `public`: no key is asked for, and the caller is nobody;
+    parameters that it does not know are passed over, for whoever sends people there adds their own.
     """
 
     method: str
     path: str
-    permission: Permission | None
+    permission: Permission | tuple[Permission, ...] | None
     verb: Verb
     query: frozenset[str] = frozenset()
     body: type[BaseModel] | None = None
     versioned: bool = False
     replayed: Literal["kept", "made_again", "never"] = "kept"
     public: bool = False
+
+    @property
+    def permissions(self) -> tuple[Permission, ...]:
+        """One of these is needed; none if there are none."""
+        if self.permission is None or isinstance(self.permission, tuple):
+            return self.permission or ()
+        return (self.permission,)
 
 
 def pager(world: World, request: Request) -> Pager:

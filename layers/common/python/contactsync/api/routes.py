@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from contactsync.api import (
     account_routes,
+    connection_routes,
     contact_routes,
     document_routes,
     field_routes,
@@ -65,6 +66,7 @@ ROUTES = (
     *run_routes.ROUTES,
     *contact_routes.ROUTES,
     *hub_routes.ROUTES,
+    *connection_routes.ROUTES,
     *field_routes.ROUTES,
     *privacy_routes.ROUTES,
     Route("POST", "/uploads", "syncs.manage", create_upload, body=UploadRequest),

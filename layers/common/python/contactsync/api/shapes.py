@@ -405,6 +405,55 @@ class SyncList(Shape):
     next: Next
 
 
+class Connection(Shape):
+    """A member's way into an address book."""
+
+    id: Id
+    provider: Literal["google", "microsoft", "carddav", "memory"]
+    member_id: Id
+    name: str = About(description="By which the person recognises the book: an address as a rule.")
+    state: Literal["pending", "active", "lost", "disconnected"] = About(
+        description="`pending`: the person has yet to sign in; `lost`: the provider does not let us in any more."
+    )
+    url: str = About(description="Of a CardDAV server, as it was given.")
+    username: str
+    scopes: tuple[str, ...] = About(description="What the person has granted.")
+    problem: str | None = About(description="Why it is lost, and what to do.")
+    created_at: Time
+    updated_at: Time
+
+
+class NewConnection(Shape):
+    """A connection as it begins."""
+
+    connection: Connection
+    authorize_url: str | None = About(
+        description="Send the person there, within ten minutes and once; null where nobody has to sign in."
+    )
+
+
+class ConnectionList(Shape):
+    """Connections."""
+
+    items: tuple[Connection, ...]
+    next: Next
+
+
+class Group(Shape):
+    """A part of an address book: all of it, a label, a folder, a collection."""
+
+    id: Annotated[str, About(min_length=1)]
+    name: str
+    writable: bool
+
+
+class GroupList(Shape):
+    """The parts of an address book, all at once."""
+
+    items: tuple[Group, ...]
+    next: None
+
+
 class Import(Shape):
     """A sync that was saved, and its first run."""
 

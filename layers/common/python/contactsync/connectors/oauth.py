@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -92,6 +93,13 @@ class OAuth:
             **({"login_hint": hint} if hint else {}),
         }
         return f"{self._authority.authorize_url}?{urlencode(query)}"
+
+    def is_issuer(self, issuer: str) -> bool:
+        """Whether an authorization answer that names its issuer (RFC 9207) comes from this authority."""
+        return any(
+            re.fullmatch(re.escape(known).replace(r"\{tid\}", "[0-9A-Za-z-]+"), issuer)
+            for known in self._authority.issuers
+        )
 
     def exchange(self, code: str, *, verifier: str, nonce: str) -> Grant:
         """The code that came back → the first grant.

@@ -31,6 +31,8 @@
     <account>        connection#<connection>     Connection
     <account>        subscribed#<member>#<contact>   {"at": …} a Sync Contact box that is ticked (`control.boxes`)
     <account>        subscriber#<contact>#<member>   {} the same, by contact
+    <account>        holder#<sha256>             {"connection": …} that a member has to one person's book at a provider
+    oauth#<sha256>   state                       SignIn, begun and not yet completed
     <account>        today#<connection>#<day>    what syncs with a book did on a local day
     key#<sha256>     key                         Key, the same
     person#<sha256>  member#<account>#<member>   {} (whom an address, or the identity provider's word, leads to)
@@ -53,6 +55,7 @@ from __future__ import annotations
 
 from contactsync.control.accounts import Accounts, note
 from contactsync.control.books import Books
+from contactsync.control.connections import Connections
 from contactsync.control.documents import Read, new_id
 from contactsync.control.drops import Drops
 from contactsync.control.feed import Feed
@@ -76,5 +79,5 @@ __all__ = [
 ]
 
 
-class Control(Accounts, Members, Drops, Memories, Feed, Books):
+class Control(Accounts, Members, Drops, Memories, Feed, Books, Connections):
     """Typed access to the control table. Foreign and missing documents raise the same NotFound."""

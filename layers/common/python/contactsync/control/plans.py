@@ -40,6 +40,7 @@ def limits_of(account: Account) -> PlanLimits:
 
 _ROOM = {
     "schedules": ("syncs with a schedule", "Take the schedule off another sync"),
+    "connections": ("connected address books", "Disconnect one that you do not need"),
     "contacts": ("contacts", "Delete contacts that you do not need"),
     "runs_a_day": ("runs a day", "Wait for tomorrow"),
     "members": ("members", "Remove a member"),

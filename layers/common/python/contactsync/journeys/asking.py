@@ -28,7 +28,18 @@ from contactsync.model.request import FieldRequest, RunRequest, UploadRequest
 from contactsync.model.run import Run
 from contactsync.model.segment import Segment
 from contactsync.model.sync import PasteSource, Sync, SyncRequest, Upload
-from contactsync.ports import Bus, Clock, ContactStore, Objects, Put, RecordKey, Scheduler, Vault
+from contactsync.ports import (
+    Bus,
+    Clock,
+    ContactStore,
+    Discoverer,
+    Keeper,
+    Objects,
+    Put,
+    RecordKey,
+    Scheduler,
+    Vault,
+)
 
 UPLOAD_OPEN = timedelta(hours=1)
 UPLOAD_KEPT = timedelta(days=7)
@@ -54,6 +65,8 @@ class World:
     vault: Vault
     clock: Clock
     drop_bucket: str
+    keeper: Keeper
+    discoverer: Discoverer
 
 
 @dataclass(frozen=True, slots=True)

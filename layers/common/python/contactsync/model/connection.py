@@ -24,6 +24,7 @@ class Connection(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: str
+    account_id: str = ""
     provider: Provider
     member_id: str
     subject: str = ""
@@ -41,8 +42,33 @@ class Connection(BaseModel):
     rest_until: float = Field(
         default=0, description="Epoch seconds until which the provider wants to be left alone."
     )
+    became: str = Field(
+        default="", description="The connection that there was already, where a sign-in led to its book."
+    )
     created_at: str
     updated_at: str = ""
+
+    @property
+    def by_password(self) -> bool:
+        """Whether it is opened with a password, and not by somebody who has signed in."""
+        return bool(self.username)
+
+
+class SignIn(BaseModel):
+    """A sign-in at a provider that was begun; found by a hash of the state that comes back, and by nothing else.
+
+    `verifier` is sealed for the connection, `nonce` comes back in the id token. `expires_at`: epoch seconds.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    account_id: str
+    member_id: str
+    connection_id: str
+    provider: Provider
+    verifier: str = Field(repr=False)
+    nonce: str = Field(repr=False)
+    expires_at: float
 
 
 class Progress(BaseModel):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel, field_validator
 
 from contactsync.model.account import ALL_PERMISSIONS, RETENTION_DAYS, Permission
 from contactsync.model.field import FieldType
+from contactsync.model.source import Line, plain_url
 from contactsync.model.sync import (
     ColumnMapping,
     FieldIdentity,
@@ -52,6 +53,36 @@ class SyncChange(_Asked):
     state: Literal["active", "paused"] = Field(
         default="active", description="One that is paused is not run by its schedule."
     )
+
+
+class SignedInBook(_Asked):
+    """An address book whose person signs in at its provider."""
+
+    provider: Literal["google", "microsoft"]
+    connection_id: str = Field(
+        default="",
+        max_length=100,
+        description="Your own connection that is to be renewed; left out: whichever book it is.",
+    )
+
+
+class DavBook(_Asked):
+    """An address book on a CardDAV server, which is looked for from `url` on."""
+
+    provider: Literal["carddav"]
+    url: str = Field(min_length=1, max_length=2000, description="Of the server, or of what lies on it.")
+    username: Line = Field(min_length=1)
+    password: Line = Field(min_length=1, repr=False, description="Kept sealed, and never shown again.")
+    connection_id: str = Field(default="", max_length=100, description="As above.")
+
+    @field_validator("url")
+    @classmethod
+    def _is_plain(cls, url: str) -> str:
+        return plain_url(url, ("https", "http"))
+
+
+class ConnectionRequest(RootModel[Annotated[SignedInBook | DavBook, Field(discriminator="provider")]]):
+    """The body of `POST /v1/connections`."""
 
 
 class SyncState(_Asked):

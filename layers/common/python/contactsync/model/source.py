@@ -82,7 +82,7 @@ class HttpSource(_Asked):
     @field_validator("url")
     @classmethod
     def _is_plain(cls, url: str) -> str:
-        return _checked(url, ("http", "https"))
+        return plain_url(url, ("http", "https"))
 
 
 class FtpSource(_Asked):
@@ -101,7 +101,7 @@ class FtpSource(_Asked):
     @field_validator("url")
     @classmethod
     def _is_plain(cls, url: str) -> str:
-        return _checked(url, ("ftp", "ftps", "sftp"))
+        return plain_url(url, ("ftp", "ftps", "sftp"))
 
     @model_validator(mode="after")
     def _fits(self) -> FtpSource:
@@ -185,7 +185,7 @@ def joined(shown: Mapping[str, Any], secret: Mapping[str, str]) -> HttpSource | 
     return REMOTE_SOURCE.validate_python(whole | rest)
 
 
-def _checked(url: str, schemes: tuple[str, ...]) -> str:
+def plain_url(url: str, schemes: tuple[str, ...]) -> str:
     """What can be said about a URL before it is used. Where it leads is checked when a file is fetched."""
     scheme, separator, rest = url.partition("://")
     if scheme.lower() not in schemes or not separator or not rest.strip("/"):

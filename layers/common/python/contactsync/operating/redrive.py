@@ -136,4 +136,6 @@ def world() -> World:
         scheduler=bootstrap.scheduler(),
         vault=bootstrap.vault(),
         clock=bootstrap.clock(),
+        keeper=bootstrap.keeper(),
+        discoverer=bootstrap.discoverer(),
     )

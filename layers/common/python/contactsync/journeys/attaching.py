@@ -1,0 +1,84 @@
+"""A book that somebody has just let us into → the one connection that it has.
+
+The same person of the same provider, let in by the same member, is the same connection as before: its links and
+cursors are still there, so nothing comes twice. Another person's book never takes its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from contactsync.control import Control, Read, check_room
+from contactsync.errors import Busy, Conflict, Stale
+from contactsync.model.connection import Connection
+from contactsync.ports import Vault
+
+ATTEMPTS = 5
+CONNECTED = ("active", "lost")
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """What a person lets us in with, and who they are at the provider."""
+
+    subject: str
+    name: str
+    secret: str = field(repr=False)
+    scopes: tuple[str, ...] = ()
+
+
+def sealing_context(account_id: str, connection_id: str) -> Mapping[str, str]:
+    """For what the secret of a connection is sealed. The keys are those of every secret (ADR 0011)."""
+    return {"account": account_id, "sync": connection_id}
+
+
+def attach(control: Control, vault: Vault, begun: Read[Connection], lent: Lent, now: datetime) -> Connection:
+    """The connection of the book, which opens it from now on: the one it had, or the one that was begun.
+
+    Raises:
+        Conflict: the connection that was to be renewed is that of another book.
+        PlanLimit: the account has no room for one more.
+    """
+    asked = begun.value
+    if asked.subject and asked.subject != lent.subject:
+        raise Conflict(
+            "another_book",
+            f"This connection is that of {asked.name}, and the sign-in was with {lent.name}.",
+            f"Nothing was changed. Sign in as {asked.name}, or connect the other book with POST /v1/connections without "
+            "connection_id: then it is a connection of its own.",
+        )
+    for _ in range(ATTEMPTS):
+        former = control.connection_of(asked.account_id, asked.member_id, asked.provider, lent.subject)
+        before = former or begun
+        if before.value.state not in CONNECTED:
+            check_connections(control, asked.account_id)
+        connection_id = before.value.id
+        after = before.value.model_copy(
+            update={
+                "state": "active",
+                "subject": lent.subject,
+                "name": lent.name,
+                "sealed": vault.encrypt(lent.secret, sealing_context(asked.account_id, connection_id)),
+                "scopes": lent.scopes,
+                "url": asked.url or before.value.url,
+                "username": asked.username or before.value.username,
+                "problem": "",
+                "rest_until": 0,
+                "updated_at": now.isoformat(timespec="milliseconds"),
+            }
+        )
+        try:
+            control.attach(before, after, begun)
+        except Stale:
+            begun = control.connection(asked.account_id, asked.id) if begun.version else begun
+            continue
+        return after
+    raise Busy("The connection is being changed from several sides.")
+
+
+def check_connections(control: Control, account_id: str) -> None:
+    """Raises PlanLimit if the account may not have one more address book."""
+    taken = sum(each.state in CONNECTED for each in control.connections(account_id))
+    check_room(control.account(account_id), "connections", taken + 1)

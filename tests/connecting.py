@@ -1,0 +1,73 @@
+"""People who connect their address books: the provider's sign-in page, and where it sends them back to."""
+
+from __future__ import annotations
+
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlencode, urlsplit
+
+from contactsync.connectors.oauth import OAuth
+from contactsync.connectors.ways import CALLBACK, authorities
+from tests.calling import Client, Told
+from tests.fakes.authority import AuthorityServer
+
+PUBLIC = "https://api.example.com"
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def consent(url: str) -> str:
+    """The person agrees; the query with which they are sent back."""
+    try:
+        urllib.request.build_opener(_NoRedirect).open(url)
+    except HTTPError as redirect:
+        with redirect:
+            back = redirect.headers.get("Location") or ""
+            assert back.startswith(f"{PUBLIC}{CALLBACK}?"), (redirect.code, back)
+            return urlsplit(back).query
+    raise AssertionError("nobody was sent back")
+
+
+def come_back(client: Client, query: str | dict[str, str]) -> Told:
+    """The page that the person sees; no key is sent."""
+    told = query if isinstance(query, str) else urlencode(query)
+    return client.call(
+        "GET", f"/oauth/callback?{told}", requestContext={"requestId": "r", "authorizer": None}
+    )
+
+
+def sign_in(client: Client, provider: str = "google", **asked: str) -> Told:
+    """Connect a book, as its person: the page at the end."""
+    begun = client.post("/connections", {"provider": provider, **asked})
+    assert begun.status == 201, begun.text
+    return come_back(client, consent(begun.json["authorize_url"]))
+
+
+def connected(client: Client, provider: str = "google") -> dict[str, Any]:
+    """A book that was connected just now."""
+    client.world.clock.advance(timedelta(seconds=1))
+    begun = client.post("/connections", {"provider": provider}).json
+    page = come_back(client, consent(begun["authorize_url"]))
+    assert "is connected" in page.text, page.text
+    found: dict[str, Any] = client.get(f"/connections/{begun['connection']['id']}").json
+    return found
+
+
+@contextmanager
+def authority(**changes: Any) -> Iterator[AuthorityServer]:
+    """A provider's authority that knows us under PUBLIC."""
+    with AuthorityServer(redirect_uri=f"{PUBLIC}{CALLBACK}", **changes) as server:
+        yield server
+
+
+def known(**servers: AuthorityServer) -> dict[str, OAuth]:
+    """What we know these providers' authorities by."""
+    apps = {provider: (server.client_id, server.client_secret) for provider, server in servers.items()}
+    return authorities(apps, {provider: server.url for provider, server in servers.items()}, PUBLIC)
