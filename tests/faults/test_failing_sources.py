@@ -24,6 +24,13 @@ HOST = "files.example.com"
 QUICK = Limits(connect_s=0.5, read_s=0.5, answer_s=0.5, attempts=2, first_wait_s=0.001)
 LOGIN_PAGE = b"<!DOCTYPE html><html><form action=/login>Password</form></html>"
 
+SESSION = (
+    b"<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>A</AccessKeyId><SecretAccessKey>B</SecretAccessKey>"
+    b"<SessionToken>C</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult>"
+    b"</AssumeRoleResponse>"
+)
+"""A role that was assumed."""
+
 Case = Callable[[Path], AbstractContextManager[dict[str, Any]]]
 
 
@@ -64,6 +71,31 @@ def sftp(name: str, password: str) -> Case:
         with sftp_server(folder, password="right", host_keys=keys) as port:
             source = {"kind": "ftp", "url": f"sftp://{HOST}:{port}/{name}", "username": "ann"}
             yield {"port": port, "source": {**source, "password": password}}
+
+    return case
+
+
+def s3(told: str, status: str = "403 Forbidden", *, role: str = "") -> Case:
+    """S3 that answers with this error; `role`: the error with which the role is refused before."""
+
+    def error(code: str, head: str) -> list[bytes]:
+        code, _, message = code.partition(": ")
+        inner = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+        return reply(
+            f"<ErrorResponse>{inner}</ErrorResponse>".encode() if role else inner.encode(), status=head
+        )
+
+    def answer(request: Any) -> list[bytes]:
+        if request.method == "GET":
+            return error(told, status)
+        return error(role, "403 Forbidden") if role else reply(SESSION)
+
+    @contextmanager
+    def case(folder: Path) -> Iterator[dict[str, Any]]:
+        with WebServer(answer) as server, pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.port}")
+            source = {"kind": "s3", "bucket": "customer", "key": "in/a.csv"}
+            yield {"port": server.port, "source": {**source, "role_arn": "arn:aws:iam::123456789012:role/x"}}
 
     return case
 
@@ -111,6 +143,13 @@ CASES: dict[str, tuple[Case, str, str, str]] = {
     "ftp login": (ftp("a.csv", CANARY), "login_refused", "refuses the login", "password"),
     "ftp no file": (ftp("b.csv", "right"), "file_not_found", "no such file", "Check the"),
     "sftp login": (sftp("a.csv", CANARY), "login_refused", "refuses the login", "password"),
+    "s3 role": (s3("", role=f"AccessDenied: {CANARY}"), "role_refused", "We may not assume", "sts:ExternalId"),
+    "s3 forbidden": (s3(f"AccessDenied: {CANARY}"), "access_refused", "does not let us", "Allow s3:GetObject"),
+    "s3 no file": (s3("NoSuchKey", "404 Not Found"), "file_not_found", "no such object", "Check bucket and key"),
+    "s3 no bucket": (s3("NoSuchBucket", "404 Not Found"), "file_not_found", "no such object", "Check bucket and key"),
+    "s3 key": (s3(f"AccessDenied: {CANARY} kms:Decrypt"), "key_refused", "encrypted under a key", "kms:Decrypt"),
+    "s3 archive": (s3("InvalidObjectState"), "file_archived", "archived", "Restore it"),
+    "s3 away": (s3("SlowDown", "503 Slow Down"), "source_away", "S3 answers", "Run the sync again later"),
     "sftp no file": (sftp("b.csv", "right"), "file_not_found", "no such file", "Check the"),
 }  # fmt: skip
 

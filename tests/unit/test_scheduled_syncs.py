@@ -114,6 +114,16 @@ def test_a_wake_up_before_the_moment_starts_nothing(api, sync):
     assert runs(api, sync) == []
 
 
+def test_a_day_is_run_though_whoever_ended_the_run_before_it_died_on_the_way(api, sync):
+    account = api.account.account_id
+    before = api.post(f"/syncs/{sync['id']}/runs", {}).json["id"]
+    ended = {"status": "cancelled", "finished_at": "2026-11-22T09:00:00Z"}
+    api.world.control.update_run(account, before, lambda run: run.model_copy(update=ended))
+    due = wake(api, sync, "2026-11-23T08:30")
+    assert due
+    assert execute(api, due) == "unchanged"
+
+
 def test_a_due_day_is_run_once_however_often_we_are_woken(api, sync):
     first = wake(api, sync, "2026-11-23T08:30")
     assert first

@@ -77,7 +77,7 @@ def start_next(account_id: str, sync_id: str, *, control: Control, bus: Bus, clo
             elif sync.value.active_run is None:
                 if _started(drop, sync, control, clock.now()):
                     return
-            elif not _let_go(control, account_id, sync.value.active_run):
+            elif not let_go(control, account_id, sync.value.active_run):
                 return
     bus.publish("SyncDue", {"account_id": account_id, "sync_id": sync_id})
 
@@ -122,6 +122,14 @@ def newest_file(account_id: str, sync_id: str, *, control: Control) -> Drop:
             "has arrived.",
         )
     return newest
+
+
+def let_go(control: Control, account_id: str, holder: str) -> bool:
+    """Free a sync whose run has ended, where whoever ended it died before; whether it had."""
+    if not control.run(account_id, holder).value.has_ended:
+        return False
+    control.close_run(account_id, holder, lambda run: run)
+    return True
 
 
 def _exists(control: Control, account_id: str) -> bool:
@@ -186,14 +194,6 @@ def _started(drop: Read[Drop], sync: Read[Sync], control: Control, now: datetime
     except Suspended:
         control.park_drop(drop.value.account_id, drop.value.id, "account_suspended")
         return False
-    return True
-
-
-def _let_go(control: Control, account_id: str, holder: str) -> bool:
-    """Free a sync whose run has ended, where whoever ended it died before; whether it had."""
-    if not control.run(account_id, holder).value.has_ended:
-        return False
-    control.close_run(account_id, holder, lambda run: run)
     return True
 
 

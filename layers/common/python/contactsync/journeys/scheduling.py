@@ -150,6 +150,8 @@ def listen(message: SyncDue, *, control: Control, bus: Bus, scheduler: Scheduler
     if sync.schedule is not None and sync.state == "active":
         day = recurrence.due_day(_days(sync.schedule), last=sync.last_day, now=now)
         if day is not None:
+            if sync.active_run is not None:
+                dropping.let_go(control, message.account_id, sync.active_run)
             with suppress(Conflict, PlanLimit, Suspended):  # then the day stays open
                 control.create_run(message.account_id, _run_of(sync, message.account_id, day, now), day=day)
     sync = control.sync(message.account_id, message.sync_id).value
