@@ -10,6 +10,8 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlencode, urlsplit
 
+import pytest
+
 from contactsync.connectors.oauth import OAuth
 from contactsync.connectors.ways import CALLBACK, authorities
 from tests.calling import Client, Told
@@ -25,14 +27,12 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def consent(url: str) -> str:
     """The person agrees; the query with which they are sent back."""
-    try:
+    with pytest.raises(HTTPError) as sent_back:
         urllib.request.build_opener(_NoRedirect).open(url)
-    except HTTPError as redirect:
-        with redirect:
-            back = redirect.headers.get("Location") or ""
-            assert back.startswith(f"{PUBLIC}{CALLBACK}?"), (redirect.code, back)
-            return urlsplit(back).query
-    raise AssertionError("nobody was sent back")
+    with sent_back.value as redirect:
+        back = redirect.headers.get("Location") or ""
+    assert back.startswith(f"{PUBLIC}{CALLBACK}?"), back
+    return urlsplit(back).query
 
 
 def come_back(client: Client, query: str | dict[str, str]) -> Told:

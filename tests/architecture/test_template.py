@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from contactsync.adapters.courier import SESSION_S
-from contactsync.bootstrap import REACH_ANSWERS_S
+from contactsync.bootstrap import CONNECT_ANSWERS_S, DISCOVER_ANSWERS_S, REACH_ANSWERS_S
 from contactsync.config import Settings
 from contactsync.control import plans
+from contactsync.journeys.asking import derived_id
 from contactsync.sources.transfer import Limits
 from tests.architecture.template import (
     ENTRANCES,
@@ -112,17 +113,58 @@ def test_reach_ends_before_fetch_does_and_its_keys_after_it():
     assert reach < SESSION_S
 
 
-def test_the_api_seals_secrets_and_fetch_opens_them_each_for_one_account_and_sync():
+def test_secrets_are_sealed_and_opened_by_few_each_for_one_account_and_sync_or_connection():
     users = {(it.role, action) for it in permissions() for action in it.actions if action.startswith("kms:")}
-    assert users == {("api", "kms:Encrypt"), ("fetch", "kms:Decrypt")}
-    for word in ("api", "fetch"):
+    assert users == {
+        ("api", "kms:Encrypt"),
+        ("fetch", "kms:Decrypt"),
+        ("connect", "kms:Decrypt"),
+        ("connect", "kms:Encrypt"),
+    }
+    for word, theirs in (("api", None), ("fetch", "s*"), ("connect", "c*")):
         [statement] = [
-            it for it in functions()[word]["Policies"][0]["Statement"] if str(it["Action"]).startswith("kms:")
+            it for it in functions()[word]["Policies"][0]["Statement"] if "kms:" in str(it["Action"])
         ]
-        assert statement["Condition"] == {
+        condition = {
             "Null": {"kms:EncryptionContext:account": False, "kms:EncryptionContext:sync": False},
             "ForAllValues:StringEquals": {"kms:EncryptionContextKeys": ["account", "sync"]},
         }
+        if theirs:
+            condition["StringLike"] = {"kms:EncryptionContext:sync": theirs}
+        assert statement["Condition"] == condition
+
+
+def test_ids_tell_what_is_a_sync_s_and_what_is_a_connection_s():
+    assert (derived_id("0" * 24, "sync")[0], derived_id("0" * 24, "connection")[0]) == ("s", "c")
+
+
+def test_only_connect_is_told_who_we_are_to_providers_and_only_the_steps_and_the_api_borrow_from_it():
+    told = {
+        word: {name for name in it.get("Environment", {}).get("Variables", {}) if "CLIENT_" in name}
+        for word, it in functions().items()
+    }
+    assert {word for word, names in told.items() if names} == {"connect"}
+    borrowing = {
+        it.role
+        for it in permissions()
+        if "lambda:InvokeFunction" in it.actions
+        and any("connect" in resource.lower() for resource in it.resources)
+    }
+    assert borrowing == {"api", "pull", "reconcile", "push"}
+    secrets = {name for name, it in TEMPLATE["Parameters"].items() if "Secret" in name and it.get("NoEcho")}
+    assert secrets == {"GoogleClientSecret", "MicrosoftClientSecret"}
+
+
+def test_who_looks_for_address_books_on_customers_servers_may_do_nothing():
+    assert [it for it in permissions() if it.role == "discover"] == []
+    assert not {"Policies", "Role", "VpcConfig", "Environment"} & set(functions()["discover"])
+    senders = {it.role for it in permissions() if "${DiscoverFunction.Arn}" in it.resources}
+    assert senders == {"api", "connect"}
+
+
+def test_who_is_sent_ends_before_who_waits():
+    limits = [functions()[word]["Timeout"] for word in ("discover", "connect", "api")]
+    assert limits[0] < DISCOVER_ANSWERS_S < limits[1] < CONNECT_ANSWERS_S < limits[2]
     assert RESOURCES["SecretsKey"]["Properties"]["EnableKeyRotation"] is True
 
 

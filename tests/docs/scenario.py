@@ -22,6 +22,8 @@ from contactsync.api.route import Route
 from contactsync.control.books import Linking
 from contactsync.journeys import asking, exporting
 from contactsync.model.connection import Connection, Link, Review, Turn, key_of
+from contactsync.model.card import Group
+from contactsync.model.lending import Errand, Kept
 from contactsync.model.message import ExportDue
 from tests.calling import ApiWorld, Client, Told
 from tests.dropped import DropBucket
@@ -123,6 +125,7 @@ def _day() -> Recorder:
         patch("secrets.choice", chance.choice),
     ):
         world = ApiWorld(uploads=Bucket(), runs=Bucket())
+        world.keeper = _Keeper()
         customer = Recorder(world, world.another_account())
         segment_id = _fields_and_segments(customer)
         run = _import(customer, segment_id)
@@ -132,6 +135,7 @@ def _day() -> Recorder:
         _the_rest(customer, segment_id)
         _drops(customer)
         _export(customer)
+        _connections(customer)
     return customer
 
 
@@ -308,6 +312,35 @@ def _account(customer: Recorder) -> None:
     customer.delete(f"/keys/{key['id']}")
     customer.delete(f"/members/{member_id}")
     customer.get("/account/audit?limit=3")
+
+
+class _Keeper:
+    """Google, as far as the document shows it."""
+
+    known = ("", "")
+
+    def keep(self, errand: Errand) -> Kept:
+        if errand.account_id:
+            self.known = (errand.account_id, errand.connection_id)
+        return Kept(
+            account_id=self.known[0],
+            connection_id=self.known[1],
+            authorize_url="https://accounts.google.com/o/oauth2/v2/auth?client_id=…&state=…",
+            groups=(Group("contactGroups/myContacts", "All contacts"), Group("contactGroups/1a", "Friends")),
+        )
+
+
+def _connections(customer: Recorder) -> None:
+    """An address book that is connected, whose person has signed in."""
+    begun = customer.post("/connections", {"provider": "google"}).json["connection"]
+    control, account_id = customer.world.control, customer.account.account_id
+    signed_in = {"state": "active", "name": "you@example.com", "scopes": ("openid", "email")}
+    control.update_connection(account_id, begun["id"], lambda it: it.model_copy(update=signed_in))
+    customer.get("/connections")
+    customer.get(f"/connections/{begun['id']}")
+    customer.get(f"/connections/{begun['id']}/groups")
+    customer.get("/oauth/callback?state=1&code=2")
+    customer.delete(f"/connections/{begun['id']}")
 
 
 def _export(customer: Recorder) -> None:

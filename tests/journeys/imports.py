@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from contactsync import bootstrap
-from contactsync.journeys.asking import World, start_import
+from contactsync.journeys.asking import start_import
 from contactsync.model.account import ALL_PERMISSIONS, Caller
 from contactsync.model.run import Run
 from tests.customer import Customer
@@ -44,19 +45,7 @@ def import_on_first(customer: Customer, text: str) -> dict[str, Any]:
 
 def import_on_second(second: SecondInterpreter, customer: Customer, text: str, **more: Any) -> Run:
     """The same for this customer, with the second interpreter in the place of the bus."""
-    world = World(
-        control=bootstrap.control(),
-        contacts=bootstrap.contacts(),
-        runs=bootstrap.runs(),
-        uploads=bootstrap.uploads(),
-        bus=second,
-        scheduler=bootstrap.scheduler(),
-        vault=bootstrap.vault(),
-        clock=bootstrap.clock(),
-        drop_bucket=bootstrap.drop_bucket(),
-        keeper=bootstrap.keeper(),
-        discoverer=bootstrap.discoverer(),
-    )
+    world = replace(bootstrap.world(), bus=second)
     caller = Caller(account_id=customer.account_id, member_id="m1", permissions=ALL_PERMISSIONS)
     _, run = start_import(world, caller, request(text, customer) | more, uuid.uuid4().hex)
     return bootstrap.control().run(run.account_id, run.id).value

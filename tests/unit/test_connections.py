@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import cast
 from urllib.parse import parse_qs
 
 import pytest
 
-from contactsync.journeys.keeping import Keeping
 from contactsync.model.connection import Link
 from contactsync.model.lending import Errand
+from contactsync.ports import Keeper
 from tests.calling import ApiWorld, Client
 from tests.connecting import authority, come_back, connected, consent, known, sign_in
 from tests.fakes.authority import AuthorityServer, Person
@@ -36,14 +37,14 @@ def microsoft() -> Iterator[AuthorityServer]:
 @pytest.fixture
 def people(world: ApiWorld, google: AuthorityServer) -> Iterator[PeopleServer]:
     with PeopleServer(world.clock) as server:
-        server.tokens = google.access_tokens
+        server.tokens = cast("set[str]", google.access_tokens.keys())
         yield server
 
 
 @pytest.fixture
 def graph(microsoft: AuthorityServer) -> Iterator[GraphServer]:
     with GraphServer() as server:
-        server.tokens = microsoft.access_tokens
+        server.tokens = cast("set[str]", microsoft.access_tokens.keys())
         yield server
 
 
@@ -459,7 +460,7 @@ def test_two_workers_that_renew_at_once_do_not_lose_the_newer_token(api, world, 
     known_at = known(microsoft=microsoft)
     slow, fast = (keeper(world, known_at) for _ in range(2))
     refresh = known_at["microsoft"].refresh
-    raced = []
+    raced: list[str] = []
 
     def overtaken(token: str):
         if not raced:
@@ -475,7 +476,7 @@ def test_two_workers_that_renew_at_once_do_not_lose_the_newer_token(api, world, 
     assert access(world, connection, keeper(world, known_at)) in microsoft.access_tokens
 
 
-def keeper(world: ApiWorld, known_at) -> Keeping:
+def keeper(world: ApiWorld, known_at) -> Keeper:
     world.know(known_at)
     return world.keeper
 

@@ -21,6 +21,7 @@ from contactsync.adapters.vault import KmsVault
 from contactsync.config import settings
 from contactsync.connectors.opening import WayIn, opened
 from contactsync.control import Control
+from contactsync.journeys.asking import World
 from contactsync.journeys.bookrun import Ports
 from contactsync.journeys.signing_in import Guests
 from contactsync.model.connection import Connection
@@ -261,6 +262,23 @@ def _elsewhere() -> dict[str, str]:
 
 def _country(account_id: str) -> str:
     return control().account(account_id).country
+
+
+def world() -> World:
+    """All that requests of the API reach."""
+    return World(
+        control=control(),
+        contacts=contacts(),
+        runs=runs(),
+        uploads=uploads(),
+        bus=bus(),
+        scheduler=scheduler(),
+        vault=vault(),
+        clock=clock(),
+        drop_bucket=drop_bucket(),
+        keeper=keeper(),
+        discoverer=discoverer(),
+    )
 
 
 def _bucket(name: str) -> Objects:

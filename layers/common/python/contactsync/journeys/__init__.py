@@ -31,6 +31,8 @@ What callers of the API do:
     subscribing    who wants whom in their own address book; counting: what books have brought today
     reviewing      who a card is, where that is not certain; contacts that two programs kept overwriting
     accounts       customers, and what an operator does to them; members, keys, signing_in: who gets in
+    connecting     address books: begun, signed in for, disconnected; attaching: which connection a book has; keeping: what
+                   members have lent us, and the one function that opens it
     exporting      everything, as files to take along, as long as that takes: stretch by stretch, by errands
     erasing        one person, forgotten; forgetting: an account, or what it no longer wants kept
     telling        what they are told; rows, downloads, finding: of a run's rows, as files, of contacts

@@ -59,7 +59,7 @@ def ways_of(states: Any) -> Ways:
     """What is done, by a client of Step Functions and the ports of the stack."""
     return {
         "redrive": lambda found: states.redrive_execution(executionArn=found.arn),
-        "again": lambda found: again(found, world()),
+        "again": lambda found: again(found, bootstrap.world()),
     }
 
 
@@ -122,20 +122,3 @@ def failed(states: Any, machine: str, *, since: datetime) -> Iterator[Failed]:
                 return
             told = json.loads(states.describe_execution(executionArn=execution["executionArn"])["input"])
             yield Failed(execution["executionArn"], execution["name"], told["account_id"], told["run_id"])
-
-
-def world() -> World:
-    """The stack's ports, as the API has them, but for those that only its settings name."""
-    return World(
-        control=bootstrap.control(),
-        contacts=bootstrap.contacts(),
-        runs=bootstrap.runs(),
-        uploads=bootstrap.uploads(),
-        drop_bucket=bootstrap.drop_bucket(),
-        bus=bootstrap.bus(),
-        scheduler=bootstrap.scheduler(),
-        vault=bootstrap.vault(),
-        clock=bootstrap.clock(),
-        keeper=bootstrap.keeper(),
-        discoverer=bootstrap.discoverer(),
-    )
