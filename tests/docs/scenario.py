@@ -21,8 +21,8 @@ from contactsync.api.app import Api
 from contactsync.api.route import Route
 from contactsync.control.books import Linking
 from contactsync.journeys import asking, exporting
-from contactsync.model.connection import Connection, Link, Review, Turn, key_of
 from contactsync.model.card import Group
+from contactsync.model.connection import Connection, Link, Review, Turn, key_of
 from contactsync.model.lending import Errand, Kept
 from contactsync.model.message import ExportDue
 from tests.calling import ApiWorld, Client, Told

@@ -15,8 +15,8 @@ from contactsync.core.overlay import Changes
 from contactsync.core.showing import shown
 from contactsync.journeys.accounts import AccountView
 from contactsync.journeys.asking import UploadPlace, timestamp
-from contactsync.journeys.counting import Today
 from contactsync.journeys.connecting import Begun
+from contactsync.journeys.counting import Today
 from contactsync.journeys.fielding import Effects
 from contactsync.journeys.keys import ShownKey
 from contactsync.journeys.previewing import Preview
