@@ -23,6 +23,8 @@ from tests.bookworld import BookWorld
 GROUP = "friends"
 APART = timedelta(hours=13)
 """Between two runs: so that no honest exchange of edits looks like two programs at each other's throats."""
+LATE = timedelta(hours=14)
+"""So long a provider may show what was before a write: longer than it is until the next run."""
 TEXTS = ("notes", "job_title", "department")
 STEPS = 50
 EXAMPLES = 400 if os.environ.get("CI") else 40
@@ -66,7 +68,7 @@ class Books(RuleBasedStateMachine):
     )
     def begin(self, late: bool, conflict: str, at_once: int, emails: int | None) -> None:
         most = {"emails": emails} if emails else {}
-        shows_after = timedelta(minutes=5 if late else 0)
+        shows_after = LATE if late else timedelta()
         self.world = BookWorld(habits=Habits(shows_after=shows_after, at_once=at_once, part=3, most=most))
         self.world.book.add_group(GROUP)
         guard = {"max_delete_percent": 100, "max_delete_count": 1000}
@@ -154,7 +156,9 @@ class Books(RuleBasedStateMachine):
         book._busy.clear()
         book._cuts = 0
         for _ in range(2):
+            self.world.clock.advance(self.world.habits.shows_after)
             self.go()
+        self.world.clock.advance(self.world.habits.shows_after)
         assert not writes(self.go())
         self.check()
         self.people = {token: Person(apart=it.apart) for token, it in self.people.items() if not it.deleted}

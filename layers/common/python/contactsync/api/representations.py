@@ -45,6 +45,9 @@ REMAINS = (
     "brings them back."
 )
 
+OF_BOOKS = {"direction", "conflict", "match", "selection", "limits"}
+"""What only a sync with an address book shows."""
+
 T = TypeVar("T")
 
 
@@ -106,6 +109,7 @@ def sync(view: SyncView) -> dict[str, Any]:
         "source": {**stored.source, **(asdict(view.drop_place) if view.drop_place else {})},
         "mapping": [rule.model_dump(mode="json", exclude_none=True) for rule in stored.mapping],
         **stored.model_dump(mode="json", include={"format", "identity", "options"}),
+        **(stored.model_dump(mode="json", include=OF_BOOKS) if stored.connection_id else {}),
         "schedule": stored.schedule.model_dump(mode="json") if stored.schedule else None,
         "notify": stored.notify.model_dump(mode="json"),
         "state": stored.state,

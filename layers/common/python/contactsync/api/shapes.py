@@ -23,6 +23,8 @@ from contactsync.model.sync import (
     FieldIdentity,
     Format,
     GeneratedIdentity,
+    InSegment,
+    Limits,
     LiteralMapping,
     Notify,
     Options,
@@ -385,6 +387,13 @@ class Sync(Shape):
     format: Format
     identity: FieldIdentity | GeneratedIdentity
     options: Options
+    direction: Literal["pull", "push", "both"] | None = About(
+        default=None, description="With an address book only, as are the four that follow."
+    )
+    conflict: Literal["remote", "hub", "newest"] | None = None
+    match: tuple[tuple[str, ...], ...] | None = None
+    selection: Literal["all", "subscribed"] | InSegment | None = None
+    limits: Limits | None = None
     schedule: Schedule | None
     notify: Notify
     state: Literal["active", "paused"]

@@ -415,7 +415,7 @@ def _with_source(world: World, sync: Sync, run: Run) -> Run:
         return run
     if run.upload_id is not None:
         raise InvalidRequest([Problem("/upload_id", "This sync reads no uploads: leave the upload out.")])
-    if is_remote(sync) or run.file is not None:
+    if is_remote(sync) or sync.connection_id or run.file is not None:
         return run
     if sync.source["kind"] == "drop":
         newest = dropping.newest_file(run.account_id, sync.id, control=world.control)

@@ -61,5 +61,8 @@ def _joined(sync: Sync) -> tuple[str, ...]:
 
 def settings_hash(sync: Sync) -> str:
     """What of a sync decides over the outcome of a run, as a digest."""
-    deciding = sync.model_dump_json(include={"source", "format", "mapping", "identity", "options"})
+    deciding_keys = {"source", "format", "mapping", "identity", "options"}
+    if sync.connection_id:
+        deciding_keys |= {"direction", "conflict", "match", "selection", "limits"}
+    deciding = sync.model_dump_json(include=deciding_keys)
     return hashlib.sha256(deciding.encode()).hexdigest()

@@ -30,7 +30,7 @@ from contactsync.model.sync import PasteSource, Sync
 
 KEPT = timedelta(days=90)
 """How long a deleted sync is history: as long as the files of its runs."""
-MERGED = ("format", "options", "notify")
+MERGED = ("format", "options", "notify", "limits")
 """Objects that a change is merged into; the others it replaces."""
 
 
@@ -55,7 +55,7 @@ def change_sync(
     *,
     if_match: int | None,
 ) -> Read[Sync]:
-    """Change what the body names, checked as a whole (RFC 7396 within `format`, `options` and `notify`).
+    """Change what the body names, checked as a whole (RFC 7396 within `format`, `options`, `notify` and `limits`).
 
     Raises Conflict while a run is under way whose rules would change, PreconditionFailed for another version.
     """

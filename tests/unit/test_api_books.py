@@ -1,0 +1,27 @@
+"""Syncs with address books, as callers of the API ask for them."""
+
+from __future__ import annotations
+
+from contactsync.model.connection import Connection
+
+
+def test_a_sync_with_a_book_is_saved_shown_and_changed(api):
+    account = api.account.account_id
+    at = api.world.clock.now().isoformat()
+    made = Connection(id="n1", provider="memory", member_id="m1", state="active", created_at=at)
+    api.world.control.create_connection(account, made)
+    asked = {"source": {"kind": "connection", "connection_id": "n1"}, "direction": "pull"}
+    saved = api.post("/syncs", asked).json
+    assert (saved["direction"], saved["conflict"], saved["selection"]) == ("pull", "remote", "all")
+    changed = api.patch(f"/syncs/{saved['id']}", {"limits": {"max_emails": 10}}).json
+    assert (changed["direction"], changed["limits"]["max_emails"]) == ("pull", 10)
+    run = api.post(f"/syncs/{saved['id']}/runs", {"dry_run": True})
+    assert run.status == 202
+    assert [event.detail["journey"] for event in api.world.bus.events] == ["sync"]
+
+
+def test_a_connection_that_is_none_is_refused(api):
+    asked = {"source": {"kind": "connection", "connection_id": "n9"}}
+    answer = api.post("/syncs", asked)
+    assert answer.status == 422
+    assert [error["pointer"] for error in answer.json["errors"]] == ["/source/connection_id"]
