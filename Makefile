@@ -54,6 +54,9 @@ format: .venv/.ready ## put the code into the one format
 bench: .venv-bench/.ready ## measure against named peers, and the cold start of each handler
 	.venv-bench/bin/python -m bench $(ARGS)
 
+million: .venv/.ready ## a million rows through the state machine on the local stack (ARGS="--rows 50000" for a look)
+	.venv/bin/python -m bench.million $(ARGS)
+
 audit: .venv-audit/.ready ## security findings in the template, known vulnerabilities in the lock
 	.venv-audit/bin/checkov --file template.yaml --framework cloudformation --quiet --compact
 	.venv-audit/bin/pip-audit --requirement $(REQUIREMENTS) --disable-pip --require-hashes
@@ -120,4 +123,4 @@ $(UV): local/uv.txt
 	UV_PROJECT_ENVIRONMENT=.venv-$* $(UV) sync --quiet --frozen --python $(PYTHON) --only-group $*
 	@touch $@
 
-.PHONY: costs run test fuzz-api faults test-thorough check format bench audit build deploy account accounts redeliver redrive docs lock clean help
+.PHONY: costs million run test fuzz-api faults test-thorough check format bench audit build deploy account accounts redeliver redrive docs lock clean help

@@ -2,6 +2,7 @@
 
     make bench                    some minutes
     make bench ARGS=--short       a minute: fewer rows and rounds, for a look at the ratios
+    make bench ARGS=--full        an hour: whole imports of a million rows, too
 
 Seconds differ between machines and hours; ratios of two programs run in turn hardly do.
 """
@@ -10,14 +11,16 @@ from __future__ import annotations
 
 import argparse
 
-from bench import api, cold, mapping, parsing, sharing, writing
+from bench import api, cold, mapping, parsing, sharing, whole, writing
 
 
 def main() -> None:
     """Print one table after the other."""
     options = argparse.ArgumentParser(prog="bench", description=__doc__)
     options.add_argument("--short", action="store_true", help="fewer rows and rounds")
-    short = options.parse_args().short
+    options.add_argument("--full", action="store_true", help="a million rows, too")
+    given = options.parse_args()
+    short = given.short
     rounds = 1 if short else 3
 
     _title("Rows parsed, against csv.reader")
@@ -34,6 +37,14 @@ def main() -> None:
     for name, figures in written["workers"].items():
         _row(name, 1e6 / figures["items_a_cpu_s"], figures["ratio_to_ours"])
     print("  targets: 6 x less than csv.DictReader + batch_writer, 11 x less than awswrangler put_csv")
+
+    _title("Whole imports, each a process of its own, on one endpoint that keeps what it is given")
+    if short:
+        whole.measure(2_000, (1_000, 4_000), every_peer=False)
+    else:
+        whole.keep(whole.measure(100_000, (10_000, 100_000), every_peer=True))
+    if given.full:
+        whole.measure(1_000_000, (10_000, 100_000, 1_000_000), every_peer=False)
 
     _title("API latency on the local stack, median and p99, and the share of the median that is our handler")
     api.show(api.measure(100 if short else 500))
