@@ -1,0 +1,51 @@
+"""The model of costs is held against an import that was really made: every request counted, every unit billed."""
+
+import pytest
+
+from bench import cloud, ours, whole
+
+pytestmark = pytest.mark.slow
+
+ROWS = 20_000
+
+
+@pytest.fixture(scope="module")
+def runs() -> dict[str, whole.Spent]:
+    """A first import, then its file again with one row in a thousand changed."""
+    with whole.bench() as on:
+        whose, changed = on.customer(), on.folder / "changed.csv"
+        ours.changed(on.file(ROWS), changed, every=1_000)
+        return {"first": on.imported(whose, on.file(ROWS)), "again": on.imported(whose, changed)}
+
+
+def test_a_new_contact_is_written_once_and_in_full_batches(runs):
+    counts, settled = runs["first"].counts, runs["first"].told["counts"]
+    assert counts["contacts write units"] == settled["added"]
+    assert counts["dynamodb BatchExecuteStatement"] == cloud.contact_writes(settled["added"])
+
+
+def test_what_did_not_change_is_not_written(runs):
+    counts, settled = runs["again"].counts, runs["again"].told["counts"]
+    assert 0 < settled["updated"] <= ROWS / 1_000
+    assert counts["contacts write units"] == settled["updated"]
+    assert counts["dynamodb BatchExecuteStatement"] <= settled["updated"]
+
+
+def test_comparing_reads_what_the_model_says(runs):
+    good = runs["first"].told["counts"]["added"]
+    assert runs["first"].counts["contacts read units"] == cloud.contact_reads(0, good)
+    assert runs["again"].counts["contacts read units"] == pytest.approx(
+        cloud.contact_reads(good, good), rel=0.02
+    )
+
+
+@pytest.mark.parametrize("run", ["first", "again"])
+def test_what_a_run_costs_besides_is_less_than_assumed_and_not_much_less(runs, run):
+    counts, assumed = runs[run].counts, cloud.ASSUMED
+    written = assumed["units written to the control table by a run"]
+    read = assumed["units read from the control table by a run"]
+    assert written / 3 < counts["control write units"] <= written
+    assert read / 3 < counts["control read units"] <= read
+    a_worker, steps = assumed["S3 requests of each kind by a worker"], 7
+    assert counts["s3 PUT"] + counts["s3 POST"] <= a_worker * steps
+    assert counts["s3 GET"] + counts["s3 HEAD"] <= a_worker * steps
