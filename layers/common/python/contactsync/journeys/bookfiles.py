@@ -41,7 +41,6 @@ class Round(BaseModel):
         cursor, feed: from where the next round goes on.
         full: all cards of the group are there, so one that is missing is gone, or has left.
         everybody: every contact is to be looked at, not only those in `changed`.
-        anew: what was agreed before counts for nothing, because the sync asks for something else now.
         size: cards of the group, as far as known.
         version: of the progress that this round goes on from.
     """
@@ -54,7 +53,6 @@ class Round(BaseModel):
     feed: str
     full: bool
     everybody: bool
-    anew: bool
     changed: tuple[str, ...] = ()
     size: int = 0
     version: int = 0

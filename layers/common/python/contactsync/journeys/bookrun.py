@@ -109,6 +109,11 @@ class BookRun:
         )
 
     @property
+    def terms(self) -> str:
+        """How the sync compares two sides; see `asked_for`."""
+        return asked_for(self.sync).partition(":")[0]
+
+    @property
     def segment(self) -> str:
         """The segment whose contacts are synced, if it is one."""
         return self.sync.selection.segment if isinstance(self.sync.selection, InSegment) else ""

@@ -184,9 +184,8 @@ def _leave_book(work: Applying, error: Failure | None) -> None:
         and run.step in ("upsert", "push", "commit")
         and (error or run.status == "cancelled")
     ):
-        files, now = BookFiles(work.files), work.clock.now()
-        settle_links(run, connection_id, files, control, now)
-        count_day(run, connection_id, files, control, now)
+        settle_links(work, connection_id)
+        count_day(run, connection_id, BookFiles(work.files), control, work.clock.now())
     control.leave_book(run.account_id, connection_id, run.id)
 
 

@@ -131,7 +131,8 @@ class Meeting:
                 if card is not None:
                     yield self._after_closing(card, read)
                 continue
-            gone, left = link.id in self.known.gone, link.id in self.known.left
+            gone = link.id in self.known.gone
+            left = link.id in self.known.left and link.sync not in self.known.others
             here_only = link.contact_id in self.known.touched or self.round.everybody
             if card is None and not gone and not left and (link.sync in self.known.others or not here_only):
                 self._taken.add(link.contact_id)
@@ -183,8 +184,11 @@ class Meeting:
         return found
 
     def _agreed(self, link: Link, *, both: bool) -> Agreed | None:
-        """What counts of what was agreed: in its first run a sync deletes nobody."""
-        if self.round.anew or (self.round.version == 0 and not both):
+        """What counts of what was agreed: nothing that was seen with other eyes, or through another part of the book.
+
+        In its first run a sync deletes nobody; nor does who comes back after they followed each other no more.
+        """
+        if link.terms != self.work.terms or (not both and (self.round.version == 0 or not link.is_live)):
             return None
         return Agreed(link.agreed, self.work.view.into(link.seen))
 

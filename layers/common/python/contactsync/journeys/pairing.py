@@ -114,7 +114,8 @@ class Pairing:
             return Outcome(Skip(row, "frozen", FROZEN))
         if pair.parted:
             return self._parted(pair, row, pair.parted)
-        if link is not None and pair.card is None and not link.is_live and not pair.revive:
+        ended = link is not None and link.state in ("left", "closed")
+        if ended and pair.card is None and not pair.revive:
             return self._parted(pair, row, "closed")
         if ours is None and pair.card is None:
             return self._parted(pair, row, "closed")
@@ -201,6 +202,7 @@ class Pairing:
         else:
             link = Link("", id_, "", agreed, {})
         link = replace(link, state="closed" if is_over else "linked", sync=self.work.sync.id)
+        link = replace(link, terms=self.work.terms)
         return link.seeing(pair.card) if pair.card is not None else link
 
     def _there(self, change: _Change) -> Errand | None:

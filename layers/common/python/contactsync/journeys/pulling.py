@@ -33,8 +33,6 @@ def pull_round(work: BookRun) -> Round:
     """Read both sides, and keep what is new in the run's files."""
     stored = work.control.progress_of(*work.place, work.sync.id)
     settings = asked_for(work.sync)
-    compared = settings.partition(":")[0]
-    anew = stored.version > 0 and stored.value.settings.partition(":")[0] != compared
     progress = stored.value
     if progress.settings != settings or _is_forgotten(work, progress.carry):
         progress = Progress(full_at=progress.full_at)
@@ -51,7 +49,6 @@ def pull_round(work: BookRun) -> Round:
         feed=feed,
         full=pulled.full,
         everybody=changed is None,
-        anew=anew,
         changed=tuple(changed or ()),
         size=pulled.size if pulled.full else progress.size,
         version=stored.version,

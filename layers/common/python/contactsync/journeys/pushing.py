@@ -10,21 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from itertools import groupby
 
-from contactsync.control import Control
 from contactsync.control.books import Linking
 from contactsync.core.decisions import read_decision
+from contactsync.core.merging import same
 from contactsync.errors import Stale
+from contactsync.journeys.applying import Applying
 from contactsync.journeys.bookfiles import BookFiles, BookPlan, Errand, Line, Result, card_line
 from contactsync.journeys.bookrun import BookRun
 from contactsync.journeys.runfiles import Stage, batches
 from contactsync.model.card import Card, Changed, Draft, Edit, Missing, Outcome, Refused, Unknown, Written
 from contactsync.model.connection import Intent, Link
-from contactsync.model.run import Run
+from contactsync.model.contact import Contact, Slot
 
 LINKS_AT_ONCE = 45
+SETTLED_AT_ONCE = 1_000
 BOOK_FULL = "book_full"
 
 
@@ -264,16 +265,20 @@ class Pushing:
                 self._stored(errand, errand.link, kept="done")
 
 
-def settle_links(run: Run, connection_id: str, files: BookFiles, control: Control, now: datetime) -> None:
+def settle_links(work: Applying, connection_id: str) -> None:
     """After a run that failed: what contacts have taken over from their cards counts as agreed.
 
-    Otherwise the next run would take it for an edit made here.
+    Otherwise the next run would take it for an edit made here. A contact that the run did not come to is left as it
+    was agreed before: what is new on its card would else pass for undone here.
     """
-    for errand in _settled(run, files):
-        link = errand.link if errand.kind == "link" else errand.half
-        if link is not None:
-            with suppress(Stale):
-                control.store_links(run.account_id, connection_id, [_linking(errand, link)], now)
+    account, now = work.run.account_id, work.clock.now()
+    for batch in batches(_settled(work), SETTLED_AT_ONCE):
+        slots = work.contacts.slots(account, [errand.contact_id for errand in batch])
+        for errand in batch:
+            link = errand.link if errand.kind == "link" else errand.half
+            if link is not None and _is_written(errand, slots.get(errand.contact_id)):
+                with suppress(Stale):
+                    work.control.store_links(account, connection_id, [_linking(errand, link)], now)
 
 
 def _linking(errand: Errand, link: Link) -> Linking:
@@ -282,7 +287,14 @@ def _linking(errand: Errand, link: Link) -> Linking:
     return Linking(link, errand.before, errand.marker, errand.ticks, errand.unticks, theirs)
 
 
-def _settled(run: Run, files: BookFiles) -> Iterator[Errand]:
-    """Errands whose contact was written, and that were not come to."""
-    todo = divided(files, run.stage)
+def _settled(work: Applying) -> Iterator[Errand]:
+    """Errands that wait for their contact to be written, and were not come to."""
+    todo = divided(BookFiles(work.files), work.run.stage)
     return (errand for part in todo.parts for errand in part if errand.needs)
+
+
+def _is_written(errand: Errand, slot: Slot | None) -> bool:
+    """Whether the contact has become what the errand's link says."""
+    if errand.link.state == "closed":
+        return not isinstance(slot, Contact)
+    return isinstance(slot, Contact) and same(slot.fields, errand.link.agreed)

@@ -137,6 +137,7 @@ class Link:
         turns: the latest writes and whose change each carried over.
         sync: the sync that follows it; where a card is missing from that sync's group, it has gone or left.
         written_at: epoch seconds of our last write to the card; lists may be older than that for a while.
+        terms: how the two were compared when they agreed (`bookrun.asked_for`): under others nothing is agreed.
     """
 
     id: str
@@ -151,6 +152,7 @@ class Link:
     turns: tuple[Turn, ...] = ()
     sync: str = ""
     written_at: float = 0
+    terms: str = ""
 
     @property
     def is_live(self) -> bool:

@@ -1,0 +1,126 @@
+"""What becomes of people when things happen one after another that nobody thought of together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from contactsync.journeys import reconciling
+from contactsync.model.segment import Segment
+from tests.bookworld import BookWorld
+
+
+@pytest.fixture
+def world():
+    return BookWorld()
+
+
+def person(n: int, **more: Any) -> dict[str, Any]:
+    return {"name": f"Person {n}", "emails": [{"value": f"p{n}@example.com"}], **more}
+
+
+def one_of(world: BookWorld, n: int) -> str:
+    return world.id_of(f"p{n}@example.com")
+
+
+def change(world: BookWorld, sync: str, **asked: Any) -> None:
+    world.control.update_sync(
+        world.account.account_id, sync, lambda read: read.value.model_copy(update=asked)
+    )
+
+
+class TestTheSyncLooksAtMore:
+    """What it has not looked at before was never agreed on, so it was not deleted here either."""
+
+    @pytest.fixture
+    def sync(self, world):
+        for n in range(6):
+            world.book.add(person(n, notes=f"Note {n}"))
+        sync = world.sync(mapping=[{"column": key, "field": key} for key in ("name", "emails")])
+        world.go(sync)
+        return sync
+
+    def both_have_notes(self, world):
+        people, cards = world.everybody().values(), world.book.cards().values()
+        return all("notes" in fields for fields in [*people, *(card.fields for card in cards)])
+
+    def test_and_what_exceeds_the_run_comes_with_the_next(self, world, sync, monkeypatch):
+        monkeypatch.setattr(reconciling, "LATER_CHANGES", 2)
+        change(world, sync, mapping=())
+        world.go(sync)
+        for n in range(6):
+            world.edit(one_of(world, n), nickname="N")
+        for _ in range(6):
+            world.go(sync)
+        assert self.both_have_notes(world)
+
+    def test_because_it_is_another_one(self, world, sync):
+        """Case 45."""
+        change(world, sync, deleted_at="now")
+        other = world.sync()
+        world.go(other)
+        assert self.both_have_notes(world)
+
+
+class TestWhoComesBack:
+    """Who has left, and belongs to the sync again, meets the other side as if for the first time: nobody is deleted."""
+
+    @pytest.fixture
+    def segment(self, world):
+        segment = Segment(id="g1", name="Book", created_at="now", created_by="member:m1")
+        world.control.create_segment(world.account.account_id, segment)
+        for n in range(20):
+            world.add(person(n), "g1")
+        sync = world.sync(selection={"segment": "g1"})
+        world.go(sync)
+        return sync
+
+    @pytest.mark.parametrize("seen", [True, False])
+    def test_to_a_card_that_was_deleted_meanwhile_gets_another(self, world, segment, seen):
+        id_ = one_of(world, 1)
+        card = world.links()[id_].id
+        world.regroup(id_)
+        world.go(segment)
+        world.book.remove(card)
+        if seen:
+            world.go(segment)
+        world.regroup(id_, "g1")
+        for _ in range(2):
+            world.go(segment)
+        assert len(world.everybody()) == len(world.book.cards()) == 20
+        assert world.links()[id_].id in world.book.cards()
+
+    def test_to_a_contact_that_was_deleted_meanwhile_brings_it_back(self, world):
+        """Case 18."""
+        world.book.add_group("friends")
+        for n in range(20):
+            world.book.add(person(n), "friends")
+        sync = world.sync(group="friends")
+        world.go(sync)
+        id_ = one_of(world, 1)
+        card = world.links()[id_].id
+        world.book.move(card)
+        world.go(sync)
+        world.remove(id_)
+        world.go(sync)
+        world.book.move(card, "friends")
+        for _ in range(2):
+            world.go(sync)
+        assert card in world.book.cards()
+        assert len(world.everybody()) == 20
+
+
+def test_a_card_that_leaves_one_sync_s_group_stays_with_the_other_s(world):
+    """Case 18: of two syncs with one book."""
+    for group in ("friends", "work"):
+        world.book.add_group(group)
+        world.book.add(person(len(group)), group)
+    card = world.book.add(person(1), "friends", "work")
+    syncs = [world.sync(group=group, direction="pull") for group in ("friends", "work")]
+    for sync in (*syncs, *syncs):
+        world.go(sync)
+    world.book.move(card, "friends")
+    for sync in (*syncs, *syncs):
+        world.go(sync)
+    assert world.links()[one_of(world, 1)].state == "linked"
