@@ -48,6 +48,11 @@ def test_what_is_far_from_the_last_file_is_told(now: Figures, codes: list[str]) 
 
 def test_a_small_difference_of_a_small_file_and_a_first_file_say_nothing() -> None:
     assert compared(like(rows=2, size=40), like(rows=11, size=200)) == []
+    assert compared(like(size=100), like(size=10_099)) == []
+    assert [warning.code for warning in compared(like(rows=2), like(rows=12))] == ["rows_far_from_before"]
+    assert [warning.code for warning in compared(like(size=100), like(size=10_100))] == [
+        "size_far_from_before"
+    ]
     assert compared(like(), None) == []
 
 
@@ -159,6 +164,16 @@ def test_a_dry_run_or_a_failed_one_sets_no_measure(site: Site) -> None:
     site.world.execute(dry)
     assert codes(site.world.run(dry)) == ["rows_far_from_before"]
     assert codes(site.run()) == ["rows_far_from_before"]
+
+
+def test_a_run_that_waits_for_an_approval_sets_no_measure(site: Site) -> None:
+    site.put(range(100))
+    site.run(options={"delete_missing": {"scope": "all"}})
+    site.put(range(20))
+    for _ in range(2):
+        held = site.run()
+        assert held.status == "awaiting_approval"
+        assert "rows_far_from_before" in [warning.code for warning in held.warnings]
 
 
 def test_an_older_file_is_told_as_long_as_it_lies_there_and_deletes_nobody(site: Site) -> None:

@@ -136,14 +136,16 @@ def file_server(kind: str, folder: Path) -> Iterator[tuple[str, dict[str, str], 
             yield f"sftp://127.0.0.1:{port}/a.csv", {"username": "ann", "password": SECRET}, [SECRET]
     else:
         key = asyncssh.generate_private_key("ssh-ed25519")
-        text = key.export_private_key().decode()
+        passphrase = SECRET if kind == "sftp key with a passphrase" else None
+        text = key.export_private_key(passphrase=passphrase, rounds=50).decode()
         with sftp_server(folder, keys=[key]) as port:
             login = {"username": "ann", "private_key": text}
-            yield f"sftp://127.0.0.1:{port}/a.csv", login, text.splitlines()[1:-1]
+            login |= {"password": passphrase} if passphrase else {}
+            yield f"sftp://127.0.0.1:{port}/a.csv", login, [SECRET, *text.splitlines()[1:-1]]
 
 
 @pytest.mark.parametrize("ending", ["whole", "login refused", "no such file"])
-@pytest.mark.parametrize("kind", ["ftp", "sftp password", "sftp key"])
+@pytest.mark.parametrize("kind", ["ftp", "sftp password", "sftp key", "sftp key with a passphrase"])
 def test_a_secret_of_a_file_server(told, world, tmp_path, kind, ending):
     with file_server(kind, tmp_path) as (url, login, secrets):
         world.allow_hosts = url.split("/")[2]
@@ -155,6 +157,15 @@ def test_a_secret_of_a_file_server(told, world, tmp_path, kind, ending):
     places = told.places()
     for secret in secrets:
         assert found(secret, places) == []
+
+
+def test_a_passphrase_that_does_not_fit_is_not_repeated(told, world, tmp_path):
+    with file_server("sftp key with a passphrase", tmp_path) as (url, login, secrets):
+        world.allow_hosts = url.split("/")[2]
+        wrong = f"{SECRET} or so"
+        assert told.run({"kind": "ftp", "url": url, **login, "password": wrong}) == "failed"
+    for secret in (*secrets, wrong):
+        assert found(secret, told.places()) == []
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", "ftp", "ftps", "sftp"])

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from contactsync.errors import UnreadableFile
@@ -112,6 +113,7 @@ class _Fetching:
 
         logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # it logs what we raise
         host, port = self.place.host, self.place.port
+        _ = self._key  # a passphrase takes its time, and no server waits for it
         sock = self._guard.connect(host, port, timeout_s=self._limits.connect_s)
         transport: Transport | None = None
         try:
@@ -125,6 +127,10 @@ class _Fetching:
                 transport.close()
             sock.close()
             raise
+
+    @cached_property
+    def _key(self) -> PKey | None:
+        return _key_of(self._login) if self._login.private_key else None
 
     def _greet(self, transport: Transport) -> None:
         """Agree on encryption, and see who the server is before anything is told to it."""
@@ -151,8 +157,8 @@ class _Fetching:
         import paramiko  # noqa: PLC0415
 
         try:
-            if self._login.private_key:
-                transport.auth_publickey(self._login.username, _key_of(self._login))
+            if self._key is not None:
+                transport.auth_publickey(self._login.username, self._key)
             else:
                 transport.auth_password(self._login.username, self._login.password)
         except paramiko.AuthenticationException:
@@ -305,14 +311,14 @@ def _key_of(login: Login) -> PKey:
 
 
 def _readable(text: str, password: str | None) -> tuple[str, str | None]:
-    """The key in the older PEM form where it has one, else as it is.
+    """The key without its passphrase, in the older PEM form where it has one.
 
-    Of an OpenSSH key without a comment that happens to need no padding (every second ECDSA key), paramiko 5.1
+    A passphrase is made to take long, so it is gone through once, here. Of an OpenSSH key without a comment that happens to need no padding (every second ECDSA key), paramiko 5.1
     strips the whole as padding and then finds no key in it.
     """
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa  # noqa: PLC0415
 
     for attempt in {password, None}:  # the password may be the account's, and the key have none
         with suppress(ValueError, TypeError, UnsupportedAlgorithm):
@@ -321,6 +327,13 @@ def _readable(text: str, password: str | None) -> tuple[str, str | None]:
                 plain = key.private_bytes(
                     serialization.Encoding.PEM,
                     serialization.PrivateFormat.TraditionalOpenSSL,
+                    serialization.NoEncryption(),
+                )
+                return plain.decode(), None
+            if isinstance(key, ed25519.Ed25519PrivateKey):
+                plain = key.private_bytes(
+                    serialization.Encoding.PEM,
+                    serialization.PrivateFormat.OpenSSH,
                     serialization.NoEncryption(),
                 )
                 return plain.decode(), None
