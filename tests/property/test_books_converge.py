@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -246,5 +247,5 @@ def writes(run: Run) -> int:
     return here.added + here.updated + here.deleted + there.added + there.updated + there.deleted
 
 
-TestBooks = Books.TestCase
+TestBooks = pytest.mark.timeout(1800)(Books.TestCase)  # 20,000 steps on a busy machine
 TestBooks.settings = settings(max_examples=EXAMPLES, stateful_step_count=STEPS)
