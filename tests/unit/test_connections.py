@@ -10,8 +10,10 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from contactsync.journeys import scheduling
 from contactsync.model.connection import Link
 from contactsync.model.lending import Errand
+from contactsync.model.message import SyncDue
 from contactsync.ports import Keeper
 from tests.calling import ApiWorld, Client
 from tests.connecting import authority, come_back, connected, consent, known, sign_in
@@ -500,3 +502,30 @@ def test_an_authority_that_is_away_loses_nothing(api, world, google):
     google.down = True
     assert api.get(f"/connections/{connection}/groups").status == 503
     assert state_of(api, connection) == "active"
+
+
+def test_a_sync_waits_while_its_book_is_not_connected_and_goes_on_by_itself(api, world):
+    """Case 46, S2.19: nothing is paused that somebody would have to resume."""
+    connection = connected(api)["id"]
+    asked = {
+        "source": {"kind": "connection", "connection_id": connection},
+        "schedule": {"start": "2026-11-22T06:00:00", "time_zone": "UTC", "recurrence": "FREQ=DAILY"},
+    }
+    answer = api.post("/syncs", asked)
+    assert answer.status == 201, answer.text
+    sync_id = answer.json["id"]
+    api.delete(f"/connections/{connection}")
+    shown = api.get(f"/syncs/{sync_id}").json
+    assert shown["paused_because"]["code"] == "not_connected"
+    world.clock.advance(timedelta(days=1))
+    assert woken(world, sync_id) is None
+    connected(api)
+    assert api.get(f"/syncs/{sync_id}").json["paused_because"] is None
+    assert woken(world, sync_id) is not None
+
+
+def woken(world: ApiWorld, sync_id: str) -> str | None:
+    due = SyncDue(account_id=world.account.account_id, sync_id=sync_id)
+    return scheduling.listen(
+        due, control=world.control, bus=world.bus, scheduler=world.scheduler, clock=world.clock
+    ).run_id

@@ -103,6 +103,7 @@ def preview(found: Preview) -> dict[str, Any]:
 def sync(view: SyncView) -> dict[str, Any]:
     """A sync and its latest run."""
     stored = view.sync.value
+    because = stored.paused_because or view.waits_because
     return {
         "id": stored.id,
         "name": stored.name,
@@ -113,7 +114,7 @@ def sync(view: SyncView) -> dict[str, Any]:
         "schedule": stored.schedule.model_dump(mode="json") if stored.schedule else None,
         "notify": stored.notify.model_dump(mode="json"),
         "state": stored.state,
-        "paused_because": stored.paused_because and stored.paused_because.model_dump(),
+        "paused_because": because.model_dump() if because else None,
         "latest_run": run(view.latest_run) if view.latest_run else None,
         "next_run_at": view.next_run_at,
         "version": view.sync.version,

@@ -20,7 +20,7 @@ from contactsync.errors import Busy, Conflict, NotFound, PlanLimit, Problem, Sus
 from contactsync.journeys import dropping, queueing
 from contactsync.journeys.remote import REMOTE
 from contactsync.model.message import Heard, SyncDue
-from contactsync.model.run import Run
+from contactsync.model.run import Run, RunProblem
 from contactsync.model.sync import Schedule, Sync
 from contactsync.ports import Bus, Clock, Scheduler
 
@@ -149,7 +149,9 @@ def listen(message: SyncDue, *, control: Control, bus: Bus, scheduler: Scheduler
     now = clock.now()
     if sync.schedule is not None and sync.state == "active":
         day = recurrence.due_day(_days(sync.schedule), last=sync.last_day, now=now)
-        if day is not None:
+        if (
+            day is not None and why_waiting(control, message.account_id, sync) is None
+        ):  # else the day stays open
             if sync.active_run is not None:
                 dropping.let_go(control, message.account_id, sync.active_run)
             with suppress(Conflict, PlanLimit, Suspended):  # then the day stays open
@@ -161,6 +163,27 @@ def listen(message: SyncDue, *, control: Control, bus: Bus, scheduler: Scheduler
     if queueing.is_next(control, run, now):
         queueing.say(bus, run)
     return nothing.model_copy(update={"run_id": run.id})
+
+
+def why_waiting(control: Control, account_id: str, sync: Sync) -> RunProblem | None:
+    """Why a sync does not run by itself although nobody has paused it: its address book is not connected.
+
+    Looked up rather than stored, so that it goes on by itself as soon as somebody connects the book again.
+    """
+    if not sync.connection_id:
+        return None
+    try:
+        connection = control.connection(account_id, sync.connection_id).value
+    except NotFound:
+        return None
+    if connection.state == "active":
+        return None
+    return RunProblem(
+        code="not_connected",
+        title="The address book is not connected.",
+        detail=connection.problem
+        or "Connect it again with POST /v1/connections; the sync then goes on where it stopped.",
+    )
 
 
 def _run_of(sync: Sync, account_id: str, day: date, now: datetime) -> Run:

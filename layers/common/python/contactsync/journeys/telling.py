@@ -16,7 +16,7 @@ from contactsync.journeys.asking import World, active_sync, remind, remind_of_fi
 from contactsync.model.account import Caller
 from contactsync.model.contact import Contact
 from contactsync.model.drop import Drop
-from contactsync.model.run import Run
+from contactsync.model.run import Run, RunProblem
 from contactsync.model.sync import Sync
 
 LOOKED_AT_MAX = 5_000
@@ -73,6 +73,7 @@ class SyncView:
     latest_run: RunView | None
     next_run_at: str | None = None
     drop_place: DropPlace | None = None
+    waits_because: RunProblem | None = None
 
 
 # Runs and syncs
@@ -139,7 +140,11 @@ def sync_view(world: World, caller: Caller, read: Read[Sync], run: Run | None) -
     if read.value.source["kind"] == "drop":
         place = DropPlace(world.drop_bucket, prefix_of(caller.account_id, read.value.id))
     return SyncView(
-        read, view(world, run) if run is not None else None, timestamp(due) if due else None, place
+        read,
+        view(world, run) if run is not None else None,
+        timestamp(due) if due else None,
+        place,
+        scheduling.why_waiting(world.control, caller.account_id, read.value),
     )
 
 
