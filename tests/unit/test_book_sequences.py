@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from contactsync.journeys import reconciling
 from contactsync.model.segment import Segment
-from tests.bookworld import BookWorld
+from tests.bookworld import GAP, BookWorld
 
 
 @pytest.fixture
@@ -124,3 +125,79 @@ def test_a_card_that_leaves_one_sync_s_group_stays_with_the_other_s(world):
     for sync in (*syncs, *syncs):
         world.go(sync)
     assert world.links()[one_of(world, 1)].state == "linked"
+
+
+class TestDoubts:
+    @pytest.fixture
+    def ids(self, world):
+        world.book.add({"name": "Ada Lovelace", "organization": "Engines"})
+        fields = {"name": "Ada Lovelace", "organization": "Engines"}
+        return [
+            world.add({**fields, "emails": [{"value": f"ada@{each}.example"}]}) for each in ("one", "two")
+        ]
+
+    def test_a_contact_in_doubt_gets_no_second_card_because_it_was_edited(self, world, ids):
+        """Case 43."""
+        sync = world.sync()
+        world.go(sync)
+        world.edit(ids[0], nickname="A")
+        for _ in range(2):
+            world.go(sync)
+        assert len(world.book.cards()) == 1
+
+
+def test_a_list_that_breaks_off_deletes_nobody(world):
+    """Case 3."""
+    world.habits.part = 5
+    for n in range(20):
+        world.book.add(person(n))
+    sync = world.sync()
+    world.go(sync)
+    world.book.expire_cursors()
+    world.book.add(person(99))
+    world.book.cut_pulls(20)
+    assert world.go(sync).status == "failed"
+    assert len(world.everybody()) == 20
+    assert {link.state for link in world.links().values()} == {"linked"}
+
+
+def test_who_was_deleted_does_not_come_back_after_months(world):
+    """Case 14: the book still has the card, and lists it anew."""
+    for n in range(3):
+        world.book.add(person(n))
+    sync = world.sync(direction="pull")
+    world.go(sync)
+    gone = one_of(world, 1)
+    world.remove(gone)
+    world.go(sync)
+    world.clock.advance(timedelta(days=120))
+    world.book.expire_cursors()
+    world.go(sync)
+    assert gone not in world.everybody()
+    assert len(world.everybody()) == 2
+
+
+def test_a_book_at_which_another_run_works_is_left_alone(world):
+    """Case 23."""
+    world.book.add(person(1))
+    sync = world.sync()
+    assert world.control.take_book(world.account.account_id, "n1", "another", world.clock.now() + GAP)
+    assert world.go(sync).status == "failed"
+    assert not world.everybody()
+    world.clock.advance(timedelta(hours=1))
+    world.go(sync)
+    assert len(world.everybody()) == 1
+
+
+def test_clocks_decide_nothing_where_only_one_side_changed_a_value(world):
+    """Case 50."""
+    card = world.book.add(person(1, notes="Old", job_title="Old"))
+    sync = world.sync(conflict="newest")
+    world.go(sync)
+    world.book.edit(card, {**world.book.cards()[card].fields, "notes": "New"})
+    world.clock.advance(timedelta(minutes=1))
+    world.edit(one_of(world, 1), job_title="New")
+    world.go(sync)
+    fields = world.contact(one_of(world, 1)).fields
+    assert (fields["notes"], fields["job_title"]) == ("New", "New")
+    assert world.book.cards()[card].fields == fields

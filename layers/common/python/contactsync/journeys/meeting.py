@@ -14,7 +14,7 @@ from contactsync.journeys.bookrun import BookRun
 from contactsync.journeys.gathering import CARDS_AT_ONCE, Known, people, read_all_links, read_slots
 from contactsync.journeys.runfiles import batches
 from contactsync.model.card import Card
-from contactsync.model.connection import Link, Review
+from contactsync.model.connection import Link, Review, key_of
 from contactsync.model.contact import Contact, Fields
 
 NEW = "new"
@@ -239,9 +239,10 @@ class Meeting:
         )
         decided = {read.value.card_id: read.value for read in reviews.values()}
         for id_, review in decided.items():
-            if review.decision and review.decision != NEW and id_ in cards:
+            if review.decision and review.decision not in linked | {NEW} and id_ in cards:
                 self._taken.add(review.decision)
-                yield Pair(review.decision, cards.pop(id_), ["contact", review.decision])
+                card = cards.pop(id_)
+                yield Pair(review.decision, card, card_line(card))
         apart = {
             (id_, contact)
             for id_, review in decided.items()
@@ -277,10 +278,20 @@ class Meeting:
 
     def _alone(self) -> Iterator[Pair]:
         wanted = self.known.slots if self.round.everybody else self.known.touched
+        reviews = self.work.control.reviews(*self.work.place) if wanted else {}
+        for read in reviews.values():
+            if self._is_open(read.value):
+                self._taken.update(set(read.value.contacts) - set(read.value.apart))
         for id_ in sorted(wanted):
             contact = self.known.slots.get(id_)
             if id_ not in self._taken and isinstance(contact, Contact) and self.chooses(contact):
                 yield Pair(id_, None, ["contact", id_], marker=self._retried(id_))
+
+    def _is_open(self, review: Review) -> bool:
+        """Whether a person is still to say who a card is: its contacts may have it already."""
+        link = self.known.links.get(key_of(review.card_id))
+        is_known = review.card_id in self.known.gone or (link is not None and link.value.is_live)
+        return not (review.decision or is_known)
 
 
 def _but(everybody: Iterable[tuple[str, Fields]], taken: set[str]) -> Iterator[tuple[str, Fields]]:
