@@ -76,7 +76,7 @@ deploy: build ## deploy to AWS (asks at first, remembers the answers; ENV=stagin
 account: .venv/.ready ## make a customer's account in a deployed stack (STACK=… NAME=… EMAIL=… COUNTRY=GB, PLAN=… if not the default)
 	@.venv/bin/python -m contactsync account --stack "$(STACK)" --name "$(NAME)" --email "$(EMAIL)" --country "$(COUNTRY)" --plan "$(PLAN)"
 
-accounts: .venv/.ready ## list, show, suspend, resume accounts, change their plans (STACK=… DO="plan a01… business contacts=50000")
+accounts: .venv/.ready ## list, show, suspend, resume, delete accounts, change their plans (STACK=… DO="plan a01… business contacts=50000")
 	@.venv/bin/python -m contactsync accounts --stack "$(STACK)" $(DO)
 
 redeliver: .venv/.ready ## send the events of the dead-letter queue again (STACK=…)

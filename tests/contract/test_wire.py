@@ -33,6 +33,7 @@ class Server:
         self.url = f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
         self.connections = 0
         self.open: list[socket.socket] = []
+        self.heard: list[bytes] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
@@ -58,6 +59,7 @@ class Server:
     def _serve(self, connection: socket.socket) -> None:
         with suppress(OSError), connection.makefile("rb") as reader:  # the client may go at any time
             while line := reader.readline():
+                self.heard.append(line)
                 if line != b"\r\n":
                     continue
                 reader.read(2)  # every request here is {}
@@ -98,6 +100,18 @@ def test_connections_are_kept(serve):
     for _ in range(5):
         assert wire.call("GetItem", {}) == {}
     assert server.connections == 1
+
+
+def test_a_request_belongs_to_the_trace_of_the_invocation(serve, monkeypatch):
+    server = serve()
+    wire = wire_to(server)
+    for trace in ("Root=1-1;Sampled=1", "Root=1-2;Sampled=0"):
+        monkeypatch.setenv("_X_AMZN_TRACE_ID", trace)
+        wire.call("GetItem", {})
+    monkeypatch.delenv("_X_AMZN_TRACE_ID")
+    wire.call("GetItem", {})
+    traced = [line for line in server.heard if line.startswith(b"X-Amzn-Trace-Id")]
+    assert traced == [b"X-Amzn-Trace-Id: Root=1-1;Sampled=1\r\n", b"X-Amzn-Trace-Id: Root=1-2;Sampled=0\r\n"]
 
 
 def test_silence_ends_and_is_asked_again(serve, short_waits):

@@ -183,7 +183,7 @@ def _needed(route: Route) -> str:
         case ():
             return ""
         case (permission,):
-            return f"Needs the permission `{permission}`."
+            return f"Needs the permission `{permission}`{f', and `{route.also}`' if route.also else ''}."
         case several:
             return f"Needs the permission of the provider: {', '.join(f'`{each}`' for each in several)}."
 

@@ -46,7 +46,7 @@ def test_records_are_kept_as_long_as_the_code_says() -> None:
     assert days("which contact was deleted") == [applying.REMEMBERED.days]
     assert days("changes by hand") == [editing.EDITS_KEPT.days]
     assert days("runs:") == [syncs.RUNS_KEPT.days]
-    assert f"{forgetting.GRACE.days} days `--back`" in TEXT
+    assert f'{forgetting.GRACE.days} days `DO="keep a01…"` undoes' in TEXT
     assert f"stays for {forgetting.FORGOTTEN_FOR.days} days" in TEXT
 
 

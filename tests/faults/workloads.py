@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from contactsync.adapters.memory import MemoryScheduler
+from contactsync.adapters.memory import MemoryScheduler, MemoryShares
 from contactsync.connectors.memory import Habits
 from contactsync.control import Control, Read, new_id
 from contactsync.errors import Busy
@@ -469,7 +469,7 @@ def forgotten() -> Scene:
     scheduler.put(account, run.sync_id, "cron(0 9 * * ? *)", start=None, end=None)
     world.uploads.put(f"uploads/{account}/u1", b"email")
     world.drops.put(f"{account}/{run.sync_id}/a.csv", b"email")
-    forgetting.close_account(world.control, account, world.clock.now())
+    forgetting.close_account(world.control, MemoryShares(), account, world.clock.now())
     world.clock.advance(forgetting.GRACE + timedelta(minutes=1))
     bucket = Retrying(world)
 

@@ -1,4 +1,4 @@
-"""make account and make accounts: a first key opens a deployed stack; an operator suspends, resumes, limits."""
+"""make account and make accounts: a first key opens a deployed stack; an operator suspends, resumes, limits, deletes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import requests
 from local import deploy
 from local.emulator import REGION
 from local.stack import Stack
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 
@@ -74,6 +75,49 @@ def test_an_operator_suspends_and_resumes(stack: Stack) -> None:
     assert f"{account_id}  suspended " in accounts(stack, "list")
     accounts(stack, "resume", account_id)
     assert ask(stack, key, blanks=3).status_code == 200
+
+
+def test_an_operator_deletes_an_account_and_takes_that_back(stack: Stack) -> None:
+    account_id, key = first_account(stack)
+    gateway = deploy.client("apigateway", stack.endpoint)
+    assert ask(stack, key).status_code == 200
+    accounts(stack, "delete", account_id)
+    assert ask(stack, key, blanks=2).status_code == 403
+    assert gateway.get_api_keys(nameQuery=account_id)["items"] == []
+    again = operate(stack, "accounts", "--stack", deploy.STACK_NAME, "delete", account_id)
+    assert (again.returncode, again.stderr) == (
+        1,
+        "The account is being closed already. Wait, or call it back.\n",
+    )
+    assert json.loads(accounts(stack, "keep", account_id))["metered"] is True
+    assert ask(stack, key, blanks=3).status_code == 200
+    assert len(gateway.get_api_keys(nameQuery=account_id)["items"]) == 1
+
+
+def test_after_a_restore_whom_an_account_had_erased_is_erased_again(stack: Stack) -> None:
+    account_id, key = first_account(stack)
+    address = f"{account_id}@example.com"
+    headers = {"Authorization": f"Bearer {key}"}
+    api = f"{stack.facts.api}/v1"
+    fields = {"fields": {"email": address}}
+    made = requests.post(f"{api}/contacts", json=fields, headers=headers, timeout=30).json()
+    table, dynamodb = stack.deployed.outputs["ContactsTableName"], deploy.client("dynamodb", stack.endpoint)
+    backup = [
+        item for page in dynamodb.get_paginator("scan").paginate(TableName=table) for item in page["Items"]
+    ]
+    mine = [item for item in backup if account_id in json.dumps(item, default=str)]
+    whom = {"contact_id": made["id"]}
+    due = requests.post(f"{api}/erasures", json=whom, headers=headers, timeout=30).json()["id"]
+    wait_for(
+        lambda: requests.get(f"{api}/erasures/{due}", headers=headers, timeout=30).json()["finished_at"],
+        within_s=60,
+        what="the end of the erasure",
+    )
+    for item in mine:
+        dynamodb.put_item(TableName=table, Item=item)
+    assert requests.get(f"{api}/contacts/{made['id']}", headers=headers, timeout=30).status_code == 200
+    accounts(stack, "erase-again", account_id)
+    assert requests.get(f"{api}/contacts/{made['id']}", headers=headers, timeout=30).status_code == 404
 
 
 def test_an_operator_gives_an_account_another_plan_and_limits_of_its_own(stack: Stack) -> None:

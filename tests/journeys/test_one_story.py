@@ -1,4 +1,4 @@
-"""A run reads as one story: one filter by its id over the log shows each step, in order, and what came of it."""
+"""A run reads as one story: one filter by its id over the log shows who asked for it, and each step with what came of it."""
 
 from __future__ import annotations
 
@@ -37,5 +37,10 @@ def test_one_filter_shows_each_step_in_order(stack: Stack, customer: Customer):
     assert [line["step"] for line in done if line["step"] in JOURNEY] == JOURNEY
     assert {line["account_id"] for line in done} == {customer.account_id}
     assert all(line["duration_ms"] >= 0 for line in done)
+    asked = [line for line in lines_of(stack, run["id"]) if line["message"] == "request"]
+    assert {(line["route"], line["run_id"]) for line in asked} >= {
+        ("POST /imports", run["id"]), ("GET /runs/<run_id>", run["id"])
+    }  # fmt: skip
+    assert all(line["account_id"] == customer.account_id for line in asked)
     last = done[-1]
     assert (last["Runs"], last["status"], last["RowsRead"]) == (1, "succeeded", run["counts"]["rows"])

@@ -10,6 +10,7 @@ import requests
 from contactsync.adapters import wire
 from contactsync.adapters.clock import SystemClock
 from contactsync.adapters.control_table import ControlTable
+from contactsync.adapters.memory import MemoryShares
 from contactsync.adapters.signing import Credentials
 from contactsync.control import Control
 from contactsync.journeys import forgetting
@@ -92,7 +93,7 @@ def test_a_closed_account_is_gone_when_its_time_has_come(
     long_ago = datetime.now(UTC) - 2 * forgetting.GRACE
     dynamodb = wire.dynamodb(REGION, endpoint=stack.endpoint, credentials=lambda: Credentials("test", "test"))
     control = Control(ControlTable(stack.deployed.outputs["ControlTableName"], dynamodb, SystemClock()))
-    forgetting.close_account(control, customer.account_id, long_ago)
+    forgetting.close_account(control, MemoryShares(), customer.account_id, long_ago)
     functions = deploy.client("lambda", stack.endpoint)
     functions.invoke(
         FunctionName=stack.deployed.resources["EraseFunction"],

@@ -157,6 +157,12 @@ def test_every_route_names_the_permission_that_is_missing(api, route):
     assert nobody.call(route.method, path_of(route)).status == 403
 
 
+def test_a_second_permission_is_needed_beside_the_first(api):
+    only = Client(api.world, api.account, ("contacts.delete",))
+    answer = only.post("/erasures", {"email": "ada@example.com"})
+    assert (answer.status, "account.manage" in answer.json["title"]) == (403, True)
+
+
 @pytest.mark.parametrize(
     "route",
     [route for route in ROUTES if not route.public],
@@ -164,7 +170,7 @@ def test_every_route_names_the_permission_that_is_missing(api, route):
 )
 def test_exactly_the_permission_that_is_named_opens_a_route(api, route):
     """Whether it then says 404, 409 or 422 is the route's own; 403 it says for want of this one permission only."""
-    needed = route.permissions[:1]
+    needed = (*route.permissions[:1], *filter(None, [route.also]))
     limited = Client(api.world, api.account, needed)
     body = NEEDLESS.get(route.path, "{}")
     assert limited.call(route.method, path_of(route), body=body, headers=JSON).status != 403

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from contactsync.adapters.memory import MemoryObjects
+from contactsync.adapters.memory import MemoryObjects, MemoryShares
 from contactsync.errors import Conflict, NotFound
-from contactsync.journeys import forgetting
+from contactsync.journeys import accounts, forgetting
 from contactsync.journeys.runfiles import RunFiles
 from contactsync.model.message import EraseDue
 from tests.faults.interruptions import Interruptions, Way
@@ -82,7 +82,7 @@ def test_of_a_closed_account_only_its_id_remains_and_the_other_is_untouched(
     lived(world, stranger, "bob")
     sync_schedules(world, api.account.account_id)
     mine, theirs = api.account.account_id, stranger.account.account_id
-    forgetting.close_account(world.control, mine, world.clock.now())
+    forgetting.close_account(world.control, MemoryShares(), mine, world.clock.now())
     nights(world)
     assert world.stored(), "not before the grace is over"
     world.clock.advance(forgetting.GRACE + timedelta(minutes=1))
@@ -95,17 +95,25 @@ def test_of_a_closed_account_only_its_id_remains_and_the_other_is_untouched(
 def test_nobody_gets_in_meanwhile_and_it_can_be_called_back(world: ApiWorld, api: Client) -> None:
     mine, now = api.account.account_id, world.clock.now()
     lived(world, api, "ada")
-    forgetting.close_account(world.control, mine, now)
+    forgetting.close_account(world.control, MemoryShares(), mine, now)
     with pytest.raises(Conflict):
-        forgetting.close_account(world.control, mine, now)
+        forgetting.close_account(world.control, MemoryShares(), mine, now)
     assert world.control.account(mine).suspended_at is not None
-    forgetting.call_back(world.control, mine, now)
+    forgetting.call_back(world.control, world.bus, mine, now)
     assert world.control.account(mine).suspended_at is None
     world.clock.advance(forgetting.GRACE + timedelta(days=2))
     nights(world)
     assert "ada@example.com" in world.stored()
     with pytest.raises(NotFound):
-        forgetting.call_back(world.control, mine, now)
+        forgetting.call_back(world.control, world.bus, mine, now)
+
+
+def test_its_requests_are_counted_alone_no_longer(world: ApiWorld, api: Client) -> None:
+    mine, now, shares = api.account.account_id, world.clock.now(), MemoryShares()
+    accounts.meter(world.control, shares, mine, now)
+    forgetting.close_account(world.control, shares, mine, now)
+    assert shares.kept == {}
+    assert not world.control.account(mine).metered, "the authorizer names a key that is there"
 
 
 def test_names_that_begin_alike_are_different_accounts(world: ApiWorld, api: Client) -> None:
@@ -114,7 +122,7 @@ def test_names_that_begin_alike_are_different_accounts(world: ApiWorld, api: Cli
         for folder in ("runs/", "exports/", "uploads/", ""):
             store.put(f"{folder}{mine}2/x", b"theirs")
     lived(world, api, "ada")
-    forgetting.close_account(world.control, mine, world.clock.now())
+    forgetting.close_account(world.control, MemoryShares(), mine, world.clock.now())
     world.clock.advance(forgetting.GRACE + timedelta(minutes=1))
     nights(world)
     left = [key for store in (world.runs, world.uploads) for key in store.keys("")]
@@ -131,7 +139,7 @@ def test_whatever_dies_the_account_is_forgotten(
     monkeypatch.setattr(forgetting, "RECORDS_A_COMMIT", 5)
     lived(world, api, "ada")
     mine = api.account.account_id
-    forgetting.close_account(world.control, mine, world.clock.now())
+    forgetting.close_account(world.control, MemoryShares(), mine, world.clock.now())
     world.clock.advance(forgetting.GRACE + timedelta(minutes=1))
     forgetting.erase(EraseDue(account_id="", erasure_id="night"), stores(world))
     at, due = 1, EraseDue(account_id=mine, erasure_id="account")

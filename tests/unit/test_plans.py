@@ -190,11 +190,11 @@ def test_nothing_is_started_for_a_suspended_account_and_nothing_is_deleted(api):
     assert scheduling.listen(due, **ports).run_id is None
     assert problem(api.post("/imports", pasted())) == (403, "account_suspended")
     assert len(world.stored()) == 3
-    accounts.resume(world.control, account_id, world.clock.now())
+    accounts.resume(world.control, world.bus, account_id, world.clock.now())
     assert scheduling.listen(due, **ports).run_id is not None
 
 
-def test_a_run_that_waited_when_the_account_was_suspended_goes_on_waiting(api):
+def test_a_run_that_waited_when_the_account_was_suspended_begins_with_its_resumption(api):
     world = api.world
     run_id = api.post("/imports", pasted()).json["run"]["id"]
     run = world.control.run(api.account.account_id, run_id).value
@@ -202,11 +202,9 @@ def test_a_run_that_waited_when_the_account_was_suspended_goes_on_waiting(api):
     world.execute(run)
     assert world.run(run).status == "queued"
     assert not world.stored()
-    accounts.resume(world.control, api.account.account_id, world.clock.now())
-    world.clock.advance(timedelta(minutes=2))
     before = len(world.runs_asked())
-    api.get(f"/runs/{run_id}")
-    assert world.runs_asked()[before:] == [run_id], "whoever looks at it announces it again"
+    accounts.resume(world.control, world.bus, api.account.account_id, world.clock.now())
+    assert world.runs_asked()[before:] == [run_id]
     world.execute(run)
     assert len(world.stored()) == 3
 

@@ -14,10 +14,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from contactsync.operating import account, accounts, close, redeliver, redrive
+from contactsync.operating import account, accounts, redeliver, redrive
 from contactsync.operating.stack import NoStack, Stack
 
-COMMANDS = (account, accounts, close, redeliver, redrive)
+COMMANDS = (account, accounts, redeliver, redrive)
 
 
 def main(given: Sequence[str] | None = None) -> int:

@@ -81,7 +81,7 @@ def step(
                 log_bug(error, **_failed("Bug"))
                 raise Bug(f"internal error, see request {context.aws_request_id} in the log") from None
             took_ms = round((time.monotonic() - began) * 1000)
-            heard = answer.model_dump(include={"outcome", "drop_id"})
+            heard = answer.model_dump(include={"outcome", "drop_id", "run_id"}, exclude_none=True)
             logger.info("done", extra={"duration_ms": took_ms, **heard, **_told(answer)})
             return answer.model_dump(mode="json")
 

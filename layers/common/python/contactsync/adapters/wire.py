@@ -29,6 +29,8 @@ from contactsync.errors import Busy
 CONNECT_S = 3.0
 READ_S = 15.0
 IDLE_CONNECTIONS = 16
+TRACE = "_X_AMZN_TRACE_ID"
+"""Where Lambda says to which trace the invocation belongs. The bus hands it on to whom it calls, so that it goes on there."""
 
 TRANSIENT = frozenset(
     {
@@ -131,6 +133,8 @@ class Wire:
         if self._credentials is None:
             self._credentials = credential_source()
         headers = self._signer.headers(f"{self._target}.{operation}", body, self._credentials())
+        if trace := os.environ.get(TRACE):
+            headers["X-Amzn-Trace-Id"] = trace
         connection = self._connection()
         with self._closed_on_failure(connection):
             if connection.sock is None:

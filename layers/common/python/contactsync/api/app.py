@@ -29,6 +29,8 @@ BASE = "/v1"
 """API Gateway leaves the stage out of the path, but a domain of one's own puts it in."""
 
 _is_id = re.compile(r"[0-9A-Za-z_]{1,64}").fullmatch
+_is_run = re.compile(r"r[0-9a-f]{24}").fullmatch
+_is_made = re.compile(r"/v1/runs/(r[0-9a-f]{24})").fullmatch
 
 
 class Api:
@@ -36,7 +38,7 @@ class Api:
 
     Args:
         world: the ports that requests reach.
-        logger: takes one line a request: route, status, account, milliseconds, and nothing of what was said.
+        logger: takes one line a request: route, status, account, run, milliseconds, and nothing of what was said.
         log_bug: takes an error that nobody foresaw, and keeps its message, which may quote people's data, to itself.
     """
 
@@ -62,6 +64,8 @@ class Api:
         except Exception as error:  # noqa: BLE001 - the last resort: the client gets an answer, we get a record
             self._log_bug(error)
             answer = bug_answer(told["request_id"])
+        if found := _is_made(answer.headers.get("Location", "")):
+            told["run_id"] = found[1]
         told |= {"status": answer.status, "duration_ms": round((time.monotonic() - began) * 1000)}
         self._logger.info("request", extra=told)
         return _proxied(answer)
@@ -72,8 +76,12 @@ class Api:
         caller = incoming.NOBODY if route.public else incoming.caller_of(event)
         if route.permissions and caller.permissions.isdisjoint(route.permissions):
             raise NotPermitted(*route.permissions)
+        if route.also is not None and route.also not in caller.permissions:
+            raise NotPermitted(route.also)
         if not all(map(_is_id, ids.values())):
             raise NotFound
+        if _is_run(ids.get("run_id", "")):  # nothing else that somebody writes there belongs in the log
+            told["run_id"] = ids["run_id"]
         return self._ask(route, ids, caller, event)
 
     def _route(self, event: Mapping[str, Any]) -> tuple[Route, dict[str, str]]:

@@ -41,8 +41,8 @@ def create_erasure(world: World, request: Request) -> Accepted[shapes.Erasure]:
     """Forget a person.
 
     The contact goes at once; its history, and every file of a run that mentions it, soon after. Ask how far it is. A later
-    file that still holds the person brings them back: take them out of your own lists first. Who asks has to manage the
-    account, too. What remains, and for how long, is in docs/privacy.md.
+    file that still holds the person brings them back: take them out of your own lists first. What remains, and for how
+    long, is in docs/privacy.md.
     """
     erasure = erasing.ask_for_erasure(world, request.caller, request.body, request.seed)
     return json_answer(202, show.erasure(erasure), {"Location": f"/v1/erasures/{erasure.id}"})
@@ -62,6 +62,6 @@ def _shown(world: World, export: Export) -> dict[str, Any]:
 ROUTES = (
     Route("POST", "/exports", "contacts.view", create_export, body=ExportRequest),
     Route("GET", "/exports/<export_id>", "contacts.view", read_export),
-    Route("POST", "/erasures", "contacts.delete", create_erasure, body=ErasureRequest),
+    Route("POST", "/erasures", "contacts.delete", create_erasure, body=ErasureRequest, also="account.manage"),
     Route("GET", "/erasures/<erasure_id>", "account.manage", read_erasure),
 )

@@ -18,11 +18,12 @@ from contactsync.core import checking
 from contactsync.core.fieldtypes import is_country
 from contactsync.errors import InvalidRequest, Problem
 from contactsync.journeys.asking import World
+from contactsync.journeys.queueing import announce_next
 from contactsync.model.account import ALL_PERMISSIONS, Account, Caller, Key, Member
 from contactsync.model.field import STANDARD_FIELDS
 from contactsync.model.plan import PlanLimits
 from contactsync.model.request import AccountChange
-from contactsync.ports import Shares
+from contactsync.ports import Bus, Shares
 
 KEY_PREFIX = "csk_"
 KEY_LENGTH = 40
@@ -170,9 +171,11 @@ def suspend(control: Control, account_id: str, now: datetime) -> Account:
     )
 
 
-def resume(control: Control, account_id: str, now: datetime) -> Account:
-    """The end of a suspension. Raises NotFound."""
-    return _changed(control, account_id, lambda _: {"suspended_at": None}, now, what="account.resumed")
+def resume(control: Control, bus: Bus, account_id: str, now: datetime) -> Account:
+    """The end of a suspension: runs that were waiting begin. Raises NotFound."""
+    account = _changed(control, account_id, lambda _: {"suspended_at": None}, now, what="account.resumed")
+    announce_next(control, bus, account_id, now)
+    return account
 
 
 def meter(control: Control, shares: Shares, account_id: str, now: datetime) -> Account:
@@ -180,6 +183,13 @@ def meter(control: Control, shares: Shares, account_id: str, now: datetime) -> A
     account = control.account(account_id)
     shares.put(account.id, plan_of(account))
     return _changed(control, account_id, lambda _: {"metered": True}, now, what="account.metered")
+
+
+def unmeter(control: Control, shares: Shares, account_id: str, now: datetime) -> Account:
+    """Count the account's requests no longer alone. Repeating it, also half done, does no harm."""
+    account = _changed(control, account_id, lambda _: {"metered": False}, now, what="account.unmetered")
+    shares.remove(account_id)
+    return account
 
 
 def change_plan(

@@ -21,13 +21,13 @@ from contactsync.control.members import by_email
 from contactsync.core.identity import SHARDS
 from contactsync.errors import Busy, Conflict, NotFound, Stale
 from contactsync.journeys import errands
-from contactsync.journeys.accounts import resume, suspend
+from contactsync.journeys.accounts import resume, suspend, unmeter
 from contactsync.journeys.asking import timestamp
 from contactsync.journeys.erasing import DUE, Stores, key_of, person_stretch
 from contactsync.model.account import RETENTION_DAYS
 from contactsync.model.errand import Erasure
 from contactsync.model.message import EraseDue
-from contactsync.ports import Bus, Delete, Objects, Put, RecordKey, Remove, Scheduler
+from contactsync.ports import Bus, Delete, Objects, Put, RecordKey, Remove, Scheduler, Shares
 
 GRACE = timedelta(days=7)
 NIGHT = "night"
@@ -53,9 +53,10 @@ class All(Stores):
 # Closing an account
 
 
-def close_account(control: Control, account_id: str, now: datetime) -> str:
+def close_account(control: Control, shares: Shares, account_id: str, now: datetime) -> str:
     """Suspend the account, and have it forgotten once the grace is over; returns when that is. Raises NotFound, Conflict."""
     suspend(control, account_id, now)
+    unmeter(control, shares, account_id, now)
     at = timestamp(now + GRACE)
     try:
         control.records.commit([Put(_closing_key(account_id), {"at": at}, 0)])
@@ -66,7 +67,7 @@ def close_account(control: Control, account_id: str, now: datetime) -> str:
     return at
 
 
-def call_back(control: Control, account_id: str, now: datetime) -> None:
+def call_back(control: Control, bus: Bus, account_id: str, now: datetime) -> None:
     """Keep, and let go on, an account that was to be forgotten. Raises NotFound if it was not, Conflict if that has begun."""
     if control.records.get(_forgotten_key(account_id)) is not None:
         raise Conflict("forgotten_already", "The account is being forgotten.", "Make a new one.")
@@ -74,7 +75,7 @@ def call_back(control: Control, account_id: str, now: datetime) -> None:
     if stored is None:
         raise NotFound
     control.records.commit([Delete(stored.key, stored.version)])
-    resume(control, account_id, now)
+    resume(control, bus, account_id, now)
 
 
 def _closing_key(account_id: str) -> RecordKey:

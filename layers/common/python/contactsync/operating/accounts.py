@@ -1,12 +1,14 @@
-"""List, show, suspend, resume customers' accounts, and change their plans and limits.
+"""List, show, suspend, resume, delete customers' accounts, and change their plans and limits.
 
     python -m contactsync accounts --stack contact-sync list
     python -m contactsync accounts --stack contact-sync show a01…
     python -m contactsync accounts --stack contact-sync suspend a01…
     python -m contactsync accounts --stack contact-sync plan a01… business contacts=50000 members=
+    python -m contactsync accounts --stack contact-sync delete a01…
 
 `plan` without a plan's name keeps the plan. `limit=number` gives the account a limit of its own, `limit=` takes it back.
-It holds at once; what API Gateway counts follows the plan alone.
+It holds at once; what API Gateway counts follows the plan alone. `delete` suspends at once and forgets after seven days, until
+which `keep` takes it back. `erase-again` is for the hour after ContactsTable was brought back from a backup.
 """
 
 from __future__ import annotations
@@ -17,10 +19,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from contactsync import bootstrap
 from contactsync.adapters.clock import SystemClock
 from contactsync.control import Control, limits_of, local_day, plan_of
-from contactsync.errors import NotFound
-from contactsync.journeys import accounts
+from contactsync.errors import Busy, Conflict, NotFound
+from contactsync.journeys import accounts, erasing, forgetting
 from contactsync.model.account import Account
 from contactsync.operating.stack import Stack
 
@@ -29,7 +32,8 @@ PAGE = 100
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What to do, and with whom."""
-    parser.add_argument("verb", choices=["list", "show", "suspend", "resume", "plan"])
+    verbs = ["list", "show", "suspend", "resume", "plan", "delete", "keep", "erase-again"]
+    parser.add_argument("verb", choices=verbs)
     parser.add_argument("account", nargs="?", help="the account's id; all but list need one")
     parser.add_argument("terms", nargs="*", help="of plan: the plan's name, and limit=number")
 
@@ -45,7 +49,10 @@ def run(options: argparse.Namespace, stack: Stack) -> int:
     except NotFound:
         print(f"There is no account {options.account}: see list.", file=sys.stderr)
         return 1
-    except ValueError as error:
+    except Conflict as conflict:
+        print(conflict.title, conflict.detail, file=sys.stderr)
+        return 1
+    except (Busy, ValueError) as error:
         print(error, file=sys.stderr)
         return 1
     print(json.dumps(_shown(control, account), indent=2, ensure_ascii=False))
@@ -58,12 +65,32 @@ def _done(control: Control, stack: Stack, options: argparse.Namespace) -> Accoun
         case "suspend":
             return accounts.suspend(control, account_id, now)
         case "resume":
-            return accounts.resume(control, account_id, now)
+            return accounts.resume(control, bootstrap.bus(), account_id, now)
         case "plan":
             plan, limits = _terms(options.terms)
             accounts.change_plan(control, account_id, now, plan=plan, limits=limits)
             return accounts.meter(control, stack.shares(), account_id, now)
+        case "delete":
+            at = forgetting.close_account(control, stack.shares(), account_id, now)
+            print(f"{account_id} is suspended, and will be forgotten after {at}", file=sys.stderr)
+        case "keep":
+            forgetting.call_back(control, bootstrap.bus(), account_id, now)
+            return accounts.meter(control, stack.shares(), account_id, now)
+        case "erase-again":
+            control.account(account_id)
+            emptied = erasing.erase_again(_stores(control), account_id)
+            print(f"{emptied} contacts had come back, and are erased again", file=sys.stderr)
     return control.account(account_id)
+
+
+def _stores(control: Control) -> erasing.Stores:
+    return erasing.Stores(
+        control=control,
+        contacts=bootstrap.contacts(),
+        runs=bootstrap.runs(),
+        uploads=bootstrap.uploads(),
+        clock=bootstrap.clock(),
+    )
 
 
 def _terms(terms: Sequence[str]) -> tuple[str | None, dict[str, Any]]:
