@@ -269,6 +269,16 @@ class World:
             busy=BUSY_TRIES,
         )
 
+    def left(self, run: Run, status: str, *, execution: str = "execution-1") -> Notified:
+        """What RunLeftRule does: EventBridge says that an execution came to no end of its own."""
+        asked = {"account_id": run.account_id, "run_id": run.id, "journey": run.journey, "trigger": "api"}
+        event = {
+            "source": "aws.states",
+            "detail-type": "Step Functions Execution Status Change",
+            "detail": {"name": execution, "status": status, "input": json.dumps(asked), "output": None},
+        }
+        return self.notify(Finishing.model_validate(event))
+
     def remote(self, asked: RemoteSource, **options: Any) -> Source:
         """A source on somebody's server; of the private hosts, those in `allow_hosts` only."""
         guard = self.guard or NetGuard(allowed_hosts(self.allow_hosts))

@@ -1,6 +1,9 @@
 """How much a campaign has tried: added up over its tests, printed at the end, and held against docs/reliability.md."""
 
+import re
 from collections import Counter
+
+from local.deploy import ROOT
 
 FIGURES: Counter[str] = Counter()
 
@@ -8,3 +11,10 @@ FIGURES: Counter[str] = Counter()
 def note(what: str, number: int) -> None:
     """So many more of these were tried, and held."""
     FIGURES[what] += number
+
+
+def promised() -> dict[str, int]:
+    """What docs/reliability.md says is tried, at least."""
+    page = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([a-z ]+) \| ([\d,]+) \|$", page, re.MULTILINE)
+    return {what: int(number.replace(",", "")) for what, number in rows}

@@ -6,9 +6,7 @@ every 37th unless FAULTS=all (`make faults`), and each time held against the ora
 
 from __future__ import annotations
 
-import hashlib
 import os
-import secrets
 from collections.abc import Callable
 from functools import partial
 from itertools import count
@@ -35,22 +33,6 @@ DIVIDED = ("small import", "claims", "delete what is missing", "undo")
 POINTS = [(name, False) for name in WORKLOADS] + [(name, True) for name in DIVIDED]
 UNCERTAIN = frozenset({"send", "commit"})
 """Where these fail nobody can tell whether a mail has left, and no second one is risked."""
-
-
-@pytest.fixture(autouse=True)
-def same_chance(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Ids and secrets are the same in each world; call the fixture to begin anew."""
-    numbers = count()
-
-    def begin() -> None:
-        nonlocal numbers
-        numbers = count()
-
-    def token(size: int) -> str:
-        return hashlib.blake2b(str(next(numbers)).encode()).hexdigest()[: 2 * size]
-
-    monkeypatch.setattr(secrets, "token_hex", token)
-    return begin
 
 
 def add_neighbour(world: World) -> str:

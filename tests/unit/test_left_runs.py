@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from contactsync.journeys import importing, syncing
-from contactsync.model.message import Finishing, Message, Requested
+from contactsync.model.message import Message, Requested
 from contactsync.model.run import Run
 from contactsync.sources.staging import DirectCourier
 from tests.bookworld import CONNECTION, BookWorld
@@ -17,17 +16,6 @@ from tests.contract.cards import ADA
 from tests.world import Died, World, tried
 
 ROWS = "email\nada@example.com\nbob@example.com\n"
-
-
-def word_of(run: Run, status: str, execution: str = "execution-1") -> Finishing:
-    """What EventBridge says of an execution, as far as we read it."""
-    asked = {"account_id": run.account_id, "run_id": run.id, "journey": "import", "trigger": "api"}
-    event: dict[str, Any] = {
-        "source": "aws.states",
-        "detail-type": "Step Functions Execution Status Change",
-        "detail": {"name": execution, "status": status, "input": json.dumps(asked), "output": None},
-    }
-    return Finishing.model_validate(event)
 
 
 def begun(world: World) -> Run:
@@ -53,7 +41,7 @@ def begun(world: World) -> Run:
 def test_the_run_says_so_and_lets_the_sync_go(status: str, code: str) -> None:
     world = World()
     run = begun(world)
-    world.notify(word_of(run, status))
+    world.left(run, status)
     ended = world.run(run)
     assert (ended.status, ended.problem and ended.problem.code) == ("failed", code)
     assert ended.has_ended
@@ -76,7 +64,7 @@ def test_what_was_written_until_then_is_counted() -> None:
     with pytest.raises(TypeError):
         world.execute(run)
     world.notify = undisturbed  # type: ignore[method-assign]
-    world.notify(word_of(run, "ABORTED"))
+    world.left(run, "ABORTED")
     counts = world.run(run).counts
     assert (counts.rows, counts.added, len(world.stored())) == (2, 2, 2)
 
@@ -84,7 +72,7 @@ def test_what_was_written_until_then_is_counted() -> None:
 def test_a_worker_that_outlived_its_execution_stops() -> None:
     world = World()
     run = begun(world)
-    world.notify(word_of(run, "ABORTED"))
+    world.left(run, "ABORTED")
     with pytest.raises(Exception, match="the run is failed"):
         importing.parse(
             Message(account_id=run.account_id, run_id=run.id), control=world.control, runs=world.runs
@@ -94,12 +82,12 @@ def test_a_worker_that_outlived_its_execution_stops() -> None:
 def test_said_again_or_of_another_execution_it_changes_nothing() -> None:
     world = World()
     run = begun(world)
-    world.notify(word_of(run, "FAILED", execution="another"))
+    world.left(run, "FAILED", execution="another")
     assert world.run(run).status == "running"
-    world.notify(word_of(run, "TIMED_OUT"))
+    world.left(run, "TIMED_OUT")
     ended = world.run(run)
-    world.notify(word_of(run, "TIMED_OUT"))
-    world.notify(word_of(run, "ABORTED"))
+    world.left(run, "TIMED_OUT")
+    world.left(run, "ABORTED")
     assert world.run(run) == ended
     assert len(world.mailer.sent) == 1
 
@@ -109,14 +97,14 @@ def test_a_run_that_ended_well_stays_as_it_is() -> None:
     run = world.request(ROWS)
     world.execute(run)
     ended = world.run(run)
-    world.notify(word_of(run, "FAILED"))
+    world.left(run, "FAILED")
     assert world.run(run) == ended
 
 
 def test_a_run_that_was_never_begun_is_asked_for_again() -> None:
     world = World()
     run = world.request(ROWS)
-    world.notify(word_of(run, "ABORTED"))
+    world.left(run, "ABORTED")
     assert world.run(run).status == "queued"
     assert [event.detail["run_id"] for event in world.bus.events if event.kind == "RunRequested"] == [run.id]
 
@@ -134,7 +122,7 @@ def test_who_dies_over_it_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> Non
         return close(*arguments, **options)
 
     monkeypatch.setattr(type(world.control), "close_run", dying)
-    tried(lambda: world.notify(word_of(run, "TIMED_OUT")))
+    tried(lambda: world.left(run, "TIMED_OUT"))
     assert died
     assert world.run(run).has_ended
     problem = world.run(run).problem
@@ -149,5 +137,5 @@ def test_an_address_book_is_let_go_of() -> None:
     asked = Requested(account_id=run.account_id, run_id=run.id, execution="execution-1")
     syncing.pull(asked, ports=world.steps())
     assert not world.control.take_book(run.account_id, CONNECTION, "another", world.clock.now())
-    world.notify(word_of(run, "ABORTED"))
+    world.left(run, "ABORTED")
     assert world.control.take_book(run.account_id, CONNECTION, "another", world.clock.now())

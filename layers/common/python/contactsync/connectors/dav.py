@@ -244,7 +244,7 @@ def plain(href: str) -> str:
 
 def _status(line: str | None) -> int:
     words = (line or "").split()
-    return int(words[1]) if len(words) > 1 and words[1].isdigit() else 200
+    return int(words[1]) if len(words) > 1 and words[1].isdecimal() else 200
 
 
 def escaped(text: str) -> str:

@@ -6,6 +6,7 @@ holds more than we can read (a telephone number that is none), the rest goes bac
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -34,6 +35,7 @@ MASK = {
 }
 """The parts of a person that can be written, and the fields of ours that each holds."""
 READ_MASK = ",".join([*MASK, "clientData", "memberships", "metadata", "photos"])
+LEAP_YEAR = 2000
 FIELDS = frozenset(key for keys in MASK.values() for key in keys)
 
 _NAMES = {
@@ -242,9 +244,11 @@ def _read_address(item: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _birthday(date: Mapping[str, int]) -> str:
-    """A year of 0 is none; without month or day it is no birthday."""
+    """A year of 0 is none; what is no day of any calendar is no birthday."""
     year, month, day = (date.get(name, 0) for name in ("year", "month", "day"))
-    if not month or not day:
+    try:
+        datetime.date(year or LEAP_YEAR, month, day)
+    except ValueError:
         return ""
     return f"{year:04d}-{month:02d}-{day:02d}" if year else f"--{month:02d}-{day:02d}"
 

@@ -1,0 +1,135 @@
+"""Faults by lot, many in one run: workers die, answers are lost, services throttle, events repeat, clocks jump.
+
+Whatever has become of a run then, it has ended and holds nothing; and once all works again, doing the same once more
+leaves what an undisturbed world has. Each seed is one lot: `make faults N=…` draws so many for each workload, and
+SEED=… draws that one again.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+
+import pytest
+
+from contactsync.connectors.memory import MemoryConnector
+from contactsync.errors import Busy
+from contactsync.model.contact import Contact
+from tests.bookworld import BookWorld
+from tests.faults import invariants
+from tests.faults.figures import note
+from tests.faults.interruptions import Interruptions, Way
+from tests.faults.test_crashes import add_neighbour
+from tests.faults.workloads import WORKLOADS, Scene
+from tests.world import Died, World
+
+SEEDS = int(os.environ.get("N") or (200 if os.environ.get("FAULTS") == "all" else 3))
+ONLY = os.environ.get("SEED")
+REPEATABLE = [
+    "small import",
+    "claims",
+    "segments",
+    "delete what is missing",
+    "a schedule that fires twice",
+    "address book, first run",
+    "address book, both ways",
+    "address book, into the list",
+    "address book, out of the list",
+]
+"""What can be done once more after it has failed."""
+JUMP = timedelta(minutes=10)
+
+
+class Weather(Interruptions):
+    """Faults by lot. How bad it is, is part of the lot."""
+
+    def __init__(self, lots: random.Random, world: World) -> None:
+        super().__init__(0, Way.BEFORE)
+        self._lots, self._world = lots, world
+        self._share = lots.choice([0.005, 0.02, 0.05])
+
+    def due(self, name: str) -> bool:
+        self.calls.append(name)
+        if self._lots.random() < self._share / 5:
+            self._world.clock.advance(self._lots.uniform(-1, 1) * JUMP)
+        self.fired = self._lots.random() < self._share
+        self.way = self._lots.choice(list(Way))
+        return self.fired
+
+    def raise_before(self) -> None:
+        if self.way is Way.BEFORE:
+            raise self._lots.choice([Died, Busy])
+
+
+def people_of(world: World) -> object:
+    """Everybody, as customers see them; of an address book both sides."""
+    here = sorted(
+        repr((sorted(slot.fields.items()), slot.segments))
+        for slot in invariants.slots(world)
+        if isinstance(slot, Contact)
+    )
+    if not isinstance(world, BookWorld):
+        return here
+    return here, sorted(repr(sorted(card.fields.items())) for card in world.book.cards().values())
+
+
+def calm(scene: Scene) -> None:
+    """Everything works again: what was left open is closed, what happens later happens, the same is done once more."""
+    world = scene.world
+    world.ports = world.true_ports()
+    if isinstance(world, BookWorld):
+        world.connect = None
+    for run in list(invariants.runs(world)):
+        if run.execution is not None and not run.has_ended and run.status != "awaiting_approval":
+            world.left(run, "FAILED", execution=run.execution)
+        elif run.status == "queued":
+            world.execute(run, execution="asked for again")
+    world.clock.advance(timedelta(hours=1))
+    assert scene.again is not None
+    assert scene.again().status in {"succeeded", "unchanged"}
+    scene.settle()
+
+
+def drawn(name: str, seed: int) -> object:
+    """One lot; everybody there is at its end."""
+    lots = random.Random(f"{name} {seed}")
+    scene = WORKLOADS[name].scene()
+    world = scene.world
+    neighbour = add_neighbour(world)
+    untouched = invariants.digest(world, neighbour)
+    before = list(invariants.slots(world))
+    weather = Weather(lots, world)
+    world.ports = weather.ports(world.ports)
+    if isinstance(world, BookWorld):
+        world.connect = lambda _: weather.watched(MemoryConnector(world.book))
+    with suppress(Exception, Died):  # all tries of the last step were in vain
+        scene.go()
+    calm(scene)
+    run = scene.run()
+    invariants.rows_add_up(run, "rows")
+    invariants.at_rest(world, run, "rest")
+    invariants.one_record_a_key(world, "keys")
+    invariants.no_unproven_deletion(world, before, "deletions")
+    invariants.all_is_told(world, before, "audit")
+    invariants.others_are_untouched(world, neighbour, untouched, "others")
+    return people_of(world)
+
+
+@pytest.mark.parametrize("name", REPEATABLE)
+def test_once_all_works_again_all_is_as_it_should_be(name: str, same_chance: Callable[[], None]) -> None:
+    same_chance()
+    undisturbed = WORKLOADS[name].scene()
+    undisturbed.go()
+    calm(undisturbed)
+    wanted = people_of(undisturbed.world)
+    for seed in [int(ONLY)] if ONLY else range(SEEDS):
+        same_chance()
+        try:
+            assert drawn(name, seed) == wanted
+        except BaseException as failure:
+            failure.add_note(f"replay: make faults SEED={seed} ARGS=\"-k 'chance and {name}'\"")
+            raise
+        note("seeds of random faults", 1)
