@@ -7,8 +7,12 @@ import sys
 import time
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from local.problem import Problem
+
+if TYPE_CHECKING:
+    from local.stack import Stack
 
 _WELCOME = """
 Contact Sync runs on this machine (ready after {seconds:.1f} s).
@@ -16,6 +20,7 @@ Contact Sync runs on this machine (ready after {seconds:.1f} s).
   API      {api}/v1
   key      {api_key}
   inbox    {inbox}
+  demo     {demo}/demo
 
 Import two contacts, look at the run (the sync's latest_run), list the contacts:
 
@@ -27,6 +32,15 @@ Import two contacts, look at the run (the sync's latest_run), list the contacts:
   curl -s {api}/v1/syncs -H 'Authorization: Bearer {api_key}'
 
   curl -s {api}/v1/contacts -H 'Authorization: Bearer {api_key}'
+
+The demo is an address book to connect, as provider google; ?add=Zoe+Example puts somebody into it:
+
+  curl -s {api}/v1/connections \\
+    -H 'Authorization: Bearer {api_key}' \\
+    -H 'Content-Type: application/json' \\
+    -d '{{"provider": "google"}}'
+
+Open the authorize_url of the answer; then save a sync with the connection as its source, and run it.
 
 The mail about the run is at {inbox}. What was imported is gone when the stack stops.
 Ctrl-C stops everything
@@ -46,24 +60,21 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
-        from local.stack import Ports, Settings, Stack
+        from local.demo import CLIENT, DemoBook
+        from local.stack import Ports, Settings
+        from local.stack import Stack as Whole
 
-        settings = Settings(
-            home=Path(".local"),
-            ports=Ports.starting_at(options.port),
-            rehearse=not options.cold,
-            functions={"ALLOW_HOSTS": options.allow_hosts} if options.allow_hosts else {},
-        )
-        with Stack(settings) as stack:
-            facts = stack.facts
-            seconds = time.monotonic() - started
-            welcome = _WELCOME.format(
-                seconds=seconds, api=facts.api, api_key=facts.api_key, inbox=facts.inbox, body=_BODY
+        ports = Ports.starting_at(options.port)
+        with DemoBook(f"http://127.0.0.1:{ports.api}/v1/oauth/callback") as demo:
+            hosts = {"ALLOW_HOSTS": options.allow_hosts} if options.allow_hosts else {}
+            settings = Settings(
+                home=Path(".local"),
+                ports=ports,
+                rehearse=not options.cold,
+                functions={"GOOGLE_ELSEWHERE": demo.url, **hosts},
+                parameters={"GoogleClientId": CLIENT, "GoogleClientSecret": CLIENT},
             )
-            print(welcome, flush=True)
-            stack.wait()
-        print("The emulator ended by itself. Its last words are in .local/emulator.log.", file=sys.stderr)
-        return 1
+            return _run(Whole(settings), started, demo.url)
     except Problem as problem:
         print(f"\n{problem}", file=sys.stderr)
         return 1
@@ -76,6 +87,20 @@ def main() -> int:
     except KeyboardInterrupt:
         print("\nStopped.")
         return 0
+
+
+def _run(ready: "Stack", started: float, demo: str) -> int:
+    """Say where everything is, and wait."""
+    with ready as stack:
+        facts = stack.facts
+        seconds = time.monotonic() - started
+        welcome = _WELCOME.format(
+            seconds=seconds, api=facts.api, api_key=facts.api_key, inbox=facts.inbox, body=_BODY, demo=demo
+        )
+        print(welcome, flush=True)
+        stack.wait()
+    print("The emulator ended by itself. Its last words are in .local/emulator.log.", file=sys.stderr)
+    return 1
 
 
 def _options() -> argparse.Namespace:

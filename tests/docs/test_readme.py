@@ -110,7 +110,12 @@ def test_make_run_prints_what_the_page_shows() -> None:
         for kind, reason in deploy.LEFT_OUT.items()
         if kind in counted
     ]
-    facts = {"api": "http://127.0.0.1:1", "inbox": "http://127.0.0.1:2", "api_key": "csk_x"}
+    facts = {
+        "api": "http://127.0.0.1:1",
+        "inbox": "http://127.0.0.1:2",
+        "api_key": "csk_x",
+        "demo": "http://127.0.0.1:3",
+    }
     printed = make_run._WELCOME.format(seconds=1.0, body="", **facts).partition("\n\nImport")[0]
     assert steady(welcome) == steady(printed)
 
