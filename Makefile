@@ -33,8 +33,8 @@ test-thorough: .venv/.ready ## the laws with twenty times the examples, and no t
 fuzz-api: .venv/.ready ## 2,000 requests made from the OpenAPI document, against the local stack
 	FUZZ=70 .venv/bin/pytest tests/journeys/test_fuzzed.py -rP --show-capture=stdout $(ARGS)
 
-fuzz: .venv/.ready ## 20,000 odd files, answers of providers, rules and request bodies for each reader
-	env -u CI HYPOTHESIS_PROFILE=fuzz .venv/bin/pytest tests/property/test_odd_answers_are_read.py tests/property/test_any_bytes_end.py \
+fuzz: .venv/.ready ## 20,000 odd files, cards, rules and answers of providers for each reader, 200 bodies for each operation
+	env -u CI HYPOTHESIS_PROFILE=fuzz FUZZ=200 .venv/bin/pytest tests/property/test_odd_answers_are_read.py tests/property/test_any_bytes_end.py \
 		tests/unit/test_api_fuzzed.py --hypothesis-show-statistics $(ARGS)
 
 faults: .venv/.ready ## fail every call of every workload in every way, and N seeds of random faults (make test takes one call in 37)
