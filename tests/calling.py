@@ -17,7 +17,7 @@ from contactsync import bootstrap
 from contactsync.adapters.memory import MemoryBus, MemoryIssuer, MemoryScheduler
 from contactsync.connectors.oauth import OAuth
 from contactsync.errors import Busy
-from contactsync.journeys.accounts import NewAccount, change_plan, create_account
+from contactsync.journeys.accounts import NewAccount, create_account
 from contactsync.journeys.signing_in import Guests
 from contactsync.model.account import ALL_PERMISSIONS
 from functions.api import handler
@@ -62,10 +62,6 @@ class ApiWorld(World):
         """As in a process that starts now."""
         super().know(authorities, elsewhere)
         handler.api.cache_clear()
-
-    def limit(self, **limits: Any) -> None:
-        """Give the customer limits of its own."""
-        change_plan(self.control, self.account.account_id, self.clock.now(), limits=limits)
 
     def runs_asked(self) -> list[str]:
         return [event.detail["run_id"] for event in self.bus.events if event.kind == "RunRequested"]

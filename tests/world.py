@@ -29,7 +29,7 @@ from contactsync.core.identity import SHARDS, contact_id, identity_key
 from contactsync.entry import problem_of
 from contactsync.errors import Busy, SourceAway, UserError
 from contactsync.journeys import importing
-from contactsync.journeys.accounts import create_account
+from contactsync.journeys.accounts import change_plan, create_account
 from contactsync.journeys.keeping import Keeping
 from contactsync.journeys.remote import stored as stored_source
 from contactsync.journeys.runfiles import RunFiles
@@ -155,6 +155,10 @@ class World:
             clock=self.clock,
             vault=self.vault,
         )
+
+    def limit(self, **limits: Any) -> None:
+        """Give the customer limits of its own."""
+        change_plan(self.control, self.account.account_id, self.clock.now(), limits=limits)
 
     def request(
         self,

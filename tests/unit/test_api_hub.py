@@ -91,6 +91,13 @@ class TestBoxes:
         assert len(world.book.cards()) == 21
 
 
+class TestSegments:
+    def test_stay_as_long_as_a_sync_follows_them(self, api, world):
+        segment = api.post("/segments", {"name": "Book"}).json["id"]
+        world.sync(selection={"segment": segment})
+        assert api.delete(f"/segments/{segment}").status == 409
+
+
 class TestStamp:
     def test_tells_whose_edit_in_which_book_was_the_last(self, api, world):
         """S3.11."""

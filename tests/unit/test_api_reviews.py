@@ -180,9 +180,9 @@ class TestConflicts:
         [row] = api.get(f"/runs/{run.id}/rows").json["items"]
         assert row["reason"] == "Kept although the address book has emptied it: emails."
 
-    def test_what_is_left_for_the_next_run_is_told(self, api, world, monkeypatch):
+    def test_what_is_left_for_the_next_run_is_told(self, api, world):
         """S2.17."""
-        monkeypatch.setattr("contactsync.journeys.reconciling.FIRST_CHANGES", 8)
+        world.limit(first_sync_contacts=8)
         for number in range(20):
             world.book.add({"name": f"N {number}", "emails": [{"value": f"n{number}@example.com"}]})
         run = world.go(world.sync())

@@ -10,7 +10,7 @@ import pytest
 from contactsync.adapters.memory import MemoryBus
 from contactsync.connectors.memory import Habits
 from contactsync.core.viewing import View
-from contactsync.journeys import books, pulling, reconciling
+from contactsync.journeys import books
 from contactsync.model.message import ContactsChanged
 from contactsync.model.segment import Segment
 from tests.bookworld import BookWorld
@@ -115,9 +115,8 @@ class TestTheGuard:
 
 
 class TestLimits:
-    def test_what_exceeds_a_run_is_left_for_the_next_and_not_lost(self, world, monkeypatch):
-        monkeypatch.setattr(reconciling, "FIRST_CHANGES", 7)
-        monkeypatch.setattr(reconciling, "LATER_CHANGES", 5)
+    def test_what_exceeds_a_run_is_left_for_the_next_and_not_lost(self, world):
+        world.limit(first_sync_contacts=7, next_sync_contacts=5)
         for n in range(10):
             world.book.add(person(n))
             world.add(person(100 + n))
@@ -127,18 +126,18 @@ class TestLimits:
         assert ["carried" in codes(run) for run in runs] == [True, True, True, False]
         assert len(world.everybody()) == len(world.book.cards()) == len(world.links()) == 20
 
-    def test_deletions_that_exceed_a_run_are_not_lost(self, world, monkeypatch):
+    def test_deletions_that_exceed_a_run_are_not_lost(self, world):
         for n in range(30):
             world.book.add(person(n))
         sync = world.sync()
         world.go(sync)
-        monkeypatch.setattr(reconciling, "LATER_CHANGES", 2)
+        world.limit(next_sync_contacts=2)
         for n in range(5):
             world.book.remove(world.links()[world.id_of(f"p{n}@example.com")].id)
         assert [world.go(sync).counts.deleted for _ in range(4)] == [2, 2, 1, 0]
 
-    def test_a_book_that_is_too_large_is_not_synced(self, world, monkeypatch):
-        monkeypatch.setattr(pulling, "BOOK_MAX", 5)
+    def test_a_book_that_is_too_large_is_not_synced(self, world):
+        world.limit(connection_contacts=5)
         for n in range(6):
             world.book.add(person(n))
         run = world.go(world.sync())
@@ -161,6 +160,27 @@ class TestLimits:
         run = world.go(world.sync(limits={"required": ["name"], "max_phones": 2}))
         assert (run.counts.rows, run.counts.added, run.counts.skipped) == (2, 0, 2)
         assert codes(run) == {"not_taken_in"}
+
+    def test_who_has_more_addresses_than_the_book_holds_is_kept_whole_and_told(self):
+        """Case 25, S4.21."""
+        world = BookWorld(habits=Habits(most={"emails": 1}))
+        emails = [{"value": f"ada{n}@example.com"} for n in range(3)]
+        id_ = world.add({"name": "Ada", "emails": emails})
+        run = world.go(world.sync())
+        assert "kept_here" in codes(run)
+        assert len(world.contact(id_).fields["emails"]) == 3
+        assert [len(card.fields["emails"]) for card in world.book.cards().values()] == [1]
+
+    def test_who_has_too_many_addresses_is_skipped_where_the_sync_asks_for_that(self, world):
+        """S4.21."""
+        emails = [{"value": f"ada{n}@example.com"} for n in range(11)]
+        world.book.add({"name": "Ada", "emails": emails})
+        world.book.add({"name": "Bob", "emails": emails[:1]})
+        run = world.go(
+            world.sync(limits={"required": ["name", "emails"], "max_emails": 10, "max_phones": 10})
+        )
+        assert (run.counts.added, run.counts.skipped) == (1, 1)
+        assert "not_taken_in" in codes(run)
 
 
 class TestWhoBelongsToIt:
@@ -332,3 +352,73 @@ class TestEdits:
     def test_set_nothing_going_that_nobody_has_started(self, world):
         world.sync()
         assert self.follow(world) == []
+
+
+class TestSegments:
+    @pytest.fixture
+    def sync(self, world):
+        segment = Segment(id="g1", name="Book", created_at="now", created_by="member:m1")
+        world.control.create_segment(world.account.account_id, segment)
+        world.add(person(1), "g1")
+        world.add(person(2))
+        world.book.add(person(3))
+        sync = world.sync(selection={"segment": "g1"})
+        world.go(sync)
+        assert len(world.book.cards()) == 2
+        return sync
+
+    def test_who_leaves_it_is_unlinked_and_stays_on_both_sides(self, world, sync):
+        """Case 18."""
+        id_ = world.id_of("p1@example.com")
+        card = world.links()[id_].id
+        world.regroup(id_)
+        world.go(sync)
+        world.edit(id_, nickname="N")
+        run = world.go(sync)
+        assert (run.counts.deleted, run.pushed.deleted) == (0, 0)
+        assert id_ in world.everybody()
+        assert "nickname" not in world.book.cards()[card].fields
+
+    def test_a_card_that_is_deleted_after_that_says_nothing_about_the_contact(self, world, sync):
+        id_ = world.id_of("p1@example.com")
+        card = world.links()[id_].id
+        world.regroup(id_)
+        world.go(sync)
+        world.book.remove(card)
+        world.go(sync)
+        assert id_ in world.everybody()
+
+    def test_who_joins_it_again_has_one_card(self, world, sync):
+        id_ = world.id_of("p1@example.com")
+        card = world.links()[id_].id
+        world.regroup(id_)
+        world.go(sync)
+        world.book.remove(card)
+        world.go(sync)
+        world.regroup(id_, "g1")
+        world.go(sync)
+        assert len(world.book.cards()) == 2
+        assert id_ in world.links()
+
+    def test_in_one_way_in_whoever_comes_in_joins_it_and_nobody_goes_out(self, world):
+        """S2.7."""
+        segment = Segment(id="g2", name="In", created_at="now", created_by="member:m1")
+        world.control.create_segment(world.account.account_id, segment)
+        world.add(person(1), "g2")
+        world.book.add(person(3))
+        world.go(world.sync(selection={"segment": "g2"}, direction="pull"))
+        assert world.contact(world.id_of("p3@example.com")).segments == ("g2",)
+        assert len(world.book.cards()) == 1
+
+    def test_in_one_way_out_nobody_joins_it(self, world):
+        """S2.7, S2.15."""
+        segment = Segment(id="g3", name="Out", created_at="now", created_by="member:m1")
+        world.control.create_segment(world.account.account_id, segment)
+        world.book.add_group("crm")
+        id_ = world.add(person(1), "g3")
+        world.add(person(2))
+        world.book.add(person(3))
+        run = world.go(world.sync(group="crm", selection={"segment": "g3"}, direction="push"))
+        assert (run.counts.added, run.pushed.added) == (0, 1)
+        card = world.links()[id_].id
+        assert world.book.listed()[card].groups == {"crm"}

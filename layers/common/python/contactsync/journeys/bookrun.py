@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from contactsync.control import Control
+from contactsync.control import Control, limits_of
 from contactsync.core.merging import Policy
 from contactsync.core.viewing import View, keys_of
 from contactsync.errors import AccessLost, Busy, Cancelled
@@ -17,6 +17,7 @@ from contactsync.journeys.bookfiles import BookFiles
 from contactsync.journeys.runfiles import files_of
 from contactsync.model.connection import Connection
 from contactsync.model.contact import Contact, Fields
+from contactsync.model.plan import PlanLimits
 from contactsync.model.run import Run
 from contactsync.model.sync import ColumnMapping, InSegment, Sync
 from contactsync.ports import Clock, Connector, ContactStore, Objects
@@ -61,6 +62,11 @@ class BookRun:
             primary_address=self.sync.limits.addresses == "primary",
             whole_birthday=self.sync.limits.birthdays == "complete",
         )
+
+    @cached_property
+    def limits(self) -> PlanLimits:
+        """What the account's plan allows."""
+        return limits_of(self.control.account(self.run.account_id))
 
     @property
     def control(self) -> Control:

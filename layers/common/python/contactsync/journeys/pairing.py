@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from contactsync.core.decisions import Add, Decision, Delete, Row, Skip, Unchanged, Update, Writing
 from contactsync.core.identity import contact_id
-from contactsync.core.merging import Conflict, Merge, Side, is_loop, merge
+from contactsync.core.merging import LISTS, Conflict, Merge, Side, is_loop, merge
 from contactsync.core.overlay import Changes
 from contactsync.core.planning import Rules
 from contactsync.errors import NotFound
@@ -19,7 +19,6 @@ from contactsync.journeys.bookfiles import Errand, Round
 from contactsync.journeys.bookrun import BookRun
 from contactsync.journeys.gathering import Known, read_slots
 from contactsync.journeys.meeting import Pair
-from contactsync.journeys.pulling import BOOK_MAX
 from contactsync.journeys.reading import Lookup
 from contactsync.journeys.runfiles import batches
 from contactsync.model.card import Card
@@ -230,10 +229,12 @@ class Pairing:
                 self.noted["book_full"] += 1
                 return None
             self.made += 1
+            self.noted["kept_here"] += _exceeds(merged)
             marker = pair.marker or self._marker(link.contact_id)
             fields = self.work.view.out(merged.theirs, {})
             return replace(plain, kind="create", fields=fields, marker=marker)
         if pair.card is not None and theirs is not None and merged.theirs not in (None, theirs):
+            self.noted["kept_here"] += _exceeds(merged)
             fields = self.work.view.out(merged.theirs or {}, pair.card.fields)
             half = self._half(pair, link, theirs) if needs else None
             return replace(plain, kind="update", fields=fields, marker=pair.marker, half=half)
@@ -263,8 +264,8 @@ class Pairing:
         return replace(link, agreed=taken_over or {})
 
     def _is_full(self) -> bool:
-        size = self.work.connector.capabilities.book_size
-        return self.round.size + self.made >= min(BOOK_MAX, size or BOOK_MAX)
+        room, size = self.work.limits.connection_contacts, self.work.connector.capabilities.book_size
+        return self.round.size + self.made >= min(room, size or room)
 
     def _marker(self, id_: str) -> str:
         """Another one for each run that makes a card: what one before it has made may still be listed, and be gone."""
@@ -292,6 +293,12 @@ FROZEN = (
 def _changes(pair: Pair, after: Link) -> bool:
     """Whether there is a link to be stored."""
     return bool(after.id) and (pair.before is None or pair.before.value != after)
+
+
+def _exceeds(merged: Merge) -> bool:
+    """Whether a contact has more values of a kind than its card can have."""
+    ours, theirs = merged.ours or {}, merged.theirs or {}
+    return any(len(ours.get(key) or ()) > len(theirs[key]) for key in LISTS & theirs.keys())
 
 
 def _turned(turned: bool, side: Side) -> list[Side]:

@@ -19,8 +19,6 @@ from contactsync.model.card import Pulled
 from contactsync.model.connection import Progress
 from contactsync.model.run import Run
 
-BOOK_MAX = 25_000
-"""Cards of a book that is kept in step."""
 CHANGED_MAX = 5_000
 """From so many changed contacts on it is quicker to look at all of them."""
 LOST_AFTER = timedelta(days=3)
@@ -89,16 +87,17 @@ def _pulled(work: BookRun, group: str, cursor: str) -> _Kept:
     known: set[str] = set()
     parts = 0
     following = ""
+    room = work.limits.connection_contacts
     for part in work.connector.pull(group, cursor):
         work.check_turn()
         work.files.save_part(parts, _lines(part))
         parts += 1
         known.update(card.id for card in part.cards)
         following = part.cursor
-        if len(known) > BOOK_MAX:
+        if len(known) > room:
             raise UserError(
                 "book_too_large",
-                f"There are more than {BOOK_MAX:,} contacts in this part of the address book, so it is not synced.",
+                f"There are more than {room:,} contacts in this part of the address book, so it is not synced.",
                 "Choose a smaller group, or divide this one.",
             )
     return _Kept(parts, following, not cursor, len(known))

@@ -21,15 +21,13 @@ from contactsync.journeys.units import counts_of, kind_of
 from contactsync.model.connection import key_of
 from contactsync.model.run import RunWarning
 
-FIRST_CHANGES = 10_000
-LATER_CHANGES = 500
-"""Changes that a sync's first run makes, and each later one; the rest is left for the next."""
 MESSAGES = {
     "address_shared": "{count} contacts share their email address with another contact. All of them keep it.",
     "book_full": "The address book takes no more contacts: {count} were not put into it.",
     "carried": "{count} of {changes} changes are left for the next run.",
     "deleted_here": "{count} cards were left alone, because their contacts were deleted here.",
     "frozen": "{count} contacts are frozen: the address book and the contact list keep overwriting each other.",
+    "kept_here": "{count} contacts have more values than the address book holds. The others stay here, whole.",
     "needs_review": "{count} cards may be contacts that are here already. Say who they are.",
     "not_taken_in": "{count} cards do not meet what the sync asks for, and were left where they are.",
     "protected": "{count} contacts keep values that the address book had emptied.",
@@ -47,7 +45,10 @@ class _Tally:
 
 
 def reconcile_book(work: BookRun, round_: Round, rules: Rules) -> tuple[int, tuple[RunWarning, ...]]:
-    """Decide everything, and save the plan of both sides; returns the number of rows, and what is to be said."""
+    """Decide everything, and save the plan of both sides; returns the number of rows, and what is to be said.
+
+    A run makes as many changes as the account's plan allows; the rest is left for the next.
+    """
     known = gather(work, round_)
     chooses = work.chooser()
     meeting = Meeting(work, round_, known, chooses)
@@ -59,7 +60,8 @@ def reconcile_book(work: BookRun, round_: Round, rules: Rules) -> tuple[int, tup
     pairing = Pairing(work, round_, known, rules)
     pairing.look_up(pairs)
     tally = _Tally(carried=list(meeting.waiting))
-    limit = FIRST_CHANGES if round_.first else LATER_CHANGES
+    limits = work.limits
+    limit = limits.first_sync_contacts if round_.first else limits.next_sync_contacts
     for pair in pairs:
         outcome = pairing.decide(pair, len(tally.outcomes) + 1)
         if outcome.changes and tally.changes >= limit:

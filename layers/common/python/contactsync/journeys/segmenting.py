@@ -13,6 +13,7 @@ from contactsync.model.account import Caller
 from contactsync.model.contact import Contact
 from contactsync.model.request import SegmentRequest
 from contactsync.model.segment import Segment
+from contactsync.model.sync import InSegment, Sync
 from contactsync.ports import Delete, RecordKey
 
 SYNCS_LOOKED_AT = 1000
@@ -41,23 +42,29 @@ def create_segment(world: World, caller: Caller, body: Mapping[str, Any], seed: 
 
 
 def delete_segment(world: World, caller: Caller, segment_id: str) -> None:
-    """Take a segment away; its contacts stay. Raises Conflict while a sync puts people into it."""
+    """Take a segment away; its contacts stay. Raises Conflict while a sync follows it."""
     read = world.control.segment(caller.account_id, segment_id)
     syncs, _ = world.control.syncs(caller.account_id, after=None, limit=SYNCS_LOOKED_AT)
     using = [
         each.value.id
         for each in syncs
-        if each.value.deleted_at is None and segment_id in each.value.options.segments
+        if each.value.deleted_at is None and segment_id in _segments_of(each.value)
     ]
     if using:
         raise Conflict(
             "segment_in_use",
             f"{len(using)} syncs put their contacts into this segment, the first is {using[0]}.",
-            "Take the segment out of their options first.",
+            "Take the segment out of their options and selections first.",
         )
     world.control.records.commit(
         [Delete(RecordKey(caller.account_id, f"segment#{segment_id}"), read.version)]
     )
+
+
+def _segments_of(sync: Sync) -> frozenset[str]:
+    """The segments that a sync puts contacts into, or takes them from."""
+    chosen = [sync.selection.segment] if isinstance(sync.selection, InSegment) else []
+    return frozenset((*sync.options.segments, *chosen))
 
 
 def join(world: World, caller: Caller, segment_id: str, contact_id: str, seed: str) -> Contact:
