@@ -30,7 +30,7 @@ def damaged_files(draw):
     return bytes(data)
 
 
-@settings(max_examples=max(150, settings.default.max_examples))
+@settings(max_examples=max(150, settings().max_examples))
 @given(data=damaged_files(), kind=st.sampled_from(["auto", "auto", "csv", "xlsx", "vcard"]))
 def test_every_import_ends(data, kind):
     world = World()
