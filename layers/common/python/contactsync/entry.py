@@ -32,7 +32,7 @@ Reads = TypeVar("Reads", bound=BaseModel)
 logger = Logger(service="contactsync", utc=True)
 
 # What is imported lives as long as the process, and rows make few cycles: looking for garbage less often
-# saves a tenth of a bulk step's CPU.
+# saves nearly half of plan's CPU (docs/adr/0026-scale.md).
 gc.freeze()
 gc.set_threshold(50_000, 20, 20)
 
