@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from contactsync.journeys import reconciling
 from contactsync.model.segment import Segment
 from tests.bookworld import GAP, BookWorld
 
@@ -46,8 +45,8 @@ class TestTheSyncLooksAtMore:
         people, cards = world.everybody().values(), world.book.cards().values()
         return all("notes" in fields for fields in [*people, *(card.fields for card in cards)])
 
-    def test_and_what_exceeds_the_run_comes_with_the_next(self, world, sync, monkeypatch):
-        monkeypatch.setattr(reconciling, "LATER_CHANGES", 2)
+    def test_and_what_exceeds_the_run_comes_with_the_next(self, world, sync):
+        world.limit(next_sync_contacts=2)
         change(world, sync, mapping=())
         world.go(sync)
         for n in range(6):
