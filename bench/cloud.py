@@ -14,8 +14,8 @@ from contactsync.adapters.contact_table import WRITES_A_REQUEST
 from contactsync.core.identity import SHARDS
 from contactsync.core.metrics import METRICS
 from contactsync.core.parsing.records import CHUNK_ROWS
+from contactsync.journeys.file.reading import SCAN_WORTH_ROWS
 from contactsync.journeys.importing import SMALL_ROWS
-from contactsync.journeys.reading import SCAN_WORTH_ROWS
 from tests.architecture.template import MACHINES, functions, of_type
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "costs.md"

@@ -27,8 +27,8 @@ from contactsync import (
 )
 from contactsync.control import new_id
 from contactsync.journeys import importing
-from contactsync.journeys.accounts import create_account
-from contactsync.journeys.runfiles import RunFiles
+from contactsync.journeys.account.accounts import create_account
+from contactsync.journeys.file.runfiles import RunFiles
 from contactsync.model.message import Chunks, Finishing, Message, Requested, Units
 from contactsync.model.run import Run
 from contactsync.model.sync import Sync, SyncRequest

@@ -6,7 +6,7 @@ from contactsync.adapters.control_table import ControlTable
 from contactsync.adapters.gateway import UsagePlans
 from contactsync.adapters.signing import Credentials
 from contactsync.control import Control, plans
-from contactsync.journeys.accounts import NewAccount, create_account, meter
+from contactsync.journeys.account.accounts import NewAccount, create_account, meter
 from local.deploy import Deployed, client
 from local.emulator import REGION
 

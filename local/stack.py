@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from contactsync.journeys.accounts import NewAccount
+from contactsync.journeys.account.accounts import NewAccount
 from local import accounts, deploy, emulator
 from local.front import Front
 from local.inbox import Inbox

@@ -14,7 +14,7 @@ from contactsync.connectors.memory import ALL, Habits, MemoryBook, MemoryConnect
 from contactsync.control import Control, new_id
 from contactsync.core.identity import SHARDS
 from contactsync.journeys import importing, syncing
-from contactsync.journeys.bookrun import Ports
+from contactsync.journeys.book.bookrun import Ports
 from contactsync.model.connection import Connection, Link
 from contactsync.model.contact import Audit, Contact, Fields, Tombstone
 from contactsync.model.message import Finishing, Guarded, Message, Notified, Requested, Units, Upserted

@@ -17,8 +17,8 @@ from contactsync import bootstrap
 from contactsync.adapters.memory import MemoryBus, MemoryIssuer, MemoryScheduler
 from contactsync.connectors.oauth import OAuth
 from contactsync.errors import Busy
-from contactsync.journeys.accounts import NewAccount, create_account
-from contactsync.journeys.signing_in import Guests
+from contactsync.journeys.account.accounts import NewAccount, create_account
+from contactsync.journeys.account.signing_in import Guests
 from contactsync.model.account import ALL_PERMISSIONS
 from functions.api import handler
 from tests.promises import hold

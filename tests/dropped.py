@@ -9,7 +9,7 @@ from typing import Any
 from contactsync.adapters.memory import MemoryScheduler
 from contactsync.control import Control, new_id
 from contactsync.core.dropping import prefix_of
-from contactsync.journeys import dropping, scheduling
+from contactsync.journeys.asked import dropping, scheduling
 from contactsync.model.message import FileDropped, FileParked, Received, SyncDue
 from contactsync.model.run import Run
 from contactsync.model.sync import Sync, SyncRequest

@@ -29,10 +29,10 @@ from contactsync.core.identity import SHARDS, contact_id, identity_key
 from contactsync.entry import problem_of
 from contactsync.errors import Busy, SourceAway, UserError
 from contactsync.journeys import importing
-from contactsync.journeys.accounts import change_plan, create_account
-from contactsync.journeys.keeping import Keeping
-from contactsync.journeys.remote import stored as stored_source
-from contactsync.journeys.runfiles import RunFiles
+from contactsync.journeys.account.accounts import change_plan, create_account
+from contactsync.journeys.book.keeping import Keeping
+from contactsync.journeys.file.remote import stored as stored_source
+from contactsync.journeys.file.runfiles import RunFiles
 from contactsync.model.contact import Contact, Tombstone
 from contactsync.model.lending import Discovered, Discovering
 from contactsync.model.message import (

@@ -2,7 +2,7 @@
 
 from contactsync import bootstrap
 from contactsync.entry import step
-from contactsync.journeys import forgetting
+from contactsync.journeys.account import forgetting
 from contactsync.model.message import EraseDue
 
 

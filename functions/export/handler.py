@@ -2,7 +2,7 @@
 
 from contactsync import bootstrap
 from contactsync.entry import step
-from contactsync.journeys import exporting
+from contactsync.journeys.account import exporting
 from contactsync.model.message import ExportDue
 
 

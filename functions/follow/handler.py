@@ -2,7 +2,7 @@
 
 from contactsync import bootstrap
 from contactsync.entry import step
-from contactsync.journeys import books
+from contactsync.journeys.book import books
 from contactsync.model.message import ContactsChanged, Followed
 
 

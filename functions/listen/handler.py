@@ -2,7 +2,7 @@
 
 from contactsync import bootstrap
 from contactsync.entry import step
-from contactsync.journeys import scheduling
+from contactsync.journeys.asked import scheduling
 from contactsync.model.message import Heard, SyncDue
 
 

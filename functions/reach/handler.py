@@ -2,7 +2,7 @@
 
 from contactsync import bootstrap
 from contactsync.entry import step
-from contactsync.journeys import reaching
+from contactsync.journeys.file import reaching
 from contactsync.model.message import Reached, Reaching
 
 

@@ -2,7 +2,7 @@
 
 from contactsync import bootstrap
 from contactsync.entry import step
-from contactsync.journeys import dropping
+from contactsync.journeys.asked import dropping
 from contactsync.model.message import FileDropped, Received
 
 

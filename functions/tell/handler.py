@@ -3,7 +3,7 @@
 from contactsync import bootstrap
 from contactsync.config import settings
 from contactsync.entry import step
-from contactsync.journeys import dropping
+from contactsync.journeys.asked import dropping
 from contactsync.model.message import FileParked, Told
 
 

@@ -10,7 +10,7 @@ from contactsync.adapters import scheduler
 from contactsync.control import new_id
 from contactsync.core.identity import SHARDS
 from contactsync.core.parsing.records import CHUNK_ROWS
-from contactsync.journeys.asking import MAX_SYNC_BYTES
+from contactsync.journeys.asked.asking import MAX_SYNC_BYTES
 from contactsync.model.message import Parsed
 from contactsync.sources.staging import MAX_SOURCE_BYTES
 from local import front

@@ -10,7 +10,7 @@ from contactsync.adapters.courier import SESSION_S
 from contactsync.bootstrap import CONNECT_ANSWERS_S, DISCOVER_ANSWERS_S, REACH_ANSWERS_S
 from contactsync.config import Settings
 from contactsync.control import plans
-from contactsync.journeys.asking import derived_id
+from contactsync.journeys.asked.asking import derived_id
 from contactsync.sources.transfer import Limits
 from tests.architecture.template import (
     ENTRANCES,

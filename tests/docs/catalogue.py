@@ -22,7 +22,7 @@ from typing import NamedTuple, get_args
 from contactsync import errors
 from contactsync.api import answer
 from contactsync.core.dropping import SUPERSEDED, why_parked
-from contactsync.journeys.finishing import INTERNAL
+from contactsync.journeys.file.finishing import INTERNAL
 from contactsync.model.drop import Parked
 from local.deploy import ROOT
 from tests.architecture.template import RESOURCES

@@ -22,7 +22,7 @@ from contactsync.api import answer, shapes
 from contactsync.api.paging import DEFAULT_LIMIT, MAX_LIMIT
 from contactsync.api.route import Route
 from contactsync.api.routes import ROUTES
-from contactsync.journeys.rows import OUTCOMES, PLANNED
+from contactsync.journeys.asked.rows import OUTCOMES, PLANNED
 from tests.docs import catalogue, raising, scenario
 from tests.promises import MEDIA, promise
 

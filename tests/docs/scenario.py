@@ -20,7 +20,8 @@ from contactsync.adapters.memory import MemoryObjects
 from contactsync.api.app import Api
 from contactsync.api.route import Route
 from contactsync.control.books import Linking
-from contactsync.journeys import asking, exporting
+from contactsync.journeys.account import exporting
+from contactsync.journeys.asked import asking
 from contactsync.model.card import Group
 from contactsync.model.connection import Connection, Link, Review, Turn, key_of
 from contactsync.model.lending import Errand, Kept

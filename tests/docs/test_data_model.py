@@ -12,7 +12,9 @@ from contactsync.adapters import contact_table, control_table
 from contactsync.control import accounts, books, feed, syncs
 from contactsync.core.dropping import KEPT
 from contactsync.core.rules import ADDRESS_PARTS
-from contactsync.journeys import asking, editing, erasing, exporting, forgetting, runfiles
+from contactsync.journeys.account import erasing, exporting, forgetting
+from contactsync.journeys.asked import asking, editing
+from contactsync.journeys.file import runfiles
 from local.deploy import ROOT
 from tests.architecture.template import RESOURCES
 from tests.docs.pages import section

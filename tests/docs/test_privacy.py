@@ -7,8 +7,10 @@ import re
 from contactsync.api.representations import REMAINS
 from contactsync.control import syncs
 from contactsync.core import exporting
-from contactsync.journeys import applying, asking, editing, erasing, forgetting
-from contactsync.journeys.exporting import KEPT as EXPORTS_KEPT
+from contactsync.journeys.account import erasing, forgetting
+from contactsync.journeys.account.exporting import KEPT as EXPORTS_KEPT
+from contactsync.journeys.asked import asking, editing
+from contactsync.journeys.file import applying
 from contactsync.model.account import RETENTION_DAYS
 from local.deploy import ROOT
 from tests.architecture.template import RESOURCES

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from contactsync.core.decisions import Decision, Delete, Update, Writing, read_decision
 from contactsync.core.identity import SHARDS, contact_id, identity_key
-from contactsync.journeys.runfiles import Stage
+from contactsync.journeys.file.runfiles import Stage
 from contactsync.model.contact import Alias, Contact, Slot, Tombstone
 from contactsync.model.run import OPEN_STATUSES, Run
 from contactsync.ports import Record

@@ -15,8 +15,8 @@ import pytest
 
 from contactsync.connectors.memory import MemoryConnector
 from contactsync.core.parsing import records
-from contactsync.journeys import cutting
-from contactsync.journeys.accounts import create_account
+from contactsync.journeys.account.accounts import create_account
+from contactsync.journeys.file import cutting
 from contactsync.model.contact import Audit, Contact
 from contactsync.model.run import OPEN_STATUSES
 from contactsync.ports import Insert

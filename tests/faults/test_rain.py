@@ -15,7 +15,7 @@ from contactsync.adapters.contact_table import ContactTable
 from contactsync.adapters.control_table import ControlTable
 from contactsync.adapters.patience import Patience
 from contactsync.control import Control
-from contactsync.journeys.accounts import create_account
+from contactsync.journeys.account.accounts import create_account
 from tests.contract.conftest import REGION
 from tests.contract.tables import make_table, wire_to
 from tests.faults import invariants

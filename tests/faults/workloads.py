@@ -17,8 +17,8 @@ from contactsync.adapters.memory import MemoryScheduler, MemoryShares
 from contactsync.connectors.memory import Habits
 from contactsync.control import Control, Read, new_id
 from contactsync.errors import Busy
-from contactsync.journeys import forgetting
-from contactsync.journeys.scheduling import kept
+from contactsync.journeys.account import forgetting
+from contactsync.journeys.asked.scheduling import kept
 from contactsync.model.field import FieldSpec
 from contactsync.model.message import EraseDue, FileDropped
 from contactsync.model.run import Run

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from contactsync import bootstrap
-from contactsync.journeys.asking import start_import
+from contactsync.journeys.asked.asking import start_import
 from contactsync.model.account import ALL_PERMISSIONS, Caller
 from contactsync.model.run import Run
 from tests.customer import Customer

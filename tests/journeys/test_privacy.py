@@ -13,7 +13,7 @@ from contactsync.adapters.control_table import ControlTable
 from contactsync.adapters.memory import MemoryShares
 from contactsync.adapters.signing import Credentials
 from contactsync.control import Control
-from contactsync.journeys import forgetting
+from contactsync.journeys.account import forgetting
 from local import deploy
 from local.emulator import REGION
 from local.stack import Stack

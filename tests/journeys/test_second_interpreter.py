@@ -9,7 +9,8 @@ import pytest
 import yaml
 from moto import mock_aws
 
-from contactsync.journeys import cutting, importing
+from contactsync.journeys import importing
+from contactsync.journeys.file import cutting
 from local import deploy
 from local.asl_lint import COMPARISONS, INTRINSICS, STATES, findings
 from local.stack import Stack

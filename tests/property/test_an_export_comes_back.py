@@ -13,7 +13,7 @@ from contactsync.adapters.memory import MemoryBus, MemoryScheduler
 from contactsync.core import exporting
 from contactsync.core.fieldtypes import converter
 from contactsync.core.reporting import protect
-from contactsync.journeys import asking, editing
+from contactsync.journeys.asked import asking, editing
 from contactsync.model.account import ALL_PERMISSIONS, Caller
 from contactsync.model.contact import Audit, Contact
 from contactsync.model.field import FieldSpec

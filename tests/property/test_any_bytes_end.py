@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contactsync.errors import UserError
-from contactsync.journeys.files import pasted
-from contactsync.journeys.previewing import preview_of
+from contactsync.journeys.file.files import pasted
+from contactsync.journeys.file.previewing import preview_of
 from contactsync.model.field import STANDARD_FIELDS
 from contactsync.model.sync import Format
 from tests.workbooks import packed, parts_of, sheet_of

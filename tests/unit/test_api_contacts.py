@@ -157,7 +157,7 @@ def test_an_address_that_another_contact_has_is_refused(api, ada):
 
 
 def test_a_lost_race_writes_nothing_and_gives_the_address_back(api, ada, monkeypatch):
-    from contactsync.journeys import editing
+    from contactsync.journeys.asked import editing
 
     note = editing._note
 
@@ -385,7 +385,7 @@ def test_contacts_are_put_into_segments_when_they_are_made_or_edited(api):
 
 
 def test_a_page_of_a_segment_looks_at_a_bounded_number_of_contacts(api, monkeypatch):
-    from contactsync.journeys import telling
+    from contactsync.journeys.asked import telling
 
     monkeypatch.setattr(telling, "READ_AT_ONCE", 1)
     monkeypatch.setattr(telling, "LOOKED_AT_MAX", 2)

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from contactsync.journeys import downloads, importing
-from contactsync.journeys.runfiles import RunFiles
+from contactsync.journeys import importing
+from contactsync.journeys.asked import downloads
+from contactsync.journeys.file.runfiles import RunFiles
 
 NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
 DELETES = {"delete_missing": {"scope": "all"}}
@@ -206,7 +207,7 @@ def test_a_running_run_stops_wherever_it_is_and_its_rows_add_up(api, lists, monk
 
 
 def test_what_was_written_before_a_run_was_cancelled_is_counted(api, lists, monkeypatch):
-    from contactsync.journeys import applying
+    from contactsync.journeys.file import applying
 
     monkeypatch.setattr(applying, "BATCH_ROWS", 2)
     first = lists.first(many(2))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from contactsync.adapters.memory import MemoryObjects
-from contactsync.journeys import errands, exporting
+from contactsync.journeys.account import errands, exporting
 from contactsync.model.message import ExportDue
 from tests.calling import Client
 from tests.world import Died

@@ -88,7 +88,7 @@ def test_a_field_that_a_sync_maps_is_kept(api):
 
 
 def test_only_so_many_contacts_are_looked_at(api, tier, monkeypatch):
-    from contactsync.journeys import fielding
+    from contactsync.journeys.asked import fielding
 
     monkeypatch.setattr(fielding, "READ_AT_ONCE", 1)
     monkeypatch.setattr(fielding, "LOOKED_AT_MAX", 2)

@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from contactsync.connectors.memory import MemoryConnector
-from contactsync.journeys.bookfiles import BookFiles
-from contactsync.journeys.committing import count_day
-from contactsync.journeys.runfiles import files_of
+from contactsync.journeys.book.bookfiles import BookFiles
+from contactsync.journeys.book.committing import count_day
+from contactsync.journeys.file.runfiles import files_of
 from tests.bookworld import CONNECTION, BookWorld
 from tests.calling import ApiWorld, Client, served
 from tests.contract.cards import ADA

@@ -10,8 +10,9 @@ import pytest
 
 from contactsync.api import representations
 from contactsync.core.decisions import Row, Unchanged
-from contactsync.journeys import downloads, importing, rows
-from contactsync.journeys.runfiles import Reject, RunFiles
+from contactsync.journeys import importing
+from contactsync.journeys.asked import downloads, rows
+from contactsync.journeys.file.runfiles import Reject, RunFiles
 from contactsync.model.run import Counts
 
 MAPPING: list[dict[str, Any]] = [

@@ -6,8 +6,8 @@ import zipfile
 
 import pytest
 
-from contactsync.journeys import previewing
-from contactsync.journeys.files import File
+from contactsync.journeys.file import previewing
+from contactsync.journeys.file.files import File
 from contactsync.model.sync import Format
 from tests.workbooks import packed, parts_of, sheet_of
 

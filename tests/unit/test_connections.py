@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from contactsync.journeys import scheduling
+from contactsync.journeys.asked import scheduling
 from contactsync.model.connection import Link
 from contactsync.model.lending import Errand
 from contactsync.model.message import SyncDue

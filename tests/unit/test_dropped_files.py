@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from contactsync.core.dropping import place_of
-from contactsync.journeys import dropping
+from contactsync.journeys.asked import dropping
 from contactsync.model.message import FileDropped
 from tests.dropped import MAPPING, DropBucket, event_of, prefix
 

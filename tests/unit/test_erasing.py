@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from contactsync.core.identity import SHARDS
-from contactsync.journeys import erasing, forgetting
+from contactsync.journeys.account import erasing, forgetting
 from contactsync.model.message import EraseDue
 from tests.calling import Client
 from tests.faults.interruptions import Interruptions, Way

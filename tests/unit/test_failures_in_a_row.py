@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contactsync.core.health import FAILURES_IN_A_ROW
-from contactsync.journeys.scheduling import listen
+from contactsync.journeys.asked.scheduling import listen
 from contactsync.model.message import Finishing, SyncDue
 from tests.fakes.webserver import WebServer, reply
 

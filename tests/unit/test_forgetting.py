@@ -9,8 +9,8 @@ import pytest
 
 from contactsync.adapters.memory import MemoryObjects, MemoryShares
 from contactsync.errors import Conflict, NotFound
-from contactsync.journeys import accounts, forgetting
-from contactsync.journeys.runfiles import RunFiles
+from contactsync.journeys.account import accounts, forgetting
+from contactsync.journeys.file.runfiles import RunFiles
 from contactsync.model.message import EraseDue
 from tests.faults.interruptions import Interruptions, Way
 from tests.unit.test_erasing import stores

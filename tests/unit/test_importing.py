@@ -12,7 +12,7 @@ import pytest
 from contactsync.adapters.memory import MemoryContacts
 from contactsync.core.identity import SHARDS
 from contactsync.errors import Busy
-from contactsync.journeys.runfiles import files_of
+from contactsync.journeys.file.runfiles import files_of
 from contactsync.model.contact import Alias, Tombstone
 from contactsync.model.field import FieldSpec
 from contactsync.model.run import Run

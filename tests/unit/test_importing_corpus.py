@@ -9,8 +9,8 @@ import pytest
 
 from contactsync.core.fieldtypes.refusal import EDGES
 from contactsync.errors import UserError
-from contactsync.journeys.files import pasted
-from contactsync.journeys.previewing import preview_of
+from contactsync.journeys.file.files import pasted
+from contactsync.journeys.file.previewing import preview_of
 from contactsync.model.field import FieldSpec
 from contactsync.model.sync import Format
 from tests.corpus import ROOT, corpus

@@ -8,7 +8,7 @@ import pytest
 
 from contactsync.adapters.memory import MemoryMailer
 from contactsync.errors import Busy
-from contactsync.journeys.finishing import MAILS_PUT_OFF
+from contactsync.journeys.file.finishing import MAILS_PUT_OFF
 from contactsync.ports import Mail, MailRefused, MailUncertain
 from tests.architecture.template import MACHINES
 

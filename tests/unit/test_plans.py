@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from contactsync.control import limits_of, plan_of, plans
-from contactsync.journeys import accounts, scheduling
+from contactsync.journeys.account import accounts
+from contactsync.journeys.asked import scheduling
 from contactsync.model.account import Account
 from contactsync.model.message import SyncDue
 from contactsync.ports import RecordKey

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contactsync.control import plans
-from contactsync.journeys.queueing import LASTS_AT_MOST
+from contactsync.journeys.asked.queueing import LASTS_AT_MOST
 
 if TYPE_CHECKING:
     from contactsync.model.run import Run

@@ -12,8 +12,8 @@ from typing import Any
 import boto3
 from botocore.stub import Stubber
 
-from contactsync.journeys.asking import World as AskedWorld
-from contactsync.journeys.finishing import INTERNAL
+from contactsync.journeys.asked.asking import World as AskedWorld
+from contactsync.journeys.file.finishing import INTERNAL
 from contactsync.model.run import Run
 from contactsync.operating import redrive
 from contactsync.operating.redrive import Failed

@@ -11,7 +11,7 @@ import pytest
 
 from contactsync.adapters.memory import MemoryScheduler
 from contactsync.errors import Busy
-from contactsync.journeys.scheduling import arrange, kept, listen
+from contactsync.journeys.asked.scheduling import arrange, kept, listen
 from contactsync.model.message import SyncDue
 from functions.api import handler
 from tests.fakes.webserver import WebServer, reply

@@ -110,7 +110,7 @@ def test_a_removed_member_s_permissions_are_not_those_of_the_token(api, sign):
 
 
 def test_a_suspended_account_says_so(api, sign):
-    from contactsync.journeys import accounts
+    from contactsync.journeys.account import accounts
 
     accounts.suspend(api.world.control, api.account.account_id, api.world.clock.now())
     told = enter(sign())["context"]

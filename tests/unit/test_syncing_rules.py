@@ -10,7 +10,7 @@ import pytest
 from contactsync.adapters.memory import MemoryBus
 from contactsync.connectors.memory import Habits
 from contactsync.core.viewing import View
-from contactsync.journeys import books
+from contactsync.journeys.book import books
 from contactsync.model.message import ContactsChanged
 from contactsync.model.segment import Segment
 from tests.bookworld import BookWorld

@@ -21,9 +21,9 @@ from contactsync.adapters.vault import KmsVault
 from contactsync.config import settings
 from contactsync.connectors.opening import WayIn, opened
 from contactsync.control import Control
-from contactsync.journeys.asking import World
-from contactsync.journeys.bookrun import Ports
-from contactsync.journeys.signing_in import Guests
+from contactsync.journeys.account.signing_in import Guests
+from contactsync.journeys.asked.asking import World
+from contactsync.journeys.book.bookrun import Ports
 from contactsync.model.connection import Connection
 from contactsync.model.lending import Discovered, Discovering
 from contactsync.model.message import StagingKeys
@@ -193,7 +193,7 @@ def discoverer() -> Discoverer:
 def keeping() -> Keeper:
     """What the function Connect itself does."""
     from contactsync.connectors.ways import authorities, signed_in_book  # noqa: PLC0415
-    from contactsync.journeys.keeping import Keeping  # noqa: PLC0415
+    from contactsync.journeys.book.keeping import Keeping  # noqa: PLC0415
 
     known = settings()
     apps = {

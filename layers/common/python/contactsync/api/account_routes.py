@@ -9,10 +9,10 @@ from contactsync.api.answer import Answer, Created, NoContent, Ok, json_answer
 from contactsync.api.incoming import Request
 from contactsync.api.paging import PARAMETERS as PAGED
 from contactsync.api.route import Route, pager
-from contactsync.journeys import accounts, keys, members
-from contactsync.journeys.asking import World
-from contactsync.journeys.keys import Asked
-from contactsync.journeys.telling import Page
+from contactsync.journeys.account import accounts, keys, members
+from contactsync.journeys.account.keys import Asked
+from contactsync.journeys.asked.asking import World
+from contactsync.journeys.asked.telling import Page
 from contactsync.model.request import AccountChange, KeyRequest, MemberChange, MemberRequest, RotateRequest
 
 if TYPE_CHECKING:

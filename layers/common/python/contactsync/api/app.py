@@ -22,7 +22,7 @@ from contactsync.api.route import Route
 from contactsync.api.routes import ROUTES
 from contactsync.control import new_id
 from contactsync.errors import ContactSyncError, NotFound, NotPermitted
-from contactsync.journeys.asking import World
+from contactsync.journeys.asked.asking import World
 from contactsync.model.account import Caller
 
 BASE = "/v1"

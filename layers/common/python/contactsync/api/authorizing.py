@@ -1,6 +1,6 @@
 """Who is asking: API Gateway asks before every request, and keeps the answer for half a minute.
 
-A bearer token is a key of ours, or what an identity provider has signed (journeys/signing_in.py). Who is known, yet may not
+A bearer token is a key of ours, or what an identity provider has signed (journeys/account/signing_in.py). Who is known, yet may not
 come in, is let through to be told why: the answer of the API is a problem as any other, a denial here is two words.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 from contactsync.api.incoming import header
 from contactsync.control import Control, key_digest, plan_of
 from contactsync.errors import NotFound
-from contactsync.journeys.signing_in import Guests, SeveralAccounts
+from contactsync.journeys.account.signing_in import Guests, SeveralAccounts
 from contactsync.model.account import Member
 from contactsync.ports import Clock
 

@@ -12,8 +12,8 @@ from contactsync.api.incoming import Request
 from contactsync.api.paging import PARAMETERS as PAGED
 from contactsync.api.route import Route, pager
 from contactsync.errors import Busy, UserError
-from contactsync.journeys import connecting
-from contactsync.journeys.asking import World
+from contactsync.journeys.asked.asking import World
+from contactsync.journeys.book import connecting
 from contactsync.model.request import ConnectionRequest
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from contactsync.api.answer import Answer, Created, NoContent, Ok, json_answer
 from contactsync.api.incoming import Request
 from contactsync.api.paging import PARAMETERS as PAGED
 from contactsync.api.route import Route, pager, part
-from contactsync.journeys import editing, finding, recounting, segmenting, telling
-from contactsync.journeys.asking import World
-from contactsync.journeys.telling import Page
+from contactsync.journeys.asked import editing, finding, recounting, segmenting, telling
+from contactsync.journeys.asked.asking import World
+from contactsync.journeys.asked.telling import Page
 from contactsync.model.contact import Contact
 from contactsync.model.request import ContactRequest, SegmentRequest
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from contactsync.api.answer import JSON, Answer, Ok
 from contactsync.api.incoming import Request
 from contactsync.api.route import Route
-from contactsync.journeys.asking import World
+from contactsync.journeys.asked.asking import World
 
 if TYPE_CHECKING:
     from contactsync.api import shapes

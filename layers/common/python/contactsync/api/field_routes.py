@@ -10,8 +10,8 @@ from contactsync.api.incoming import Request
 from contactsync.api.paging import PARAMETERS as PAGED
 from contactsync.api.route import Route, pager, part
 from contactsync.errors import InvalidRequest, Problem
-from contactsync.journeys import asking, fielding
-from contactsync.journeys.asking import World
+from contactsync.journeys.asked import asking, fielding
+from contactsync.journeys.asked.asking import World
 from contactsync.model.request import FieldChange, FieldRequest
 
 if TYPE_CHECKING:

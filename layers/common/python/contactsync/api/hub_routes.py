@@ -9,8 +9,9 @@ from contactsync.api.answer import Answer, NoContent, Ok, json_answer
 from contactsync.api.incoming import Request
 from contactsync.api.paging import PARAMETERS as PAGED
 from contactsync.api.route import Route, pager
-from contactsync.journeys import counting, reviewing, segmenting, subscribing
-from contactsync.journeys.asking import World
+from contactsync.journeys.asked import segmenting
+from contactsync.journeys.asked.asking import World
+from contactsync.journeys.book import counting, reviewing, subscribing
 from contactsync.model.request import ReviewDecision
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from contactsync.api import representations as show
 from contactsync.api.answer import Accepted, Ok, json_answer
 from contactsync.api.incoming import Request
 from contactsync.api.route import Route
-from contactsync.journeys import erasing, exporting
-from contactsync.journeys.asking import World
+from contactsync.journeys.account import erasing, exporting
+from contactsync.journeys.asked.asking import World
 from contactsync.model.errand import Export
 from contactsync.model.request import ErasureRequest, ExportRequest
 

@@ -13,18 +13,18 @@ import orjson
 from contactsync.core.dropping import why_parked
 from contactsync.core.overlay import Changes
 from contactsync.core.showing import shown
-from contactsync.journeys.accounts import AccountView
-from contactsync.journeys.asking import UploadPlace, timestamp
-from contactsync.journeys.connecting import Begun
-from contactsync.journeys.counting import Today
-from contactsync.journeys.fielding import Effects
-from contactsync.journeys.keys import ShownKey
-from contactsync.journeys.previewing import Preview
-from contactsync.journeys.recounting import Change
-from contactsync.journeys.reviewing import FrozenView, ReviewView, times
-from contactsync.journeys.rows import RowView
-from contactsync.journeys.subscribing import Subscription
-from contactsync.journeys.telling import Page, RunView, SyncView
+from contactsync.journeys.account.accounts import AccountView
+from contactsync.journeys.account.keys import ShownKey
+from contactsync.journeys.asked.asking import UploadPlace, timestamp
+from contactsync.journeys.asked.fielding import Effects
+from contactsync.journeys.asked.recounting import Change
+from contactsync.journeys.asked.rows import RowView
+from contactsync.journeys.asked.telling import Page, RunView, SyncView
+from contactsync.journeys.book.connecting import Begun
+from contactsync.journeys.book.counting import Today
+from contactsync.journeys.book.reviewing import FrozenView, ReviewView, times
+from contactsync.journeys.book.subscribing import Subscription
+from contactsync.journeys.file.previewing import Preview
 from contactsync.model.account import AuditNote, Caller, Key, Member
 from contactsync.model.card import Group
 from contactsync.model.connection import Connection

@@ -12,9 +12,9 @@ from contactsync.api import representations as show
 from contactsync.api.answer import Accepted, AnyAnswer, json_answer
 from contactsync.api.incoming import Request
 from contactsync.api.paging import Pager
-from contactsync.journeys import telling
-from contactsync.journeys.asking import World
-from contactsync.journeys.telling import Page
+from contactsync.journeys.asked import telling
+from contactsync.journeys.asked.asking import World
+from contactsync.journeys.asked.telling import Page
 from contactsync.model.account import Permission
 from contactsync.model.run import Run
 

@@ -20,8 +20,9 @@ from contactsync.api.answer import Accepted, Created, Ok, json_answer
 from contactsync.api.incoming import Request
 from contactsync.api.route import Route
 from contactsync.control import Read
-from contactsync.journeys import asking, previewing, telling
-from contactsync.journeys.asking import World
+from contactsync.journeys.asked import asking, telling
+from contactsync.journeys.asked.asking import World
+from contactsync.journeys.file import previewing
 from contactsync.model.request import PreviewRequest, UploadRequest
 from contactsync.model.sync import SyncRequest
 

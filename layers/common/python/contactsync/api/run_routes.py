@@ -10,9 +10,10 @@ from contactsync.api.incoming import Request
 from contactsync.api.paging import PARAMETERS as PAGED
 from contactsync.api.route import POLL_S, Route, accepted, pager
 from contactsync.errors import InvalidRequest, Problem
-from contactsync.journeys import deciding, downloads, previewing, rows, telling
-from contactsync.journeys.asking import World
-from contactsync.journeys.downloads import Report
+from contactsync.journeys.asked import deciding, downloads, rows, telling
+from contactsync.journeys.asked.asking import World
+from contactsync.journeys.asked.downloads import Report
+from contactsync.journeys.file import previewing
 from contactsync.model.request import ApproveRequest, NothingAsked
 from contactsync.model.run import Run
 

@@ -10,8 +10,8 @@ from contactsync.api.incoming import Request
 from contactsync.api.paging import PARAMETERS as PAGED
 from contactsync.api.route import Route, accepted, pager
 from contactsync.control import Read
-from contactsync.journeys import asking, saving, telling
-from contactsync.journeys.asking import World
+from contactsync.journeys.asked import asking, saving, telling
+from contactsync.journeys.asked.asking import World
 from contactsync.model.request import RunRequest, SyncChange
 from contactsync.model.sync import SyncRequest
 

@@ -2,7 +2,7 @@
 
 Each step reads what the step before it left in the run's files, and leaves its own. A step may be killed
 anywhere and run again: its files are written whole under fixed names, its contact writes are conditional, and
-it recognises those that it has made already. `notify` is in `journeys.finishing`.
+it recognises those that it has made already. `notify` is in `journeys.file.finishing`.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from contactsync.core import figures
 from contactsync.core.mapping import Mapper, Rule, compile_mapping, resolve_mapping
 from contactsync.core.planning import Rules, generated_code
 from contactsync.errors import InvalidRequest, UnreadableFile
-from contactsync.journeys import scheduling
-from contactsync.journeys.applying import Applying
-from contactsync.journeys.chunks import map_chunk
-from contactsync.journeys.cutting import broken_end, cut_file, date_orders
-from contactsync.journeys.files import stored
-from contactsync.journeys.finishing import finish
-from contactsync.journeys.guarding import judge_plan
-from contactsync.journeys.opening import Opened, open_file
-from contactsync.journeys.remote import is_remote, is_unattended, pinned, with_secrets
-from contactsync.journeys.ruling import rules_of, settings_hash
-from contactsync.journeys.runfiles import Manifest, files_of
+from contactsync.journeys.asked import scheduling
+from contactsync.journeys.file.applying import Applying
+from contactsync.journeys.file.chunks import map_chunk
+from contactsync.journeys.file.cutting import broken_end, cut_file, date_orders
+from contactsync.journeys.file.files import stored
+from contactsync.journeys.file.finishing import finish
+from contactsync.journeys.file.guarding import judge_plan
+from contactsync.journeys.file.opening import Opened, open_file
+from contactsync.journeys.file.remote import is_remote, is_unattended, pinned, with_secrets
+from contactsync.journeys.file.ruling import rules_of, settings_hash
+from contactsync.journeys.file.runfiles import Manifest, files_of
+from contactsync.journeys.file.units import Planning
 from contactsync.journeys.steps import claim, enter
-from contactsync.journeys.units import Planning
 from contactsync.model.field import FieldSpec
 from contactsync.model.message import (
     Chunks,
@@ -64,7 +64,7 @@ SMALL_ROWS = 5_000
 """Up to here one worker a step is quicker than sharing: starting a Distributed Map takes seconds."""
 
 notify = finish
-"""The last step; see `journeys.finishing`."""
+"""The last step; see `journeys.file.finishing`."""
 
 
 def fetch(

@@ -6,7 +6,7 @@ from typing import get_args
 
 from contactsync.control import Control
 from contactsync.errors import Cancelled
-from contactsync.journeys import queueing
+from contactsync.journeys.asked import queueing
 from contactsync.model.message import Message, Requested
 from contactsync.model.run import Run, Step
 from contactsync.ports import Clock

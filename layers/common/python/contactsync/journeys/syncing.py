@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from contactsync.errors import AccessLost, Busy
-from contactsync.journeys.bookrun import Ports, noting_access, open_book
-from contactsync.journeys.committing import commit_round
-from contactsync.journeys.pulling import is_idle, pull_round
-from contactsync.journeys.pushing import Pushing
-from contactsync.journeys.reconciling import reconcile_book
-from contactsync.journeys.ruling import rules_of
-from contactsync.journeys.runfiles import files_of
+from contactsync.journeys.book.bookrun import Ports, noting_access, open_book
+from contactsync.journeys.book.committing import commit_round
+from contactsync.journeys.book.pulling import is_idle, pull_round
+from contactsync.journeys.book.pushing import Pushing
+from contactsync.journeys.book.reconciling import reconcile_book
+from contactsync.journeys.file.ruling import rules_of
+from contactsync.journeys.file.runfiles import files_of
+from contactsync.journeys.file.units import Planning
 from contactsync.journeys.steps import claim, enter
-from contactsync.journeys.units import Planning
 from contactsync.model.message import Committed, Message, Pulled, Pushed, Reconciled, Requested
 from contactsync.model.run import Run
 

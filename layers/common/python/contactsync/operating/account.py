@@ -9,7 +9,7 @@ from contactsync.adapters.clock import SystemClock
 from contactsync.control import plans
 from contactsync.core.fieldtypes import is_country
 from contactsync.errors import Busy
-from contactsync.journeys import accounts
+from contactsync.journeys.account import accounts
 from contactsync.operating.stack import Stack
 
 

@@ -23,7 +23,7 @@ from contactsync import bootstrap
 from contactsync.adapters.clock import SystemClock
 from contactsync.control import Control, limits_of, local_day, plan_of
 from contactsync.errors import Busy, Conflict, NotFound
-from contactsync.journeys import accounts, erasing, forgetting
+from contactsync.journeys.account import accounts, erasing, forgetting
 from contactsync.model.account import Account
 from contactsync.operating.stack import Stack
 

@@ -17,8 +17,8 @@ from typing import Any, Literal, NamedTuple
 from contactsync import bootstrap
 from contactsync.control import Control
 from contactsync.errors import ContactSyncError, NotFound
-from contactsync.journeys.asking import World, start_run
-from contactsync.journeys.finishing import INTERNAL
+from contactsync.journeys.asked.asking import World, start_run
+from contactsync.journeys.file.finishing import INTERNAL
 from contactsync.model.account import ALL_PERMISSIONS, Caller
 from contactsync.model.run import Run
 from contactsync.operating.stack import Stack, client

@@ -1,0 +1,408 @@
+"""One person, forgotten: the contact, its history, and every file of a run that mentions them.
+
+    POST /v1/erasures ─→ whom to look for, in the bucket ─→ Erasure stored ─→ EraseDue ─→ erase: stretch by stretch
+
+Text by which a person is found lies in the bucket for as long as the work lasts; its record holds keyed hashes. What
+remains, and for how long, is in docs/privacy.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from contactsync.control import Control
+from contactsync.core import checking
+from contactsync.core.redacting import (
+    Person,
+    decisions_without,
+    refusals_without,
+    report_without,
+    text_lines,
+)
+from contactsync.errors import Busy, Conflict, InvalidRequest, NotFound, Problem
+from contactsync.journeys.account import errands
+from contactsync.journeys.account.exporting import folder as exports_of
+from contactsync.journeys.asked.addressing import Addresses
+from contactsync.journeys.asked.asking import World, derived_id, timestamp
+from contactsync.journeys.asked.deciding import withdrawn
+from contactsync.journeys.file.runfiles import batches
+from contactsync.model.account import Caller
+from contactsync.model.contact import Alias, Contact, Tombstone
+from contactsync.model.errand import Erasure
+from contactsync.model.request import ErasureRequest
+from contactsync.ports import Clock, ContactStore, Delete, Objects, Put, RecordKey, Remove, Write
+
+DUE = errands.Due("EraseDue", "erasure_id")
+TOLD = timedelta(days=30)
+"""How long one can ask how an erasure went."""
+REMEMBERED = timedelta(days=36)
+"""A day longer than tables can be brought back from a backup: until then an erasure may have to be done again."""
+RUNS_A_STRETCH = 20
+RECORDS_A_STRETCH = 1000
+READ_BYTES = 1 << 20
+STAGES = ("contact", "history", "books", "answers", "runs", "exports", "done")
+NEVER_READ = frozenset({"source", "text", "records", "paste"})
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Everything that remembers, for those who make it forget."""
+
+    control: Control
+    contacts: ContactStore
+    runs: Objects
+    uploads: Objects
+    clock: Clock
+
+
+def ask_for_erasure(world: World, caller: Caller, body: Mapping[str, Any], seed: str) -> Erasure:
+    """Begin to forget a person. Raises NotFound, and Conflict while runs are under way."""
+    request = checking.parse(ErasureRequest, body)
+    if (request.contact_id is None) == (request.email is None):
+        raise InvalidRequest([Problem("", "Name the person by contact_id, or else by email.")])
+    erasure_id = derived_id(seed, "erasure")
+    key = key_of(caller.account_id, erasure_id)
+    if (stored := world.control.records.get(key)) is not None:
+        erasure = Erasure.model_validate(stored.document)  # this request was here before
+        errands.call(world.bus, DUE, erasure)
+        return erasure
+    if under_way := world.control.open_runs(caller.account_id):
+        raise Conflict(
+            "runs_under_way",
+            "Runs are under way, and may be about to bring the person back.",
+            f"Wait for them to end, or cancel them; the first is {under_way[0].id}.",
+        )
+    ids, texts, numbers = _whom(world, caller, request)
+    now = world.clock.now()
+    erasure = Erasure(
+        id=erasure_id,
+        account_id=caller.account_id,
+        kind="person",
+        ids=ids,
+        requested_at=timestamp(now),
+        requested_by=f"member:{caller.member_id}",
+        touched_at=timestamp(now),
+        forget_at=int((now + TOLD).timestamp()),
+    )
+    world.runs.put(_texts_of(erasure), orjson.dumps([texts, [] if texts else numbers]))
+    errands.store(world.control, key, erasure)
+    errands.call(world.bus, DUE, erasure)
+    return erasure
+
+
+def read_erasure(world: World, caller: Caller, erasure_id: str) -> Erasure:
+    """How far an erasure is. Raises NotFound."""
+    stored = world.control.records.get(key_of(caller.account_id, erasure_id))
+    if stored is None:
+        raise NotFound
+    erasure = Erasure.model_validate(stored.document)
+    errands.remind(world.bus, DUE, erasure, world.clock.now())
+    return erasure
+
+
+def key_of(account_id: str, erasure_id: str) -> RecordKey:
+    """Where an erasure's record lies."""
+    return RecordKey(account_id, f"erasure#{erasure_id}")
+
+
+def erase_again(stores: Stores, account_id: str) -> int:
+    """After tables were brought back from a backup: empty the slots of everybody who was forgotten since.
+
+    Returns how many slots had been filled again. Needs the records `erased#` as they were before the restore.
+    """
+    emptied = 0
+    for page in _pages(stores.control, account_id, "erased#"):
+        ids = [name.removeprefix("erased#") for name, _, _ in page]
+        emptied += _empty(stores, account_id, ids, f"again:{timestamp(stores.clock.now())}")
+        for each in ids:
+            _drop(stores.control, account_id, f"edit#{each}#")
+    return emptied
+
+
+def person_stretch(erasure: Erasure, stores: Stores) -> Erasure:
+    """The next bounded part of forgetting a person."""
+    match STAGES[erasure.stage]:
+        case "contact":
+            _remember(erasure, stores)
+            emptied = _empty(stores, erasure.account_id, erasure.ids, erasure.id)
+            return _next(erasure, contacts=erasure.contacts + emptied)
+        case "history":
+            for each in erasure.ids:
+                _drop(stores.control, erasure.account_id, f"edit#{each}#")
+            return _next(erasure)
+        case "books":
+            _forget_in_books(erasure, stores)
+            return _next(erasure)
+        case "answers":
+            return _forget_answers(erasure, stores)
+        case "runs":
+            return _through_runs(erasure, stores)
+        case "exports":
+            keys = list(stores.runs.keys(exports_of(erasure.account_id)))
+            stores.runs.delete(keys)
+            _drop(stores.control, erasure.account_id, "export#")
+            return _next(erasure, files=erasure.files + len(keys))
+        case _:
+            stores.runs.delete([_texts_of(erasure)])
+            return erasure.model_copy(update={"status": "succeeded"})
+
+
+def _next(erasure: Erasure, **found: int) -> Erasure:
+    return erasure.model_copy(update={"stage": erasure.stage + 1, "position": None, **found})
+
+
+# Whom to look for
+
+
+def _whom(
+    world: World, caller: Caller, request: ErasureRequest
+) -> tuple[tuple[str, ...], list[str], list[str]]:
+    """The slots, the email addresses and the numbers of the person. Raises NotFound for an id that nobody has."""
+    addresses = Addresses(world, caller.account_id)
+    emails = [request.email.strip()] if request.email else []
+    first = request.contact_id or addresses.slot(emails[0])
+    slot = world.contacts.slots(caller.account_id, [first]).get(first)
+    if slot is None and request.contact_id is not None:
+        raise NotFound
+    contact_id = slot.contact_id if isinstance(slot, Alias) else first
+    contact = world.contacts.slots(caller.account_id, [contact_id]).get(contact_id)
+    values = [contact.fields] if isinstance(contact, Contact) else []
+    for page in _pages(world.control, caller.account_id, f"edit#{contact_id}#"):
+        values += [
+            {key: side for key, (_, side) in document["changes"].items()}
+            | {f"{key} before": side for key, (side, _) in document["changes"].items()}
+            for _, document, _ in page
+        ]
+    emails += [entry["value"] for each in values for entry in _entries(each, "emails")]
+    numbers = [
+        number
+        for each in values
+        for entry in _entries(each, "phones")
+        for number in (entry["value"], entry.get("text"))
+        if number
+    ]
+    emails, numbers = list(dict.fromkeys(emails)), list(dict.fromkeys(numbers))
+    slots = dict.fromkeys([contact_id, first, *(addresses.slot(email) for email in emails)])
+    return tuple(slots), emails, numbers
+
+
+def _entries(fields: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    return [*(fields.get(name) or ()), *(fields.get(f"{name} before") or ())]
+
+
+def _texts_of(erasure: Erasure) -> str:
+    return f"erasures/{erasure.account_id}/{erasure.id}"
+
+
+def _person(erasure: Erasure, runs: Objects) -> Person:
+    texts, numbers = orjson.loads(runs.get(_texts_of(erasure)))
+    return Person(erasure.ids, texts, numbers)
+
+
+# The contact, its history, what was answered
+
+
+def _remember(erasure: Erasure, stores: Stores) -> None:
+    """Keep the hashes, without anything that can be read, for as long as a backup could bring the person back."""
+    now = stores.clock.now()
+    document, expires_at = {"at": timestamp(now)}, int((now + REMEMBERED).timestamp())
+    for each in erasure.ids:
+        key = RecordKey(erasure.account_id, f"erased#{each}")
+        stored = stores.control.records.get(key)
+        stores.control.records.commit([Put(key, document, stored.version if stored else 0, expires_at)])
+
+
+def _empty(stores: Stores, account_id: str, ids: Sequence[str], change: str) -> int:
+    """Empty those slots that are theirs; returns how many. Raises Busy if somebody writes there meanwhile."""
+    found = stores.contacts.slots(account_id, ids)
+    writes: list[Write] = [
+        Remove(slot.id, slot.version)
+        for slot in found.values()
+        if isinstance(slot, Contact | Tombstone) or slot.contact_id in ids
+    ]
+    if not writes:
+        return 0
+    stores.control.set_marker(account_id, f"erasing:{timestamp(stores.clock.now())}")
+    if not all(done for _, done in stores.contacts.write(account_id, writes)):
+        raise Busy("A contact was changed while it was to be forgotten.")
+    stores.control.set_marker(account_id, f"erased:{timestamp(stores.clock.now())}")
+    gone = sum(isinstance(slot, Contact) for slot in found.values())
+    if gone:
+        stores.control.note_contacts(account_id, change, -gone, now=stores.clock.now())
+    return len(writes)
+
+
+def _forget_in_books(erasure: Erasure, stores: Stores) -> None:
+    """What was agreed with address books: boxes, links, and creations that were begun. The cards are not ours."""
+    person, records = _person(erasure, stores.runs), stores.control.records
+    for each in erasure.ids:
+        for member_id in stores.control.subscribers(erasure.account_id, each):
+            stores.control.untick(erasure.account_id, member_id, each)
+    for connection in stores.control.connections(erasure.account_id):
+        book = f"{erasure.account_id}#{connection.id}"
+        for each in erasure.ids:
+            if (way := records.get(RecordKey(book, f"contact#{each}"))) is not None:
+                names = (f"{kind}#{way.document['card']}" for kind in ("card", "frozen"))
+                cards = (records.get(RecordKey(book, name)) for name in names)
+                found = [way, *(record for record in cards if record is not None)]
+                records.commit([Delete(record.key, record.version) for record in found])
+        for prefix in ("intent#", "review#", "frozen#"):
+            for page in _pages(stores.control, book, prefix):
+                for name, document, version in page:
+                    if person.is_in(orjson.dumps(document)):
+                        records.commit([Delete(RecordKey(book, name), version)])
+
+
+def _forget_answers(erasure: Erasure, stores: Stores) -> Erasure:
+    """Answers that are kept to be repeated, as far as they show the person."""
+    person = _person(erasure, stores.runs)
+    records = stores.control.records
+    page = records.page(erasure.account_id, "idempotency#", after=erasure.position, limit=RECORDS_A_STRETCH)
+    for record in page.records:
+        if person.is_in(orjson.dumps(record.document)):
+            records.commit([Delete(record.key, record.version)])
+    return erasure.model_copy(update={"position": page.next}) if page.next else _next(erasure)
+
+
+# Files of runs
+
+
+def _through_runs(erasure: Erasure, stores: Stores) -> Erasure:
+    """The next runs: each whose files mention the person is kept without them."""
+    person = _person(erasure, stores.runs)
+    base = f"runs/{erasure.account_id}/"
+    later = (
+        each for each in stores.runs.folders(base) if erasure.position is None or each > erasure.position
+    )
+    folders = list(islice(later, RUNS_A_STRETCH))
+    for folder in folders:
+        lines, files, found = _redact(stores, erasure.account_id, folder, person)
+        erasure = erasure.model_copy(
+            update={
+                "runs": erasure.runs + found,
+                "lines": erasure.lines + lines,
+                "files": erasure.files + files,
+            }
+        )
+    if len(folders) < RUNS_A_STRETCH:
+        return _next(erasure)
+    return erasure.model_copy(update={"position": folders[-1]})
+
+
+def _redact(stores: Stores, account_id: str, folder: str, person: Person) -> tuple[int, int, bool]:
+    """Lines that were replaced, files that were deleted, and whether the run had mentioned the person.
+
+    Of a run that was never read nobody can tell whom its bytes are about: they go. Doing it twice does no harm.
+    """
+    objects, names = stores.runs, [key.removeprefix(folder) for key in stores.runs.keys(folder)]
+    mentioned = any(_mentions(objects, folder + name, person) for name in names)
+    if not mentioned:
+        unread = [] if "manifest.json" in names else [name for name in names if name in NEVER_READ]
+        objects.delete(folder + name for name in unread)
+        return 0, len(unread), False
+    _withdraw(stores, account_id, folder.rstrip("/").rpartition("/")[2])
+    told = [name for name in names if name.endswith(".json") or _is_rewritten(name)]
+    gone = [name for name in names if name not in told]
+    objects.delete(folder + name for name in gone)  # first: what is rewritten shows that these have to go
+    lines = 0
+    for name in filter(_is_rewritten, names):
+        if name == "rejects.csv":
+            lines += _report_rewritten(objects, folder + name, person)
+        else:
+            lines += _rewritten(objects, folder + name, person, refusals=name.startswith("rejects/"))
+    return lines, len(gone), True
+
+
+def _is_rewritten(name: str) -> bool:
+    """Whether a file is kept, without the person. JSON holds counts and digests only; all else is deleted."""
+    return name == "rejects.csv" or (
+        name.endswith(".jsonl") and name.partition("/")[0] in {"plan", "upsert", "held", "rejects"}
+    )
+
+
+def _mentions(objects: Objects, key: str, person: Person) -> bool:
+    """Whether a file mentions the person; memory: two blocks."""
+    rest = b""
+    with objects.open(key) as stream:
+        while data := stream.read(READ_BYTES):
+            if person.is_in(rest + data):
+                return True
+            rest = (rest + data)[-person.longest :]
+    return False
+
+
+def _rewritten(objects: Objects, key: str, person: Person, *, refusals: bool) -> int:
+    """Write a file of lines anew, where it mentions the person; how many lines did."""
+    if not _mentions(objects, key, person):
+        return 0
+    replaced = 0
+    without = refusals_without if refusals else decisions_without
+    with objects.writer(key) as out:
+        for batch in batches(without(_lines(objects, key), person), 1000):
+            out.write(b"".join(line + b"\n" for line, _ in batch))
+            replaced += sum(found for _, found in batch)
+    return replaced
+
+
+def _report_rewritten(objects: Objects, key: str, person: Person) -> int:
+    if not _mentions(objects, key, person):
+        return 0
+    left_out = 0
+    with objects.writer(key) as out:
+        for batch in batches(report_without(text_lines(_blocks(objects, key)), person), 1000):
+            out.write("".join(line for line, _ in batch).encode())
+            left_out += sum(found for _, found in batch)
+    return left_out
+
+
+def _lines(objects: Objects, key: str) -> Iterator[bytes]:
+    rest = b""
+    for data in _blocks(objects, key):
+        *lines, rest = (rest + data).split(b"\n")
+        yield from lines
+    if rest:
+        yield rest
+
+
+def _blocks(objects: Objects, key: str) -> Iterator[bytes]:
+    with objects.open(key) as stream:
+        while data := stream.read(READ_BYTES):
+            yield data
+
+
+def _withdraw(stores: Stores, account_id: str, run_id: str) -> None:
+    """The run's plan is not what somebody has looked at any more: it cannot be carried out. Its upload goes too."""
+    try:
+        run = stores.control.update_run(account_id, run_id, withdrawn)
+        sync = stores.control.sync(account_id, run.sync_id).value
+    except NotFound:
+        return
+    upload_id = run.upload_id or sync.source.get("upload_id")
+    if upload_id:
+        stores.uploads.delete([f"uploads/{account_id}/{upload_id}"])
+
+
+# Records
+
+
+def _pages(control: Control, account_id: str, prefix: str) -> Iterator[list[tuple[str, dict[str, Any], int]]]:
+    """Names, documents and versions of all records of a kind, page by page; a page may be deleted meanwhile."""
+    after = None
+    while True:
+        page = control.records.page(account_id, prefix, after=after)
+        yield [(record.key.name, record.document, record.version) for record in page.records]
+        after = page.next
+        if after is None:
+            return
+
+
+def _drop(control: Control, account_id: str, prefix: str) -> None:
+    """Delete all records of a kind."""
+    for page in _pages(control, account_id, prefix):
+        control.records.commit([Delete(RecordKey(account_id, name), version) for name, _, version in page])

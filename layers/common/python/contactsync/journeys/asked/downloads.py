@@ -1,0 +1,118 @@
+"""Rows of a run as files: the refused ones, which notify has written, the added, updated and deleted ones on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
+
+import orjson
+
+from contactsync.core import reporting
+from contactsync.core.parsing import Damaged
+from contactsync.errors import NotFound, UserError
+from contactsync.journeys.asked.asking import World
+from contactsync.journeys.asked.rows import with_outcome
+from contactsync.journeys.file.chunks import raw_rows
+from contactsync.journeys.file.runfiles import Manifest, RunFiles, files_of
+from contactsync.model.run import Counts, Run
+
+INLINE_BYTES = 4_000_000
+ANSWER_BYTES = 5_500_000
+"""Lambda's answer holds 6 MB, and the report travels in it as a JSON string, in which a quote takes two bytes."""
+DOWNLOAD_OPEN_S = 900
+ROWS_MAX = 200_000
+"""Rows of a run whose file is written while the client waits: some ten seconds, where API Gateway waits for 29."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Rows of a run: the file itself, or where it can be had."""
+
+    text: str | None
+    url: str | None
+
+
+def rejected(world: World, run: Run) -> Report:
+    """The refused rows of a run that has ended."""
+    key = files_of(run, world.runs).rejects_csv
+    if world.runs.size(key) is None:
+        return Report(reporting.header_line(()), None)
+    return _report(world, key, f"rejects-{run.id}.csv")
+
+
+def changed(world: World, run: Run, outcome: Literal["added", "updated"]) -> Report:
+    """The rows of a run that has ended which added a contact, or updated one, as they stand in the file.
+
+    Raises UserError for a run of more rows than can be gone through while somebody waits.
+    """
+    files = files_of(run, world.runs)
+    key = files.changed_csv(outcome)
+    if world.runs.size(key) is None:
+        if run.counts.rows > ROWS_MAX:
+            raise UserError(
+                "run_too_large",
+                f"The run has more than {ROWS_MAX:,} rows, too many for one file of them.",
+                f"Read them page by page: /v1/runs/{run.id}/rows?outcome={outcome}.",
+            )
+        files.save_csv(key, _lines(files, run, outcome))
+    return _report(world, key, f"{outcome}-{run.id}.csv")
+
+
+def deletions(world: World, run: Run) -> Report:
+    """The contacts that the plan of a run deletes, by the fields that people recognise them by.
+
+    Raises UserError for a run of more rows than can be gone through while somebody waits.
+    """
+    files = files_of(run, world.runs)
+    key = files.deletions_csv
+    if world.runs.size(key) is None:
+        counts = run.planned or Counts()
+        if counts.rows + counts.deleted > ROWS_MAX:
+            raise UserError(
+                "run_too_large",
+                f"The run has more than {ROWS_MAX:,} rows, too many for one file of them.",
+                f"Read them page by page: /v1/runs/{run.id}/plan?change=delete.",
+            )
+        files.save_csv(key, _deleted(files))
+    return _report(world, key, f"deletions-{run.id}.csv")
+
+
+def _deleted(files: RunFiles) -> Iterator[str]:
+    yield reporting.contact_header()
+    with suppress(NotFound):  # the run ended before its file was read
+        for contact in files.deletions(files.manifest().units):
+            yield reporting.contact_line(contact.id, contact.fields)
+
+
+def _lines(files: RunFiles, run: Run, outcome: str) -> Iterator[str]:
+    try:
+        manifest = files.manifest()
+    except NotFound:  # the run ended before its file was read
+        yield reporting.changed_header(())
+        return
+    yield reporting.changed_header(manifest.columns)
+    contacts = {
+        view.line: view.contact_id or ""
+        for view in with_outcome(files, manifest, run, outcome)
+        if view.line is not None
+    }
+    for line, cells in _cells(files, manifest, contacts):
+        yield reporting.changed_line(cells, width=manifest.width, line=line, contact=contacts[line])
+
+
+def _cells(files: RunFiles, manifest: Manifest, wanted: dict[int, str]) -> Iterator[tuple[int, list[str]]]:
+    """The cells of the wanted rows, in the file's order."""
+    for number in range(len(manifest.chunks)):
+        for item in raw_rows(number, files, manifest):
+            if not isinstance(item, Damaged) and item[0] in wanted:
+                yield item[0], item[1]
+
+
+def _report(world: World, key: str, name: str) -> Report:
+    if (world.runs.size(key) or 0) <= INLINE_BYTES:
+        text = world.runs.get(key).decode()
+        if len(orjson.dumps(text)) <= ANSWER_BYTES:
+            return Report(text, None)
+    return Report(None, world.runs.presign_get(key, expires_s=DOWNLOAD_OPEN_S, filename=name))

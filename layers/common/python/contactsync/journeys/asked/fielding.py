@@ -1,0 +1,165 @@
+"""The account's own fields, changed or taken away, and what that would do, told before it is done.
+
+A field that a sync maps, or finds contacts by, is kept. The values that contacts have in a field, or of a choice, that
+goes stay with them until somebody empties them, so nothing is lost by a mistake; that there are any must be confirmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from contactsync.core import checking
+from contactsync.errors import Conflict, InvalidRequest, NotFound, Problem
+from contactsync.journeys.asked.asking import World
+from contactsync.model.account import Caller
+from contactsync.model.contact import Contact
+from contactsync.model.field import STANDARD_FIELDS, FieldSpec
+from contactsync.model.request import FieldChange
+from contactsync.model.sync import Sync
+from contactsync.ports import Delete, Put, Record, RecordKey
+
+LOOKED_AT_MAX = 20_000
+"""Contacts that are gone through to count the values, while somebody waits."""
+READ_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What a change would do.
+
+    `contacts` have a value that it concerns, counted among the first `looked_at`; `all_seen` if these are all.
+    `syncs` map the field, or find contacts by it.
+    """
+
+    contacts: int
+    looked_at: int
+    all_seen: bool
+    syncs: tuple[str, ...]
+
+
+def change_field(
+    world: World, caller: Caller, key: str, body: Mapping[str, Any], *, dry_run: bool, confirm: bool
+) -> tuple[FieldSpec, Effects]:
+    """Change label, choices, or whether the field is required.
+
+    Raises Conflict where contacts have a choice that would go, unless that is confirmed.
+    """
+    record = _record(world, caller, key)
+    spec = FieldSpec.model_validate(record.document)
+    request, problems = checking.check(FieldChange, body)
+    if (
+        request is not None
+        and request.choices is not None
+        and (spec.type == "choice") != bool(request.choices)
+    ):
+        message = (
+            "A choice needs at least one value to choose."
+            if spec.type == "choice"
+            else "Only a field of the type choice has choices."
+        )
+        problems.append(Problem("/choices", message))
+    if request is None or problems:
+        raise InvalidRequest(problems)
+    changed = spec.model_copy(update=request.model_dump(exclude_none=True))
+    gone = set(spec.choices) - set(changed.choices)
+    effects = Effects(0, 0, all_seen=True, syncs=_syncs(world, caller, key))
+    if gone:
+        effects = _effects(world, caller, key, lambda value: _holds(value, gone))
+    if dry_run:
+        return changed, effects
+    if gone and not confirm and _concerns(effects):
+        raise Conflict(
+            "choice_in_use",
+            f"{_said(effects)} one of the choices that would go.",
+            "Their values would stay until somebody changes them. Send it again with ?confirm=true to do it.",
+        )
+    world.control.records.commit([Put(record.key, changed.model_dump(mode="json"), record.version)])
+    return changed, effects
+
+
+def delete_field(world: World, caller: Caller, key: str, *, dry_run: bool, confirm: bool) -> Effects:
+    """Take a field away. Raises Conflict while syncs use it, or where contacts have values, unless confirmed."""
+    record = _record(world, caller, key)
+    effects = _effects(world, caller, key, lambda value: value is not None)
+    if dry_run:
+        return effects
+    if effects.syncs:
+        raise Conflict(
+            "field_in_use",
+            f"{len(effects.syncs)} syncs map this field or find contacts by it, the first is {effects.syncs[0]}.",
+            "Take it out of their mappings first.",
+        )
+    if not confirm and _concerns(effects):
+        raise Conflict(
+            "field_has_values",
+            f"{_said(effects)} a value in this field.",
+            "The values would stay with the contacts until somebody empties them. Send it again with "
+            "?confirm=true to do it.",
+        )
+    world.control.records.commit([Delete(record.key, record.version)])
+    return effects
+
+
+def _record(world: World, caller: Caller, key: str) -> Record:
+    if key in STANDARD_FIELDS:
+        raise Conflict(
+            "built_in_field", "This is a standard field.", "Only the account's own fields can be changed."
+        )
+    record = world.control.records.get(RecordKey(caller.account_id, f"field#{key}"))
+    if record is None:
+        raise NotFound
+    return record
+
+
+def _effects(world: World, caller: Caller, key: str, concerns: Callable[[Any], bool]) -> Effects:
+    after = None
+    found = looked_at = 0
+    while looked_at < LOOKED_AT_MAX:
+        page = world.contacts.page(caller.account_id, after=after, limit=READ_AT_ONCE)
+        found += sum(concerns(_value(contact, key)) for contact in page.contacts)
+        looked_at += len(page.contacts)
+        after = page.next
+        if after is None:
+            break
+    return Effects(found, looked_at, all_seen=after is None, syncs=_syncs(world, caller, key))
+
+
+def _value(contact: Contact, key: str) -> Any:
+    return contact.fields.get(key)
+
+
+def _holds(value: Any, choices: set[str]) -> bool:
+    if isinstance(value, list):
+        return any(entry["value"] in choices for entry in value)
+    return value in choices if isinstance(value, str) else False
+
+
+def _syncs(world: World, caller: Caller, key: str) -> tuple[str, ...]:
+    return tuple(
+        sync.id for sync in _all_syncs(world, caller) if sync.deleted_at is None and _uses(sync, key)
+    )
+
+
+def _all_syncs(world: World, caller: Caller) -> Iterator[Sync]:
+    after = None
+    while True:
+        found, after = world.control.syncs(caller.account_id, after=after, limit=100)
+        yield from (each.value for each in found)
+        if after is None:
+            return
+
+
+def _uses(sync: Sync, key: str) -> bool:
+    return sync.identity.field == key or any(rule.field.partition(".")[0] == key for rule in sync.mapping)
+
+
+def _concerns(effects: Effects) -> bool:
+    return bool(effects.contacts) or not effects.all_seen
+
+
+def _said(effects: Effects) -> str:
+    if effects.all_seen:
+        return f"{effects.contacts:,} contacts have"
+    return f"{effects.contacts:,} of the first {effects.looked_at:,} contacts have"

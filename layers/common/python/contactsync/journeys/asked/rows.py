@@ -1,0 +1,246 @@
+"""What callers are told of a run's rows: what is to become of each of them, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from contactsync.core.decisions import (
+    Add,
+    Decision,
+    Delete,
+    Reject,
+    Restore,
+    Skip,
+    Unchanged,
+    Update,
+    read_decision,
+)
+from contactsync.core.overlay import Changes, overlay
+from contactsync.errors import NotFound
+from contactsync.journeys.asked.asking import World
+from contactsync.journeys.asked.telling import Page
+from contactsync.journeys.file.runfiles import Manifest, RunFiles, Stage, files_of, read_reject
+from contactsync.model.contact import Contact
+from contactsync.model.run import Run
+
+LOOKED_AT_MAX = 20_000
+"""Rows that one page of a filtered listing goes through, found or not."""
+OUTCOMES = ("added", "updated", "unchanged", "deleted", "skipped", "rejected")
+PLANNED = ("add", "update", "delete", "unchanged", "skip", "reject")
+NOT_REACHED = "The run stopped before this row."
+
+Tell = Callable[[Decision], "RowView"]
+
+
+@dataclass(frozen=True, slots=True)
+class RowView:
+    """What becomes of one row: one of OUTCOMES, or of PLANNED where nothing is done yet.
+
+    `line` is where it stands in the file, None for a contact that no row mentions; `contact_id` is None for a
+    refused row. `changes` are those of a plan, `{field: [from, to]}`.
+    """
+
+    line: int | None
+    outcome: str
+    contact_id: str | None
+    reason: str | None
+    errors: Sequence[dict[str, Any]] = ()
+    changes: Changes = field(default_factory=dict)
+
+
+def rows(world: World, run: Run, *, outcome: str | None, after: str | None, limit: int) -> Page[RowView]:
+    """What became of each row of a run that has ended: first the refused ones, then the others by contact.
+
+    `outcome` is one of OUTCOMES, or None for all; `after` is a position that this function has returned. There are
+    at most `limit` rows; fewer, even none, where a filter passes over many: `next` says whether it goes on.
+    """
+    files = files_of(run, world.runs)
+    return _page(
+        files,
+        ("rejected", "skipped"),
+        lambda unit: outcomes(files, run, unit),
+        wanted=outcome,
+        after=after,
+        limit=limit,
+    )
+
+
+def plan(world: World, run: Run, *, change: str | None, after: str | None, limit: int) -> Page[RowView]:
+    """What the plan of a run does with each row, field by field; pages as those of `rows`.
+
+    `change` is one of PLANNED, or None for all.
+    """
+    files = files_of(run, world.runs)
+    return _page(files, ("reject", "skip"), lambda _: _planned, wanted=change, after=after, limit=limit)
+
+
+def with_outcome(files: RunFiles, manifest: Manifest, run: Run, outcome: str) -> Iterator[RowView]:
+    """Every planned row with this outcome."""
+    for unit in range(manifest.units):
+        tell = outcomes(files, run, unit)
+        for line in files.plan_lines(unit):
+            view = tell(read_decision(line))
+            if view.outcome == outcome:
+                yield view
+
+
+class _Position(NamedTuple):
+    """A row's place in the run's files: in the rejects of a chunk or the plan of a unit, from which byte on."""
+
+    part: str
+    number: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.part}-{self.number}-{self.offset}"
+
+    @classmethod
+    def read(cls, text: str) -> _Position:
+        part, number, offset = text.split("-")
+        return cls(part, int(number), int(offset))
+
+
+def _page(
+    files: RunFiles,
+    words: tuple[str, str],
+    tell_of: Callable[[int], Tell],
+    *,
+    wanted: str | None,
+    after: str | None,
+    limit: int,
+) -> Page[RowView]:
+    """A page of views; `words` are what a refused row and a blank one are called, `tell_of` a unit's decisions."""
+    try:
+        manifest = files.manifest()
+    except NotFound:
+        return Page([], [], None)  # the run ended before its file was read
+    found: list[RowView] = []
+    marks: list[str] = []
+    begin = _Position.read(after) if after else _Position("rejects", 0, 0)
+    for looked_at, (position, row) in enumerate(_rows_from(files, manifest, words, tell_of, begin)):
+        if len(marks) < len(found):
+            marks.append(str(position))
+        if len(found) == limit or looked_at == LOOKED_AT_MAX:
+            return Page(found, marks, str(position))
+        if wanted is None or row.outcome == wanted:
+            found.append(row)
+    return Page(found, marks, None)
+
+
+def _rows_from(
+    files: RunFiles,
+    manifest: Manifest,
+    words: tuple[str, str],
+    tell_of: Callable[[int], Tell],
+    begin: _Position,
+) -> Iterator[tuple[_Position, RowView]]:
+    """Rows from a position on, each with its own position."""
+    part, first, offset = begin
+    if part == "rejects":
+        for chunk in range(first, len(manifest.chunks)):
+            for at, line in _with_offsets(files.reject_lines(chunk, offset=offset), offset):
+                yield _Position("rejects", chunk, at), _refused(line, manifest, *words)
+            offset = 0
+        first = 0
+    for unit in range(first, manifest.units):
+        tell = tell_of(unit)
+        for at, line in _with_offsets(files.plan_lines(unit, offset=offset), offset):
+            yield _Position("plan", unit, at), tell(read_decision(line))
+        offset = 0
+
+
+def _with_offsets(lines: Iterator[bytes], offset: int) -> Iterator[tuple[int, bytes]]:
+    for line in lines:
+        yield offset, line
+        offset += len(line) + 1
+
+
+def _refused(line: bytes, manifest: Manifest, refused: str, blank: str) -> RowView:
+    reject = read_reject(line)
+    if reject.is_blank:
+        return RowView(reject.row, blank, None, reject.reason(manifest.columns))
+    columns = manifest.columns
+    errors = [
+        {
+            "column": columns[column] if column is not None and column < len(columns) else column,
+            "field": field,
+            "code": code,
+            "message": message,
+        }
+        for column, field, code, message in reject.problems
+    ]
+    return RowView(reject.row, refused, None, reject.reason(manifest.columns), errors)
+
+
+def outcomes(files: RunFiles, run: Run, unit: int) -> Tell:
+    """How to tell what became of a planned row of one unit: as planned, unless upsert says otherwise.
+
+    A unit that upsert never came to has changed nothing, save in a dry run, where the plan is what is asked for.
+    Deletions that were held and never approved were not carried out either.
+    """
+    stages: tuple[Stage, ...] = ("all", "held")
+    lines = (line for stage in stages for line in files.deviations(unit, stage))
+    deviations = {decision.key: decision for decision in map(read_decision, lines)}
+    went_well = run.status in ("succeeded", "undone")
+    applied = went_well or files.upserted_counts(unit, "all") is not None
+    all_went = went_well or files.upserted_counts(unit, run.stage) is not None
+    deleted = all_went and (run.dry_run or run.stage != "rest")
+
+    def outcome_of(planned: Decision) -> RowView:
+        decision = deviations.get(planned.key, planned)
+        match decision:
+            case Delete(contact):
+                outcome = "deleted" if deleted else "skipped"
+                return RowView(
+                    None, outcome, contact.id, None if deleted else "The deletion was not carried out."
+                )
+            case Restore(contact, _) if applied:
+                return RowView(None, "added", contact.id, None)
+            case Restore():
+                return RowView(None, "skipped", None, NOT_REACHED)
+            case Add(row) | Update(row) if not applied:
+                return RowView(row.line, "skipped", None, NOT_REACHED)
+            case Add(row):
+                return RowView(row.line, "added", row.id, None)
+            case Update(row, contact, _, _, note):
+                return RowView(row.line or None, "updated", contact.id, note or None)
+            case Unchanged(row, note):
+                return RowView(row.line, "unchanged", row.id, note or None)
+            case Reject(row, code, reason):
+                return RowView(row.line, "rejected", None, reason, _late(code, reason))
+            case Skip(row, _, reason):
+                return RowView(row.line or None, "skipped", row.id, reason)
+
+    return outcome_of
+
+
+def _planned(decision: Decision) -> RowView:
+    """What a plan does with one row."""
+    match decision:
+        case Add(row):
+            return RowView(
+                row.line, "add", row.id, None, changes=overlay({}, row.fields, only_empty=False)[1]
+            )
+        case Update(row, contact, changes, _, note):
+            return RowView(row.line or None, "update", contact.id, note or None, changes=changes)
+        case Delete(contact):
+            return RowView(None, "delete", contact.id, None, changes=_of_fields(contact, gone=True))
+        case Restore(contact):
+            return RowView(None, "add", contact.id, None, changes=_of_fields(contact, gone=False))
+        case Unchanged(row, note):
+            return RowView(row.line, "unchanged", row.id, note or None)
+        case Reject(row, code, reason):
+            return RowView(row.line, "reject", None, reason, _late(code, reason))
+        case Skip(row, _, reason):
+            return RowView(row.line or None, "skip", row.id, reason)
+
+
+def _of_fields(contact: Contact, *, gone: bool) -> Changes:
+    """A whole contact as changes: every field that goes, or that comes back."""
+    return {key: [value, None] if gone else [None, value] for key, value in contact.fields.items()}
+
+
+def _late(code: str, reason: str) -> list[dict[str, Any]]:
+    return [{"column": None, "field": None, "code": code, "message": reason}]

@@ -1,0 +1,208 @@
+"""Schedules of syncs: what may be asked for, who wakes us, and the run of a day that is due.
+
+The scheduler wakes us too often rather than too seldom, more than once at times, and late after an outage. So a
+wake-up only asks whether a run is due. The run's id comes from the sync and the moment that is due, and the day is
+noted together with the run: whoever comes second finds both, and announces the same run again, which is harmless.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from contactsync.control import Control
+from contactsync.core import recurrence
+from contactsync.errors import Busy, Conflict, NotFound, PlanLimit, Problem, Suspended
+from contactsync.journeys.asked import dropping, queueing
+from contactsync.journeys.file.remote import REMOTE
+from contactsync.model.message import Heard, SyncDue
+from contactsync.model.run import Run, RunProblem
+from contactsync.model.sync import Schedule, Sync
+from contactsync.ports import Bus, Clock, Scheduler
+
+MARGIN = timedelta(days=2)
+"""Wake-ups begin and end that much around a schedule's own range, which is in local days."""
+ARRANGE_ATTEMPTS = 10
+
+
+def unsuitable(schedule: Schedule | None, kind: str, now: datetime | None) -> Sequence[Problem]:
+    """What is wrong with a schedule for a source of this kind, with pointers into the request.
+
+    A new one has to have a run after `now`; None for one that was taken before, and may have come to its end.
+    """
+    if schedule is None:
+        return []
+    if kind == "drop":
+        message = "A file in the drop bucket is imported when it has arrived: leave the schedule out."
+        return [Problem("/schedule", message, "schedule_without_remote_source")]
+    if kind not in REMOTE and kind != "connection":
+        message = (
+            "Only a file that we can fetch has a schedule: one on a web, FTP or SSH server, or in a bucket. Send "
+            "uploads and pasted rows with POST /v1/syncs/{id}/runs whenever there are new ones."
+        )
+        return [Problem("/schedule", message, "schedule_without_remote_source")]
+    asked = _days(schedule)
+    found = [
+        replace(problem, pointer=f"/schedule{problem.pointer}") for problem in recurrence.problems(asked)
+    ]
+    if not found and now is not None and recurrence.next_run(asked, now) is None:
+        found.append(
+            Problem("/schedule", "All runs of this schedule would lie in the past: choose a later end.")
+        )
+    return found
+
+
+def kept(schedule: Schedule | None, now: datetime) -> dict[str, Any]:
+    """What a sync keeps of its schedule, set at `now`: days whose moment has passed by then are not made up for."""
+    if schedule is None:
+        return {"schedule": None, "last_day": None}
+    return {"schedule": schedule, "last_day": recurrence.due_day(_days(schedule), last=None, now=now)}
+
+
+def arrange(account_id: str, sync_id: str, *, control: Control, scheduler: Scheduler, clock: Clock) -> None:
+    """Have the scheduler know what the sync says: after each change of its schedule or state, any number of times.
+
+    Of several who change a sync at once, the last to tell the scheduler need not be the last to have changed the
+    sync. So each looks again after it has told, until what it told is what stands there.
+    """
+    for _ in range(ARRANGE_ATTEMPTS):
+        sync = _stored(control, account_id, sync_id)
+        _tell(scheduler, account_id, sync_id, sync, clock.now())
+        after = _stored(control, account_id, sync_id)
+        if sync == after or (sync and after and (sync.schedule, sync.state) == (after.schedule, after.state)):
+            return
+    raise Busy("The schedule of the sync is being changed from several sides.")
+
+
+def _tell(scheduler: Scheduler, account_id: str, sync_id: str, sync: Sync | None, now: datetime) -> None:
+    if sync is None or sync.schedule is None or next_run(sync, now) is None:
+        scheduler.remove(account_id, sync_id)
+        return
+    asked = _days(sync.schedule)
+    start = recurrence.moment_of(asked, asked.start.date()) - MARGIN
+    scheduler.put(
+        account_id,
+        sync_id,
+        recurrence.wake_up_cron(asked),
+        start=start if start > now else None,  # the service refuses a start that has passed
+        end=recurrence.moment_of(asked, asked.end) + MARGIN if asked.end else None,
+    )
+
+
+def _stored(control: Control, account_id: str, sync_id: str) -> Sync | None:
+    with suppress(NotFound):
+        return control.sync(account_id, sync_id).value
+    return None
+
+
+def next_run(sync: Sync, now: datetime) -> datetime | None:
+    """When the sync's schedule runs it next, UTC; None if it does not."""
+    if sync.schedule is None or sync.state != "active":
+        return None
+    return recurrence.next_run(_days(sync.schedule), now)
+
+
+def period(sync: Sync, now: datetime) -> timedelta | None:
+    """How far apart the next two runs of the sync's schedule are; None where there are not two."""
+    first = next_run(sync, now)
+    second = next_run(sync, first) if first else None
+    return second - first if first and second else None
+
+
+def call_again(account_id: str, sync_id: str, *, control: Control, bus: Bus, clock: Clock) -> None:
+    """Wake ourselves for a sync whose run has just ended.
+
+    A day or a file may have come meanwhile, or the schedule be paused.
+    """
+    sync = control.sync(account_id, sync_id).value
+    if sync.source["kind"] == "drop" or _calls(sync, clock.now()):
+        bus.publish("SyncDue", {"account_id": account_id, "sync_id": sync_id})
+
+
+def _calls(sync: Sync, now: datetime) -> bool:
+    """Whether a sync has a schedule that is to be looked at now."""
+    if sync.schedule is None:
+        return False
+    return (
+        sync.state != "active"
+        or recurrence.due_day(_days(sync.schedule), last=sync.last_day, now=now) is not None
+    )
+
+
+def listen(message: SyncDue, *, control: Control, bus: Bus, scheduler: Scheduler, clock: Clock) -> Heard:
+    """A wake-up → the run of the file whose turn it is, or of the day that is due, stored and announced; or nothing.
+
+    While another run of the sync is under way files wait and the day stays open: who ends that run calls again. Who
+    is woken for a sync that does not run by itself any more sees to it that nobody is woken again.
+    """
+    nothing = Heard(account_id=message.account_id, sync_id=message.sync_id, run_id=None)
+    sync = _stored(control, message.account_id, message.sync_id)
+    if sync is None or sync.deleted_at is not None or (sync.schedule is not None and sync.state != "active"):
+        arrange(message.account_id, message.sync_id, control=control, scheduler=scheduler, clock=clock)
+    if sync is None:
+        return nothing
+    dropping.start_next(message.account_id, sync.id, control=control, bus=bus, clock=clock)
+    now = clock.now()
+    if sync.schedule is not None and sync.state == "active":
+        day = recurrence.due_day(_days(sync.schedule), last=sync.last_day, now=now)
+        if (
+            day is not None and why_waiting(control, message.account_id, sync) is None
+        ):  # else the day stays open
+            if sync.active_run is not None:
+                dropping.let_go(control, message.account_id, sync.active_run)
+            with suppress(Conflict, PlanLimit, Suspended):  # then the day stays open
+                control.create_run(message.account_id, _run_of(sync, message.account_id, day, now), day=day)
+    sync = control.sync(message.account_id, message.sync_id).value
+    run = control.run(message.account_id, sync.active_run).value if sync.active_run else None
+    if run is None or run.trigger not in {"schedule", "drop"} or run.status != "queued":
+        return nothing
+    if queueing.is_next(control, run, now):
+        queueing.say(bus, run)
+    return nothing.model_copy(update={"run_id": run.id})
+
+
+def why_waiting(control: Control, account_id: str, sync: Sync) -> RunProblem | None:
+    """Why a sync does not run by itself although nobody has paused it: its address book is not connected.
+
+    Looked up rather than stored, so that it goes on by itself as soon as somebody connects the book again.
+    """
+    if not sync.connection_id:
+        return None
+    try:
+        connection = control.connection(account_id, sync.connection_id).value
+    except NotFound:
+        return None
+    if connection.state == "active":
+        return None
+    return RunProblem(
+        code="not_connected",
+        title="The address book is not connected.",
+        detail=connection.problem
+        or "Connect it again with POST /v1/connections; the sync then goes on where it stopped.",
+    )
+
+
+def _run_of(sync: Sync, account_id: str, day: date, now: datetime) -> Run:
+    """The one run of a sync on a day. Its id sorts by the moment that is due."""
+    assert sync.schedule is not None
+    moment = recurrence.moment_of(_days(sync.schedule), day)
+    tail = hashlib.sha256(f"{account_id}\0{sync.id}\0{moment.isoformat()}".encode()).hexdigest()[:12]
+    return Run(
+        id=f"r{int(moment.timestamp() * 1000):012x}{tail}",
+        account_id=account_id,
+        sync_id=sync.id,
+        journey=sync.journey,
+        trigger="schedule",
+        requested_at=now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        requested_by=f"sync:{sync.id}",
+    )
+
+
+def _days(schedule: Schedule) -> recurrence.Schedule:
+    """The schedule as the calendar reads it. Runs begin on the minute, as wake-ups do."""
+    start = schedule.start.replace(second=0, microsecond=0)
+    return recurrence.Schedule(start, schedule.time_zone, schedule.recurrence, schedule.end)

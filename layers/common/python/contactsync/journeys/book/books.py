@@ -1,0 +1,95 @@
+"""Syncs with address books: what may be asked for, and what an edit sets going."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime
+
+from contactsync.control import Control, new_id
+from contactsync.errors import Busy, Conflict, NotFound, PlanLimit, Problem, Suspended
+from contactsync.journeys.asked import queueing
+from contactsync.model.message import ContactsChanged, Followed
+from contactsync.model.run import Run
+from contactsync.model.sync import ColumnMapping, ConnectionSource, InSegment, Sync, SyncRequest
+from contactsync.ports import Bus, Clock
+
+SYNCS_AT_ONCE = 100
+
+
+def unsuitable(control: Control, account_id: str, request: SyncRequest) -> list[Problem]:
+    """What is wrong with a sync with an address book although each part of it is well-formed."""
+    problems: list[Problem] = []
+    if isinstance(request.selection, InSegment):
+        try:
+            control.segment(account_id, request.selection.segment)
+        except NotFound:
+            message = "There is no such segment."
+            problems.append(Problem("/selection/segment", message, "unknown_segment"))
+    if not isinstance(request.source, ConnectionSource):
+        return problems
+    try:
+        state = control.connection(account_id, request.source.connection_id).value.state
+    except NotFound:
+        state = "disconnected"
+    if state == "disconnected":
+        message = "There is no such connection: connect the address book first."
+        problems.append(Problem("/source/connection_id", message, "unknown_connection"))
+    for number, rule in enumerate(request.mapping):
+        if not isinstance(rule, ColumnMapping) or not isinstance(rule.column, str):
+            message = "Name the address book's field, such as notes: a book has neither numbered columns nor literals."
+            problems.append(Problem(f"/mapping/{number}", message))
+    if request.options.delete_missing is not None:
+        message = "Deletions go with the direction of the sync; leave this out."
+        problems.append(Problem("/options/delete_missing", message))
+    return problems
+
+
+def say_changed(bus: Bus, account_id: str, *, but: str = "") -> None:
+    """Tell those who keep books in step that contacts have changed, all but one sync.
+
+    Nothing is lost where this does not get through: the next run of each reads the feed.
+    """
+    with suppress(Busy):
+        bus.publish("ContactsChanged", {"account_id": account_id, "but": but})
+
+
+def follow(message: ContactsChanged, *, control: Control, bus: Bus, clock: Clock) -> Followed:
+    """Contacts have changed → a run of each sync that brings them to a book, and has none under way."""
+    after: str | None = None
+    started = []
+    while True:
+        syncs, after = control.syncs(message.account_id, after=after, limit=SYNCS_AT_ONCE)
+        for read in syncs:
+            if read.value.id != message.but and _follows(control, message.account_id, read.value):
+                run = _run_of(read.value, message.account_id, clock.now())
+                with suppress(Conflict, PlanLimit, Suspended):  # then the next run finds it in the feed
+                    control.create_run(message.account_id, run)
+                    started.append(run)
+        if after is None:
+            break
+    for run in started:
+        if queueing.is_next(control, run, clock.now()):
+            queueing.say(bus, run)
+    return Followed(account_id=message.account_id, runs=len(started))
+
+
+def _follows(control: Control, account_id: str, sync: Sync) -> bool:
+    """Whether an edit is brought to a book at once: by a sync that has run before, and may run now."""
+    if not sync.connection_id or sync.direction == "pull" or sync.state != "active":
+        return False
+    if sync.deleted_at is not None or sync.active_run is not None:
+        return False
+    connected = control.connection(account_id, sync.connection_id).value.state == "active"
+    return connected and control.progress_of(account_id, sync.connection_id, sync.id).version > 0
+
+
+def _run_of(sync: Sync, account_id: str, now: datetime) -> Run:
+    return Run(
+        id=f"r{new_id(now)}",
+        account_id=account_id,
+        sync_id=sync.id,
+        journey="sync",
+        trigger="edit",
+        requested_at=now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        requested_by=f"sync:{sync.id}",
+    )

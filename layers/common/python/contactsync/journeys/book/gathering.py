@@ -1,0 +1,240 @@
+"""What a run knows of cards, links and contacts before it decides anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from contactsync.control import Read
+from contactsync.core.identity import SHARDS
+from contactsync.errors import NotFound
+from contactsync.journeys.book.bookfiles import Line, Round, read_card
+from contactsync.journeys.book.bookrun import BookRun
+from contactsync.journeys.file.runfiles import batches
+from contactsync.model.card import Card
+from contactsync.model.connection import Intent, Link, key_of
+from contactsync.model.contact import Contact, Fields, Slot
+
+LINKS_APART = 300
+"""Below so many, links are asked for one by one; above, all of them are read along."""
+CARDS_AT_ONCE = 200
+SLOTS_AT_ONCE = 1_000
+
+
+@dataclass(slots=True)
+class Known:
+    """What there is to be decided about.
+
+    Attributes:
+        cards: by id, as they are now.
+        gone, left: ids of cards that are deleted, or in another group now.
+        links: by the card's key, every one that may matter; all of them if `all_links`.
+        touched: ids of contacts that may have changed.
+        renamed: card id → the link that it had under another id.
+        intents: creations of which nobody knows, by marker; `made` are those of them that came about.
+        slots: what lies in the slots of contacts, as far as it was read.
+        others: ids of other syncs that follow cards of the same book; those that were deleted leave theirs to us.
+    """
+
+    cards: dict[str, Card] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    left: set[str] = field(default_factory=set)
+    links: dict[str, Read[Link]] = field(default_factory=dict)
+    all_links: bool = False
+    touched: set[str] = field(default_factory=set)
+    renamed: dict[str, Read[Link]] = field(default_factory=dict)
+    intents: dict[str, Intent] = field(default_factory=dict)
+    made: dict[str, Card] = field(default_factory=dict)
+    slots: dict[str, Slot] = field(default_factory=dict)
+    others: set[str] = field(default_factory=set)
+
+    def link_of(self, card: Card) -> Read[Link] | None:
+        """The link of a card, whatever id it had when it was made."""
+        return self.renamed.get(card.id) or self.links.get(key_of(card.id))
+
+
+def gather(work: BookRun, round_: Round) -> Known:
+    """Everything that has changed on either side, and the links that it concerns."""
+    known = Known(touched=set(round_.changed))
+    progress = work.control.progress_of(*work.place, work.sync.id).value
+    carried = work.files.lines(progress.carry) if progress.carry else iter(())
+    _take(known, (line for line in carried if line[0] == "contact" or not round_.full))
+    _take(known, work.files.pulled(round_.parts))
+    known.intents = work.control.intents(*work.place)
+    known.made = work.connector.find(list(known.intents)) if known.intents else {}
+    known.touched.update(intent.contact_id for intent in known.intents.values())
+    _find_links(work, known, everything=round_.full or round_.everybody)
+    known.others = _others(work, known)
+    _follow_renamed(work, known)
+    _read_anew(work, known)
+    _read_unseen(work, known)
+    _read_decided(work, known)
+    if round_.full:
+        _miss(work, known)
+    return known
+
+
+def _take(known: Known, lines: Iterable[Line]) -> None:
+    """The last word on a card counts."""
+    for kind, said in lines:
+        if kind == "contact":
+            known.touched.add(said)
+            continue
+        id_ = said["id"] if kind == "card" else said
+        known.cards.pop(id_, None)
+        known.gone.discard(id_)
+        known.left.discard(id_)
+        if kind == "card":
+            known.cards[id_] = read_card(said)
+        else:
+            (known.gone if kind == "gone" else known.left).add(id_)
+
+
+def _find_links(work: BookRun, known: Known, *, everything: bool) -> None:
+    ids = [*known.cards, *known.gone, *known.left]
+    if everything or len(ids) + len(known.touched) > LINKS_APART:
+        read_all_links(work, known)
+        return
+    for id_ in ids:
+        _remember(known, work.control.link(*work.place, key_of(id_)))
+    for contact_id in known.touched:
+        _remember(known, work.control.link_of(*work.place, contact_id))
+
+
+def read_all_links(work: BookRun, known: Known) -> None:
+    """Every link of the connection."""
+    if not known.all_links:
+        known.links = {read.value.key: read for read in work.control.links(*work.place)}
+        known.all_links = True
+
+
+def _remember(known: Known, read: Read[Link] | None) -> None:
+    if read is not None:
+        known.links[read.value.key] = read
+
+
+def _others(work: BookRun, known: Known) -> set[str]:
+    found = set()
+    for sync_id in {read.value.sync for read in known.links.values()} - {work.sync.id, ""}:
+        with suppress(NotFound):
+            if work.control.sync(work.run.account_id, sync_id).value.deleted_at is None:
+                found.add(sync_id)
+    return found
+
+
+def _follow_renamed(work: BookRun, known: Known) -> None:
+    """Cards that had another id: their successors say so, or carry the marker of one that is gone."""
+    by_marker = {
+        read.value.marker: read
+        for read in known.links.values()
+        if read.value.marker and read.value.id in known.gone
+    }
+    for card in known.cards.values():
+        if key_of(card.id) in known.links:
+            continue
+        for former in card.former:
+            if not known.all_links and key_of(former) not in known.links:
+                _remember(known, work.control.link(*work.place, key_of(former)))
+        links = (known.links.get(key_of(former)) for former in card.former)
+        found = next(filter(None, links), None) or by_marker.get(card.marker or "-")
+        if found is not None:
+            known.renamed[card.id] = found
+            known.gone.discard(found.value.id)
+
+
+def _read_anew(work: BookRun, known: Known) -> None:
+    """Cards that we wrote a short while ago: what was listed may be older than that."""
+    young = [
+        card.id
+        for card in known.cards.values()
+        if (read := known.link_of(card)) is not None and _is_young(work, read.value)
+    ]
+    for ids in batches(young, CARDS_AT_ONCE):
+        found = work.connector.read(ids)
+        for id_ in ids:
+            if id_ in found:
+                known.cards[id_] = found[id_]
+            else:
+                del known.cards[id_]
+                known.gone.add(id_)
+
+
+def _read_unseen(work: BookRun, known: Known) -> None:
+    """Cards that went their own way while their link was frozen."""
+    unseen = [
+        read.value.id
+        for read in known.links.values()
+        if read.value.state == "linked" and not read.value.etag and read.value.id not in known.cards
+    ]
+    for ids in batches(unseen, CARDS_AT_ONCE):
+        found = work.connector.read(ids)
+        known.cards.update(found)
+        known.gone.update(id_ for id_ in ids if id_ not in found)
+
+
+def _read_decided(work: BookRun, known: Known) -> None:
+    """Cards of which somebody has said meanwhile who they are, or are not."""
+    if not known.touched:
+        return
+    reviews = [read.value for read in work.control.reviews(*work.place).values()]
+    waiting = [
+        review.card_id
+        for review in reviews
+        if (review.decision or review.apart)
+        and not review.settled
+        and review.card_id not in known.cards
+        and review.card_id not in known.gone
+    ]
+    for ids in batches(waiting, CARDS_AT_ONCE):
+        for id_, card in work.connector.read(ids).items():
+            known.cards[id_] = card
+            _remember(known, work.control.link(*work.place, key_of(id_)))
+
+
+def _miss(work: BookRun, known: Known) -> None:
+    """Cards of this sync that a complete list does not have: they are gone, or have left the group."""
+    there = {*known.cards, *known.gone, *known.left, *(read.value.id for read in known.renamed.values())}
+    missing = [
+        read.value.id
+        for read in known.links.values()
+        if read.value.is_live
+        and read.value.sync not in known.others
+        and read.value.id not in there
+        and not _is_young(work, read.value)
+    ]
+    for ids in batches(missing, CARDS_AT_ONCE):
+        found = work.connector.read(ids)
+        known.left.update(found)
+        known.gone.update(id_ for id_ in ids if id_ not in found)
+
+
+def _is_young(work: BookRun, link: Link) -> bool:
+    """Whether lists may not show yet what we have written last."""
+    settles = timedelta(seconds=work.connector.capabilities.settles_after_s)
+    return link.written_at > (work.now - settles).timestamp()
+
+
+# Contacts
+
+
+def read_slots(work: BookRun, known: Known, ids: Iterable[str]) -> None:
+    """Read what lies in these slots, as far as that is not known yet."""
+    for batch in batches([id_ for id_ in dict.fromkeys(ids) if id_ not in known.slots], SLOTS_AT_ONCE):
+        known.slots.update(work.ports.contacts.slots(work.run.account_id, batch))
+
+
+def people(
+    work: BookRun, known: Known, *, linked: frozenset[str], keep: Callable[[Contact], bool] | None
+) -> Iterator[tuple[str, Fields]]:
+    """Every contact that is not linked, to be matched; those that are to be kept are, on the way."""
+    for shard in range(SHARDS):
+        for slot in work.ports.contacts.scan(work.run.account_id, shard):
+            if not isinstance(slot, Contact):
+                continue
+            if slot.id in linked:
+                continue
+            if keep is not None and keep(slot):
+                known.slots[slot.id] = slot
+            yield slot.id, slot.fields

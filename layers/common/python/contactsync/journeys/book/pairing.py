@@ -1,0 +1,340 @@
+"""What becomes of one card and one contact: a decision here, and an errand there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any, Literal
+
+from contactsync.core.decisions import Add, Decision, Delete, Row, Skip, Unchanged, Update, Writing
+from contactsync.core.identity import contact_id
+from contactsync.core.merging import LISTS, Conflict, Merge, Side, is_loop, merge
+from contactsync.core.overlay import Changes
+from contactsync.core.planning import Rules
+from contactsync.errors import NotFound
+from contactsync.journeys.book.bookfiles import Errand, Round
+from contactsync.journeys.book.bookrun import BookRun
+from contactsync.journeys.book.gathering import Known, read_slots
+from contactsync.journeys.book.meeting import Pair
+from contactsync.journeys.file.reading import Lookup
+from contactsync.journeys.file.runfiles import batches
+from contactsync.model.card import Card
+from contactsync.model.connection import Link, Turn
+from contactsync.model.contact import Contact, Fields, Tombstone
+
+Parting = Literal["left", "unchosen", "closed"]
+TURNS_KEPT = 12
+CLAIMS_AT_ONCE = 2_000
+TOLD_MAX = 200
+"""Characters of a value that a sentence quotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one pair comes to."""
+
+    decision: Decision
+    errand: Errand | None = None
+    conflicts: tuple[Conflict, ...] = ()
+
+    @property
+    def changes(self) -> bool:
+        """Whether anything but a link is written."""
+        return isinstance(self.decision, Writing) or (self.errand is not None and self.errand.kind != "link")
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What was found out of one pair on the way: the card's fields, what both sides become, the link, the decision."""
+
+    pair: Pair
+    theirs: Fields | None
+    merged: Merge
+    link: Link
+    decision: Decision
+
+
+@dataclass(slots=True)
+class Pairing:
+    """Decides pair by pair. `noted` counts what people should hear of."""
+
+    work: BookRun
+    round: Round
+    known: Known
+    rules: Rules
+    noted: Counter[str] = field(default_factory=Counter)
+    made: int = 0
+    _ids: dict[str, str] = field(default_factory=dict)
+    _taken: set[str] = field(default_factory=set)
+    _undoing: dict[str, bool] = field(default_factory=dict)
+
+    # Ids of contacts that are still to be made
+
+    def look_up(self, pairs: Iterable[Pair]) -> None:
+        """Choose an id for each card that becomes a contact: its address's slot, unless that is somebody's."""
+        new = [pair.card for pair in pairs if not pair.contact_id and pair.card is not None]
+        fields = {card.id: self.work.view.into(card.fields) for card in new}
+        slots = {card.id: self.rules.email_slot(fields[card.id]) for card in new}
+        own = {card.id: self._own_id(card) for card in new}
+        read_slots(self.work, self.known, (slot for slot in [*slots.values(), *own.values()] if slot))
+        for card in new:
+            slot = slots[card.id]
+            if slot and slot not in self._taken and self._is_free(slot):
+                self._ids[card.id] = slot
+            else:
+                self.noted["address_shared"] += slot is not None
+                self._ids[card.id] = own[card.id]
+            self._taken.add(self._ids[card.id])
+
+    def _own_id(self, card: Card) -> str:
+        """An id made of the card, for a person without an address, or with somebody else's."""
+        return contact_id(self.rules.secret, "card", f"{self.work.connection.id}\0{card.marker or card.id}")
+
+    def _is_free(self, slot: str) -> bool:
+        return isinstance(self.known.slots.get(slot), Tombstone | None)
+
+    # One pair
+
+    def decide(self, pair: Pair, number: int) -> Outcome:
+        """What is done about a pair, which is row `number` of the plan."""
+        id_ = pair.contact_id or self._ids[pair.card.id if pair.card else ""]
+        row = Row(id_, number, "", {})
+        if pair.skip is not None:
+            self.noted[pair.skip[0]] += 1
+            return Outcome(Skip(row, *pair.skip))
+        slot = self.known.slots.get(id_)
+        ours = slot if isinstance(slot, Contact) else None
+        link = pair.before.value if pair.before else None
+        if link is not None and link.state == "frozen":
+            self.noted["frozen"] += 1
+            return Outcome(Skip(row, "frozen", FROZEN))
+        if pair.parted:
+            return self._parted(pair, row, pair.parted)
+        ended = link is not None and link.state in ("left", "closed")
+        if ended and pair.card is None and not pair.revive:
+            return self._parted(pair, row, "closed")
+        if ours is None and pair.card is None:
+            return self._parted(pair, row, "closed")
+        if ours is None and isinstance(slot, Tombstone) and link is not None and self._was_taken_back(slot):
+            return self._parted(pair, row, "closed")
+        return self._merged(pair, row, ours)
+
+    def _parted(self, pair: Pair, row: Row, state: Parting) -> Outcome:
+        """The two follow each other no more; neither is changed. Of one that is gone nothing is left to follow."""
+        if pair.before is None:
+            return Outcome(Unchanged(row))
+        after = replace(pair.before.value, state=state if pair.card is not None else "closed")
+        if pair.card is not None:
+            after = after.seeing(pair.card)
+        is_gone = not isinstance(self.known.slots.get(row.id), Contact)
+        return Outcome(Unchanged(row), self._linking(pair, after, unticks=self._mine(when=is_gone)))
+
+    def _mine(self, *, when: bool) -> str:
+        """Whose box of the contact changes with the link: in the shared hub, that of the book's member."""
+        return self.work.member if when and self.work.is_hub else ""
+
+    def _was_taken_back(self, slot: Tombstone) -> bool:
+        """Whether a contact is gone because its run was undone: then its card is nobody's business."""
+        by = slot.deleted_by.removeprefix("run:")
+        if by not in self._undoing:
+            try:
+                undoes = self.work.control.run(self.work.run.account_id, by).value.undoes
+            except NotFound:
+                undoes = None
+            self._undoing[by] = undoes is not None
+        return self._undoing[by]
+
+    def _merged(self, pair: Pair, row: Row, ours: Contact | None) -> Outcome:
+        theirs = self.work.view.into(pair.card.fields) if pair.card else None
+        policy = self.work.policy
+        merged = merge(
+            pair.agreed, ours.fields if ours else None, theirs, policy, newer=_newer(ours, pair.card)
+        )
+        self.noted["protected"] += bool(merged.protected)
+        self.noted["revived"] += merged.revived is not None
+        decision = self._here(row, ours, merged)
+        link = self._link(pair, row.id, merged)
+        turns = [
+            *_turned(isinstance(decision, Add | Update), "theirs"),
+            *_turned(merged.theirs != theirs, "ours"),
+        ]
+        stamped: tuple[Turn, ...] = tuple((self.work.now.timestamp(), side) for side in turns)
+        if pair.agreed is not None and pair.before is not None and stamped:
+            link = replace(link, turns=(*link.turns, *stamped)[-TURNS_KEPT:])
+            if is_loop(link.turns):
+                self.noted["frozen"] += 1
+                frozen = replace(pair.before.value, state="frozen", turns=link.turns)
+                errand = self._linking(pair, frozen)
+                return Outcome(Skip(row, "frozen", FROZEN), errand and replace(errand, card=pair.card))
+        change = _Change(pair, theirs, merged, link, decision)
+        return Outcome(decision, self._there(change), merged.conflicts)
+
+    def _here(self, row: Row, ours: Contact | None, merged: Merge) -> Decision:
+        if merged.ours is None:
+            return Delete(ours) if ours is not None else Unchanged(row)
+        if ours is None:
+            slot = self.known.slots.get(row.id)
+            return Add(replace(row, fields=merged.ours), slot.version if slot else 0)
+        changes: Changes = {
+            key: [ours.fields.get(key), merged.ours.get(key)]
+            for key in [*ours.fields, *(key for key in merged.ours if key not in ours.fields)]
+            if ours.fields.get(key) != merged.ours.get(key)
+        }
+        segments = ours.segments
+        if self.work.segment and self.work.pulls and self.work.segment not in segments:
+            segments = tuple(sorted({*segments, self.work.segment}))
+            changes["segments"] = [list(ours.segments), list(segments)]
+        if not changes or not self.work.pulls:
+            return Unchanged(row, _note(merged))
+        after = replace(ours, version=ours.version + 1, fields=merged.ours, segments=segments)
+        return Update(row, after, changes, note=_note(merged))
+
+    def _link(self, pair: Pair, id_: str, merged: Merge) -> Link:
+        """The link as it becomes if no card is written."""
+        agreed = merged.ours or {}
+        is_over = merged.ours is None or merged.theirs is None
+        if pair.before is not None:
+            link = replace(pair.before.value, contact_id=id_, agreed=agreed or pair.before.value.agreed)
+        else:
+            link = Link("", id_, "", agreed, {})
+        link = replace(link, state="closed" if is_over else "linked", sync=self.work.sync.id)
+        link = replace(link, terms=self.work.terms)
+        return link.seeing(pair.card) if pair.card is not None else link
+
+    def _there(self, change: _Change) -> Errand | None:
+        """What is done about the card and the link. Who brings a contact into the hub wants to keep it."""
+        pair, theirs, merged, link = change.pair, change.theirs, change.merged, change.link
+        needs = isinstance(change.decision, Writing)
+        is_new = pair.before is None or pair.before.value.state == "closed"
+        ticks = self._mine(when=is_new and pair.card is not None and not pair.marker)
+        unticks = self._mine(when=merged.ours is None)
+        plain = Errand(
+            "link",
+            link.contact_id,
+            link,
+            pair.before,
+            pair.card,
+            needs=needs,
+            again=pair.again,
+            ticks=ticks if merged.ours is not None else "",
+            unticks=unticks,
+        )
+        if merged.ours is None and merged.theirs is None and theirs is not None:
+            return replace(plain, kind="delete", held=True)
+        if theirs is None and merged.theirs is not None:
+            if self._is_full():
+                self.noted["book_full"] += 1
+                return None
+            self.made += 1
+            self.noted["kept_here"] += _exceeds(merged)
+            marker = pair.marker or self._marker(link.contact_id)
+            fields = self.work.view.out(merged.theirs, {})
+            return replace(plain, kind="create", fields=fields, marker=marker)
+        if pair.card is not None and theirs is not None and merged.theirs not in (None, theirs):
+            self.noted["kept_here"] += _exceeds(merged)
+            fields = self.work.view.out(merged.theirs or {}, pair.card.fields)
+            half = self._half(pair, link, theirs) if needs else None
+            return replace(plain, kind="update", fields=fields, marker=pair.marker, half=half)
+        if not _changes(pair, link):
+            return None
+        return replace(plain, card=None, marker=pair.marker, held=isinstance(change.decision, Delete))
+
+    def _linking(self, pair: Pair, after: Link, *, unticks: str = "") -> Errand | None:
+        """A link that changes by itself; none where it stays as it is."""
+        if not _changes(pair, after):
+            return None
+        return Errand(
+            "link",
+            after.contact_id,
+            after,
+            pair.before,
+            marker=pair.marker,
+            again=pair.again,
+            unticks=unticks,
+        )
+
+    def _half(self, pair: Pair, link: Link, theirs: Fields) -> Link | None:
+        """The link where the contact has been written, and its card has not: what we changed is still to be sent."""
+        if pair.agreed is None:
+            return None
+        taken_over = merge(pair.agreed, pair.agreed.ours, theirs, self.work.policy).ours
+        return replace(link, agreed=taken_over or {})
+
+    def _is_full(self) -> bool:
+        room, size = self.work.limits.connection_contacts, self.work.connector.capabilities.book_size
+        return self.round.size + self.made >= min(room, size or room)
+
+    def _marker(self, id_: str) -> str:
+        """Another one for each run that makes a card: what one before it has made may still be listed, and be gone."""
+        told = f"{self.work.connection.id}\0{id_}\0{self.work.files.files.prefix}"
+        return blake2b(told.encode(), digest_size=16).hexdigest()
+
+    # Addresses
+
+    def with_claims(self, decisions: Sequence[Decision]) -> list[Decision]:
+        """The same decisions; updates that give a contact another address claim it, unless it is somebody else's."""
+        lookup = Lookup(self.work.ports.contacts, self.rules, int(self.work.now.timestamp()))
+        claimed: dict[str, Decision] = {}
+        updates = [each for each in decisions if isinstance(each, Update) and "emails" in each.changes]
+        for batch in batches(updates, CLAIMS_AT_ONCE):
+            claimed.update((each.key, each) for each in lookup.with_claims(batch))
+        return [claimed.get(decision.key, decision) for decision in decisions]
+
+
+FROZEN = (
+    "The address book and the contact list keep overwriting each other, as two programs do that both keep the same "
+    "contacts in step. Stop one of them, then let this contact go on."
+)
+
+
+def _changes(pair: Pair, after: Link) -> bool:
+    """Whether there is a link to be stored."""
+    return bool(after.id) and (pair.before is None or pair.before.value != after)
+
+
+def _exceeds(merged: Merge) -> bool:
+    """Whether a contact has more values of a kind than its card can have."""
+    ours, theirs = merged.ours or {}, merged.theirs or {}
+    return any(len(ours.get(key) or ()) > len(theirs[key]) for key in LISTS & theirs.keys())
+
+
+def _turned(turned: bool, side: Side) -> list[Side]:
+    return [side] if turned else []
+
+
+def _newer(ours: Contact | None, card: Card | None) -> Side | None:
+    """Which side was changed last, by clocks that nobody has compared."""
+    if ours is None or card is None or not card.updated_at:
+        return None
+    try:
+        there, here = (datetime.fromisoformat(at) for at in (card.updated_at, ours.audit.updated_at))
+        return "theirs" if there > here else "ours"
+    except (ValueError, TypeError):
+        return None
+
+
+def _note(merged: Merge) -> str:
+    """What the customer should know of a contact: both values of what was in dispute, and what was kept."""
+    told = []
+    for each in merged.conflicts:
+        kept = "ours" if each.kept == "ours" else "the address book's"
+        told.append(
+            f"Changed on both sides: {each.field}, here {_told(each.ours)}, in the address book {_told(each.theirs)}; "
+            f"{kept} counts."
+        )
+    if merged.protected:
+        told.append(f"Kept although the address book has emptied it: {', '.join(merged.protected)}.")
+    return " ".join(told)
+
+
+def _told(value: Any) -> str:
+    """A value as a sentence quotes it."""
+    if isinstance(value, dict) and "value" in value:
+        value = value["value"]
+    if isinstance(value, dict):
+        value = ", ".join(str(part) for part in value.values())
+    text = str(value) if value is not None else "nothing"
+    return f"“{text[:TOLD_MAX]}…”" if len(text) > TOLD_MAX else f"“{text}”"

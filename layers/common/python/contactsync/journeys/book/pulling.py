@@ -1,0 +1,190 @@
+"""Pull's work: what has changed in the book, and what here, since the sync came so far.
+
+Both are read from where the latest run that came to its end had left off; nothing is remembered before commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from contactsync.control.feed import YOUNG, Entry, position_at, time_of
+from contactsync.core.decisions import Writing, read_decision
+from contactsync.errors import CursorExpired, NotFound, UserError
+from contactsync.journeys.book.bookfiles import Line, Round, card_line
+from contactsync.journeys.book.bookrun import BookRun, asked_for
+from contactsync.journeys.file.runfiles import files_of
+from contactsync.model.card import Pulled
+from contactsync.model.connection import Progress
+from contactsync.model.run import Run
+
+CHANGED_MAX = 5_000
+"""From so many changed contacts on it is quicker to look at all of them."""
+LOST_AFTER = timedelta(days=3)
+"""A run that has not ended by then never will."""
+POSITION_KEPT = timedelta(days=7)
+"""How old the position in the feed may grow before it is worth a write of its own."""
+
+
+def pull_round(work: BookRun) -> Round:
+    """Read both sides, and keep what is new in the run's files."""
+    stored = work.control.progress_of(*work.place, work.sync.id)
+    settings = asked_for(work.sync)
+    progress = stored.value
+    if progress.settings != settings or _is_forgotten(work, progress.carry):
+        progress = Progress(full_at=progress.full_at)
+    changed, feed = _followed(work, progress.feed)
+    group = progress.group or work.group or work.connector.groups()[0].id
+    try:
+        pulled = _pulled(work, group, progress.cursor)
+    except CursorExpired:
+        pulled = _pulled(work, group, "")
+    round_ = Round(
+        parts=pulled.parts,
+        group=group,
+        cursor=pulled.cursor,
+        feed=feed,
+        full=pulled.full,
+        everybody=changed is None,
+        changed=tuple(changed or ()),
+        size=pulled.size if pulled.full else progress.size,
+        version=stored.version,
+        settings=settings,
+        first=not progress.full_at,
+    )
+    work.files.save_round(round_)
+    return round_
+
+
+def is_idle(work: BookRun, round_: Round) -> bool:
+    """Whether there is nothing to do: nothing has changed on either side, and nothing was left."""
+    progress = work.control.progress_of(*work.place, work.sync.id).value
+    if round_.full or round_.everybody or round_.changed or progress.carry:
+        return False
+    return next(work.files.pulled(round_.parts), None) is None
+
+
+def is_worth_noting(progress: Progress, round_: Round) -> bool:
+    """Whether a run that found nothing to do should remember how far it has read."""
+    if progress.cursor != round_.cursor:
+        return True
+    return time_of(round_.feed) - time_of(progress.feed) > POSITION_KEPT
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a provider has said: in how many files, up to where, whether that is all, and of how many cards."""
+
+    parts: int
+    cursor: str
+    full: bool
+    size: int
+
+
+def _pulled(work: BookRun, group: str, cursor: str) -> _Kept:
+    """Keep what the provider says."""
+    known: set[str] = set()
+    parts = 0
+    following = ""
+    room = work.limits.connection_contacts
+    for part in work.connector.pull(group, cursor):
+        work.check_turn()
+        work.files.save_part(parts, _lines(part))
+        parts += 1
+        known.update(card.id for card in part.cards)
+        following = part.cursor
+        if len(known) > room:
+            raise UserError(
+                "book_too_large",
+                f"There are more than {room:,} contacts in this part of the address book, so it is not synced.",
+                "Choose a smaller group, or divide this one.",
+            )
+    return _Kept(parts, following, not cursor, len(known))
+
+
+def _lines(part: Pulled) -> Iterator[Line]:
+    yield from (["gone", id_] for id_ in part.gone)
+    yield from (["left", id_] for id_ in part.left)
+    yield from (card_line(card) for card in part.cards)
+
+
+def _followed(work: BookRun, position: str) -> tuple[list[str] | None, str]:
+    """The contacts that have changed here, None for perhaps all of them, and the position from which to go on."""
+    now = work.now
+    entries = work.control.changes_since(work.run.account_id, position, now)
+    if entries is None:
+        return None, _before_open_runs(work, now)
+    changed: dict[str, None] = {}
+    following = position if entries else position_at(now - YOUNG)
+    everybody, passing = False, True
+    for entry in entries:
+        run = _run_of(work, entry)
+        passing = passing and entry.at < now - YOUNG and _is_settled(run, entry, now)
+        if passing:
+            following = entry.name
+        changed.update(dict.fromkeys(entry.contacts))
+        if entry.run_id and not everybody and not _is_ours(work, run):
+            written = _written_by(work, run) if run else None
+            changed.update(written or {})
+            everybody = written is None or len(changed) > CHANGED_MAX
+    return (None if everybody else list(changed)), following
+
+
+def _is_forgotten(work: BookRun, carry: str) -> bool:
+    """Whether what the latest run left is not kept any more: then everything is looked at again."""
+    return bool(carry) and work.ports.runs.size(carry) is None
+
+
+def _before_open_runs(work: BookRun, now: datetime) -> str:
+    """A position that passes nothing which is still to be written."""
+    begun = [run.started_at for run in work.control.open_runs(work.run.account_id) if run.started_at]
+    others = [datetime.fromisoformat(at) for at in begun]
+    return position_at(min([now - YOUNG, *others]))
+
+
+def _run_of(work: BookRun, entry: Entry) -> Run | None:
+    if not entry.run_id:
+        return None
+    try:
+        return work.control.run(work.run.account_id, entry.run_id).value
+    except NotFound:
+        return None
+
+
+def _is_settled(run: Run | None, entry: Entry, now: datetime) -> bool:
+    """Whether nothing more will be written on behalf of an entry."""
+    return run is None or run.has_ended or run.status == "awaiting_approval" or now - entry.at > LOST_AFTER
+
+
+def _is_ours(work: BookRun, run: Run | None) -> bool:
+    """Whether this sync made the changes itself, and has linked them: they are no news to the book."""
+    if run is None or run.sync_id != work.sync.id:
+        return False
+    return run.undoes is None and run.status == "succeeded"
+
+
+def _written_by(work: BookRun, run: Run) -> dict[str, None] | None:
+    """The contacts that a run was to write; None if they are too many, or not known any more."""
+    files = files_of(run, work.ports.runs)
+    try:
+        manifest = files.manifest()
+    except NotFound:
+        return None
+    summaries = [files.plan_summary(unit) for unit in range(manifest.units)]
+    written = sum(
+        summary.counts.added + summary.counts.updated + summary.counts.deleted
+        for summary in summaries
+        if summary is not None
+    )
+    if written > CHANGED_MAX:
+        return None
+    found: dict[str, None] = {}
+    for unit, summary in enumerate(summaries):
+        if summary is None or not summary.writes:
+            continue
+        for lines in (files.plan(unit), files.deviations(unit), files.deviations(unit, "held")):
+            for decision in map(read_decision, lines):
+                if isinstance(decision, Writing):
+                    found[decision.target] = None
+    return found

@@ -1,0 +1,300 @@
+"""Push's work: what was planned for the address book, and the links that go with it.
+
+A creation is announced before it is tried, under a marker that the card carries, and a part of the work is noted as
+begun. So whoever takes over knows what may have happened, and looks before trying again; what nobody can know yet,
+because the provider shows new cards later, waits for the next run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+
+from contactsync.control.books import Linking
+from contactsync.core.decisions import read_decision
+from contactsync.core.merging import same
+from contactsync.errors import Stale
+from contactsync.journeys.book.bookfiles import BookFiles, BookPlan, Errand, Line, Result, card_line
+from contactsync.journeys.book.bookrun import BookRun
+from contactsync.journeys.file.applying import Applying
+from contactsync.journeys.file.runfiles import Stage, batches
+from contactsync.model.card import Card, Changed, Draft, Edit, Missing, Outcome, Refused, Unknown, Written
+from contactsync.model.connection import Intent, Link
+from contactsync.model.contact import Contact, Slot
+
+LINKS_AT_ONCE = 45
+SETTLED_AT_ONCE = 1_000
+BOOK_FULL = "book_full"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The errands of one stage: parts in their order, and those that have come to nothing because of upsert."""
+
+    parts: list[list[Errand]]
+    dropped: list[Errand]
+
+
+def divided(files: BookFiles, stage: Stage) -> Work:
+    """What one stage has to do, in parts that are the same whoever asks, once upsert is through."""
+    at_once = (files.plan() or BookPlan()).at_once
+    otherwise = {read_decision(line).key for line in files.files.deviations(0, stage)}
+    mine = [errand for errand in files.errands() if stage == "all" or errand.held == (stage == "held")]
+    dropped = [errand for errand in mine if errand.needs and errand.contact_id in otherwise]
+    going = [errand for errand in mine if not (errand.needs and errand.contact_id in otherwise)]
+    parts = [
+        part
+        for kind, same in groupby(going, lambda errand: errand.kind)
+        for part in batches(same, LINKS_AT_ONCE if kind == "link" else at_once)
+    ]
+    return Work(parts, dropped)
+
+
+@dataclass(slots=True)
+class Pushing:
+    """One run's work on its book."""
+
+    work: BookRun
+    stage: Stage
+    full: bool = False
+    _results: list[Line] = field(default_factory=list)
+
+    def push(self) -> None:
+        """Do every part that nobody has come to the end of."""
+        todo = divided(self.work.files, self.stage)
+        for number, part in enumerate(todo.parts):
+            if self.work.files.done(self.stage, number) is None:
+                self._do(number, part)
+
+    def _do(self, number: int, part: Sequence[Errand]) -> None:
+        self.work.check_turn()
+        control, run = self.work.control, self.work.run
+        word = "push" if self.stage != "held" else "push_held"
+        begun = control.has_progress(run, word, number)
+        control.note_progress(run, word, number, 0, self.work.now)
+        self._results = []
+        match part[0].kind:
+            case "link":
+                self._link(part)
+            case "create":
+                self._create(part, begun=begun)
+            case "update":
+                self._update(part)
+            case "delete":
+                self._delete(part)
+        self.work.files.save_done(self.stage, number, self._results)
+
+    def _told(self, errand: Errand, result: Result, again: Line | None = None) -> None:
+        self._results.append([errand.kind, errand.contact_id, result, again])
+
+    # Links
+
+    def _link(self, part: Sequence[Errand]) -> None:
+        for errand in part:
+            self._stored(errand, errand.link, kept="done")
+
+    def _stored(self, errand: Errand, link: Link, *, kept: Result, again: Line | None = None) -> None:
+        """Store a link, and say what became of its errand. One that somebody else has changed is looked at again."""
+        linking = _linking(errand, link)
+        try:
+            self.work.control.store_links(*self.work.place, [linking], self.work.now)
+        except Stale:
+            self._told(errand, "again", errand.again)
+        else:
+            self._told(errand, kept, again)
+
+    def _written(self, errand: Errand, card: Card) -> None:
+        """The card is as it was to become."""
+        self._stored(
+            errand, replace(errand.link.seeing(card), written_at=self.work.now.timestamp()), kept="done"
+        )
+
+    def _failed(self, errand: Errand, result: Result, again: Line | None = None) -> None:
+        """The card is not written; what the contact has taken over from it counts as agreed."""
+        if errand.half is not None:
+            self._stored(errand, errand.half, kept=result, again=again)
+        else:
+            self._told(errand, result, again)
+
+    # Creations
+
+    def _create(self, part: Sequence[Errand], *, begun: bool) -> None:
+        by_marker = {errand.marker: errand for errand in part}
+        if begun:
+            for errand in part:
+                if self._is_linked(errand):
+                    del by_marker[errand.marker]
+                    self._told(errand, "done")
+        self._look_for(by_marker)
+        if self.full:
+            for errand in by_marker.values():
+                self._told(errand, "refused")
+            return
+        if not by_marker:
+            return
+        self._begin(by_marker)
+        drafts = [Draft(marker, errand.fields or {}) for marker, errand in by_marker.items()]
+        unknown: dict[str, Errand] = {}
+        for draft, outcome in self.work.connector.create(self.work.files.round().group, drafts):
+            errand = by_marker[draft.marker]
+            if isinstance(outcome, Unknown):
+                unknown[draft.marker] = errand
+            else:
+                self._created(errand, outcome)
+        self._look_for(unknown)
+        for marker, errand in unknown.items():
+            if self.work.connector.capabilities.finds_at_once:
+                self._forget(marker)
+            self._told(errand, "again", errand.again)
+
+    def _is_linked(self, errand: Errand) -> bool:
+        """Whether a worker before us has linked the card that it made."""
+        read = self.work.control.link_of(*self.work.place, errand.contact_id)
+        return read is not None and read.value.marker == errand.marker and read.value.is_live
+
+    def _begin(self, by_marker: dict[str, Errand]) -> None:
+        now = self.work.now.timestamp()
+        intents = {
+            marker: Intent(
+                contact_id=errand.contact_id,
+                at=now,
+                agreed=errand.link.agreed,
+                seen=self.work.connector.held(errand.fields or {}),
+            )
+            for marker, errand in by_marker.items()
+        }
+        self.work.control.begin_creations(*self.work.place, intents)
+
+    def _look_for(self, by_marker: dict[str, Errand]) -> None:
+        """Take out of these creations those that came about, and those of which nobody can know yet."""
+        intents = {marker: self.work.control.has_intent(*self.work.place, marker) for marker in by_marker}
+        begun = {marker: intent for marker, intent in intents.items() if intent is not None}
+        if not begun:
+            return
+        found = self.work.connector.find(list(begun))
+        there = self.work.connector.read([card.id for card in found.values()])
+        settled = self.work.now.timestamp() - self.work.connector.capabilities.settles_after_s
+        for marker, intent in begun.items():
+            card = found.get(marker)
+            if card is not None and card.id in there:
+                self._written(by_marker.pop(marker), there[card.id])
+            elif intent.at > settled:
+                errand = by_marker.pop(marker)
+                self._told(errand, "again", errand.again)
+
+    def _created(self, errand: Errand, outcome: Outcome) -> None:
+        if isinstance(outcome, Written):
+            self._written(errand, outcome.card)
+            return
+        self._forget(errand.marker)
+        if isinstance(outcome, Refused):
+            self.full = self.full or outcome.code == BOOK_FULL
+            self._told(errand, "refused")
+        else:
+            self._told(errand, "again", errand.again)
+
+    def _forget(self, marker: str) -> None:
+        self.work.control.forget_intent(*self.work.place, marker)
+
+    # Changes
+
+    def _update(self, part: Sequence[Errand]) -> None:
+        by_id = {errand.link.id: errand for errand in part}
+        cards = self._whole(part)
+        edits = [Edit(cards[id_], errand.fields or {}) for id_, errand in by_id.items() if id_ in cards]
+        doubtful = {id_: errand for id_, errand in by_id.items() if id_ not in cards}
+        for edit, outcome in self.work.connector.update(edits):
+            errand = by_id[edit.card.id]
+            match outcome:
+                case Written(card):
+                    self._written(errand, card)
+                case Missing():
+                    self._failed(errand, "again", ["gone", errand.link.id])
+                case Refused():
+                    self._failed(errand, "refused")
+                case Changed() | Unknown():
+                    doubtful[edit.card.id] = errand
+        there = self.work.connector.read(list(doubtful))
+        for id_, errand in doubtful.items():
+            now = there.get(id_)
+            if now is None:
+                self._failed(errand, "again", ["gone", id_])
+            elif now.fields == self.work.connector.held(errand.fields or {}):
+                self._written(errand, now)
+            else:
+                self._failed(errand, "again", card_line(now))
+
+    def _whole(self, part: Sequence[Errand]) -> dict[str, Card]:
+        """The cards to be changed with all that belongs to them; links do not keep what is very long."""
+        cards = {errand.card.id: errand.card for errand in part if errand.card is not None}
+        short = [
+            errand.link.id
+            for errand in part
+            if errand.before is not None
+            and errand.before.value.extra is None
+            and errand.card == errand.before.value.card
+        ]
+        there = self.work.connector.read(short)
+        for id_ in short:
+            if id_ in there and there[id_].etag == cards[id_].etag:
+                cards[id_] = there[id_]
+            else:
+                del cards[id_]
+        return cards
+
+    # Deletions
+
+    def _delete(self, part: Sequence[Errand]) -> None:
+        by_id = {errand.link.id: errand for errand in part}
+        doubtful: dict[str, Errand] = {}
+        for card, outcome in self.work.connector.delete([errand.card for errand in part if errand.card]):
+            errand = by_id[card.id]
+            if isinstance(outcome, Written | Missing):
+                self._stored(errand, errand.link, kept="done")
+            elif isinstance(outcome, Refused):
+                self._told(errand, "refused")
+            else:
+                doubtful[card.id] = errand
+        there = self.work.connector.read(list(doubtful))
+        for id_, errand in doubtful.items():
+            if id_ in there:
+                self._told(errand, "again", card_line(there[id_]))
+            else:
+                self._stored(errand, errand.link, kept="done")
+
+
+def settle_links(work: Applying, connection_id: str) -> None:
+    """After a run that failed: what contacts have taken over from their cards counts as agreed.
+
+    Otherwise the next run would take it for an edit made here. A contact that the run did not come to is left as it
+    was agreed before: what is new on its card would else pass for undone here.
+    """
+    account, now = work.run.account_id, work.clock.now()
+    for batch in batches(_settled(work), SETTLED_AT_ONCE):
+        slots = work.contacts.slots(account, [errand.contact_id for errand in batch])
+        for errand in batch:
+            link = errand.link if errand.kind == "link" else errand.half
+            if link is not None and _is_written(errand, slots.get(errand.contact_id)):
+                with suppress(Stale):
+                    work.control.store_links(account, connection_id, [_linking(errand, link)], now)
+
+
+def _linking(errand: Errand, link: Link) -> Linking:
+    """The link as it becomes, with all that goes with it."""
+    theirs = errand.card.fields if errand.card is not None and link.state == "frozen" else None
+    return Linking(link, errand.before, errand.marker, errand.ticks, errand.unticks, theirs)
+
+
+def _settled(work: Applying) -> Iterator[Errand]:
+    """Errands that wait for their contact to be written, and were not come to."""
+    todo = divided(BookFiles(work.files), work.run.stage)
+    return (errand for part in todo.parts for errand in part if errand.needs)
+
+
+def _is_written(errand: Errand, slot: Slot | None) -> bool:
+    """Whether the contact has become what the errand's link says."""
+    if errand.link.state == "closed":
+        return not isinstance(slot, Contact)
+    return isinstance(slot, Contact) and same(slot.fields, errand.link.agreed)

@@ -1,0 +1,51 @@
+"""The Sync Contact box: a member wants a contact of the shared hub in their own address book, or does not any more.
+
+What follows in the book is the next run's: the feed names the contact, and an edit's run begins within minutes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from contactsync.journeys.asked import telling
+from contactsync.journeys.asked.asking import World, derived_id, timestamp
+from contactsync.journeys.book.books import say_changed
+from contactsync.model.account import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """That the member has the contact ticked, since when, and how many members have."""
+
+    contact_id: str
+    member_id: str
+    since: str
+    subscribers: int
+
+
+def subscribe(world: World, caller: Caller, contact_id: str, seed: str) -> Subscription:
+    """Tick a contact; one that is ticked stays so. Raises NotFound."""
+    telling.contact(world, caller, contact_id)
+    account_id, member_id, control = caller.account_id, caller.member_id, world.control
+    since = control.subscription(account_id, member_id, contact_id)
+    if since is None:
+        since = timestamp(world.clock.now())
+        _note(world, caller, contact_id, seed)
+        control.tick(account_id, member_id, contact_id, since)
+        say_changed(world.bus, account_id)
+    return Subscription(contact_id, member_id, since, len(control.subscribers(account_id, contact_id)))
+
+
+def unsubscribe(world: World, caller: Caller, contact_id: str, seed: str) -> None:
+    """Take the tick away; the card stays where it is, and follows no more. Raises NotFound."""
+    telling.contact(world, caller, contact_id)
+    account_id, member_id, control = caller.account_id, caller.member_id, world.control
+    if control.subscription(account_id, member_id, contact_id) is not None:
+        _note(world, caller, contact_id, seed)
+        control.untick(account_id, member_id, contact_id)
+        say_changed(world.bus, account_id)
+
+
+def _note(world: World, caller: Caller, contact_id: str, seed: str) -> None:
+    by = derived_id(seed, "edit")
+    world.control.note_changes(caller.account_id, by, world.clock.now(), contacts=[contact_id])

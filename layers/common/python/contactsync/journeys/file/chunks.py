@@ -1,0 +1,63 @@
+"""Map's work on one chunk: raw rows → typed rows sorted to shards, and rejects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from contactsync.core import records_file
+from contactsync.core.identity import SHARDS, shard_of
+from contactsync.core.mapping import Blank, Mapper, Rejected
+from contactsync.core.parsing import Damaged, read_chunk
+from contactsync.core.reporting import restored
+from contactsync.journeys.file.runfiles import BLANK, Manifest, Reject, RunFiles, mention
+from contactsync.model.run import Counts
+
+
+def raw_rows(number: int, files: RunFiles, manifest: Manifest) -> Iterator[tuple[int, list[str]] | Damaged]:
+    """The rows of one chunk as the customer's file has them, each with its place there."""
+    data = files.chunk(manifest, number)
+    width, first_line = manifest.file_width, manifest.chunks[number].first_line
+    if manifest.dialect is None:
+        rows = records_file.read(data, width=width)
+    else:
+        rows = read_chunk(data, manifest.dialect, width=width, first_line=first_line)
+    return _restored(rows, width, manifest.ours) if manifest.ours else rows
+
+
+def _restored(
+    rows: Iterator[tuple[int, list[str]] | Damaged], width: int, ours: int
+) -> Iterator[tuple[int, list[str]] | Damaged]:
+    for row in rows:
+        yield row if isinstance(row, Damaged) else (row[0], restored(row[1], width, ours))
+
+
+def map_chunk(number: int, files: RunFiles, manifest: Manifest, mapper: Mapper) -> Counts:
+    """Type every row of one chunk; returns rows, rejected and skipped (blank rows), the rest is mapped."""
+    by_shard: list[list[bytes]] = [[] for _ in range(SHARDS)]
+    rejects: list[bytes] = []
+    rows = skipped = unreadable = 0
+    for item in raw_rows(number, files, manifest):
+        rows += 1
+        if isinstance(item, Damaged):
+            problem = (None, None, item.code, item.message)
+            rejects.append(Reject(item.line, item.cells, [problem]).line())
+            unreadable += 1
+            continue
+        line, cells = item
+        mapped = mapper.map(cells, line)
+        if isinstance(mapped, Rejected):
+            rejects.append(Reject(line, cells, mapped.problems).line())
+            if mapped.id is not None:
+                by_shard[shard_of(mapped.id)].append(mention(mapped.id, line))
+            else:
+                unreadable += 1
+        elif isinstance(mapped, Blank):
+            skipped += 1
+            rejects.append(Reject(line, cells, [(None, None, BLANK, "The row is empty.")]).line())
+        else:
+            by_shard[shard_of(mapped.id)].append(
+                b'["%b",%d,"%b",%b]' % (mapped.id.encode(), line, mapped.hash.encode(), mapped.json)
+            )
+    counts = Counts(rows=rows, rejected=len(rejects) - skipped, skipped=skipped)
+    files.save_mapped(number, by_shard, rejects, counts, unreadable=unreadable)
+    return counts

@@ -1,0 +1,155 @@
+"""An opened file → one object that is cut between rows, so that many workers can map it at once.
+
+Text stays as it is where it is UTF-8 already, and is written anew where it is not; workbooks and address books,
+which have to be read from their beginning, become lines of JSON (`core.records_file`).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+
+from contactsync.core import records_file
+from contactsync.core.date_order import Order, date_order, together
+from contactsync.core.mapping import Rule
+from contactsync.core.parsing import Chunk, Damaged, cut, to_utf8
+from contactsync.core.vcard import table
+from contactsync.errors import UnreadableFile
+from contactsync.journeys.file.chunks import raw_rows
+from contactsync.journeys.file.files import File, blocks
+from contactsync.journeys.file.opening import Opened, cards_of, unpacked, workbook_of
+from contactsync.journeys.file.runfiles import Manifest, RunFiles, batches, units_for
+from contactsync.model.run import RunWarning
+
+UNIT_ROWS = 25_000
+LINES_AT_ONCE = 1_000
+
+
+def cut_file(opened: Opened, file: File, files: RunFiles) -> tuple[Manifest, tuple[RunWarning, ...]]:
+    """Write what has to be written, and say where the chunks lie.
+
+    Returns:
+        The manifest, and what is worth knowing about the file.
+
+    Raises UnreadableFile: `no_rows`, or whatever is wrong with the file further down.
+    """
+    width, warnings = opened.width, opened.warnings
+    if opened.kind == "csv":
+        key, chunks = _cut_text(opened, file, files)
+    else:
+        key = files.records
+        recorder = records_file.Recorder()
+        if opened.kind == "xlsx":
+            warnings = _record_workbook(opened, file, files, recorder)
+            width = max(width, recorder.width - opened.ours)
+        else:
+            _record_cards(opened, file, files, recorder)
+        with files.objects.open(key) as stream:
+            chunks = list(records_file.cut(blocks(stream), leave_out=opened.header is not None))
+    rows = sum(chunk.rows for chunk in chunks)
+    if not rows:
+        raise UnreadableFile(
+            "no_rows",
+            "The file has no rows.",
+            "Only a header was found: check the export and send the file again.",
+        )
+    manifest = Manifest(
+        key=key,
+        dialect=opened.dialect,
+        header=opened.header,
+        width=width,
+        rows=rows,
+        chunks=chunks,
+        units=units_for(rows, rows_each=UNIT_ROWS),
+        own_mapping=opened.own_mapping,
+        ours=opened.ours,
+    )
+    return manifest, warnings
+
+
+def broken_end(manifest: Manifest, files: RunFiles) -> str:
+    """What makes the end of the file look broken off, in a sentence; "" where it is as it should be.
+
+    What arrived whole may have been cut where it was made: an export that died, a disk that was full.
+    """
+    [last] = deque(raw_rows(len(manifest.chunks) - 1, files, manifest), maxlen=1)
+    if isinstance(last, Damaged):
+        broken, line = last.code in {"unbalanced_quote", "card_not_closed"}, last.line
+    else:
+        line, cells = last
+        broken = manifest.dialect is not None and any(cells) and len(cells) < manifest.file_width
+    return f"Its last row, at line {line:,}, breaks off: let the file end with a whole row." if broken else ""
+
+
+def date_orders(manifest: Manifest, files: RunFiles, rules: Sequence[Rule]) -> dict[int, str]:
+    """What each column of dates proves about day and month, all of its rows taken together.
+
+    Raises UnreadableFile: `date_order_unclear`, `date_orders_mixed`, where a column proves nothing, or both:
+    whoever knows the file must say, before any row is touched.
+    """
+    columns = [rule.column for rule in rules if rule.type == "date" and rule.column is not None]
+    found: dict[int, Order | None] = dict.fromkeys(columns)
+    for number in range(len(manifest.chunks)) if columns else ():
+        rows = [row[1] for row in raw_rows(number, files, manifest) if not isinstance(row, Damaged)]
+        for column in columns:
+            here = date_order({cells[column] for cells in rows if column < len(cells)})
+            found[column] = together([found[column], here])
+    for column, order in found.items():
+        name = manifest.columns[column]
+        if order == "ambiguous":
+            raise UnreadableFile(
+                "date_order_unclear",
+                f"No date in the column “{name}” tells whether day or month comes first.",
+                "State format.date_order, dmy or mdy, and run it again. No row was touched.",
+            )
+        if order == "mixed":
+            raise UnreadableFile(
+                "date_orders_mixed",
+                f"Some dates in the column “{name}” begin with the day, others with the month.",
+                "Correct them, or state format.date_order: rows of the other order are then refused. "
+                "No row was touched.",
+            )
+    # a column in which no date depends on the order is read in either
+    return {column: order or "dmy" for column, order in found.items()}
+
+
+def _cut_text(opened: Opened, file: File, files: RunFiles) -> tuple[str, list[Chunk]]:
+    dialect = opened.dialect
+    if dialect is None:
+        raise TypeError("delimited text has a dialect")
+    width = opened.width + opened.ours
+    if dialect.is_utf8 and not opened.packed:
+        key = files.source
+    else:
+        key = files.text
+        with unpacked(file) as stream, files.objects.writer(key) as out:
+            data = blocks(stream)
+            for block in data if dialect.is_utf8 else to_utf8(data, dialect.encoding):
+                out.write(block)
+    with files.objects.open(key) as stream:
+        return key, list(cut(blocks(stream), dialect, width=width))
+
+
+def _record_workbook(
+    opened: Opened, file: File, files: RunFiles, recorder: records_file.Recorder
+) -> tuple[RunWarning, ...]:
+    """Write the sheet's rows; returns what was noticed in all of them."""
+    with workbook_of(file) as book:
+        rows = book.rows(opened.sheet, skip_rows=opened.first_row - 1)
+        _write(files, recorder.lines(rows))
+        noticed = book.warnings(opened.header or [])
+    known = {warning.code for warning in noticed}
+    return (*(warning for warning in opened.warnings if warning.code not in known), *noticed)
+
+
+def _record_cards(opened: Opened, file: File, files: RunFiles, recorder: records_file.Recorder) -> None:
+    if opened.cards is None:
+        raise TypeError("an address book has the columns of its cards")
+    with unpacked(file) as stream:
+        _write(files, recorder.lines(table(cards_of(stream, opened.encoding), opened.cards)))
+
+
+def _write(files: RunFiles, lines: Iterable[bytes]) -> None:
+    with files.objects.writer(files.records) as out:
+        for batch in batches(lines, LINES_AT_ONCE):
+            out.write(b"".join(batch))

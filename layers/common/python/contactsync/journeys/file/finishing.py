@@ -1,0 +1,424 @@
+"""The last step of every run, however it went: counts that add up, the reject file, the record closed, the mail."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+from itertools import chain, islice
+
+from contactsync.control import Control
+from contactsync.core import figures, health, mailing, reporting
+from contactsync.core.decisions import Reject as RejectedLate
+from contactsync.core.naming import called
+from contactsync.core.parsing import Damaged
+from contactsync.errors import Busy, NotFound
+from contactsync.journeys.asked import queueing, scheduling
+from contactsync.journeys.book.bookfiles import BookFiles
+from contactsync.journeys.book.books import say_changed
+from contactsync.journeys.book.committing import count_day
+from contactsync.journeys.book.pushing import settle_links
+from contactsync.journeys.file.applying import Applying
+from contactsync.journeys.file.chunks import raw_rows
+from contactsync.journeys.file.guarding import writes_contacts
+from contactsync.journeys.file.ruling import rules_of, settings_hash
+from contactsync.journeys.file.runfiles import Manifest, Reject, RunFiles, files_of
+from contactsync.model.message import Failure, Finishing, Notified
+from contactsync.model.run import Counts, Refused, Run, RunProblem, Status
+from contactsync.model.sync import LastGood, Sync
+from contactsync.ports import Bus, Clock, ContactStore, Mail, Mailer, MailRefused, MailUncertain, Objects
+
+REASONS_COUNTED = 1_000
+"""Reasons name columns and rules, never values, so there are few; the bound is for a file made to have many."""
+REASONS_KEPT = 10
+MAILS_PUT_OFF = 6
+"""How often a run's mails are tried again later, when the mail service is away: two less than the machine tries this
+step again, so that a mail is given up before the run's execution is."""
+DELETIONS_NAMED = 20
+"""In the mail of a run that was stopped: enough to see what kind of contacts they are."""
+NO_TIME = timedelta()
+NOTHING_WRITTEN = {"added": 0, "updated": 0, "deleted": 0}
+INTERNAL = RunProblem(
+    code=health.INTERNAL,
+    title="Something broke on our side; the run stopped.",
+    detail="No row is lost: those that were not applied count as skipped. Start the run again, it goes on where "
+    "this one stopped. If it happens again, tell us the id of this run.",
+)
+AGAIN = (
+    "No row is lost: those that were not applied count as skipped. Start the run again, it goes on where this one "
+    "stopped."
+)
+LEFT: Mapping[str, RunProblem] = {
+    "ABORTED": RunProblem(
+        code=health.STOPPED, title="We have stopped the run before it could come to its end.", detail=AGAIN
+    ),
+    "TIMED_OUT": RunProblem(
+        code=health.TIMED_OUT, title="The run took longer than any run may, and was stopped.", detail=AGAIN
+    ),
+}
+"""What a run is told to have failed by whose execution came to no end of its own; of all else it is INTERNAL."""
+
+
+def finish(
+    message: Finishing,
+    *,
+    control: Control,
+    contacts: ContactStore,
+    runs: Objects,
+    mailer: Mailer,
+    bus: Bus,
+    clock: Clock,
+    public_url: str,
+) -> Notified:
+    """Close the run and tell people. Runs after success and after any failure of the steps before it."""
+    run = control.run(message.account_id, message.run_id).value
+    if message.stopped is not None:
+        if not _is_left_behind(run, message.stopped):
+            queueing.announce_next(control, bus, run.account_id, clock.now())
+            return Notified(account_id=run.account_id, run_id=run.id, status=run.status, bug=False)
+        run = _called_off(run, message, control)
+    elif run.approved and message.error is None and run.step in (None, "fetch", "parse", "pull"):
+        # The step that held the run is tried once more, after the approval: the run is another execution's now
+        return Notified(account_id=run.account_id, run_id=run.id, status=run.status, bug=False)
+    if not run.has_ended and run.status != "awaiting_approval":
+        files = files_of(run, runs)
+        work = Applying(run, rules_of(run, control), files, contacts, control, clock)
+        run = _close(work, message.error)
+    else:
+        run = control.close_run(run.account_id, run.id, lambda run: run)
+    if run.undoes and run.status == "succeeded":
+        control.update_run(
+            run.account_id,
+            run.undoes,
+            lambda undone: undone.model_copy(
+                update={
+                    "status": "undone" if undone.status == "succeeded" else undone.status,
+                    "undone_by": run.id,
+                }
+            ),
+        )
+    if run.has_ended and run.counts.added + run.counts.updated + run.counts.deleted:
+        say_changed(bus, run.account_id, but=run.sync_id if run.undoes is None else "")
+    scheduling.call_again(run.account_id, run.sync_id, control=control, bus=bus, clock=clock)
+    sync = control.sync(run.account_id, run.sync_id).value
+    queueing.announce_next(control, bus, run.account_id, clock.now())
+    sent, failed = _mail(run, sync, control=control, runs=runs, mailer=mailer, public_url=public_url)
+    problem = run.problem.code if run.problem else None
+    return Notified(
+        account_id=run.account_id,
+        run_id=run.id,
+        status=run.status,
+        bug=problem == INTERNAL.code,
+        problem=problem,
+        counts=run.counts if run.has_ended else None,
+        took_s=run.took_s,
+        mails_sent=sent,
+        mails_failed=failed,
+    )
+
+
+def _is_left_behind(run: Run, execution: str) -> bool:
+    """Whether the run was this execution's, and nobody has closed it."""
+    return run.execution == execution and not run.has_ended and run.status != "awaiting_approval"
+
+
+def _called_off(run: Run, message: Finishing, control: Control) -> Run:
+    """The run, whose workers stop when they next look at it: they may have outlived their execution."""
+
+    def call_off(run: Run) -> Run:
+        left = message.stopped is not None and _is_left_behind(run, message.stopped)
+        if not left or run.status != "running" or message.error is None:
+            return run
+        return run.model_copy(update={"status": "failed", "problem": _problem(message.error, NO_TIME)})
+
+    return control.update_run(run.account_id, run.id, call_off)
+
+
+def _close(work: Applying, error: Failure | None) -> Run:
+    now = work.clock.now()
+    status, problem = _outcome(work.run, error, now)
+    refusals: tuple[Refused, ...] = ()
+    try:
+        manifest = work.files.manifest()
+    except NotFound:
+        counts = Counts()
+    else:
+        counts = _counts(work, manifest, whole=error is None and work.run.status != "cancelled")
+        refusals = _report_rejects(manifest, work.files)
+    _leave_book(work, error)
+    finished_at = now.isoformat(timespec="milliseconds")
+
+    def close(run: Run) -> Run:
+        if run.has_ended:
+            return run
+        ending = {} if run.status == "cancelled" else {"status": status, "problem": problem}
+        told = {"step": "notify", "counts": counts, "refusals": refusals, "finished_at": finished_at}
+        return run.model_copy(update={**told, **ending})
+
+    marker = work.control.end_changes(work.run) if _has_written(work.run) else work.run.marker
+    good = _last_good(work, counts, marker) if status == "succeeded" else None
+    _note_contacts(work, counts, marker)
+
+    def learn(sync: Sync, run: Run) -> Sync:
+        return health.minded(
+            figures.kept(sync.model_copy(update={"last_good": good or sync.last_good}), run), run
+        )
+
+    return work.control.close_run(work.run.account_id, work.run.id, close, learn=learn)
+
+
+def _has_written(run: Run) -> bool:
+    """Whether a run has come so far that it may have written contacts."""
+    return run.step in ("upsert", "push", "commit") and writes_contacts(run)
+
+
+def _leave_book(work: Applying, error: Failure | None) -> None:
+    """Let the next run have the address book; what a failed one has written is kept as agreed."""
+    run, control = work.run, work.control
+    connection_id = control.sync(run.account_id, run.sync_id).value.connection_id
+    if not connection_id:
+        return
+    if (
+        run.undoes is None
+        and run.step in ("upsert", "push", "commit")
+        and (error or run.status == "cancelled")
+    ):
+        settle_links(work, connection_id)
+        count_day(run, connection_id, BookFiles(work.files), control, work.clock.now())
+    control.leave_book(run.account_id, connection_id, run.id)
+
+
+def _outcome(run: Run, error: Failure | None, now: datetime) -> tuple[Status, RunProblem | None]:
+    """How the run ends, and why where it does not end well."""
+    if error is not None:
+        return "failed", _problem(error, now - datetime.fromisoformat(run.started_at or run.requested_at))
+    if run.unchanged:
+        return "unchanged", None
+    verdict = run.verdict
+    if verdict is None or verdict.kind == "go" or run.dry_run:
+        return "succeeded", None
+    problem = RunProblem(code=verdict.code, title=verdict.title, detail=verdict.detail)
+    if verdict.kind == "blocked":
+        return "blocked", problem
+    return ("succeeded", None) if run.approved else ("awaiting_approval", problem)
+
+
+def _last_good(work: Applying, counts: Counts, marker: str | None) -> LastGood | None:
+    """What lets the next run see that nothing has changed; None where the same file might do more next time.
+
+    It might where somebody else changed contacts meanwhile, where a deletion lacked proof, and where this run may
+    have freed the address for want of which a row was refused.
+    """
+    run, control = work.run, work.control
+    if run.dry_run or run.undoes or run.planned_already or run.digest is None:
+        return None
+    if marker is None or marker != control.marker(run.account_id):
+        return None
+    sync = control.sync(run.account_id, run.sync_id).value
+    if sync.options.delete_missing and not run.proof:
+        return None
+    if counts.updated + counts.deleted and counts.rejected:
+        mapped = work.files.mapped_counts(len(work.files.manifest().chunks))
+        if counts.rejected > mapped.rejected:
+            return None
+    return LastGood(digest=run.digest, settings=settings_hash(sync), marker=marker)
+
+
+def _note_contacts(work: Applying, counts: Counts, marker: str | None) -> None:
+    """Tell how many contacts there are more. What waited for an approval adds to what was told before it."""
+    run, told = work.run, work.run.counts
+    if run.dry_run:
+        return
+    more = (counts.added - counts.deleted) - (told.added - told.deleted)
+    change = f"{run.id}:approved" if run.approved else run.id
+    counted = None
+    if run.step == "upsert" and marker is not None and not run.planned_already and not run.undoes:
+        counted = _seen(work, counts)
+    if more or counted is not None:
+        work.control.note_contacts(run.account_id, change, more, now=work.clock.now(), counted=counted)
+
+
+def _seen(work: Applying, counts: Counts) -> int | None:
+    """How many contacts there are after a run that has gone through all of them, alone; None after any other."""
+    deletes = work.control.sync(work.run.account_id, work.run.sync_id).value.options.delete_missing
+    if deletes is None or deletes.scope != "all":
+        return None
+    summaries = [work.files.plan_summary(unit) for unit in range(work.files.manifest().units)]
+    before = sum(summary.stored for summary in summaries if summary is not None)
+    return before + counts.added - counts.deleted if all(summaries) else None
+
+
+def _problem(error: Failure, tried: timedelta) -> RunProblem:
+    """What the customer reads: a refusal, or what their server did to the last. All else is ours to look into."""
+    if error.error in {"Refused", "Busy"}:
+        with suppress(ValueError):
+            problem = RunProblem.model_validate_json(json.loads(error.cause)["errorMessage"])
+            if error.error == "Refused":
+                return problem
+            again = f"We have tried again and again for {mailing.in_words(tried)}. {problem.detail}"
+            return problem.model_copy(update={"detail": again})
+    return LEFT.get(error.error, INTERNAL)
+
+
+def _counts(work: Applying, manifest: Manifest, *, whole: bool) -> Counts:
+    """What became of every row, from what is stored. Rows that the run never came to count as skipped.
+
+    `whole`: the run came to its end by itself.
+    """
+    run = work.run
+    mapped = work.files.mapped_counts(len(manifest.chunks))
+    total = Counts(rejected=mapped.rejected, skipped=mapped.skipped)
+    for unit in range(manifest.units):
+        summary = work.files.plan_summary(unit)
+        if summary is None:
+            continue
+        if whole and (run.dry_run or not summary.writes):
+            total += summary.counts
+            continue
+        begun = work.begun(unit)
+        untouched = summary.counts.model_copy(update=NOTHING_WRITTEN)
+        if run.stage == "held":  # the rest was carried out before
+            total += work.files.upserted_counts(unit, "rest") or untouched
+            total += work.settle(unit) if begun else Counts()
+        else:
+            total += work.settle(unit) if begun else untouched
+    rows = manifest.rows
+    if run.undoes:  # of what it was to delete, each contact that stays has a reason, and counts as a row
+        planned = run.planned or Counts()
+        rows = planned.rows + planned.deleted - total.deleted
+    return total.model_copy(update={"rows": rows, "skipped": total.skipped + rows - total.settled})
+
+
+def _report_rejects(manifest: Manifest, files: RunFiles) -> tuple[Refused, ...]:
+    """Write the file of refused rows; returns the commonest reasons."""
+    reasons: dict[str, Refused] = {}
+    late = files.late_rejects(manifest.units)
+
+    def lines() -> Iterator[str]:
+        yield reporting.header_line(manifest.columns)
+        for reject in chain(files.rejects(len(manifest.chunks)), _with_cells(late, manifest, files)):
+            if reject.is_blank:
+                continue
+            reason = reject.reason(manifest.columns)
+            _count_reason(reason, reject.row, reasons)
+            yield reporting.row_line(reject.cells, width=manifest.width, line=reject.row, reason=reason)
+
+    files.save_rejects_csv(lines())
+    return tuple(
+        sorted(reasons.values(), key=lambda refused: (-refused.rows, refused.first_line))[:REASONS_KEPT]
+    )
+
+
+def _with_cells(late: dict[int, RejectedLate], manifest: Manifest, files: RunFiles) -> Iterator[Reject]:
+    """Rows that were refused only when they met the contact list, with their cells read again."""
+    for number, chunk in enumerate(manifest.chunks):
+        following = manifest.chunks[number + 1].first_line if number + 1 < len(manifest.chunks) else None
+        if not any(chunk.first_line <= row and (following is None or row < following) for row in late):
+            continue
+        for item in raw_rows(number, files, manifest):
+            if not isinstance(item, Damaged) and (reject := late.get(item[0])):
+                yield Reject(item[0], item[1], [(None, None, reject.code, reject.reason)])
+
+
+def _count_reason(reason: str, row: int, reasons: dict[str, Refused]) -> None:
+    known = reasons.get(reason)
+    if known is not None:
+        reasons[reason] = known.model_copy(update={"rows": known.rows + 1})
+    elif len(reasons) < REASONS_COUNTED:
+        reasons[reason] = Refused(reason=reason, rows=1, first_line=row)
+
+
+def _mail(
+    run: Run, sync: Sync, *, control: Control, runs: Objects, mailer: Mailer, public_url: str
+) -> tuple[int, int]:
+    """One mail to each address, never two: an address is claimed before its mail leaves. How many left, and did not.
+
+    Where nobody can tell whether it left, because the worker died or the answer was lost, no second mail is
+    risked: the run's record says all that the mail would have said.
+    """
+    sent = failed = 0
+    if not _wanted(run, sync):
+        return sent, failed
+    letter = mailing.compose(
+        run,
+        sync_name=sync.name,
+        public_url=public_url,
+        paused=sync.paused_because,
+        deletions=_deletions(run, sync, files_of(run, runs)),
+    )
+    for number in range(run.mails_claimed, len(sync.notify.emails)):
+        if not _claim(run, number, control):
+            break
+        mail = Mail(to=sync.notify.emails[number], subject=letter.subject, text=letter.text, html=letter.html)
+        try:
+            mailer.send(mail)
+            sent += 1
+        except (MailRefused, MailUncertain):
+            failed += _count_failed(run, control)
+        except Busy:
+            if _put_off(run, number, control):
+                raise
+            failed += _count_failed(run, control)
+    return sent, failed
+
+
+def _deletions(run: Run, sync: Sync, files: RunFiles) -> mailing.Deletions | None:
+    """Whom a run that was stopped would delete. They are told to those whom the customer has named, and kept nowhere."""
+    total = run.planned.deleted if run.planned else 0
+    if run.status not in ("awaiting_approval", "blocked") or run.planned_already or not total:
+        return None
+    first = islice(files.deletions(files.manifest().units), DELETIONS_NAMED)
+    return mailing.Deletions([called(contact.fields, sync.identity.field) for contact in first], total)
+
+
+def _wanted(run: Run, sync: Sync) -> bool:
+    counts = run.counts
+    trouble = run.status not in ("succeeded", "unchanged") or counts.rejected > 0
+    trouble = trouble or any(warning.code in figures.ODD for warning in run.warnings)
+    changed = counts.added + counts.updated + counts.deleted > 0
+    match sync.notify.on:
+        case "every_run":
+            return True
+        case "changes":
+            return trouble or changed
+        case "problems":
+            return trouble
+
+
+def _count_failed(told: Run, control: Control) -> int:
+    """Note one more mail that did not leave; how many that are."""
+    control.update_run(
+        told.account_id,
+        told.id,
+        lambda run: run.model_copy(update={"mails_failed": run.mails_failed + 1}),
+    )
+    return 1
+
+
+def _put_off(told: Run, number: int, control: Control) -> bool:
+    """The mail to address `number` certainly did not leave: whether whoever comes next is to send it.
+
+    Not when that was said too often: a mail service that stays away must not keep the run's execution from its end.
+    """
+
+    def put_off(run: Run) -> Run:
+        mine = (run.mails_claimed, run.status) == (number + 1, told.status)
+        if not mine or run.mails_put_off == MAILS_PUT_OFF:
+            return run
+        return run.model_copy(update={"mails_claimed": number, "mails_put_off": run.mails_put_off + 1})
+
+    return control.update_run(told.account_id, told.id, put_off).mails_claimed == number
+
+
+def _claim(told: Run, number: int, control: Control) -> bool:
+    """Whether this worker, and no other, is to send the mail to address `number`, and its news is still true."""
+    claimed = False
+
+    def claim(run: Run) -> Run:
+        nonlocal claimed
+        claimed = (run.mails_claimed, run.status) == (number, told.status)
+        return run.model_copy(update={"mails_claimed": number + 1}) if claimed else run
+
+    control.update_run(told.account_id, told.id, claim)
+    return claimed

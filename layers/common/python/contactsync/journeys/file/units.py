@@ -1,0 +1,292 @@
+"""Plan's work on one unit: some neighbouring shards of the contact list."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, groupby
+
+from contactsync.core.decisions import (
+    Add,
+    Decision,
+    Delete,
+    Reject,
+    Row,
+    Skip,
+    Update,
+    Writing,
+    add_line,
+    read_decision,
+    read_row,
+)
+from contactsync.core.identity import shard_of
+from contactsync.core.planning import (
+    CODE_ATTEMPTS,
+    NOTHING,
+    Rules,
+    decide,
+    may_delete,
+    outdated_identity,
+    same_email,
+    undo,
+    with_code,
+)
+from contactsync.journeys.file.reading import Lookup, slots_of_shard
+from contactsync.journeys.file.runfiles import MENTION, Manifest, PlanSummary, RunFiles, batches, shards_of
+from contactsync.model.contact import Contact, Slot
+from contactsync.model.run import Counts
+from contactsync.ports import ContactStore
+
+ROWS_AT_ONCE = 2_000
+ID = slice(2, 34)
+"""Where the id stands in a mapped row's line: `["<32 hex digits>", …`."""
+COUNTED = {
+    "add": "added",
+    "restore": "added",
+    "update": "updated",
+    "delete": "deleted",
+    "unchanged": "unchanged",
+    "skip": "skipped",
+    "reject": "rejected",
+}
+
+
+def counts_of(kinds: Counter[str]) -> Counts:
+    """Counts by the words with which plan lines begin."""
+    total: Counter[str] = Counter()
+    for kind, number in kinds.items():
+        total[COUNTED[kind]] += number
+    return Counts(**total)
+
+
+def kind_of(line: bytes) -> str:
+    """The word with which a plan line begins."""
+    return line[2 : line.index(b'"', 2)].decode()
+
+
+@dataclass(slots=True)
+class Scope:
+    """Whom a run may delete, and what it has seen of them: what the guard wants to know."""
+
+    stored: int = 0
+    found: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Planning:
+    """One run's decisions, unit by unit. `now` is epoch seconds."""
+
+    files: RunFiles
+    manifest: Manifest
+    contacts: ContactStore
+    rules: Rules
+    now: int
+    scope: Scope = field(default_factory=Scope)
+
+    def plan(self, unit: int) -> PlanSummary:
+        """Decide what each row of one unit does, and save that."""
+        self.scope.stored = self.scope.found = 0
+        return self._save(unit, self._decisions(unit))
+
+    def plan_undo(self, unit: int, undone: RunFiles, *, deleted: bool = True) -> PlanSummary:
+        """Decide what takes back what another run did in one unit, and save that.
+
+        `deleted`: whether that run carried its deletions out; they may have been held, and rejected.
+        """
+        return self._save(unit, (decision.line() for decision in self._undo(unit, undone, deleted=deleted)))
+
+    def _save(self, unit: int, lines: Iterator[bytes]) -> PlanSummary:
+        kinds: Counter[str] = Counter()
+        digest = hashlib.sha256()
+
+        def counted() -> Iterator[bytes]:
+            for line in lines:
+                kinds[kind_of(line)] += 1
+                digest.update(line)
+                yield line
+
+        self.files.save_plan(unit, counted())
+        summary = PlanSummary(
+            counts=counts_of(kinds),
+            digest=digest.hexdigest(),
+            stored=self.scope.stored,
+            found=self.scope.found,
+        )
+        self.files.save_plan_summary(unit, summary)
+        return summary
+
+    def _decisions(self, unit: int) -> Iterator[bytes]:
+        """Plan lines of one unit in the order of contact ids, so that the same rows give the same plan."""
+        rows: dict[str, bytes] = {}
+        again: list[Row] = []
+        mentioned: set[str] = set()
+        shards = shards_of(unit, self.manifest.units)
+        for line in self._mapped(shards):
+            id_ = line[ID].decode()
+            earlier = rows.get(id_)
+            if line.endswith(MENTION):
+                mentioned.add(id_)
+            elif earlier is None:
+                rows[id_] = line
+            elif self.rules.generate:
+                again.append(read_row(line))
+            else:
+                yield _superseded(read_row(earlier), read_row(line)).line()
+                rows[id_] = line
+        mentioned |= rows.keys()
+        lookup = Lookup(self.contacts, self.rules, self.now)
+        claimed = self._claimed(rows)
+        by_shard = {shard: list(ids) for shard, ids in groupby(sorted(rows), shard_of)}
+        for shard in shards if self.rules.deletes else by_shard:
+            ids = by_shard.get(shard, [])
+            if self.rules.deletes:
+                slots = {slot.id: slot for slot in self.contacts.scan(self.rules.account_id, shard)}
+            else:
+                slots = slots_of_shard(shard, ids, self.contacts, self.rules.account_id)
+            for batch in batches(ids, ROWS_AT_ONCE):
+                yield from self._decide([rows[id_] for id_ in batch], slots, lookup, claimed, rows)
+            if self.rules.deletes:
+                yield from self._missing(slots, mentioned, shards)
+        for row in again:
+            yield self._recoded(row, lookup, claimed).line()
+
+    def _mapped(self, shards: range) -> Iterator[bytes]:
+        return self.files.mapped_lines(len(self.manifest.chunks), shards)
+
+    def _claimed(self, rows: dict[str, bytes]) -> dict[str, Row]:
+        """By email slot, the first row of the file that gives its address: two contacts cannot share one."""
+        claimed: dict[str, Row] = {}
+        if self.rules.identity == "email":
+            return claimed
+        for line in rows.values():
+            row = read_row(line)
+            slot = self.rules.email_slot(row.fields)
+            if slot and (slot not in claimed or row.line < claimed[slot].line):
+                claimed[slot] = Row(row.id, row.line, "", {})
+        return claimed
+
+    def _missing(self, slots: dict[str, Slot], mentioned: set[str], shards: range) -> Iterator[bytes]:
+        """The contacts of one shard that no row mentions, and that this run may delete."""
+        elsewhere: dict[str, Contact] = {}
+        for slot in slots.values():
+            if not isinstance(slot, Contact) or not may_delete(slot, self.rules):
+                continue
+            self.scope.stored += 1
+            identity = self.rules.identity_slot(slot)
+            if slot.id in mentioned or identity in mentioned:
+                self.scope.found += 1
+            elif identity is None or shard_of(identity) in shards:
+                yield Delete(slot).line()
+            else:
+                elsewhere[identity] = slot
+        for shard, identities in groupby(sorted(elsewhere), shard_of):
+            there = {line[ID].decode() for line in self._mapped(range(shard, shard + 1))}
+            for identity in identities:
+                if identity in there:
+                    self.scope.found += 1
+                else:
+                    yield Delete(elsewhere[identity]).line()
+
+    def _decide(
+        self,
+        lines: Sequence[bytes],
+        slots: dict[str, Slot],
+        lookup: Lookup,
+        claimed: dict[str, Row],
+        rows: dict[str, bytes],
+    ) -> Iterator[bytes]:
+        """Plan lines of some rows of one shard."""
+        if self.rules.identity == "email":  # a row whose slot is empty needs no look and no thought
+            known = [read_row(line) for line in lines if line[ID].decode() in slots]
+        else:
+            known = [read_row(line) for line in lines]
+        read = {row.id: row for row in known}
+        found = lookup.find(known, slots)
+        for line in lines:
+            row = read.get(line[ID].decode())
+            if row is None:
+                yield add_line(line)
+                continue
+            here = found.get(row.id, NOTHING)
+            if self.rules.generate and here.slot is not None:
+                yield self._recoded(row, lookup, claimed).line()
+                continue
+            if here.contact and (other := self._row_of(here.contact, row, rows)):
+                yield outdated_identity(row, other.line).line()
+                continue
+            decision = decide(row, here, self.rules)
+            if isinstance(decision, Update):
+                [decision] = lookup.with_claims([decision])
+            yield _unclaimed(decision, claimed).line()
+
+    def _row_of(self, contact: Contact, row: Row, rows: dict[str, bytes]) -> Row | None:
+        """The row that names a contact by the identity it has now, where this one names it by an earlier one.
+
+        Two rows that write one contact would undo each other's work with every run.
+        """
+        identity = self.rules.identity_slot(contact)
+        if identity is None or identity == row.id:
+            return None
+        if (line := rows.get(identity)) is not None:
+            return read_row(line)
+        shard = shard_of(identity)
+        for line in self._mapped(range(shard, shard + 1)):
+            if line[ID].decode() == identity and not line.endswith(MENTION):
+                return read_row(line)
+        return None
+
+    def _recoded(self, row: Row, lookup: Lookup, claimed: dict[str, Row]) -> Decision:
+        """A row whose generated code is taken, under the first one that is free."""
+        for attempt in range(1, CODE_ATTEMPTS):
+            other = with_code(row, attempt, self.rules)
+            here = lookup.find_anew([other])[other.id]
+            if here.slot is None:
+                return _unclaimed(decide(other, here, self.rules), claimed)
+        return Reject(row, "code_taken", "No free code was found for this row. Import it again.")
+
+    def _undo(self, unit: int, undone: RunFiles, *, deleted: bool) -> Iterator[Decision]:
+        """What takes back what became of each row of one unit: as planned, unless upsert says otherwise.
+
+        A unit that upsert never came to, because the run ended before, has changed nothing.
+        """
+        if undone.upserted_counts(unit, "all") is None and undone.upserted_counts(unit, "held") is None:
+            return
+        otherwise = chain(undone.deviations(unit), undone.deviations(unit, "held"))
+        deviations = {decision.key: decision for decision in map(read_decision, otherwise)}
+        lookup = Lookup(self.contacts, self.rules, self.now)
+        for lines in batches(undone.plan(unit), ROWS_AT_ONCE):
+            planned = map(read_decision, lines)
+            done = [
+                decision
+                for one in planned
+                # Rows that did nothing may share the identity of one that did
+                if isinstance(one, Writing)
+                and isinstance(decision := deviations.get(one.key, one), Writing)
+                and (deleted or not isinstance(decision, Delete))
+            ]
+            slots = self.contacts.slots(self.rules.account_id, [decision.target for decision in done])
+            back = [each for one in done for each in undo(one, slots.get(one.target))]
+            checked = {
+                each.key: each
+                for each in lookup.with_claims([each for each in back if isinstance(each, Writing)])
+            }
+            yield from (checked.get(each.key, each) for each in back)
+
+
+def _superseded(earlier: Row, later: Row) -> Skip:
+    return Skip(
+        earlier,
+        "superseded",
+        f"Row {later.line} of the same file has the same identity, and the later row counts.",
+    )
+
+
+def _unclaimed(decision: Decision, claimed: dict[str, Row]) -> Decision:
+    """The decision, unless an earlier row of the unit gives the same address to another contact."""
+    if isinstance(decision, Add | Update) and decision.claim is not None:
+        earlier = claimed.get(decision.claim.slot)
+        if earlier is not None and earlier.line < decision.row.line:
+            return same_email(earlier, decision.row)
+    return decision
