@@ -113,6 +113,11 @@ class Functions:
     def invoke(self, record: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
         """The emulator's executor: {"body", "error", "log"} as ministack.services.lambda_svc expects it."""
         outcome = self._pool.invoke(self._function(record), json.dumps(event).encode(), request_id)
+        from local import quotas  # which needs this module's names
+
+        if too_large := quotas.too_large_an_answer(len(outcome.payload or b"")):
+            told = {"errorMessage": too_large, "errorType": "Function.ResponseSizeTooLarge"}
+            return {"body": told, "log": outcome.log, "error": True, "function_error": "Unhandled"}
         body = json.loads(outcome.payload) if outcome.payload else None
         answer = {"body": body, "log": outcome.log}
         return answer | {"error": True, "function_error": "Unhandled"} if outcome.failed else answer

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs
 
 from local.emulator import ACCOUNT, REGION
 from local.needs import Need, Request, needs
+from local.quotas import excess
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -49,6 +50,9 @@ class Permissions:
             body = await _body(receive)
             receive = _said_again(body, receive)
         request = _request(scope, service, body)
+        if too_much := excess(request):
+            await _answer_badly(send, too_much)
+            return
         for need in needs(request):
             if not self._allows(caller, role, need):
                 await _refuse(send, service, need)
@@ -173,6 +177,16 @@ async def _refuse(send: Send, service: str, need: Need) -> None:
         body = f"<ErrorResponse>{error}</ErrorResponse>" if service == "sts" else error
     headers = [(b"content-type", kind.encode()), (b"x-amzn-errortype", b"AccessDeniedException")]
     await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.body", "body": body.encode()})
+
+
+async def _answer_badly(send: Send, why: str) -> None:
+    body = json.dumps({"__type": "ValidationException", "message": f"beyond a limit of the service: {why}"})
+    headers = [
+        (b"content-type", b"application/x-amz-json-1.0"),
+        (b"x-amzn-errortype", b"ValidationException"),
+    ]
+    await send({"type": "http.response.start", "status": 400, "headers": headers})
     await send({"type": "http.response.body", "body": body.encode()})
 
 

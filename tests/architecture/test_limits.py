@@ -1,4 +1,7 @@
-"""Limits of the real services that the emulator does not keep, each held against the largest thing that we send it."""
+"""Limits of the real services that can be held against the largest thing that we send, without sending it.
+
+What is sent in the journeys is held against its limit by the local stack itself (local/quotas.py).
+"""
 
 import json
 import re
