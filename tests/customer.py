@@ -1,7 +1,7 @@
 """A customer as the tests play one: an account of their own, its key, the HTTP API, their inbox."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import requests
@@ -15,7 +15,7 @@ TIMEOUT_S = 35
 
 @dataclass(frozen=True)
 class Customer:
-    """Everything goes through the HTTP API, as it does for a real one."""
+    """Everything goes through the HTTP API, as it does for a real one. `refusals` are the answers that were none."""
 
     api: str
     inbox: str
@@ -23,6 +23,7 @@ class Customer:
     member_id: str
     api_key: str
     email: str
+    refusals: list[str] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def of(cls, stack: Stack, *, country: str = "GB") -> "Customer":
@@ -35,7 +36,10 @@ class Customer:
     def request(self, method: str, path: str, **options: Any) -> requests.Response:
         """One call of the API with this customer's key; options as for requests."""
         headers = {"Authorization": f"Bearer {self.api_key}", **options.pop("headers", {})}
-        return requests.request(method, self.api + path, headers=headers, timeout=TIMEOUT_S, **options)
+        answer = requests.request(method, self.api + path, headers=headers, timeout=TIMEOUT_S, **options)
+        if not answer.ok:
+            self.refusals.append(f"{method} {answer.status_code} {dict(answer.headers)} {answer.text}")
+        return answer
 
     def get(self, path: str, **parameters: Any) -> Any:
         """The JSON answer of a GET that must succeed."""

@@ -15,6 +15,7 @@ from local.stack import Stack
 from tests.customer import Customer
 from tests.journeys import traces
 from tests.journeys.traces import Place
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 
@@ -44,6 +45,7 @@ WORDS = {
     "header": "hänfling-7f3a",
 }
 """What people call things is stored, and stands in mails about them; whoever looks after the service reads none of it."""
+STORES = ("executions", "logs", "events", "object keys", "records", "mails", "refusals")
 UNREAD = ("executions", "logs", "events", "object keys")
 HEADER = "Name,Mail,Phone,Note\n"
 PERSON = f'{MARKS["name"]},{MARKS["email"]},{MARKS["phone as written"]},"{MARKS["note"]}\nsecond line"\n'
@@ -75,6 +77,7 @@ def written(stack: Stack) -> Written:
     queue = overhearing(stack)
     use(customer)
     name_things(customer)
+    drop(stack, customer)
     runs = stack.deployed.outputs["RunsBucketName"]
     contacts = [
         Place("contact", json.dumps(item, ensure_ascii=False))
@@ -90,6 +93,7 @@ def written(stack: Stack) -> Written:
             "object keys": traces.object_keys(stack),
             "records": traces.records(stack),
             "mails": traces.mails(stack),
+            "refusals": [Place(refusal[:40], refusal) for refusal in customer.refusals],
         },
     )
 
@@ -127,7 +131,9 @@ def use(customer: Customer) -> None:
     customer.get("/contacts", email=MARKS["email"])
     customer.request("GET", f"/contacts/{MARKS['email']}")
     customer.request("GET", f"/nowhere/{MARKS['name']}", params={"note": MARKS["note"]})
-    customer.request("POST", "/imports", json={"name": MARKS["name"], MARKS["email"]: MARKS["note"]})
+    customer.request(
+        "POST", "/imports", json={"name": MARKS["name"], "mail": MARKS["email"], "x": MARKS["note"]}
+    )
     customer.request(
         "POST", "/imports", data=MARKS["note"].encode(), headers={"Idempotency-Key": "k" + MARKS["email"]}
     )
@@ -163,6 +169,23 @@ def name_things(customer: Customer) -> None:
     customer.wait_until_done(f"/erasures/{erasure['id']}")
 
 
+def drop(stack: Stack, customer: Customer) -> None:
+    """A file of marked people through the drop bucket, and one that is parked."""
+    body = {"name": WORDS["name of a sync"], "source": {"kind": "drop"}, "mapping": MAPPING}
+    sync = customer.post("/syncs", {**body, "notify": {"emails": [customer.email]}}, expect=201)
+    s3 = deploy.client("s3", stack.endpoint)
+    for prefix in (sync["source"]["prefix"], f"{customer.account_id}/s{'0' * 24}/"):
+        s3.put_object(Bucket=stack.facts.drop_bucket, Key=f"{prefix}a.csv", Body=(HEADER + PERSON).encode())
+    wait_for(
+        lambda: (
+            len(customer.get("/drops")["items"]) == 2
+            and (customer.get(f"/syncs/{sync['id']}")["latest_run"] or {}).get("finished_at")
+        ),
+        within_s=60,
+        what="the end of a dropped file's run",
+    )
+
+
 def run(customer: Customer, text: str = "", *, upload_id: str = "") -> dict[str, Any]:
     source = {"kind": "upload", "upload_id": upload_id} if upload_id else {"kind": "paste", "text": text}
     request = {"source": source, "mapping": MAPPING, "notify": {"emails": [customer.email]}}
@@ -175,7 +198,7 @@ def test_the_search_finds_what_is_there(written: Written, what: str) -> None:
     assert traces.found(MARKS[what], written.stored)
 
 
-@pytest.mark.parametrize("where", ["executions", "logs", "events", "object keys", "records", "mails"])
+@pytest.mark.parametrize("where", STORES)
 @pytest.mark.parametrize("what", MARKS)
 def test_a_contact_leaves_no_trace(written: Written, what: str, where: str) -> None:
     places = written.places[where]
@@ -183,7 +206,7 @@ def test_a_contact_leaves_no_trace(written: Written, what: str, where: str) -> N
     assert traces.found(MARKS[what], places) == []
 
 
-@pytest.mark.parametrize("where", ["executions", "logs", "events", "object keys", "records", "mails"])
+@pytest.mark.parametrize("where", STORES)
 @pytest.mark.parametrize("what", SECRETS)
 def test_a_secret_leaves_no_trace(written: Written, what: str, where: str) -> None:
     assert traces.found(SECRETS[what], written.places[where]) == []
@@ -195,13 +218,14 @@ def test_what_people_call_things_is_not_read_by_others(written: Written, what: s
     assert traces.found(WORDS[what], written.places[where]) == []
 
 
-@pytest.mark.parametrize("where", ["executions", "logs", "events", "object keys", "records", "mails"])
+@pytest.mark.parametrize("where", STORES)
 def test_a_key_leaves_no_trace(written: Written, where: str) -> None:
     assert traces.found(written.customer.api_key, written.places[where]) == []
 
 
 def test_the_search_covers_what_it_says(written: Written) -> None:
     """Each place must speak of this customer at all."""
+    assert len(written.places["refusals"]) >= 4
     for where in ("executions", "logs", "events", "object keys", "records"):
         assert traces.found(written.customer.account_id, written.places[where]), where
     assert traces.found(written.customer.email, written.places["mails"])
