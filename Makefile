@@ -61,9 +61,14 @@ bench: .venv-bench/.ready ## measure against named peers, and the cold start of 
 million: .venv/.ready ## a million rows through the state machine on the local stack (ARGS="--rows 50000" for a look)
 	.venv/bin/python -m bench.million $(ARGS)
 
-audit: .venv-audit/.ready ## security findings in the template, known vulnerabilities in the lock
+audit: .venv-audit/.ready .cache ## security findings in the template, known vulnerabilities in the lock
 	.venv-audit/bin/checkov --file template.yaml --framework cloudformation --quiet --compact
-	.venv-audit/bin/pip-audit --requirement $(REQUIREMENTS) --disable-pip --require-hashes
+	.venv-audit/bin/pip-audit --requirement $(REQUIREMENTS) --disable-pip --require-hashes --format json --output .cache/audit.json
+	@$(PYTHON) -c 'import json; found = json.load(open(".cache/audit.json"))["dependencies"]; unknown = [one["name"] for one in found if "skip_reason" in one]; \
+		print(f"{len(found) - len(unknown)} of {len(found)} packages were looked up.", *(["THE OTHERS WERE NOT: this says nothing of", *unknown] if unknown else []))'
+
+.cache:
+	@mkdir -p $@
 
 build: .venv-sam/.ready ## build the layer for AWS
 	PATH="$(CURDIR)/.uv/bin:$$PATH" .venv-sam/bin/sam build
