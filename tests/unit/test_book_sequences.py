@@ -200,3 +200,54 @@ def test_clocks_decide_nothing_where_only_one_side_changed_a_value(world):
     fields = world.contact(one_of(world, 1)).fields
     assert (fields["notes"], fields["job_title"]) == ("New", "New")
     assert world.book.cards()[card].fields == fields
+
+
+class TestACardIsMadeAnew:
+    """Case 19: some programs move a contact by deleting it and making it again, under another id and in one round."""
+
+    @pytest.fixture
+    def sync(self, world):
+        for n in range(20):
+            world.book.add(person(n))
+        sync = world.sync()
+        world.go(sync)
+        world.edit(one_of(world, 1), own_field="kept here")
+        world.go(sync)
+        return sync
+
+    @pytest.mark.parametrize("everything", [False, True])
+    def test_and_the_contact_keeps_what_only_we_hold(self, world, sync, everything):
+        card = world.links()[one_of(world, 1)].id
+        fields = world.book.cards()[card].fields
+        world.book.remove(card)
+        again = world.book.add(fields)
+        if everything:
+            world.book.expire_cursors()
+        world.go(sync)
+        world.go(sync)
+        assert len(world.everybody()) == len(world.book.cards()) == 20
+        assert world.contact(one_of(world, 1)).fields["own_field"] == "kept here"
+        assert world.links()[one_of(world, 1)].id == again
+
+    def test_but_two_who_are_alike_are_not_guessed_at(self, world, sync):
+        for n in (1, 2):
+            world.book.remove(world.links()[one_of(world, n)].id)
+        world.book.add(person(30))
+        world.go(sync)
+        world.go(sync)
+        assert len(world.everybody()) == len(world.book.cards()) == 19
+
+
+def test_who_found_no_room_in_the_book_comes_when_there_is_some(world):
+    """Case 47."""
+    world.habits.size = 3
+    for n in range(6):
+        world.add(person(n))
+    sync = world.sync()
+    for _ in range(2):
+        world.go(sync)
+    assert len(world.book.cards()) == 3
+    world.habits.size = 10
+    for _ in range(2):
+        world.go(sync)
+    assert len(world.book.cards()) == 6

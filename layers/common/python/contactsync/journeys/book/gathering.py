@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TypeVar
 
 from contactsync.control import Read
 from contactsync.core.identity import SHARDS
@@ -16,6 +18,8 @@ from contactsync.journeys.file.runfiles import batches
 from contactsync.model.card import Card
 from contactsync.model.connection import Intent, Link, key_of
 from contactsync.model.contact import Contact, Fields, Slot
+
+T = TypeVar("T")
 
 LINKS_APART = 300
 """Below so many, links are asked for one by one; above, all of them are read along."""
@@ -73,6 +77,7 @@ def gather(work: BookRun, round_: Round) -> Known:
     _read_decided(work, known)
     if round_.full:
         _miss(work, known)
+    _follow_made_anew(known)
     return known
 
 
@@ -208,6 +213,35 @@ def _miss(work: BookRun, known: Known) -> None:
         found = work.connector.read(ids)
         known.left.update(found)
         known.gone.update(id_ for id_ in ids if id_ not in found)
+
+
+def _follow_made_anew(known: Known) -> None:
+    """A card that went, and one that came in the same round with the very same fields, are one person under another id.
+
+    Some programs move contacts by making them anew. Without this the contact would go, with all that only we hold.
+    """
+    lost = [
+        read
+        for read in known.links.values()
+        if read.value.is_live and read.value.id in known.gone and read.value.seen
+    ]
+    came = [card for card in known.cards.values() if known.link_of(card) is None]
+    links, cards = (
+        _by_content((read.value.seen, read) for read in lost),
+        _by_content((c.fields, c) for c in came),
+    )
+    for content in links.keys() & cards.keys():
+        if len(links[content]) == len(cards[content]) == 1:
+            [read], [card] = links[content], cards[content]
+            known.renamed[card.id] = read
+            known.gone.discard(read.value.id)
+
+
+def _by_content(found: Iterable[tuple[Fields, T]]) -> dict[str, list[T]]:
+    by: dict[str, list[T]] = {}
+    for fields, what in found:
+        by.setdefault(json.dumps(fields, sort_keys=True), []).append(what)
+    return by
 
 
 def _is_young(work: BookRun, link: Link) -> bool:

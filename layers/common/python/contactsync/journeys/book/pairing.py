@@ -15,7 +15,7 @@ from contactsync.core.merging import LISTS, Conflict, Merge, Side, is_loop, merg
 from contactsync.core.overlay import Changes
 from contactsync.core.planning import Rules
 from contactsync.errors import NotFound
-from contactsync.journeys.book.bookfiles import Errand, Round
+from contactsync.journeys.book.bookfiles import Errand, Line, Round
 from contactsync.journeys.book.bookrun import BookRun
 from contactsync.journeys.book.gathering import Known, read_slots
 from contactsync.journeys.book.meeting import Pair
@@ -59,13 +59,14 @@ class _Change:
 
 @dataclass(slots=True)
 class Pairing:
-    """Decides pair by pair. `noted` counts what people should hear of."""
+    """Decides pair by pair. `noted` counts what people should hear of; `left` is for when the book has room."""
 
     work: BookRun
     round: Round
     known: Known
     rules: Rules
     noted: Counter[str] = field(default_factory=Counter)
+    left: list[Line] = field(default_factory=list)
     made: int = 0
     _ids: dict[str, str] = field(default_factory=dict)
     _taken: set[str] = field(default_factory=set)
@@ -227,6 +228,7 @@ class Pairing:
         if theirs is None and merged.theirs is not None:
             if self._is_full():
                 self.noted["book_full"] += 1
+                self.left.append(pair.again)
                 return None
             self.made += 1
             self.noted["kept_here"] += _exceeds(merged)

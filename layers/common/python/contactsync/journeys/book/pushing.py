@@ -130,7 +130,7 @@ class Pushing:
         self._look_for(by_marker)
         if self.full:
             for errand in by_marker.values():
-                self._told(errand, "refused")
+                self._told(errand, "refused", errand.again)
             return
         if not by_marker:
             return
@@ -190,8 +190,9 @@ class Pushing:
             return
         self._forget(errand.marker)
         if isinstance(outcome, Refused):
-            self.full = self.full or outcome.code == BOOK_FULL
-            self._told(errand, "refused")
+            full = outcome.code == BOOK_FULL
+            self.full = self.full or full
+            self._told(errand, "refused", errand.again if full else None)
         else:
             self._told(errand, "again", errand.again)
 

@@ -113,7 +113,7 @@ def _save(work: BookRun, round_: Round, tally: _Tally, linked: int, pairing: Pai
         for outcome in tally.outcomes
         for each in outcome.conflicts
     )
-    files.save_carried(tally.carried)
+    files.save_carried([*tally.carried, *pairing.left])
     files.save_plan(
         BookPlan(
             created=made["create"],
