@@ -13,11 +13,15 @@ from local.emulator import REGION
 
 def create(*, endpoint: str, deployed: Deployed, name: str, email: str, country: str) -> NewAccount:
     """A new account in the emulator's control table, with one member and a key; its requests are counted alone."""
-    clock = SystemClock()
-    dynamodb = wire.dynamodb(REGION, endpoint=endpoint, credentials=lambda: Credentials("test", "test"))
-    control = Control(ControlTable(deployed.outputs["ControlTableName"], dynamodb, clock))
+    clock, control = SystemClock(), control_of(endpoint, deployed)
     made = create_account(control, name=name, country=country, email=email, now=clock.now())
     usage_plans = {plan: deployed.outputs[f"{plan.capitalize()}UsagePlanId"] for plan in plans()}
     shares = UsagePlans(usage_plans, lambda: client("apigateway", endpoint))
     meter(control, shares, made.account_id, clock.now())
     return made
+
+
+def control_of(endpoint: str, deployed: Deployed) -> Control:
+    """The emulator's control table, typed."""
+    dynamodb = wire.dynamodb(REGION, endpoint=endpoint, credentials=lambda: Credentials("test", "test"))
+    return Control(ControlTable(deployed.outputs["ControlTableName"], dynamodb, SystemClock()))

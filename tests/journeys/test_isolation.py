@@ -10,6 +10,8 @@ import pytest
 
 from contactsync.api.route import Route
 from contactsync.api.routes import ROUTES
+from contactsync.model.connection import Connection, Review, key_of
+from local.accounts import control_of
 from local.stack import Stack
 from tests.customer import Customer
 from tests.journeys.imports import ROWS, import_on_first, request
@@ -41,7 +43,25 @@ def owner(stack: Stack) -> tuple[Customer, dict[str, str]]:
         "export_id": owner.post("/exports", {}, expect=202)["id"],
         "erasure_id": owner.post("/erasures", {"email": "nobody@example.com"}, expect=202)["id"],
         "upload_id": owner.upload("theirs.csv", ROWS.encode()),
+        **of_a_book(stack, owner),
     }
+
+
+def of_a_book(stack: Stack, owner: Customer) -> dict[str, str]:
+    """A connected address book, a card to be decided about, and a frozen contact."""
+    control, card = control_of(stack.endpoint, stack.deployed), "people/c1"
+    connection = Connection(
+        id=f"c{'1' * 24}",
+        account_id=owner.account_id,
+        provider="google",
+        member_id=owner.member_id,
+        state="active",
+        created_at="2026-11-22T12:00:00.000Z",
+    )
+    control.create_connection(owner.account_id, connection)
+    review = Review(card_id=card, contacts=("0" * 32,), rule=("email",), why="several_contacts", run_id="r1")
+    control.store_review(owner.account_id, connection.id, key_of(card), review)
+    return {"connection_id": connection.id, "review_id": key_of(card), "frozen_id": key_of("people/c2")}
 
 
 @pytest.fixture(scope="module")

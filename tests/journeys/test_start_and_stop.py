@@ -115,7 +115,7 @@ def test_nothing_stays_behind(
         assert started.returncode == 0
         assert not (tmp_path / ".local" / "stack.json").exists()
         assert "Traceback" not in said
-        assert len(re.findall(r"^  curl ", said, re.MULTILINE)) == 3
+        assert len(re.findall(r"^  curl ", said, re.MULTILINE)) == 4
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the commands are curl's")
@@ -127,7 +127,7 @@ def test_the_printed_commands_work_as_they_are(started: "subprocess.Popen[str]")
     def answer(command: str) -> Any:
         return json.loads(subprocess.run(["bash", "-c", command], capture_output=True, check=True).stdout)
 
-    start, look, contacts = commands
+    start, look, contacts, book = commands
     run_id = answer(start)["run"]["id"]
 
     def run() -> Any:
@@ -138,6 +138,7 @@ def test_the_printed_commands_work_as_they_are(started: "subprocess.Popen[str]")
     assert wait_for(run, within_s=60, what="the end of the run")["status"] == "succeeded"
     names = [contact["fields"]["name"] for contact in answer(contacts)["items"]]
     assert sorted(names) == ["Ada Example", "Grace Example"]
+    assert answer(book)["authorize_url"].startswith("http")
 
 
 def alive(pid: int) -> bool:
