@@ -44,12 +44,17 @@ class Holder:
             client.post("/members", {"email": f"{word}{number}@example.com", "permissions": []}).json["id"]
             for number in range(2)
         ]
-        connections, key = [f"n{word}{number}" for number in range(2)], key_of(word)
+        connections, key = [f"c{word}{number}" for number in range(2)], key_of(word)
         at = world.clock.now().isoformat()
         for each in connections:
             book = client.account.account_id, each
             connection = Connection(
-                id=each, provider="google", member_id=client.account.member_id, created_at=at
+                id=each,
+                account_id=client.account.account_id,
+                provider="google",
+                member_id=client.account.member_id,
+                state="active",
+                created_at=at,
             )
             world.control.create_connection(book[0], connection)
             link = Link(f"card of {word}", contacts[0], "1", {}, {})

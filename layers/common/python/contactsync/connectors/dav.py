@@ -239,7 +239,11 @@ def members(answer: Answer) -> Iterator[Member]:
 
 def plain(href: str) -> str:
     """A path in its one spelling, without the host: servers escape as they like, and so may not we."""
-    return quote(unquote(urlsplit(href).path), safe="/~!$&'()*+,;=:@-._")
+    try:
+        path = urlsplit(href).path
+    except ValueError:  # it looks like a host in brackets, and is none
+        path = href
+    return quote(unquote(path), safe="/~!$&'()*+,;=:@-._")
 
 
 def _status(line: str | None) -> int:
