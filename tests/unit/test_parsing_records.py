@@ -121,6 +121,27 @@ def test_two_stray_quotes_do_not_take_the_rows_between_them_for_a_note():
     assert len(found) == 20
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("within", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("quoted", [False, True])
+@pytest.mark.parametrize("cell", range(6))
+def test_a_cell_of_two_lines_is_one_cell_wherever_it_stands(cell, quoted, within, end):
+    cells = ["Grace", "grace@example.com", "", "UK", "", "x"]
+    cells[cell] = f"Grace{within}Hopper"
+    mark = '"' if quoted else ""
+    row = ",".join(f'"{each}"' if each == cells[cell] else f"{mark}{each}{mark}" for each in cells)
+    assert read(f"{row}{end}".encode(), BARE, width=6) == [(1, cells)]
+
+
+def test_two_stray_quotes_in_first_cells_do_not_take_a_row_for_a_name():
+    rows = [f"Ann{number},ann@example.com,1,London,UK" for number in range(20)]
+    rows[5] = f'"{rows[5]}'
+    rows[6] = rows[6].replace(",", '",', 1)
+    found = read("\n".join(rows).encode(), BARE, width=5)
+    assert [row.line for row in found if isinstance(row, Damaged)] == [6]
+    assert len(found) == 20
+
+
 def test_a_ragged_row_of_several_lines_is_one_row():
     found = read(b'1,"first\nsecond"\n2,Zoe,z\n', BARE)
     assert found == [(1, ["1", "first\nsecond"]), (3, ["2", "Zoe", "z"])]

@@ -166,7 +166,9 @@ class Lexer:
         """Whether a record of these lines has taken rows for the text of a cell.
 
         One line that is a row by itself tells, if the record has not `width` columns either. If it has, half of
-        the lines must be rows, of a width that the commas of a note do not reach by chance.
+        the lines must be rows, of a width that the commas of a note do not reach by chance. What stands on its
+        last line besides the end of a first cell is as wide as a row however that cell reads, so that line tells
+        only if the first one has a row's delimiters as well.
         """
         if width is None:
             return False
@@ -174,9 +176,11 @@ class Lexer:
         rows = sum(
             len(self._alone(line)) == width for line in lines[1:] if line.count(self._delimiter) >= enough
         )
-        if len(cells) == width:
-            return width >= TELLING_COLUMNS and 2 * rows >= len(lines)
-        return rows > 0
+        if len(cells) != width:
+            return rows > 0
+        if lines[0].count(self._delimiter) < enough:
+            rows -= len(self._alone(lines[-1])) == width
+        return width >= TELLING_COLUMNS and 2 * rows >= len(lines)
 
     def _alone(self, line: str) -> list[str]:
         """The line's cells, were it a record; none if it could not be."""
