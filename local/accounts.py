@@ -8,7 +8,7 @@ from contactsync.adapters.signing import Credentials
 from contactsync.control import Control, plans
 from contactsync.journeys.account.accounts import NewAccount, create_account, meter
 from local.deploy import Deployed, client
-from local.emulator import REGION
+from local.place import REGION
 
 
 def create(*, endpoint: str, deployed: Deployed, name: str, email: str, country: str) -> NewAccount:

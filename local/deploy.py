@@ -22,7 +22,8 @@ import yaml
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local.emulator import POINTER, REGION
+from local.emulator import POINTER
+from local.place import REGION
 from local.problem import Problem
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -18,8 +18,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-REGION = "eu-west-1"
-ACCOUNT = "000000000000"
+from local.place import ACCOUNT, REGION
+
 POINTER = "directory.json"
 
 

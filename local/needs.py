@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote
 from xml.sax.saxutils import unescape
 
-from local.emulator import ACCOUNT, REGION
+from local.place import ACCOUNT, REGION
 
 ITEM_ACTIONS = {
     "Put": "PutItem",

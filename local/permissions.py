@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-from local.emulator import ACCOUNT, REGION
 from local.needs import Need, Request, needs
+from local.place import ACCOUNT, REGION
 from local.quotas import excess
 
 Message = MutableMapping[str, Any]

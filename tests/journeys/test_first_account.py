@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from local import deploy
-from local.emulator import REGION
+from local.place import REGION
 from local.stack import Stack
 from tests.waiting import wait_for
 

@@ -15,7 +15,7 @@ from contactsync.adapters.signing import Credentials
 from contactsync.control import Control
 from contactsync.journeys.account import forgetting
 from local import deploy
-from local.emulator import REGION
+from local.place import REGION
 from local.stack import Stack
 from tests.customer import Customer
 from tests.journeys import traces

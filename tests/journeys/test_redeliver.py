@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from local import deploy
-from local.emulator import REGION
+from local.place import REGION
 from local.stack import Stack
 from tests.customer import Customer
 from tests.journeys.imports import ROWS, request
