@@ -6,7 +6,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from local.demo import CLIENT, DemoBook
 from local.stack import Ports, Settings, Stack
+from tests.fakes.radicale import Radicale
 
 settings.register_profile(
     "steady",
@@ -31,10 +33,39 @@ def _no_real_aws(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def ports() -> Ports:
+    """Where the stack listens."""
+    return Ports.free()
+
+
+@pytest.fixture(scope="session")
+def demo_book(ports: Ports) -> Iterator[DemoBook]:
+    """The book that the stack takes for Google's, as with `make run`."""
+    with DemoBook(f"http://127.0.0.1:{ports.api}/v1/oauth/callback") as book:
+        yield book
+
+
+@pytest.fixture(scope="session")
+def radicale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Radicale]:
+    """A CardDAV server beside the stack, and the only one on this machine that it may go to."""
+    with Radicale(tmp_path_factory.mktemp("radicale")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, ports: Ports, demo_book: DemoBook, radicale: Radicale
+) -> Iterator[Stack]:
     """The whole stack on free ports, started once for all tests that ask; waits between retries are shortened."""
-    home = tmp_path_factory.mktemp("stack")
-    with Stack(Settings(home=home, ports=Ports.free(), wait_scale=0.05, say=lambda text: None)) as started:
+    settings = Settings(
+        home=tmp_path_factory.mktemp("stack"),
+        ports=ports,
+        wait_scale=0.05,
+        functions={"GOOGLE_ELSEWHERE": demo_book.url, "ALLOW_HOSTS": f"127.0.0.1:{radicale.port}"},
+        parameters={"GoogleClientId": CLIENT, "GoogleClientSecret": CLIENT},
+        say=lambda text: None,
+    )
+    with Stack(settings) as started:
         yield started
         from tests.journeys.traces import people_in_logs
 

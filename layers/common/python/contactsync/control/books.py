@@ -313,13 +313,11 @@ class Books(Boxes):
         return [(record.key.name.removeprefix(prefix), record) for record in page.records], following
 
     def store_review(
-        self, account_id: str, connection_id: str, key: str, review: Review | None, *, expected: int = 0
+        self, account_id: str, connection_id: str, key: str, review: Review, *, expected: int = 0
     ) -> None:
-        """Keep a doubt, or a decision over it, under the version read; None: it is settled."""
+        """Keep a doubt, or a decision over it, under the version read."""
         name = RecordKey(_book(account_id, connection_id), f"review#{key}")
-        self.records.commit(
-            [Delete(name, expected) if review is None else put(name, review, expected=expected)]
-        )
+        self.records.commit([put(name, review, expected=expected)])
 
     # The day's numbers
 
