@@ -142,6 +142,35 @@ def test_connections_that_died_while_idle_cost_one_attempt_altogether(serve):
 @pytest.mark.parametrize(
     "answer",
     [
+        b'HTTP/1.1 200 OK\r\ncontent-length:  8 \r\n\r\n{"v": 1}',
+        b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\n{"v":\r\n3\r\n 1}\r\n0\r\nLater: 1\r\n\r\n',
+    ],
+)
+def test_an_answer_says_its_length_at_first_or_as_it_goes(serve, answer):
+    server = serve(answer)
+    wire = wire_to(server)
+    assert wire.call("GetItem", {}) == {"v": 1}
+    assert wire.call("GetItem", {}) == {}
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [ANSWER.replace(b"1.1", b"1.0"), ANSWER.replace(b"OK", b"OK\r\nConnection: Close")]
+)
+def test_who_hangs_up_after_its_answer_is_called_anew(serve, answer):
+    server = serve(answer)
+    wire = wire_to(server)
+    assert [wire.call("GetItem", {}) for _ in range(2)] == [{}, {}]
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nsoon\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: 1\r\n" * 101 + b"Content-Length: 2\r\n\r\n{}",
         b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nnot JSON!",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]",
         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nx-amz-crc32: 1\r\n\r\n{}",
@@ -149,7 +178,7 @@ def test_connections_that_died_while_idle_cost_one_attempt_altogether(serve):
         b"",
     ],
 )
-def test_what_is_no_answer_is_asked_again(serve, answer):
+def test_what_is_no_answer_is_asked_again(serve, short_waits, answer):
     assert wire_to(serve(answer)).call("GetItem", {}) == {}
 
 

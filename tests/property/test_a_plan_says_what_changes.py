@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contactsync.core.decisions import Add, Decision, Row, Skip, Unchanged, Update, read_decision
-from contactsync.core.overlay import is_empty, overlay
+from contactsync.core.overlay import is_empty, laid_bare, overlay
 from contactsync.core.planning import Found, Rules, is_applied, new_contact, signed
 from contactsync.core.planning import decide as decide_found
 from contactsync.model.contact import Audit, Contact, Source
@@ -78,6 +78,22 @@ def test_laying_a_row_over_twice_changes_nothing_the_second_time(
     emptied_lists = {key for key, value in row.items() if value is None and key in ("email", "phone")}
     if not emptied_lists:  # emptying the primary of a list lets the next value take its place
         assert overlay(once, row, only_empty=False) == (once, {})
+
+
+@given(
+    row=row_fields,
+    more=st.fixed_dictionaries(
+        {},
+        optional={
+            "emails": email_lists | st.none(),
+            "phones": st.just([{"value": "+31201234567", "label": "work"}]) | st.none(),
+            "address": st.just({"city": "Delft"}) | st.none(),
+        },
+    ),
+)
+def test_laying_a_row_over_nothing_has_a_short_way(row: dict[str, Any], more: dict[str, Any]) -> None:
+    given = {**row, **more}
+    assert laid_bare(given) == overlay({}, given, only_empty=False)[0]
 
 
 @given(stored=stored_fields, row=row_fields)

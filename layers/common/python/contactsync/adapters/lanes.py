@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection
 from itertools import islice
 from selectors import EVENT_READ, DefaultSelector
 from time import monotonic
@@ -18,6 +17,7 @@ from typing import Any, Generic, Self, TypeVar
 
 import orjson
 
+from contactsync.adapters.connection import Connection
 from contactsync.adapters.patience import Patience
 from contactsync.adapters.wire import READ_S, Again, ServiceError, Wire
 from contactsync.errors import Busy
@@ -131,7 +131,7 @@ class Lanes(Generic[C]):
         self._wire.check_patience(lane.operation, lane.failures, last)
         lane.until = monotonic() + self._wire.patience.delay_s(lane.failures)
 
-    def _taken(self, lane: _Lane[C]) -> HTTPConnection:
+    def _taken(self, lane: _Lane[C]) -> Connection:
         """The lane's connection, no longer watched."""
         connection = lane.connection
         assert connection is not None
@@ -172,4 +172,4 @@ class _Lane(Generic[C]):
     context: C
     until: float
     failures: int = 0
-    connection: HTTPConnection | None = None
+    connection: Connection | None = None

@@ -16,12 +16,12 @@ import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 
+from contactsync.adapters.connection import Connection, Mangled
 from contactsync.adapters.patience import Patience
 from contactsync.adapters.signing import CredentialSource, Signer, credential_source
 from contactsync.errors import Busy
@@ -80,10 +80,6 @@ class Again(Exception):
     """One attempt failed in a way that may pass; the message is a code."""
 
 
-class MangledAnswer(HTTPException):
-    """An answer that is not what was sent: cut, or changed on the way."""
-
-
 class Wire:
     """One service in one region, over kept-alive connections. Safe to share between threads."""
 
@@ -104,11 +100,11 @@ class Wire:
         self.patience = patience or Patience()
         self._target = target
         self._tls = url.scheme == "https"
-        self._host, self._port = url.hostname, url.port
+        self._host, self._port = url.hostname, url.port or (443 if self._tls else 80)
         self._credentials = credentials
         self._signer = Signer(service, region, url.netloc, f"application/x-amz-json-{json_version}")
         self._trust: ssl.SSLContext | None = None
-        self._idle: deque[HTTPConnection] = deque()
+        self._idle: deque[Connection] = deque()
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Send one request until it is answered for good.
@@ -128,40 +124,37 @@ class Wire:
                 self.check_patience(operation, failures, last)
                 self.patience.wait(failures)
 
-    def send(self, operation: str, body: bytes) -> HTTPConnection:
+    def send(self, operation: str, body: bytes) -> Connection:
         """Half an attempt: the request goes out on a connection that is the sender's until `receive`. Raises Again."""
         if self._credentials is None:
             self._credentials = credential_source()
         headers = self._signer.headers(f"{self._target}.{operation}", body, self._credentials())
         if trace := os.environ.get(TRACE):
             headers["X-Amzn-Trace-Id"] = trace
-        connection = self._connection()
+        connection = self._idle_or_new()
         with self._closed_on_failure(connection):
-            if connection.sock is None:
-                _open(connection)
-            connection.request("POST", "/", body, headers)
+            connection.post(headers, body)
         return connection
 
-    def receive(self, operation: str, connection: HTTPConnection) -> dict[str, Any]:
+    def receive(self, operation: str, connection: Connection) -> dict[str, Any]:
         """The other half: the answer. Raises Again, or ServiceError for a refusal that is final."""
         with self._closed_on_failure(connection):
-            response = connection.getresponse()
-            content = response.read()
-            checksum = response.headers.get("x-amz-crc32")
+            status, headers, content, closes = connection.answer()
+            checksum = headers.get("x-amz-crc32")
             if checksum is not None and checksum != str(zlib.crc32(content)):
-                raise MangledAnswer
-            answer = _decoded(response.status, content)
-        if response.will_close or len(self._idle) >= IDLE_CONNECTIONS:
+                raise Mangled
+            answer = _decoded(status, content)
+        if closes or len(self._idle) >= IDLE_CONNECTIONS:
             connection.close()
         else:
             self._idle.append(connection)
-        if response.status == 200:
+        if status == 200:
             return answer
         code = _code(answer)
-        if response.status >= 500 or response.status == 429 or code in TRANSIENT:
-            raise Again(code or f"HTTP {response.status}")
-        request_id = response.headers.get("x-amzn-RequestId", "unknown")
-        raise ServiceError(operation, response.status, code, request_id, _reasons(answer))
+        if status >= 500 or status == 429 or code in TRANSIENT:
+            raise Again(code or f"HTTP {status}")
+        request_id = headers.get("x-amzn-requestid", "unknown")
+        raise ServiceError(operation, status, code, request_id, _reasons(answer))
 
     def check_patience(self, operation: str, failures: int, last: Again) -> None:
         """Raises Busy once an operation has failed as often as patience allows."""
@@ -176,36 +169,29 @@ class Wire:
             except IndexError:
                 return
 
-    def _connection(self) -> HTTPConnection:
-        """An idle connection, the most recently used first, or one that is still to be opened."""
+    def _idle_or_new(self) -> Connection:
+        """An idle connection, the most recently used first, or a new one. Raises Again."""
         try:
             return self._idle.pop()
         except IndexError:
             pass
-        if not self._tls:
-            return HTTPConnection(self._host, self._port, timeout=CONNECT_S)
-        if self._trust is None:
+        if self._tls and self._trust is None:
             self._trust = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None)
-        return HTTPSConnection(self._host, self._port, timeout=CONNECT_S, context=self._trust)
+        with self._closed_on_failure(None):
+            return Connection(self._host, self._port, self._trust, connect_s=CONNECT_S, read_s=READ_S)
 
     @contextmanager
-    def _closed_on_failure(self, connection: HTTPConnection) -> Iterator[None]:
+    def _closed_on_failure(self, connection: Connection | None) -> Iterator[None]:
         """Close a connection in any doubt about it, and say Again where another one may fare better."""
         try:
             yield
         except BaseException as error:
-            connection.close()
-            if not isinstance(error, (OSError, HTTPException)) or isinstance(
-                error, ssl.SSLCertVerificationError
-            ):
+            if connection is not None:
+                connection.close()
+            if not isinstance(error, (OSError, Mangled)) or isinstance(error, ssl.SSLCertVerificationError):
                 raise
             self.close()  # the idle ones are suspect as well: a frozen sandbox loses all of them at once
             raise Again(type(error).__name__) from None
-
-
-def _open(connection: HTTPConnection) -> None:
-    connection.connect()
-    connection.sock.settimeout(READ_S)
 
 
 def dynamodb(region: str, **options: Any) -> Wire:
@@ -242,7 +228,7 @@ def _decoded(status: int, content: bytes) -> dict[str, Any]:
     if isinstance(answer, dict):
         return answer
     if status == 200:
-        raise MangledAnswer
+        raise Mangled
     return {}  # a proxy or load balancer answered in the service's stead
 
 

@@ -47,6 +47,20 @@ def overlay(base: Fields, row: Fields, *, only_empty: bool) -> tuple[Fields, Cha
     return fields, changes
 
 
+def laid_bare(row: Fields) -> Fields:
+    """What `overlay` makes of a row over nothing, without keeping account: a first import is nothing else.
+
+    A fifth of the CPU of `overlay`, which would ask of every field what was there.
+    """
+    fields = {key: value for key, value in row.items() if value is not None}
+    for key in PRIMARIES.keys() & fields.keys():
+        if PRIMARIES[key] in row:
+            return overlay({}, row, only_empty=False)[0]
+        value = fields.pop(key)
+        fields[PRIMARIES[key]] = [value if key == "phone" else {"value": value}]
+    return fields
+
+
 def _with_primary(list_key: str, before: list[Entry], value: Any) -> list[Entry] | None:
     """The list with another first value, or without its first if the value is None; None if nothing is left."""
     if value is None:

@@ -21,7 +21,7 @@ from contactsync.core.decisions import (
     Writing,
 )
 from contactsync.core.identity import contact_id, identity_key
-from contactsync.core.overlay import Changes, overlay, undone
+from contactsync.core.overlay import Changes, laid_bare, overlay, undone
 from contactsync.model.contact import Audit, Contact, Fields, Slot, Source, Tombstone
 from contactsync.model.field import PRIMARIES
 
@@ -211,11 +211,10 @@ def same_email(earlier: Row, later: Row) -> Reject:
 def new_contact(add: Add, rules: Rules) -> Contact:
     """The contact that an Add stores."""
     row = add.row
-    fields, _ = overlay({}, row.fields, only_empty=False)
     return Contact(
         id=row.id,
         version=add.over + 1,
-        fields=fields,
+        fields=laid_bare(row.fields),
         audit=Audit(rules.at, rules.author, rules.at, rules.author, rules.via),
         sources={rules.sync_id: Source(rules.run_id, row.line, row.hash)},
         segments=rules.segments,

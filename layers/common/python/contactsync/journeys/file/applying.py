@@ -27,7 +27,7 @@ from contactsync.errors import Cancelled
 from contactsync.journeys.file.reading import Lookup
 from contactsync.journeys.file.runfiles import RunFiles, batches
 from contactsync.journeys.file.units import counts_of, kind_of
-from contactsync.model.contact import Alias, Contact, Fields, Slot, Tombstone
+from contactsync.model.contact import Alias, Contact, Slot, Tombstone
 from contactsync.model.run import Counts, Run
 from contactsync.ports import Clock, ContactStore, Insert, Remove, Replace, Write
 
@@ -234,11 +234,12 @@ class _Unit:
         """Give addresses back that contacts have no longer."""
         given_up: dict[str, Writing] = {}
         for decision in decisions:
-            before: Fields = {}
             if isinstance(decision, Delete):
                 before = decision.contact.fields
             elif isinstance(decision, Update) and "emails" in decision.changes:
                 before = {"emails": decision.changes["emails"][0]}
+            else:
+                continue
             slot = self.rules.email_slot(before)
             if slot and slot != decision.target and not self._still_has(decision, slot):
                 given_up[slot] = decision
