@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -47,7 +48,7 @@ def demo_book(ports: Ports) -> Iterator[DemoBook]:
 
 @pytest.fixture(scope="session")
 def radicale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Radicale]:
-    """A CardDAV server beside the stack, and the only one on this machine that it may go to."""
+    """A CardDAV server on this machine, to which the stack may go."""
     with Radicale(tmp_path_factory.mktemp("radicale")) as server:
         yield server
 
@@ -57,11 +58,12 @@ def stack(
     tmp_path_factory: pytest.TempPathFactory, ports: Ports, demo_book: DemoBook, radicale: Radicale
 ) -> Iterator[Stack]:
     """The whole stack on free ports, started once for all tests that ask; waits between retries are shortened."""
+    reachable = ",".join(urlsplit(server.url).netloc for server in (radicale, demo_book))
     settings = Settings(
         home=tmp_path_factory.mktemp("stack"),
         ports=ports,
         wait_scale=0.05,
-        functions={"GOOGLE_ELSEWHERE": demo_book.url, "ALLOW_HOSTS": f"127.0.0.1:{radicale.port}"},
+        functions={"GOOGLE_ELSEWHERE": demo_book.url, "ALLOW_HOSTS": reachable},
         parameters={"GoogleClientId": CLIENT, "GoogleClientSecret": CLIENT},
         say=lambda text: None,
     )

@@ -13,7 +13,9 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 
 from contactsync.connectors.oauth import OAuth
-from contactsync.connectors.ways import CALLBACK, authorities
+from contactsync.connectors.ways import CALLBACK, authorities, discovered
+from contactsync.model.lending import Discovered, Discovering
+from contactsync.sources.net import Guard
 from tests.calling import Client, Told
 from tests.fakes.authority import AuthorityServer
 
@@ -71,3 +73,14 @@ def known(**servers: AuthorityServer) -> dict[str, OAuth]:
     """What we know these providers' authorities by."""
     apps = {provider: (server.client_id, server.client_secret) for provider, server in servers.items()}
     return authorities(apps, {provider: server.url for provider, server in servers.items()}, PUBLIC)
+
+
+class Servers:
+    """See `ports.Discoverer`: CardDAV servers on this machine, looked at as the function Discover does."""
+
+    def __init__(self, *ports: int) -> None:
+        self.guard = Guard(frozenset(("127.0.0.1", port) for port in ports))
+
+    def discover(self, asked: Discovering) -> Discovered:
+        """See `ports.Discoverer.discover`."""
+        return discovered(asked, guard=self.guard)

@@ -21,11 +21,10 @@ from tests.contract.book import Book
 from tests.contract.cards import NAMED
 from tests.contract.connector_contract import ConnectorContract
 from tests.fakes.jsonserver import Mishap
+from tests.fakes.radicale import MAKE_BOOK
 from tests.fakes.wsgiserver import App, WsgiServer
 
 CARDS = Translation("GB")
-MKCOL = """<?xml version="1.0"?><mkcol xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"><set><prop><resourcetype>
-<collection/><C:addressbook/></resourcetype><displayname>{name}</displayname></prop></set></mkcol>"""
 
 
 def radicale(folder: Path) -> App:
@@ -69,14 +68,17 @@ class DavBook(Book):
         """Make two address books under `books`."""
         for name in ("a-contacts", "friends"):
             self.ask(
-                "MKCOL", f"{books}{name}/", MKCOL.format(name=name.title()), **{"Content-Type": "text/xml"}
+                "MKCOL",
+                f"{books}{name}/",
+                MAKE_BOOK.format(name=name.title()),
+                **{"Content-Type": "text/xml"},
             )
         self.home = discover(self.dav())
         self.book, self.group = next(iter(self.connector()._books())), f"{books}friends/"
 
     def dav(self) -> Dav:
         guard = Guard(frozenset({("127.0.0.1", self.server.port)}))
-        return Dav(self.server.url, "ann", "open sesame", guard, plain=True, timeout_s=10)
+        return Dav(self.server.url, "ann", "open sesame", guard, timeout_s=10)
 
     def connector(self) -> CardDavConnector:
         return CardDavConnector(self.dav(), self.home, country="GB", username="ann")

@@ -97,7 +97,7 @@ class CardDav(Provider):
 
     def connector(self) -> Connector:
         guard = Guard(frozenset({("127.0.0.1", self.server.port)}))
-        dav = Dav(self.server.url, "ann", "open sesame", guard, plain=True)
+        dav = Dav(self.server.url, "ann", "open sesame", guard)
         return CardDavConnector(dav, discover(dav), country="GB", username="ann")
 
     def names(self) -> list[str]:

@@ -9,22 +9,24 @@ from xml.sax.saxutils import escape
 import pytest
 
 from contactsync.connectors.carddav import CardDavConnector, discover
-from contactsync.connectors.dav import Dav
+from contactsync.connectors.dav import Dav, family
 from contactsync.connectors.vcards import Translation
 from contactsync.errors import Busy, UnreadableFile
 from contactsync.model.card import Draft, Edit, Missing, Written
 from contactsync.sources.net import Guard
 from tests.contract.cards import ADA
 from tests.fakes.webserver import Answer, Request, WebServer, reply
+from tests.outgoing import PUBLIC, answering, inside, watching
 
 CARDS = Translation("GB")
 CARD = CARDS.text(CARDS.new(ADA, uid="m1"))
 BOOK = "/ann/contacts/"
 
 
-def dav(server: WebServer, *, plain: bool = True, path: str = "/") -> Dav:
-    guard = Guard(frozenset({("127.0.0.1", server.port), ("localhost", server.port)}))
-    return Dav(f"http://127.0.0.1:{server.port}{path}", "ann", "s3cret", guard, plain=plain, timeout_s=5)
+def dav(server: WebServer, *, path: str = "/", host: str = "127.0.0.1") -> Dav:
+    names = ("127.0.0.1", "localhost", "example.com", "dav.example.com")
+    guard = Guard(frozenset((name, server.port) for name in names), resolver=inside)
+    return Dav(f"http://{host}:{server.port}{path}", "ann", "s3cret", guard, timeout_s=5)
 
 
 def connector(server: WebServer) -> CardDavConnector:
@@ -77,10 +79,11 @@ def test_a_reply_that_defines_anything_is_refused(bomb):
 
 
 def test_a_password_is_not_sent_unencrypted():
-    with served() as server:
+    guard = Guard(frozenset({("127.0.0.1", 1)}), resolver=answering([PUBLIC]))
+    with watching() as attempts:
         with pytest.raises(UnreadableFile, match="encryption_needed"):
-            dav(server, plain=False).ask("PROPFIND", "/")
-        assert server.requests == []
+            Dav("http://dav.example.com/", "ann", "s3cret", guard).ask("PROPFIND", "/")
+        assert attempts == []
 
 
 def test_a_password_is_not_sent_to_another_host():
@@ -89,6 +92,46 @@ def test_a_password_is_not_sent_to_another_host():
         with pytest.raises(UnreadableFile, match="redirected_elsewhere") as caught:
             dav(server).ask("PROPFIND", "/")
         assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["current-user-principal", "C:addressbook-home-set"])
+def test_a_password_is_not_sent_to_a_host_that_an_answer_names(name):
+    elsewhere = response("/", f"<{name}><href>https://dav.example.org/ann/</href></{name}>")
+    with WebServer(lambda _: multistatus(elsewhere)) as server:
+        book = dav(server, host="dav.example.com")
+        with watching() as attempts:
+            with pytest.raises(UnreadableFile, match="redirected_elsewhere"):
+                CardDavConnector(book, discover(book), country="GB", username="ann").holder()
+            assert set(attempts) == {("127.0.0.1", server.port)}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("example.com", "DAV.example.com."),
+        ("contacts.icloud.com", "p42-contacts.icloud.com"),
+        ("dav.example.co.uk", "example.co.uk"),
+        ("www.example.de", "dav.example.de"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("::1", "::1"),
+    ],
+)
+def test_hosts_of_one_family(one, other):
+    assert family(one) == family(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("example.com", "example.org"),
+        ("dav.example.co.uk", "dav.other.co.uk"),
+        ("example.com.au", "other.com.au"),
+        ("8.8.0.1", "9.9.0.1"),
+        ("2001:4860::1", "2001:4861::1"),
+    ],
+)
+def test_hosts_that_only_look_like_one_family(one, other):
+    assert family(one) != family(other)
 
 
 def test_addresses_inside_are_not_asked():
@@ -106,12 +149,42 @@ def test_books_are_found_from_any_address_of_the_server():
     home = "<C:addressbook-home-set><href>/dav/books%20of%20ann/</href></C:addressbook-home-set>"
     nothing = reply(b"", status="404 Not Found", Connection="close")
     with served(nothing, moved, multistatus(principal), multistatus(response("/dav/ann/", home))) as server:
-        assert discover(dav(server, path="/somewhere")) == "/dav/books%20of%20ann/"
+        found = discover(dav(server, path="/somewhere"))
+        assert found == f"http://127.0.0.1:{server.port}/dav/books%20of%20ann/"
+
+
+def test_books_are_where_the_server_refers_to():
+    """RFC 6764, 6: the host that people know sends to the one that has the books; from then on it is the other's."""
+    asked = []
+
+    def answer(request: Request) -> Answer:
+        host, port = request.headers["host"].split(":")
+        asked.append((host, request.target))
+        match asked[-1]:
+            case "example.com", "/.well-known/carddav":
+                there = f"http://dav.example.com:{port}/dav/"
+                return reply(b"", status="301 Moved", Location=there, Connection="close")
+            case "dav.example.com", "/dav/":
+                principal = "<current-user-principal><href>/dav/ann/</href></current-user-principal>"
+                return multistatus(response("/dav/", principal))
+            case "dav.example.com", "/dav/ann/":
+                home = f"https://dav.example.com:{port}/books/"  # a server that does not know its own scheme
+                properties = f"<C:addressbook-home-set><href>{home}</href></C:addressbook-home-set>"
+                return multistatus(response("/dav/ann/", properties))
+            case "dav.example.com", "/books/":
+                return multistatus(response("/books/one/", BOOK_KIND))
+        return reply(b"", status="404 Not Found", Connection="close")
+
+    with WebServer(answer) as server:
+        book = dav(server, host="example.com")
+        found = CardDavConnector(book, discover(book), country="GB", username="ann")
+        assert found.holder().subject == f"http://dav.example.com:{server.port}/books/"
+        assert [group.id for group in found.groups()] == ["all", "/books/one/"]
 
 
 def test_the_address_of_a_book_will_do():
     with served(multistatus(response(BOOK, BOOK_KIND))) as server:
-        assert discover(dav(server, path=BOOK)) == "/ann/"
+        assert discover(dav(server, path=BOOK)) == f"http://127.0.0.1:{server.port}/ann/"
 
 
 def test_where_there_is_no_book_it_is_said():

@@ -216,8 +216,7 @@ def discovery() -> Callable[[Discovering], Discovered]:
     from contactsync.connectors.ways import discovered  # noqa: PLC0415
     from contactsync.sources.net import Guard, allowed_hosts  # noqa: PLC0415
 
-    hosts = allowed_hosts(settings().allow_hosts)
-    return partial(discovered, guard=Guard(hosts), plain=bool(hosts))
+    return partial(discovered, guard=Guard(allowed_hosts(settings().allow_hosts)))
 
 
 @cache
@@ -249,9 +248,8 @@ def _on_a_server(connection: Connection) -> Connector:
     from contactsync.connectors.ways import dav_book  # noqa: PLC0415
     from contactsync.sources.net import Guard, allowed_hosts  # noqa: PLC0415
 
-    hosts = allowed_hosts(settings().allow_hosts)
-    access = LentAccess(keeper(), connection)
-    return dav_book(connection, access, country=_country, guard=Guard(hosts), plain=bool(hosts))
+    guard = Guard(allowed_hosts(settings().allow_hosts))
+    return dav_book(connection, LentAccess(keeper(), connection), country=_country, guard=guard)
 
 
 def _elsewhere() -> dict[str, str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from urllib.parse import urljoin
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import orjson
 
@@ -49,7 +50,7 @@ class CardDavConnector:
 
     Args:
         dav: the way to the server, as one person.
-        home: the collection that holds the person's address books, as `discover` found it.
+        home: the collection that holds the person's address books, as `discover` found it, or its path.
         country: ISO 3166; of telephone numbers that do not say theirs.
         username: whose book it is.
     """
@@ -258,30 +259,51 @@ class CardDavConnector:
 
 
 def discover(dav: Dav) -> str:
-    """The collection that holds the person's address books, from whatever address they know (RFC 6764).
+    """The URL of the collection that holds the person's address books, from whatever address they know (RFC 6764).
+
+    That may be on another host than the one that was asked: servers refer to those where a person's books lie.
 
     Raises:
         UnreadableFile: there is no address book to be found from there.
     """
     for start in (dav.url, WELL_KNOWN, "/"):
-        member = _properties(dav, start, "<current-user-principal/><resourcetype/><C:addressbook-home-set/>")
-        if member is None:
+        found = _look(dav, start, "<current-user-principal/><resourcetype/><C:addressbook-home-set/>")
+        if found is None:
             continue
-        if _is_book(member):
-            return f"{member.href.rstrip('/').rpartition('/')[0]}/"
-        homes = member.hrefs(f"{CARD}addressbook-home-set")
-        for principal in member.hrefs(f"{DAV}current-user-principal")[:1]:
-            found = _properties(dav, principal, "<C:addressbook-home-set/>")
-            homes = found.hrefs(f"{CARD}addressbook-home-set") if found else homes
-        if homes:
-            return plain(homes[0])
+        if _is_book(found.member):
+            return found.leads_to(f"{found.member.href.rstrip('/').rpartition('/')[0]}/")
+        for principal in found.places(f"{DAV}current-user-principal")[:1]:
+            found = _look(dav, principal, "<C:addressbook-home-set/>") or found
+        if homes := found.places(f"{CARD}addressbook-home-set"):
+            return homes[0]
     raise _no_book()
 
 
-def _properties(dav: Dav, href: str, names: str) -> Member | None:
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What there is at a URL, which is the one that answered."""
+
+    url: str
+    member: Member
+
+    def places(self, name: str) -> list[str]:
+        """The URLs that a property names."""
+        return [self.leads_to(href) for href in self.member.hrefs(name)]
+
+    def leads_to(self, href: str) -> str:
+        """The URL of a place. On the server's own host it is reached as this one was, whatever scheme the server thinks
+        that it has: behind a proxy it does not know.
+        """
+        here, there = urlsplit(self.url), urlsplit(urljoin(self.url, href))
+        origin = here if there.hostname == here.hostname else there
+        return urlunsplit((origin.scheme, origin.netloc, plain(href), "", ""))
+
+
+def _look(dav: Dav, href: str, names: str) -> _Found | None:
     body = f"<propfind {_XMLNS}><prop>{names}</prop></propfind>"
     answer = dav.ask("PROPFIND", href, body, Depth="0")
-    return next(members(answer), None) if answer.status == 207 else None
+    member = next(members(answer), None) if answer.status == 207 else None
+    return _Found(answer.url, member) if member else None
 
 
 def _is_book(member: Member) -> bool:

@@ -2,7 +2,7 @@
 
 A customer names the server, so everything that `sources.net` guards against holds here too, and its XML is read
 without entities. The password goes to the host that it was given for, and to one beside it that it refers to
-(www.example.com, dav.example.com), never elsewhere and never unencrypted.
+(www.example.com, dav.example.com), never elsewhere and never unencrypted, save for a server on one's own machine.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ WAITS = 3
 LONGEST_WAIT_S = 20.0
 DAV = "{DAV:}"
 _REDIRECTS = frozenset({301, 302, 307, 308})
+_CERTAIN = frozenset({501, 507})
+"""That a method is not known there, or that there is no room: neither a passing state nor a lost answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,6 @@ class Dav:
         url: where the server is; paths are taken from there.
         username, password: for HTTP Basic.
         guard: the way out.
-        plain: whether a server without encryption may be asked; on one machine, for trials.
     """
 
     def __init__(
@@ -96,13 +97,11 @@ class Dav:
         password: str,
         guard: Guard,
         *,
-        plain: bool = False,
         timeout_s: float = 30.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.url = url
         self._guard = guard
-        self._plain = plain
         self._timeout_s = timeout_s
         self._sleep = sleep
         secret = base64.b64encode(f"{username}:{password}".encode()).decode()
@@ -112,14 +111,14 @@ class Dav:
 
     def ask(self, method: str, href: str, body: str = "", **headers: str) -> Answer:
         """Read. Follows redirects, and waits a little where the server asks for it."""
-        url = urljoin(self.url, href)
+        url = self._beside(self.url, urljoin(self.url, href))
         waits = 0
         for _ in range(MAX_REDIRECTS + WAITS + 1):
             answer = self._send(method, url, body.encode(), headers, writes=False)
             if answer.status in _REDIRECTS and answer.headers.get("Location"):
                 url = self._beside(url, urljoin(url, answer.headers["Location"]))
                 continue
-            if answer.status in (429, 503) or answer.status >= 500:
+            if answer.status == 429 or (answer.status >= 500 and answer.status not in _CERTAIN):
                 wait_s = retry_after(answer.headers)
                 waits += 1
                 if waits > WAITS or wait_s is None or wait_s > LONGEST_WAIT_S:
@@ -131,17 +130,18 @@ class Dav:
 
     def write(self, method: str, href: str, body: bytes = b"", **headers: str) -> Answer:
         """Change something. Raises Lost if it may have been carried out and nobody knows."""
-        answer = self._send(method, urljoin(self.url, href), body, headers, writes=True)
+        url = self._beside(self.url, urljoin(self.url, href))
+        answer = self._send(method, url, body, headers, writes=True)
         if answer.status == 429 or (answer.status == 503 and "Retry-After" in answer.headers):
             raise Busy("The server asks for patience.", retry_after_s=retry_after(answer.headers))
-        if answer.status >= 500 and answer.status != 507:
+        if answer.status >= 500 and answer.status not in _CERTAIN:
             raise Lost
         return answer
 
     def _beside(self, url: str, other: str) -> str:
         """Where the server sends us to, if we may go there with the password."""
         here, there = urlsplit(url), urlsplit(other)
-        same_family = (here.hostname or "").split(".")[-2:] == (there.hostname or "").split(".")[-2:]
+        same_family = family(here.hostname or "") == family(there.hostname or "")
         if not same_family or (here.scheme, there.scheme) == ("https", "http"):
             raise UnreadableFile(
                 "redirected_elsewhere",
@@ -154,7 +154,7 @@ class Dav:
         self, method: str, url: str, body: bytes, headers: Mapping[str, str], *, writes: bool
     ) -> Answer:
         place = self._guard.place(url, SCHEMES)
-        if place.scheme == "http" and not self._plain:
+        if place.scheme == "http" and not self._guard.trusts(place.host, place.port):
             raise UnreadableFile(
                 "encryption_needed",
                 "A password is sent to servers with encryption only.",
@@ -235,6 +235,19 @@ def members(answer: Answer) -> Iterator[Member]:
                 for prop in found.iter(f"{DAV}prop"):
                     properties |= {each.tag: each for each in prop}
         yield Member(plain(href), status, properties)
+
+
+def family(host: str) -> str:
+    """The part of a host's name that its neighbours share with it; an address has none.
+
+    Below the domains of countries people get a name on the second level or on the third (example.de, example.co.uk),
+    and only a list could tell for certain: where the second is as short as those of registries are, it is the third.
+    """
+    labels = host.lower().rstrip(".").split(".")
+    last, second = labels[-1], labels[-2:][0]
+    if not last[:1].isalpha():
+        return host
+    return ".".join(labels[-3 if len(last) == 2 and len(second) <= 3 else -2 :])
 
 
 def plain(href: str) -> str:

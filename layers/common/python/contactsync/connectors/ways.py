@@ -74,22 +74,21 @@ def signed_in_book(
 
 
 def dav_book(
-    connection: Connection, access: Access, *, country: Callable[[str], str], guard: Guard, plain: bool
+    connection: Connection, access: Access, *, country: Callable[[str], str], guard: Guard
 ) -> Connector:
     """A book on a CardDAV server; where it lies is its `subject`, and its access is the password."""
-    dav = Dav(connection.subject, connection.username, access(False), guard, plain=plain)
+    dav = Dav(connection.subject, connection.username, access(False), guard)
     home = urlsplit(connection.subject).path
     return CardDavConnector(dav, home, country=country(connection.account_id), username=connection.username)
 
 
-def discovered(asked: Discovering, *, guard: Guard, plain: bool) -> Discovered:
+def discovered(asked: Discovering, *, guard: Guard) -> Discovered:
     """Where somebody's books lie on a CardDAV server, and which there are. See `ports.Discoverer.discover`."""
     dav = Dav(
         asked.url,
         asked.username,
         asked.password,
         guard,
-        plain=plain,
         timeout_s=DISCOVERY_WAIT_S,
         sleep=_impatient,
     )

@@ -112,6 +112,10 @@ class Guard:
         self._resolver = resolver
         self.tls = tls
 
+    def trusts(self, host: str, port: int) -> bool:
+        """Whether ALLOW_HOSTS lists it: a server on one's own machine."""
+        return (host, port) in self._allowed
+
     def place(self, url: str, schemes: tuple[str, ...]) -> Place:
         """A URL taken apart; see `place.place_of`."""
         return place_of(url, schemes, self._allowed)
@@ -124,7 +128,7 @@ class Guard:
                 that one; port_not_allowed; host_not_found.
             SourceAway: the name server is away.
         """
-        trusted_here = (host, port) in self._allowed
+        trusted_here = self.trusts(host, port)
         if not trusted_here and port not in LOW_PORTS and not 1023 < port < 65536:
             raise UnreadableFile(
                 "port_not_allowed",
