@@ -183,4 +183,4 @@ class BookWorld(World):
     def links(self) -> dict[str, Link]:
         """Every link that is not closed, by contact id."""
         reads = self.control.links(self.account.account_id, CONNECTION)
-        return {read.value.contact_id: read.value for read in reads if read.value.state != "closed"}
+        return {read.value.contact_id: read.value for read in reads if not read.value.is_over}

@@ -97,6 +97,39 @@ class TestReviews:
         world.go(doubt)
         assert list(world.links()) == [contact]
 
+    @pytest.mark.parametrize("full", [False, True])
+    def test_a_decision_that_exceeds_a_run_is_carried_out_by_a_later_one(self, api, world, doubt, full):
+        """S2.17: the run that hears of it has no room for it, and the next one is not told of the contact again."""
+        [contact] = world.everybody()
+        others = [world.add({"name": f"N {n}", "emails": [{"value": f"n{n}@example.com"}]}) for n in range(3)]
+        world.go(doubt)
+        world.limit(next_sync_contacts=1)
+        for other in others:
+            world.edit(other, nickname="N")
+        decide(api, decision="same", contact_id=contact)
+        if full:
+            world.book.expire_cursors()
+        for _ in range(6):
+            assert world.go(doubt).counts.skipped == 0
+        assert len(world.everybody()) == len(world.book.cards()) == len(world.links()) == 4
+        assert contact in world.links()
+        assert world.go(doubt).status == "unchanged"
+
+    def test_of_two_cards_that_are_one_contact_one_is_linked(self, api, world):
+        """Case 43: what is there twice in the book is for its owner to merge."""
+        contact = world.add({"name": "William King", "emails": HOME})
+        for name in ("Ada Lovelace", "Augusta Byron"):
+            world.book.add({"name": name, "emails": HOME})
+        sync = world.sync()
+        world.go(sync)
+        for review in api.get(f"{PLACE}/reviews").json["items"]:
+            api.patch(f"{PLACE}/reviews/{review['id']}", {"decision": "same", "contact_id": contact})
+        runs = [world.go(sync) for _ in range(2)]
+        assert list(world.links()) == list(world.everybody()) == [contact]
+        assert len(world.book.cards()) == 2
+        [row] = api.get(f"/runs/{runs[0].id}/rows?outcome=skipped").json["items"]
+        assert row["reason"] == "Its contact has another card in this address book. Merge the two there."
+
     def test_is_decided_once(self, api, world, doubt):
         [contact] = world.everybody()
         [review] = api.get(f"{PLACE}/reviews").json["items"]

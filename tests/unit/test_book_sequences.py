@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from contactsync.connectors.memory import Habits, MemoryConnector, Mishap
+from contactsync.model.card import Capabilities
 from contactsync.model.segment import Segment
 from tests.bookworld import GAP, BookWorld
 
@@ -251,3 +254,253 @@ def test_who_found_no_room_in_the_book_comes_when_there_is_some(world):
     for _ in range(2):
         world.go(sync)
     assert len(world.book.cards()) == 6
+
+
+class TestAContactIsAddedAgain:
+    """Its card was left alone when it was deleted here, and is still in the book: it is found, not made a second time."""
+
+    @pytest.fixture
+    def taken_back(self, world):
+        """Three cards whose contacts were taken back."""
+        for n in range(3):
+            world.book.add(person(n))
+        sync = world.sync()
+        run = world.go(sync)
+        world.go(sync, undoes=run.id)
+        world.go(sync)
+        assert (len(world.everybody()), len(world.book.cards())) == (0, 3)
+        return sync
+
+    @pytest.mark.parametrize("full", [False, True])
+    def test_under_its_address(self, world, taken_back, full):
+        card = next(id_ for id_, each in world.book.cards().items() if each.fields["name"] == "Person 1")
+        id_ = world.add(person(1, notes="Back"))
+        if full:
+            world.book.expire_cursors()
+        for _ in range(2):
+            world.go(taken_back)
+        assert len(world.book.cards()) == 3
+        assert world.links()[id_].id == card
+        assert world.book.cards()[card].fields["notes"] == "Back"
+        world.book.edit(card, {**world.book.cards()[card].fields, "nickname": "P"})
+        world.go(taken_back)
+        assert world.contact(id_).fields["nickname"] == "P"
+
+    def test_with_another_address_under_its_name(self, world, taken_back):
+        phone = [{"value": "+442079460018", "text": "020 7946 0018"}]
+        card = world.book.add({"name": "Cem Usta", "phones": phone, "emails": [{"value": "c@example.com"}]})
+        change(world, taken_back, direction="pull")
+        world.go(taken_back)
+        world.remove(world.id_of("c@example.com"))
+        world.go(taken_back)
+        assert card in world.book.cards()
+        again = world.add({"name": "Cem Usta", "phones": phone, "emails": [{"value": "cem@example.com"}]})
+        change(world, taken_back, direction="both")
+        for _ in range(2):
+            world.go(taken_back)
+        assert world.links()[again].id == card
+        assert len(world.book.cards()) == 4
+
+    def test_while_its_card_is_edited(self, world, taken_back):
+        """There is one contact then, too."""
+        card = next(id_ for id_, each in world.book.cards().items() if each.fields["name"] == "Person 1")
+        world.add(person(1))
+        world.book.edit(card, person(1, notes="Edited"))
+        for _ in range(2):
+            world.go(taken_back)
+        [contact] = world.everybody().values()
+        assert contact["notes"] == "Edited"
+        assert len(world.book.cards()) == 3
+
+    def test_whose_card_is_gone_by_then_gets_another(self, world, taken_back):
+        for id_ in world.book.cards():
+            world.book.remove(id_)
+        world.go(taken_back)
+        id_ = world.add(person(1))
+        for _ in range(2):
+            world.go(taken_back)
+        assert [*world.book.cards()] == [world.links()[id_].id]
+
+    def test_whom_two_cards_may_be_is_asked_about(self, world):
+        """Case 43."""
+        for n in range(2):
+            world.book.add({"name": "Ada Lovelace", "organization": "Engines", "notes": f"{n}"})
+        sync = world.sync()
+        world.go(sync, undoes=world.go(sync).id)
+        world.go(sync)
+        world.add({"name": "Ada Lovelace", "organization": "Engines"})
+        assert world.go(sync).counts.skipped == 2
+        assert len(world.control.reviews(world.account.account_id, "n1")) == 2
+        assert len(world.book.cards()) == 2
+
+    def test_in_the_one_way_out_nobody_who_was_there_before_gets_a_second_card(self, world):
+        """S2.13: also a card that nobody here was like when it was listed."""
+        card = world.book.add(person(1))
+        sync = world.sync(direction="push")
+        world.go(sync)
+        assert not world.everybody()
+        id_ = world.add(person(1, notes="From here"))
+        world.go(sync)
+        assert [*world.book.cards()] == [card] == [world.links()[id_].id]
+        assert world.book.cards()[card].fields["notes"] == "From here"
+
+
+def test_a_card_of_a_contact_that_was_deleted_stays_out_for_years(world):
+    """Case 14: as long as the book has it, any complete list would bring it back."""
+    world.book.add(person(1))
+    sync = world.sync(direction="pull")
+    world.go(sync)
+    world.remove(one_of(world, 1))
+    world.go(sync)
+    world.clock.advance(timedelta(days=800))
+    world.book.expire_cursors()
+    for _ in range(2):
+        world.go(sync)
+    assert not world.everybody()
+
+
+def test_a_card_that_is_taken_out_of_the_trash_comes_back(world):
+    for n in range(3):
+        world.book.add(person(n))
+    sync = world.sync()
+    world.go(sync)
+    card = world.links()[one_of(world, 1)].id
+    kept = world.book._kept[card]
+    world.book.remove(card)
+    world.go(sync)
+    assert one_of(world, 1) not in world.everybody()
+    world.book._keep(kept)
+    for _ in range(2):
+        world.go(sync)
+    assert world.links()[one_of(world, 1)].id == card
+
+
+class TestWhatIsWrittenShowsLate:
+    """Case 10: lists are behind; what is read by its id is not."""
+
+    @pytest.fixture
+    def world(self):
+        world = BookWorld(habits=Habits(shows_after=timedelta(minutes=15)))
+        for n in range(10):
+            world.book.add(person(n))
+        world.clock.advance(timedelta(hours=1))
+        return world
+
+    def later(self, world: BookWorld, sync: str) -> None:
+        """Until lists show everything."""
+        for _ in range(4):
+            world.go(sync)
+
+    @pytest.mark.parametrize("full", [False, True])
+    def test_a_card_that_is_deleted_as_soon_as_we_have_made_it_is_noticed(self, world, full):
+        sync = world.sync()
+        world.go(sync)
+        id_ = world.add(person(99))
+        world.go(sync)
+        world.book.remove(world.links()[id_].id)
+        if full:
+            world.book.expire_cursors()
+        self.later(world, sync)
+        assert id_ not in world.everybody()
+        assert len(world.everybody()) == len(world.book.cards()) == len(world.links()) == 10
+
+    @pytest.mark.parametrize("full", [False, True])
+    def test_a_card_that_gets_another_id_meanwhile_is_no_deletion(self, world, full):
+        """Case 17."""
+        sync = world.sync()
+        world.go(sync)
+        id_ = world.add(person(99))
+        world.go(sync)
+        card = world.book.rename(world.links()[id_].id)
+        if full:
+            world.book.expire_cursors()
+        else:
+            world.edit(id_, notes="Edited")
+        self.later(world, sync)
+        assert world.links()[id_].id == card
+        assert len(world.everybody()) == len(world.book.cards()) == 11
+
+    def test_a_card_that_gets_another_id_before_we_delete_it_is_deleted(self, world):
+        """Case 17: its contact was deleted here, and nobody has edited the card."""
+        sync = world.sync()
+        world.go(sync)
+        id_ = one_of(world, 1)
+        world.book.rename(world.links()[id_].id)
+        world.remove(id_)
+        self.later(world, sync)
+        assert len(world.everybody()) == len(world.book.cards()) == 9
+
+    def test_a_lost_answer_of_a_deletion_deletes_nobody_else(self, world):
+        sync = world.sync()
+        world.go(sync)
+        world.remove(one_of(world, 1))
+        world.book.mishaps.append(Mishap.LOST)
+        self.later(world, sync)
+        assert len(world.everybody()) == len(world.book.cards()) == 9
+
+
+class _Cautious(MemoryConnector):
+    """Lists show at once what was written, and nobody may rely on that."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities, settles_after_s=1800)
+
+
+def test_a_card_that_is_deleted_right_before_a_complete_list_is_noticed(world):
+    """The list lacks it, and so do all that follow: it was deleted before, though we had made it a short while ago."""
+    for n in range(10):
+        world.book.add(person(n))
+    world.connect = lambda _: _Cautious(world.book)
+    sync = world.sync()
+    world.go(sync)
+    id_ = world.add(person(99))
+    world.go(sync)
+    world.book.remove(world.links()[id_].id)
+    world.book.expire_cursors()
+    for _ in range(5):
+        world.go(sync)
+    assert id_ not in world.everybody()
+    assert len(world.everybody()) == len(world.book.cards()) == len(world.links()) == 10
+
+
+def test_a_card_that_gets_another_id_and_leaves_the_group_is_the_same_one(world):
+    """Cases 17 and 18 at once."""
+    world.book.add_group("friends")
+    for n in range(5):
+        world.book.add(person(n), "friends")
+    sync = world.sync(group="friends")
+    world.go(sync)
+    id_ = one_of(world, 1)
+    world.edit(id_, notes="Edited")
+    card = world.book.rename(world.links()[id_].id)
+    world.book.move(card)
+    for _ in range(2):
+        world.go(sync)
+    assert len(world.everybody()) == len(world.book.cards()) == 5
+    world.book.move(card, "friends")
+    for _ in range(2):
+        world.go(sync)
+    assert world.book.cards()[card].fields["notes"] == "Edited"
+    assert len(world.everybody()) == len(world.book.cards()) == 5
+
+
+def test_a_card_that_gets_another_id_while_its_contact_is_out_is_found_again(world):
+    """Case 17, of a segment."""
+    segment = Segment(id="g1", name="Book", created_at="now", created_by="member:m1")
+    world.control.create_segment(world.account.account_id, segment)
+    for n in range(3):
+        world.add(person(n), "g1")
+    sync = world.sync(selection={"segment": "g1"})
+    world.go(sync)
+    id_ = one_of(world, 1)
+    card = world.links()[id_].id
+    world.regroup(id_)
+    world.go(sync)
+    card = world.book.rename(card)
+    world.go(sync)
+    world.regroup(id_, "g1")
+    for _ in range(2):
+        world.go(sync)
+    assert len(world.book.cards()) == 3
+    assert world.links()[id_].id == card

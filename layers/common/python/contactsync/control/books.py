@@ -21,8 +21,9 @@ LINKS_MAX = 200_000
 INTENTS_MAX = 25_000
 REVIEWS_MAX = 25_000
 WRITES_AT_ONCE = 90
-CLOSED_KEPT = timedelta(days=400)
-"""How long a card is remembered whose contact was deleted: longer than any device stays away."""
+GONE_KEPT = timedelta(days=400)
+"""How long a card is remembered that was deleted: longer than any device stays away. One that is still there, and
+whose contact was deleted, is remembered as long as its book: a full list would bring it back at any time."""
 LEASE = timedelta(minutes=20)
 """Longer than any one step works between two looks at the run."""
 COUNTED_KEPT = timedelta(days=8)
@@ -173,15 +174,15 @@ class Books(Boxes):
         book, after, before = _book(account_id, connection_id), linking.after, linking.before
         was = before.value if before else None
         moved = was is None or was.key != after.key
-        expires_at = int((now + CLOSED_KEPT).timestamp()) if after.state == "closed" else None
+        expires_at = int((now + GONE_KEPT).timestamp()) if after.state == "gone" else None
         version = before.version if before is not None and not moved else 0
         writes: list[Put | Delete] = [
             Put(RecordKey(book, f"card#{after.key}"), after.document(), version, expires_at)
         ]
         if before is not None and moved:
             writes.append(Delete(RecordKey(book, f"card#{before.value.key}"), before.version))
-        leads = "" if after.state == "closed" else after.contact_id
-        led = was.contact_id if was is not None and was.state != "closed" else ""
+        leads = "" if after.is_over else after.contact_id
+        led = was.contact_id if was is not None and not was.is_over else ""
         if led and led != leads:
             key = RecordKey(book, f"contact#{led}")
             record = self.records.get(key)

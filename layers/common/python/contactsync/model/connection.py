@@ -14,6 +14,7 @@ from contactsync.model.contact import Fields
 
 Provider = Literal["google", "microsoft", "carddav", "memory"]
 Turn = tuple[float, Literal["ours", "theirs"]]
+State = Literal["linked", "frozen", "left", "unchosen", "closed", "gone"]
 EXTRA_KEPT = 50_000
 """Characters of a card's own form that its link keeps; of a longer one the card is read again before it is written."""
 
@@ -132,8 +133,8 @@ class Link:
         agreed: the contact's fields then.
         seen: the card's fields then, as the connector gave them.
         state: linked; frozen, for two programs keep overwriting each other; left, as the card is in another group
-            now; unchosen, as the contact does not belong to the sync any more; closed, as both were deleted, or one
-            of them only and the other is not to follow.
+            now; unchosen, as the contact does not belong to the sync any more; closed, as the contact was deleted and
+            its card is left alone; gone, as there is no card any more.
         turns: the latest writes and whose change each carried over.
         sync: the sync that follows it; where a card is missing from that sync's group, it has gone or left.
         written_at: epoch seconds of our last write to the card; lists may be older than that for a while.
@@ -148,7 +149,7 @@ class Link:
     extra: str | None = ""
     photo: str = ""
     marker: str = ""
-    state: Literal["linked", "frozen", "left", "unchosen", "closed"] = "linked"
+    state: State = "linked"
     turns: tuple[Turn, ...] = ()
     sync: str = ""
     written_at: float = 0
@@ -158,6 +159,11 @@ class Link:
     def is_live(self) -> bool:
         """Whether the two follow each other, or would if they were not frozen."""
         return self.state in ("linked", "frozen")
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no contact goes with the card any more; it is remembered, so that it is not taken for a new one."""
+        return self.state in ("closed", "gone")
 
     @property
     def key(self) -> str:

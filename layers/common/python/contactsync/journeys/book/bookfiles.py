@@ -5,7 +5,8 @@
     push.jsonl               what is to be done at the provider, and what becomes of links, one `Errand` a line
     book.json                what these come to
     conflicts.jsonl          [contact id, field, ours, theirs, whose value counts]
-    carried.jsonl            what was left for the next run by reconcile, as lines of `pulled` and ["contact", id]
+    carried.jsonl            what was left for the next run by reconcile, as lines of `pulled`, ["contact", id] and
+                             ["missing", [id, at]]
     done/<stage>-<n>.jsonl   what became of some errands: [line, result, what is left for the next run]
     left/<stage>.jsonl       all that the next run begins with: `Progress.carry` names it
 
@@ -29,7 +30,11 @@ from contactsync.model.connection import Link, read_link
 from contactsync.model.contact import Fields
 
 Line = list[Any]
-"""["card", {…}], ["gone", id], ["left", id] or ["contact", id]: something that a run has to look at."""
+"""["card", {…}], ["gone", id], ["left", id], ["contact", id] or ["missing", [id, at]]: what a run has to look at.
+
+A card is missing that was not found by its id at `at`, epoch seconds, though no list has said yet that it is gone: its
+provider may have given it another id, which lists show later.
+"""
 Result = Literal["done", "refused", "again"]
 
 

@@ -16,7 +16,7 @@ from contactsync.journeys.book.bookfiles import Line, Round, read_card
 from contactsync.journeys.book.bookrun import BookRun
 from contactsync.journeys.file.runfiles import batches
 from contactsync.model.card import Card
-from contactsync.model.connection import Intent, Link, key_of
+from contactsync.model.connection import Intent, Link, Review, key_of
 from contactsync.model.contact import Contact, Fields, Slot
 
 T = TypeVar("T")
@@ -34,9 +34,11 @@ class Known:
     Attributes:
         cards: by id, as they are now.
         gone, left: ids of cards that are deleted, or in another group now.
+        missing: ids of cards that are not there, though it is not certain yet that they are gone, and since when.
         links: by the card's key, every one that may matter; all of them if `all_links`.
         touched: ids of contacts that may have changed.
         renamed: card id → the link that it had under another id.
+        reviews: what people are asked about cards, by the card's id, and what they have said.
         intents: creations of which nobody knows, by marker; `made` are those of them that came about.
         slots: what lies in the slots of contacts, as far as it was read.
         others: ids of other syncs that follow cards of the same book; those that were deleted leave theirs to us.
@@ -45,10 +47,12 @@ class Known:
     cards: dict[str, Card] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     left: set[str] = field(default_factory=set)
+    missing: dict[str, float] = field(default_factory=dict)
     links: dict[str, Read[Link]] = field(default_factory=dict)
     all_links: bool = False
     touched: set[str] = field(default_factory=set)
     renamed: dict[str, Read[Link]] = field(default_factory=dict)
+    reviews: dict[str, Review] = field(default_factory=dict)
     intents: dict[str, Intent] = field(default_factory=dict)
     made: dict[str, Card] = field(default_factory=dict)
     slots: dict[str, Slot] = field(default_factory=dict)
@@ -64,14 +68,16 @@ def gather(work: BookRun, round_: Round) -> Known:
     known = Known(touched=set(round_.changed))
     progress = work.control.progress_of(*work.place, work.sync.id).value
     carried = work.files.lines(progress.carry) if progress.carry else iter(())
-    _take(known, (line for line in carried if line[0] == "contact" or not round_.full))
+    _take(known, (line for line in carried if line[0] in ("contact", "missing") or not round_.full))
     _take(known, work.files.pulled(round_.parts))
     known.intents = work.control.intents(*work.place)
     known.made = work.connector.find(list(known.intents)) if known.intents else {}
     known.touched.update(intent.contact_id for intent in known.intents.values())
+    known.reviews = {read.value.card_id: read.value for read in work.control.reviews(*work.place).values()}
     _find_links(work, known, everything=round_.full or round_.everybody)
     known.others = _others(work, known)
     _follow_renamed(work, known)
+    _read_missing(work, known)
     _read_anew(work, known)
     _read_unseen(work, known)
     _read_decided(work, known)
@@ -87,6 +93,9 @@ def _take(known: Known, lines: Iterable[Line]) -> None:
         if kind == "contact":
             known.touched.add(said)
             continue
+        if kind == "missing":
+            known.missing[said[0]] = said[1]
+            continue
         id_ = said["id"] if kind == "card" else said
         known.cards.pop(id_, None)
         known.gone.discard(id_)
@@ -98,7 +107,7 @@ def _take(known: Known, lines: Iterable[Line]) -> None:
 
 
 def _find_links(work: BookRun, known: Known, *, everything: bool) -> None:
-    ids = [*known.cards, *known.gone, *known.left]
+    ids = [*known.cards, *known.gone, *known.left, *known.missing]
     if everything or len(ids) + len(known.touched) > LINKS_APART:
         read_all_links(work, known)
         return
@@ -131,6 +140,9 @@ def _others(work: BookRun, known: Known) -> set[str]:
 
 def _follow_renamed(work: BookRun, known: Known) -> None:
     """Cards that had another id: their successors say so, or carry the marker of one that is gone."""
+    strange = [id_ for id_ in known.left if key_of(id_) not in known.links] if known.gone else []
+    for ids in batches(strange, CARDS_AT_ONCE):
+        known.cards.update(work.connector.read(ids))
     by_marker = {
         read.value.marker: read
         for read in known.links.values()
@@ -147,23 +159,42 @@ def _follow_renamed(work: BookRun, known: Known) -> None:
         if found is not None:
             known.renamed[card.id] = found
             known.gone.discard(found.value.id)
+            known.missing.pop(found.value.id, None)
+    for id_ in strange:
+        if id_ in known.renamed:
+            known.left.add(known.renamed[id_].value.id)
+        else:
+            known.cards.pop(id_, None)
+
+
+def _read_missing(work: BookRun, known: Known) -> None:
+    """Cards that were not there: gone, once lists would certainly show what has become of them."""
+    settles_s = work.connector.capabilities.settles_after_s
+    ripe = [id_ for id_, at in known.missing.items() if at + settles_s <= work.now.timestamp()]
+    for ids in batches(ripe, CARDS_AT_ONCE):
+        there = work.connector.read(ids)
+        for id_ in ids:
+            del known.missing[id_]
+            if id_ not in there and id_ not in known.cards:
+                known.gone.add(id_)
 
 
 def _read_anew(work: BookRun, known: Known) -> None:
-    """Cards that we wrote a short while ago: what was listed may be older than that."""
-    young = [
+    """Cards that we wrote or deleted a short while ago: what was listed may be older than that."""
+    doubtful = [
         card.id
         for card in known.cards.values()
-        if (read := known.link_of(card)) is not None and _is_young(work, read.value)
+        if (read := known.link_of(card)) is not None
+        and (read.value.state == "gone" or _is_young(work, read.value))
     ]
-    for ids in batches(young, CARDS_AT_ONCE):
+    for ids in batches(doubtful, CARDS_AT_ONCE):
         found = work.connector.read(ids)
         for id_ in ids:
             if id_ in found:
                 known.cards[id_] = found[id_]
             else:
                 del known.cards[id_]
-                known.gone.add(id_)
+                known.missing.setdefault(id_, work.now.timestamp())
 
 
 def _read_unseen(work: BookRun, known: Known) -> None:
@@ -183,10 +214,9 @@ def _read_decided(work: BookRun, known: Known) -> None:
     """Cards of which somebody has said meanwhile who they are, or are not."""
     if not known.touched:
         return
-    reviews = [read.value for read in work.control.reviews(*work.place).values()]
     waiting = [
         review.card_id
-        for review in reviews
+        for review in known.reviews.values()
         if (review.decision or review.apart)
         and not review.settled
         and review.card_id not in known.cards
@@ -200,19 +230,25 @@ def _read_decided(work: BookRun, known: Known) -> None:
 
 def _miss(work: BookRun, known: Known) -> None:
     """Cards of this sync that a complete list does not have: they are gone, or have left the group."""
-    there = {*known.cards, *known.gone, *known.left, *(read.value.id for read in known.renamed.values())}
-    missing = [
-        read.value.id
+    there = {*known.cards, *known.gone, *known.left, *known.missing}
+    there.update(read.value.id for read in known.renamed.values())
+    missing = {
+        read.value.id: read.value
         for read in known.links.values()
-        if read.value.is_live
+        if (read.value.is_live or read.value.state == "closed")
         and read.value.sync not in known.others
         and read.value.id not in there
-        and not _is_young(work, read.value)
-    ]
+    }
     for ids in batches(missing, CARDS_AT_ONCE):
         found = work.connector.read(ids)
-        known.left.update(found)
-        known.gone.update(id_ for id_ in ids if id_ not in found)
+        for id_ in ids:
+            is_young = _is_young(work, missing[id_])
+            if id_ in found and not is_young:
+                known.left.add(id_)
+            elif id_ not in found and is_young:
+                known.missing[id_] = work.now.timestamp()
+            elif id_ not in found:
+                known.gone.add(id_)
 
 
 def _follow_made_anew(known: Known) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from contactsync.control import Read
-from contactsync.core.matching import DEFAULT_RULES, match
+from contactsync.core.matching import DEFAULT_RULES, Matches, match
 from contactsync.core.merging import Agreed, same
 from contactsync.journeys.book.bookfiles import Line, Round, card_line
 from contactsync.journeys.book.bookrun import BookRun
@@ -30,7 +30,7 @@ class Pair:
         card: as it is now; None where there is none, or none any more.
         before: their link, or a card's that was linked once.
         agreed: what both were when they last agreed; None where nothing of it counts.
-        parted: "left" or "unchosen" where they are to follow each other no more.
+        parted: "left", "unchosen" or "closed" where they are to follow each other no more.
         marker: of the creation that `card` came from, or that is to be tried again.
         revive: the card is gone, and is to be made again: its going says nothing about the contact.
         skip: why the card is left alone: code and reason.
@@ -42,7 +42,7 @@ class Pair:
     again: Line
     before: Read[Link] | None = None
     agreed: Agreed | None = None
-    parted: Literal["", "left", "unchosen"] = ""
+    parted: Literal["", "left", "unchosen", "closed"] = ""
     marker: str = ""
     revive: bool = False
     skip: tuple[str, str] | None = None
@@ -60,6 +60,7 @@ class Meeting:
     doubts: dict[str, Review] = field(default_factory=dict)
     _taken: set[str] = field(default_factory=set)
     _used: set[str] = field(default_factory=set)
+    _closed: dict[str, Read[Link]] = field(default_factory=dict)
 
     def pairs(self) -> list[Pair]:
         """Everybody about whom there is something to decide."""
@@ -70,6 +71,7 @@ class Meeting:
         found += (self._skipped(card) for card in new.values() if self._lacks(card))
         met = {id_: card for id_, card in new.items() if not self._lacks(card)}
         found += self._met(met)
+        found += self._met_again()
         if self.work.pushes:
             found += self._alone()
         return found
@@ -99,7 +101,7 @@ class Meeting:
     def _former(self, contact: str) -> Read[Link] | None:
         """The link of a contact whose card was gone, and was being made again."""
         links = (read for read in self.known.links.values() if read.value.contact_id == contact)
-        return next((read for read in links if read.value.state != "closed"), None)
+        return next((read for read in links if not read.value.is_over), None)
 
     def _retried(self, contact: str) -> str:
         """The marker under which a contact's card was begun before, and certainly not made."""
@@ -127,11 +129,17 @@ class Meeting:
                 self._used.add(card.id)
             if link.contact_id in self._taken:
                 continue
-            if link.state == "closed":
-                if card is not None:
-                    yield self._after_closing(card, read)
-                continue
             gone = link.id in self.known.gone
+            if link.id in self.known.missing and card is None:
+                if not link.is_over:
+                    self._taken.add(link.contact_id)
+                continue
+            if link.is_over:
+                if card is not None:
+                    yield from self._after_closing(card, read)
+                elif gone and link.state == "closed":
+                    yield Pair(link.contact_id, None, ["gone", link.id], before=read)
+                continue
             left = link.id in self.known.left and link.sync not in self.known.others
             here_only = link.contact_id in self.known.touched or self.round.everybody
             if card is None and not gone and not left and (link.sync in self.known.others or not here_only):
@@ -139,6 +147,9 @@ class Meeting:
                 continue
             self._taken.add(link.contact_id)
             rejoins = card is not None if link.state == "left" else link.contact_id in chosen
+            if card is not None and card.id != link.id and link.state == "unchosen" and not rejoins:
+                yield Pair(link.contact_id, card, card_line(card), before=read, parted="unchosen")
+                continue
             if not link.is_live and not rejoins and not gone:
                 continue
             now = card or (back.get(link.id) if link.state == "unchosen" else link.card)
@@ -192,18 +203,25 @@ class Meeting:
             return None
         return Agreed(link.agreed, self.work.view.into(link.seen))
 
-    def _after_closing(self, card: Card, read: Read[Link]) -> Pair:
-        """A card whose contact was deleted: it is left alone until somebody changes it."""
-        view = self.work.view
-        if same(view.into(card.fields), view.into(read.value.seen)):
-            return Pair(
-                "",
-                card,
-                card_line(card),
-                before=read,
-                skip=("deleted_here", "Its contact was deleted here, and the card has not changed since."),
-            )
-        return Pair("", card, card_line(card), before=read)
+    def _after_closing(self, card: Card, read: Read[Link]) -> Iterator[Pair]:
+        """A card whose contact was deleted is left alone until somebody changes it; then it is a new one.
+
+        One that we had deleted, and that has another id now, was changed meanwhile by its provider only: it goes. One
+        that somebody has brought back is new, but in the shared hub, where nobody is donated a second time unasked.
+        """
+        link, view = read.value, self.work.view
+        self._closed[card.id] = read
+        if link.state == "gone" and card.id != link.id:
+            if not isinstance(self.known.slots.get(link.contact_id), Contact):
+                self._taken.add(link.contact_id)
+                agreed = self._agreed(link, both=True)
+                yield Pair(link.contact_id, card, card_line(card), before=read, agreed=agreed)
+                return
+        elif link.state == "gone" and not self.work.is_hub:
+            self._used.discard(card.id)
+            return
+        if self._decision(card.id) not in ("", NEW) or not same(view.into(card.fields), view.into(link.seen)):
+            self._used.discard(card.id)
 
     # Those who meet for the first time
 
@@ -222,36 +240,101 @@ class Meeting:
         return ""
 
     def _skipped(self, card: Card) -> Pair:
-        return Pair("", card, card_line(card), skip=("not_taken_in", self._lacks(card)))
+        return self._pair("", card, skip=("not_taken_in", self._lacks(card)))
 
     def _met(self, cards: dict[str, Card]) -> Iterator[Pair]:
         """Cards without a link: each with the contact that it certainly is, or alone, or not yet."""
-        reviews = self.work.control.reviews(*self.work.place) if cards or self.round.everybody else {}
         if not cards and not self.round.everybody:
             return
         read_all_links(self.work, self.known)
-        linked = {read.value.contact_id for read in self.known.links.values() if read.value.state != "closed"}
+        linked = {read.value.contact_id for read in self.known.links.values() if not read.value.is_over}
         everybody = people(
             self.work,
             self.known,
             linked=frozenset(linked | self._taken),
             keep=self.chooses if self.round.everybody else None,
         )
-        decided = {read.value.card_id: read.value for read in reviews.values()}
-        for id_, review in decided.items():
-            if review.decision and review.decision not in linked | {NEW} and id_ in cards:
-                self._taken.add(review.decision)
-                card = cards.pop(id_)
-                yield Pair(review.decision, card, card_line(card))
+        yield from self._decided_on(cards, linked)
+        matches = self._matched(cards, _but(everybody, self._taken))
+        read_slots(self.work, self.known, matches.pairs.values())
+        for card in cards.values():
+            yield self._introduced(card, matches) or self._pair("", card)
+
+    def _met_again(self) -> Iterator[Pair]:
+        """Cards whose contacts were deleted: they are left alone, but for those whose contact was added again."""
+        cards = {id_: self.known.cards[id_] for id_ in self._closed if id_ in self._used}
+        new = self._new_contacts()
+        found = self._may_be(new) if new else {}
+        matches = self._matched(found, new.items())
+        for id_, card in {**cards, **found}.items():
+            introduced = self._introduced(card, matches)
+            if introduced is not None:
+                yield introduced
+            elif id_ in cards and self._closed[id_].value.id != id_:
+                yield replace(self._pair("", card), parted="closed")
+            elif id_ in cards:
+                reason = "Its contact was deleted here, and the card has not changed since."
+                yield self._pair("", card, skip=("deleted_here", reason))
+
+    def _new_contacts(self) -> dict[str, Fields]:
+        """Contacts that belong to the sync and have no card yet, as far as they are looked at."""
+        ids = self.known.slots if self.round.everybody else self.known.touched
+        slots = ((id_, self.known.slots.get(id_)) for id_ in sorted({*ids} - self._taken))
+        return {id_: slot.fields for id_, slot in slots if isinstance(slot, Contact) and self.chooses(slot)}
+
+    def _may_be(self, contacts: dict[str, Fields]) -> dict[str, Card]:
+        """Cards whose contacts were deleted, and that are there yet, as far as they may be those of these contacts."""
+        read_all_links(self.work, self.known)
+        listed = {read.value.key: id_ for id_, read in self._closed.items()}
+        not_theirs = {*self.known.gone, *self.known.left}
+        closed = {
+            listed.get(read.value.key, read.value.id): read
+            for read in self.known.links.values()
+            if read.value.state == "closed"
+            and read.value.id not in not_theirs
+            and read.value.sync not in self.known.others
+        }
+        fields = {id_: self.work.view.into(read.value.seen) for id_, read in closed.items()}
+        waiting = {
+            id_: each for id_, each in fields.items() if id_ not in listed.values() or id_ in self._used
+        }
+        matches = match(waiting, contacts.items(), self.work.sync.match or DEFAULT_RULES)
+        ids = [*matches.pairs, *(doubt.card for doubt in matches.doubts)]
+        there = {id_: self.known.cards[id_] for id_ in ids if id_ in self.known.cards}
+        for batch in batches((id_ for id_ in ids if id_ not in there), CARDS_AT_ONCE):
+            there.update(self.work.connector.read(batch))
+        self._closed.update((id_, closed[id_]) for id_ in there)
+        return there
+
+    def _decided_on(self, cards: dict[str, Card], linked: set[str]) -> Iterator[Pair]:
+        """Those of the cards of which somebody has said who they are; they are taken out of `cards`."""
+        said = {id_: self._decision(id_) for id_ in cards}
+        said = {id_: contact for id_, contact in said.items() if contact not in ("", NEW)}
+        read_slots(self.work, self.known, said.values())
+        for id_, contact in said.items():
+            card = cards.pop(id_)
+            if contact in linked | self._taken:
+                reason = "Its contact has another card in this address book. Merge the two there."
+                yield self._pair("", card, skip=("has_a_card", reason))
+            else:
+                self._taken.add(contact)
+                yield self._pair(contact, card)
+
+    def _decision(self, card_id: str) -> str:
+        """Who a card is, as far as somebody has said so: a contact's id, NEW, or ""."""
+        review = self.known.reviews.get(card_id)
+        return review.decision if review else ""
+
+    def _matched(self, cards: Mapping[str, Card], contacts: Iterable[tuple[str, Fields]]) -> Matches:
+        """Who is who beyond doubt; what is in doubt is noted, and nobody else is to have these contacts."""
         apart = {
             (id_, contact)
-            for id_, review in decided.items()
+            for id_, review in self.known.reviews.items()
             for contact in (review.contacts if review.decision else review.apart)
         }
-        rules = self.work.sync.match or DEFAULT_RULES
         fields = {id_: self.work.view.into(card.fields) for id_, card in cards.items()}
-        matches = match(fields, _but(everybody, self._taken), rules, apart=apart)
-        read_slots(self.work, self.known, matches.pairs.values())
+        matches = match(fields, contacts, self.work.sync.match or DEFAULT_RULES, apart=apart)
+        self._taken.update(matches.pairs.values())
         for doubt in matches.doubts:
             self._taken.update(doubt.contacts)
             self.doubts[doubt.card] = Review(
@@ -262,26 +345,26 @@ class Meeting:
                 why=doubt.why,
                 run_id=self.work.run.id,
             )
-        for id_, card in cards.items():
-            if id_ in self.doubts:
-                reason = (
-                    "It may be a contact that is here already: say who it is, or that it is somebody new."
-                )
-                yield Pair("", card, card_line(card), skip=("needs_review", reason))
-            elif id_ in matches.pairs:
-                self._taken.add(matches.pairs[id_])
-                yield Pair(matches.pairs[id_], card, card_line(card))
-            elif self.work.pulls:
-                yield Pair("", card, card_line(card))
+        return matches
+
+    def _introduced(self, card: Card, matches: Matches) -> Pair | None:
+        """A card with its contact, or not yet; None if it is nobody that we know."""
+        if card.id in self.doubts:
+            reason = "It may be a contact that is here already: say who it is, or that it is somebody new."
+            return self._pair("", card, skip=("needs_review", reason))
+        contact = matches.pairs.get(card.id)
+        return self._pair(contact, card) if contact else None
+
+    def _pair(self, contact_id: str, card: Card, *, skip: tuple[str, str] | None = None) -> Pair:
+        return Pair(contact_id, card, card_line(card), before=self._closed.get(card.id), skip=skip)
 
     # Contacts without a card
 
     def _alone(self) -> Iterator[Pair]:
         wanted = self.known.slots if self.round.everybody else self.known.touched
-        reviews = self.work.control.reviews(*self.work.place) if wanted else {}
-        for read in reviews.values():
-            if self._is_open(read.value):
-                self._taken.update(set(read.value.contacts) - set(read.value.apart))
+        for review in self.known.reviews.values():
+            if self._is_open(review):
+                self._taken.update(set(review.contacts) - set(review.apart))
         for id_ in sorted(wanted):
             contact = self.known.slots.get(id_)
             if id_ not in self._taken and isinstance(contact, Contact) and self.chooses(contact):

@@ -22,7 +22,7 @@ from contactsync.journeys.book.meeting import Pair
 from contactsync.journeys.file.reading import Lookup
 from contactsync.journeys.file.runfiles import batches
 from contactsync.model.card import Card
-from contactsync.model.connection import Link, Turn
+from contactsync.model.connection import Link, State, Turn
 from contactsync.model.contact import Contact, Fields, Tombstone
 
 Parting = Literal["left", "unchosen", "closed"]
@@ -75,20 +75,22 @@ class Pairing:
     # Ids of contacts that are still to be made
 
     def look_up(self, pairs: Iterable[Pair]) -> None:
-        """Choose an id for each card that becomes a contact: its address's slot, unless that is somebody's."""
-        new = [pair.card for pair in pairs if not pair.contact_id and pair.card is not None]
-        fields = {card.id: self.work.view.into(card.fields) for card in new}
-        slots = {card.id: self.rules.email_slot(fields[card.id]) for card in new}
-        own = {card.id: self._own_id(card) for card in new}
-        read_slots(self.work, self.known, (slot for slot in [*slots.values(), *own.values()] if slot))
+        """Choose an id for each card that becomes a contact: its address's slot, unless that is somebody's.
+
+        A card that becomes none has an id as well, by which the plan speaks of it.
+        """
+        alone = [(pair.card, pair.skip) for pair in pairs if not pair.contact_id and pair.card is not None]
+        self._ids = {card.id: self._own_id(card) for card, _ in alone}
+        new = [card for card, skip in alone if self.work.pulls and skip is None]
+        slots = {card.id: self.rules.email_slot(self.work.view.into(card.fields)) for card in new}
+        read_slots(self.work, self.known, (slot for slot in [*slots.values(), *self._ids.values()] if slot))
         for card in new:
             slot = slots[card.id]
             if slot and slot not in self._taken and self._is_free(slot):
                 self._ids[card.id] = slot
+                self._taken.add(slot)
             else:
                 self.noted["address_shared"] += slot is not None
-                self._ids[card.id] = own[card.id]
-            self._taken.add(self._ids[card.id])
 
     def _own_id(self, card: Card) -> str:
         """An id made of the card, for a person without an address, or with somebody else's."""
@@ -114,7 +116,7 @@ class Pairing:
             return Outcome(Skip(row, "frozen", FROZEN))
         if pair.parted:
             return self._parted(pair, row, pair.parted)
-        ended = link is not None and link.state in ("left", "closed")
+        ended = link is not None and link.state in ("left", "closed", "gone")
         if ended and pair.card is None and not pair.revive:
             return self._parted(pair, row, "closed")
         if ours is None and pair.card is None:
@@ -127,7 +129,7 @@ class Pairing:
         """The two follow each other no more; neither is changed. Of one that is gone nothing is left to follow."""
         if pair.before is None:
             return Outcome(Unchanged(row))
-        after = replace(pair.before.value, state=state if pair.card is not None else "closed")
+        after = replace(pair.before.value, state=state if pair.card is not None else "gone")
         if pair.card is not None:
             after = after.seeing(pair.card)
         is_gone = not isinstance(self.known.slots.get(row.id), Contact)
@@ -196,20 +198,20 @@ class Pairing:
     def _link(self, pair: Pair, id_: str, merged: Merge) -> Link:
         """The link as it becomes if no card is written."""
         agreed = merged.ours or {}
-        is_over = merged.ours is None or merged.theirs is None
+        follows = merged.ours is not None and merged.theirs is not None
         if pair.before is not None:
             link = replace(pair.before.value, contact_id=id_, agreed=agreed or pair.before.value.agreed)
         else:
             link = Link("", id_, "", agreed, {})
-        link = replace(link, state="closed" if is_over else "linked", sync=self.work.sync.id)
-        link = replace(link, terms=self.work.terms)
+        state: State = "linked" if follows else "closed" if merged.theirs is not None else "gone"
+        link = replace(link, state=state, sync=self.work.sync.id, terms=self.work.terms)
         return link.seeing(pair.card) if pair.card is not None else link
 
     def _there(self, change: _Change) -> Errand | None:
         """What is done about the card and the link. Who brings a contact into the hub wants to keep it."""
         pair, theirs, merged, link = change.pair, change.theirs, change.merged, change.link
         needs = isinstance(change.decision, Writing)
-        is_new = pair.before is None or pair.before.value.state == "closed"
+        is_new = pair.before is None or pair.before.value.is_over
         ticks = self._mine(when=is_new and pair.card is not None and not pair.marker)
         unticks = self._mine(when=merged.ours is None)
         plain = Errand(

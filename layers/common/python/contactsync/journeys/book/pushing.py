@@ -212,7 +212,7 @@ class Pushing:
                 case Written(card):
                     self._written(errand, card)
                 case Missing():
-                    self._failed(errand, "again", ["gone", errand.link.id])
+                    self._failed(errand, "again", self._missing(errand))
                 case Refused():
                     self._failed(errand, "refused")
                 case Changed() | Unknown():
@@ -221,11 +221,14 @@ class Pushing:
         for id_, errand in doubtful.items():
             now = there.get(id_)
             if now is None:
-                self._failed(errand, "again", ["gone", id_])
+                self._failed(errand, "again", self._missing(errand))
             elif now.fields == self.work.connector.held(errand.fields or {}):
                 self._written(errand, now)
             else:
                 self._failed(errand, "again", card_line(now))
+
+    def _missing(self, errand: Errand) -> Line:
+        return ["missing", [errand.link.id, self.work.now.timestamp()]]
 
     def _whole(self, part: Sequence[Errand]) -> dict[str, Card]:
         """The cards to be changed with all that belongs to them; links do not keep what is very long."""
@@ -296,6 +299,6 @@ def _settled(work: Applying) -> Iterator[Errand]:
 
 def _is_written(errand: Errand, slot: Slot | None) -> bool:
     """Whether the contact has become what the errand's link says."""
-    if errand.link.state == "closed":
+    if errand.link.is_over:
         return not isinstance(slot, Contact)
     return isinstance(slot, Contact) and same(slot.fields, errand.link.agreed)

@@ -59,7 +59,8 @@ def reconcile_book(work: BookRun, round_: Round, rules: Rules) -> tuple[int, tup
         linked = sum(link.is_live and link.sync == work.sync.id for link in links)
     pairing = Pairing(work, round_, known, rules)
     pairing.look_up(pairs)
-    tally = _Tally(carried=list(meeting.waiting))
+    missing: list[Line] = [["missing", [id_, at]] for id_, at in sorted(known.missing.items())]
+    tally = _Tally(carried=[*meeting.waiting, *missing])
     limits = work.limits
     limit = limits.first_sync_contacts if round_.first else limits.next_sync_contacts
     for pair in pairs:
