@@ -69,6 +69,7 @@ class BookWorld(World):
             account_id=self.account.account_id,
             sync_id=sync_id,
             trigger="api",
+            journey="sync",
             requested_at=at.isoformat(timespec="milliseconds"),
             requested_by="member:m1",
             **asked,

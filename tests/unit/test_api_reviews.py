@@ -202,6 +202,21 @@ class TestConflicts:
             assert "“from here”" in why
             assert "“from there”" in why
 
+    def test_a_contact_s_history_speaks_of_the_address_book(self, api, world):
+        card = world.book.add(ADA)
+        sync = world.sync()
+        world.go(sync)
+        [contact] = world.everybody()
+        world.book.edit(card, {**world.book.cards()[card].fields, "notes": "Countess"})
+        world.go(sync)
+        world.book.remove(card)
+        world.approve(world.go(sync))
+        assert [change["why"] for change in api.get(f"/contacts/{contact}/history").json["items"]] == [
+            "Its card was deleted in the address book.",
+            "Brought together with its card in the address book.",
+            "There was a card of it in the address book.",
+        ]
+
     def test_a_protected_field_is_shown(self, api, world):
         """Case 44."""
         card = world.book.add(ADA)

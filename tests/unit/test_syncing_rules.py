@@ -184,6 +184,13 @@ class TestLimits:
 
 
 class TestWhoBelongsToIt:
+    def test_a_group_that_is_not_there_is_no_empty_one(self, world):
+        world.book.add(ADA)
+        id_ = world.add(person(1))
+        run = world.go(world.sync(group="friends"))
+        assert (run.status, problem(run)) == ("failed", "group_gone")
+        assert (list(world.everybody()), len(world.book.cards())) == ([id_], 1)
+
     def test_who_leaves_the_group_is_unlinked_and_stays_on_both_sides(self, world):
         """Case 18."""
         world.book.add_group("friends")

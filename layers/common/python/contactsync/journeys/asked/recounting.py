@@ -29,6 +29,19 @@ CHANGES_A_PAGE = 10
 """Each may mean to look through a part of a run's plan, some megabytes."""
 FORGOTTEN = "The details of this run are no longer kept."
 CHANGING = frozenset({"added", "updated", "deleted"})
+REASONS = {
+    "import": (
+        "Row {row} of the file.",
+        "Row {row} of the file.",
+        "No row of the file mentioned the contact.",
+    ),
+    "sync": (
+        "There was a card of it in the address book.",
+        "Brought together with its card in the address book.",
+        "Its card was deleted in the address book.",
+    ),
+}
+"""Why a run adds, updates and deletes, by its journey."""
 EDIT = "e"
 """With which letter the ids of changes by hand begin; those of runs begin with another."""
 
@@ -169,19 +182,20 @@ def _by_hand(document: dict[str, Any]) -> Change:
 def _of_run(run: Run, decision: Writing | None) -> Change:
     at, by = run.started_at or run.requested_at, f"run:{run.id}"
     why = f"Run {run.undoes} was undone." if run.undoes else ""
+    adds, updates, deletes = REASONS[run.journey]
     match decision:
         case None:
             return Change(at, by, "updated", {}, why or FORGOTTEN, run.id)
         case Add(row):
             told = overlay({}, row.fields, only_empty=False)[1]
-            return Change(at, by, "added", told, f"Row {row.line} of the file.", run.id, row.line)
+            return Change(at, by, "added", told, adds.format(row=row.line), run.id, row.line)
         case Update(row, _, changes):
             line = row.line or None
-            said = " ".join(filter(None, (why or f"Row {line} of the file.", decision.note)))
+            said = " ".join(filter(None, (why or updates.format(row=line), decision.note)))
             return Change(at, by, "updated", changes, said, run.id, None if run.undoes else line)
         case Delete(contact):
             told = {key: [value, None] for key, value in contact.fields.items()}
-            return Change(at, by, "deleted", told, why or "No row of the file mentioned the contact.", run.id)
+            return Change(at, by, "deleted", told, why or deletes, run.id)
         case Restore(contact):
             told = {key: [None, value] for key, value in contact.fields.items()}
             return Change(at, by, "restored", told, why, run.id)

@@ -35,11 +35,11 @@ def pull_round(work: BookRun) -> Round:
     if progress.settings != settings or _is_forgotten(work, progress.carry):
         progress = Progress(full_at=progress.full_at)
     changed, feed = _followed(work, progress.feed)
-    group = progress.group or work.group or work.connector.groups()[0].id
+    group = progress.group if progress.cursor else _chosen(work)
     try:
         pulled = _pulled(work, group, progress.cursor)
     except CursorExpired:
-        pulled = _pulled(work, group, "")
+        pulled = _pulled(work, _chosen(work), "")
     round_ = Round(
         parts=pulled.parts,
         group=group,
@@ -70,6 +70,23 @@ def is_worth_noting(progress: Progress, round_: Round) -> bool:
     if progress.cursor != round_.cursor:
         return True
     return time_of(round_.feed) - time_of(progress.feed) > POSITION_KEPT
+
+
+def _chosen(work: BookRun) -> str:
+    """The group that is synced, the whole book where none was chosen; looked for before all of it is read.
+
+    A group that is not there looks like one that everybody has left.
+    """
+    groups = work.connector.groups()
+    if not work.group:
+        return groups[0].id
+    if work.group not in {group.id for group in groups}:
+        raise UserError(
+            "group_gone",
+            "The group that the sync was to follow is not in the address book; nothing was changed.",
+            "Choose another group: GET /connections/{id}/groups lists those that are there.",
+        )
+    return work.group
 
 
 @dataclass(frozen=True, slots=True)
