@@ -284,10 +284,27 @@ def _dynamodb(operation: str, request: dict[str, Any]) -> tuple[int, str, bytes]
         answer, status = TABLES.answer(operation, request), 200
     except Refused:
         answer, status = {"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}, 400
-    METERS[0].dynamodb(operation, request, answer)
+    METERS[0].dynamodb(
+        operation, request, answer
+    )  # before the projection: what is read is billed, not what is told
+    if "ProjectionExpression" in request:
+        answer["Items"] = [projected(item, request) for item in answer["Items"]]
     content = orjson.dumps(answer)
     headers = f"Content-Type: application/x-amz-json-1.0\r\nx-amz-crc32: {zlib.crc32(content)}\r\n"
     return status, headers, content
+
+
+def projected(item: dict[str, Any], request: dict[str, Any]) -> dict[str, Any]:
+    """The attributes that a query asks for: whole ones, or single keys of a map."""
+    names = request.get("ExpressionAttributeNames", {})
+    shown: dict[str, Any] = {}
+    for path in request["ProjectionExpression"].split(", "):
+        name, _, key = path.partition(".")
+        if not key and name in item:
+            shown[name] = item[name]
+        elif key and names[key] in item.get(name, {"M": {}})["M"]:
+            shown.setdefault(name, {"M": {}})["M"][names[key]] = item[name]["M"][names[key]]
+    return shown
 
 
 def _header(head: bytes, name: bytes) -> bytes:

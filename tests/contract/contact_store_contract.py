@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from contactsync.adapters.items import SHARDS, Unstorable, shard_of
-from contactsync.model.contact import Alias, Audit, Contact, Slot, Source, Tombstone
+from contactsync.model.contact import Alias, Audit, Contact, Glimpse, Slot, Source, Tombstone, glimpse_of
 from contactsync.ports import ContactStore, Insert, Remove, Replace, Write
 
 ACCOUNT = "acc1"
@@ -212,6 +212,43 @@ class ContactStoreContract:
         assert list(store.scan(ACCOUNT, 0)) == contacts
         assert store.get(ACCOUNT, [each.id for each in contacts]) == {each.id: each for each in contacts}
         assert paged(store, 60) == contacts
+
+    def test_a_glimpse_shows_a_contact_s_hashes_and_the_fields_asked_for(self, store):
+        ada = replace(
+            contact(1, **VALUES),
+            sources={"s1": Source("r1", 2, "h1"), "s2": Source("r2", 3, "h2")},
+            segments=("b", "a segment"),
+        )
+        written(store, Insert(ada))
+        [seen] = store.glimpses(ACCOUNT, shard_of(ada.id), {"emails", "zero", "name", "unheard_of"})
+        assert seen == Glimpse(
+            ada.id,
+            is_contact=True,
+            hashes={"s1": "h1", "s2": "h2"},
+            segments=("a segment", "b"),
+            created_by="run:r1",
+            fields={"name": "Person 1", "emails": VALUES["emails"], "zero": 0},
+        )
+        assert list(store.glimpses(ACCOUNT, shard_of(ada.id), set())) == [replace(seen, fields={})]
+        assert list(store.glimpses("nobody", shard_of(ada.id), {"emails"})) == []
+
+    def test_glimpses_of_what_is_no_contact_tell_no_more_than_that(self, store):
+        ada = contact(1)
+        others: list[Slot] = [
+            Alias(f"{ada.id[:2]}{1:030x}", 1, ada.id, 1_700_000_000),
+            Tombstone(
+                f"{ada.id[:2]}{2:030x}", 1, "2026-01-01T00:00:00Z", "run:r1", ada.sources, 4_000_000_000
+            ),
+        ]
+        written(store, Insert(ada), *map(Insert, others))
+        seen = list(store.glimpses(ACCOUNT, shard_of(ada.id), {"name"}))
+        assert seen == [glimpse_of(slot, {"name"}) for slot in store.scan(ACCOUNT, shard_of(ada.id))]
+        assert [each.id for each in seen if not each.is_contact] == [each.id for each in others]
+
+    def test_glimpses_of_a_shard_larger_than_one_answer(self, store):
+        contacts = [replace(contact(n, notes="n" * 30_000), id=f"00{n:030x}") for n in range(80)]
+        written(store, *map(Insert, contacts))
+        assert list(store.glimpses(ACCOUNT, 0, {"name"})) == [glimpse_of(each, {"name"}) for each in contacts]
 
     def test_a_reader_may_stop_early(self, store):
         written(store, *(Insert(replace(contact(n), id=f"00{n:030x}")) for n in range(30)))

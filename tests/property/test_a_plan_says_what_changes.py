@@ -5,14 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contactsync.core.decisions import Add, Decision, Row, Skip, Unchanged, Update, read_decision
+from contactsync.core.decisions import (
+    Add,
+    Decision,
+    Row,
+    Skip,
+    Unchanged,
+    Update,
+    add_line,
+    hash_of,
+    read_decision,
+    read_row,
+    unchanged_line,
+)
 from contactsync.core.overlay import is_empty, laid_bare, overlay
-from contactsync.core.planning import Found, Rules, is_applied, new_contact, signed
+from contactsync.core.planning import Found, Rules, is_applied, is_as_seen, new_contact, signed
 from contactsync.core.planning import decide as decide_found
-from contactsync.model.contact import Audit, Contact, Source
+from contactsync.model.contact import Audit, Contact, Source, glimpse_of
 
 texts = st.text(max_size=20)
 emails = st.sampled_from(["ada@example.com", "ADA@example.com", "zoë@example.com", "bob@example.org"])
@@ -131,6 +144,42 @@ def test_a_row_as_it_was_last_applied_leaves_an_edit_alone(
 ) -> None:
     contact = a_contact(stored, {"s1": Source("r1", 7, "h2")})
     assert decide(a_row(row), contact, RULES) == Unchanged(a_row(row))
+
+
+modes = st.sampled_from(
+    [RULES, MIRROR, SKIP, replace(RULES, segments=("vip",)), replace(RULES, segments=("new",))]
+)
+identities = st.sampled_from(["", "c1", "c2", None])
+
+
+@given(
+    stored=stored_fields,
+    row=row_fields,
+    rules=modes,
+    identity=identities,
+    hash_=st.sampled_from(["h1", "h2"]),
+)
+def test_what_a_glimpse_settles_is_unchanged(
+    stored: dict[str, Any], row: dict[str, Any], rules: Rules, identity: str | None, hash_: str
+) -> None:
+    whose = Row(rules.slot_of("customer_id", "text", "c1"), 7, hash_, {**row, "customer_id": "c1"})
+    known = stored if identity is None else {**stored, "customer_id": identity}
+    contact = replace(a_contact(known, {"s1": Source("r1", 7, "h2")}), id=whose.id)
+    if is_as_seen(whose.id, whose.hash, glimpse_of(contact, rules.identity_names), rules):
+        assert decide(whose, contact, rules) == Unchanged(whose)
+        assert rules.settles_at_a_glance
+    elif decide(whose, contact, rules) == Unchanged(whose):  # only these need a closer look to say so
+        renamed = identity == "c2"
+        assert renamed or hash_ == "h1" or rules.mode == "mirror"
+
+
+@given(row=row_fields, line=st.integers(1, 10**9), hash_=st.sampled_from(["0123456789abcdef", "f" * 16]))
+def test_lines_of_rows_are_told_apart_unread(row: dict[str, Any], line: int, hash_: str) -> None:
+    mapped = orjson.dumps(["0" * 32, line, hash_, row])
+    assert read_row(mapped) == Row("0" * 32, line, hash_, row)
+    assert hash_of(mapped) == hash_
+    assert unchanged_line(mapped) == Unchanged(read_row(mapped)).line()
+    assert add_line(mapped) == Add(read_row(mapped)).line()
 
 
 @given(stored=stored_fields, row=row_fields)

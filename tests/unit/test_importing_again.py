@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
+from contactsync.adapters.memory import MemoryContacts
+from contactsync.core.identity import shard_of
 from contactsync.journeys import importing
-from contactsync.model.contact import Alias
+from contactsync.journeys.file import reading
+from contactsync.model.contact import Alias, Slot
 from contactsync.model.field import FieldSpec
 from contactsync.model.message import Finishing
 from contactsync.model.run import Run
@@ -27,6 +31,15 @@ def world() -> World:
     spec = FieldSpec(key="customer_number", label="Customer number", type="text")
     world.control.create_field(world.account.account_id, spec)
     return world
+
+
+@pytest.fixture(autouse=True, params=["asked by key", "read along"])
+def reading_along(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether shards are read along, as those of large files are; what comes of it is the same."""
+    along: bool = request.param == "read along"
+    if along:
+        monkeypatch.setattr(reading, "SCAN_WORTH_ROWS", 1)
+    return along
 
 
 def numbered(*rows: str) -> str:
@@ -171,3 +184,30 @@ def test_the_last_step_of_a_held_run_tried_again_after_the_approval_leaves_it_al
     assert (world.run(held).status, world.mailer.sent) == ("queued", [])
     world.execute(held, execution="after the approval")
     assert (world.run(held).counts.deleted, len(world.stored())) == (10, 10)
+
+
+@pytest.mark.parametrize("options", [{}, ALL])
+def test_only_contacts_whose_rows_have_changed_are_read(
+    world: World, reading_along: bool, options: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = world.import_rows(many(40), NAMES, options=options)
+    read: list[str] = []
+    slots, scan = MemoryContacts.slots, MemoryContacts.scan
+
+    def slots_noted(self: MemoryContacts, account_id: str, ids: Sequence[str]) -> dict[str, Slot]:
+        read.extend(ids)
+        return slots(self, account_id, ids)
+
+    def scan_noted(self: MemoryContacts, account_id: str, shard: int) -> Iterator[Slot]:
+        for slot in scan(self, account_id, shard):
+            read.append(slot.id)
+            yield slot
+
+    monkeypatch.setattr(MemoryContacts, "slots", slots_noted)
+    monkeypatch.setattr(MemoryContacts, "scan", scan_noted)
+    later = again(world, run, many(40).replace("Person 7\n", "Person Seven\n"))
+    assert (later.counts.updated, later.counts.unchanged) == (1, 39)
+    about = {shard_of(world.id_of(f"p{number}@example.com")) for number in range(40)}
+    if reading_along or options:
+        about = {shard_of(world.id_of("p7@example.com"))}
+    assert {shard_of(each) for each in read} == about

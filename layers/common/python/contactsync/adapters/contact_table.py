@@ -25,23 +25,25 @@ contact within the 1 KB that one write unit pays for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from contactsync.adapters.contact_writes import Statements, Writing
 from contactsync.adapters.items import (
     CONTACT,
+    GLIMPSE,
     SHARDS,
     Attribute,
     Item,
     contact_of,
+    glimpse_of,
     partition,
     shard_of,
     slot_of,
 )
 from contactsync.adapters.lanes import Batch, Lanes, batches
 from contactsync.adapters.wire import ServiceError, Wire
-from contactsync.model.contact import Contact, Slot
+from contactsync.model.contact import Contact, Glimpse, Slot
 from contactsync.ports import ContactPage, Write
 
 WRITES_A_REQUEST = 25
@@ -84,8 +86,20 @@ class ContactTable:
         return found
 
     def scan(self, account_id: str, shard: int) -> Iterator[Slot]:
-        """See `ports.ContactStore.scan`. The next page is on its way while the caller works on this one."""
-        request = self._query(account_id, shard)
+        """See `ports.ContactStore.scan`."""
+        return map(slot_of, self._items(self._query(account_id, shard)))
+
+    def glimpses(self, account_id: str, shard: int, fields: Collection[str]) -> Iterator[Glimpse]:
+        """See `ports.ContactStore.glimpses`."""
+        names = {f"#{number}": field for number, field in enumerate(sorted(fields))}
+        asked = ", ".join([*GLIMPSE, *(f"f.{name}" for name in names)])
+        request = self._query(account_id, shard) | {"ProjectionExpression": asked}
+        if names:
+            request["ExpressionAttributeNames"] = names
+        return map(glimpse_of, self._items(request))
+
+    def _items(self, request: dict[str, Any]) -> Iterator[Item]:
+        """What a query finds. The next page is on its way while the caller works on this one."""
         with Lanes[None](self._wire, 1) as lanes:
             lanes.send("Query", request, None)
             while lanes:
@@ -93,7 +107,7 @@ class ContactTable:
                 answer = _granted(outcome)
                 if "LastEvaluatedKey" in answer:
                     lanes.send("Query", request | {"ExclusiveStartKey": answer["LastEvaluatedKey"]}, None)
-                yield from map(slot_of, answer["Items"])
+                yield from answer["Items"]
 
     def page(self, account_id: str, *, after: str | None, limit: int) -> ContactPage:
         """See `ports.ContactStore.page`.

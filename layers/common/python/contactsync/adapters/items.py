@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from contactsync.model.contact import Alias, Audit, Contact, Slot, Source, Tombstone
+from contactsync.model.contact import Alias, Audit, Contact, Glimpse, Slot, Source, Tombstone
 
 Attribute = dict[str, Any]
 """A value with its type as DynamoDB writes it: {"S": "Ada"}, {"N": "36"}, {"M": {...}}."""
@@ -16,6 +16,8 @@ Item = dict[str, Attribute]
 
 CONTACT, ALIAS, TOMBSTONE = "c", "a", "t"
 SHARDS = 64
+GLIMPSE = ("sk", "k", "s", "g", "cb")
+"""The attributes that a glimpse is made of, but for fields."""
 ITEM_LIMIT = 400 * 1024
 """Bytes of an item, by DynamoDB's own count."""
 
@@ -149,6 +151,20 @@ def contact_of(item: Mapping[str, Attribute]) -> Contact:
         sources=_sources_of(item["s"]),
         segments=tuple(sorted(item["g"]["SS"])) if "g" in item else (),
         runs=tuple(item["h"]["S"].split(" ")) if "h" in item else (),
+    )
+
+
+def glimpse_of(item: Mapping[str, Attribute]) -> Glimpse:
+    """The glimpse of an item that was read with GLIMPSE and some fields."""
+    if item["k"]["S"] != CONTACT:
+        return Glimpse(item["sk"]["S"], is_contact=False)
+    return Glimpse(
+        id=item["sk"]["S"],
+        is_contact=True,
+        hashes={sync_id: source["M"]["h"]["S"] for sync_id, source in item["s"]["M"].items()},
+        segments=tuple(sorted(item["g"]["SS"])) if "g" in item else (),
+        created_by=item["cb"]["S"],
+        fields=_values(item["f"]["M"]) if "f" in item else {},
     )
 
 

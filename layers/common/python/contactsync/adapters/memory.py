@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,7 +32,7 @@ from contactsync.adapters.items import (
 )
 from contactsync.adapters.mailer import check_address, one_line
 from contactsync.errors import NotFound, Stale
-from contactsync.model.contact import Contact, Slot
+from contactsync.model.contact import Contact, Glimpse, Slot, glimpse_of
 from contactsync.ports import (
     Clock,
     ContactPage,
@@ -86,9 +86,11 @@ class MemoryContacts:
 
     def scan(self, account_id: str, shard: int) -> Iterator[Slot]:
         """See `ports.ContactStore.scan`."""
-        with self._lock:
-            stored = sorted(self._partitions.get(partition(account_id, shard), {}).items())
-        return (_decoded(data) for _, data in stored)
+        return self._along(account_id, shard)
+
+    def glimpses(self, account_id: str, shard: int, fields: Collection[str]) -> Iterator[Glimpse]:
+        """See `ports.ContactStore.glimpses`."""
+        return (glimpse_of(slot, fields) for slot in self._along(account_id, shard))
 
     def page(self, account_id: str, *, after: str | None, limit: int) -> ContactPage:
         """See `ports.ContactStore.page`."""
@@ -131,6 +133,11 @@ class MemoryContacts:
                 return False
             place[slot.id] = data
             return True
+
+    def _along(self, account_id: str, shard: int) -> Iterator[Slot]:
+        with self._lock:
+            stored = sorted(self._partitions.get(partition(account_id, shard), {}).items())
+        return (_decoded(data) for _, data in stored)
 
     def _slot(self, account_id: str, contact_id: str) -> dict[str, bytes]:
         return self._partitions.setdefault(partition(account_id, shard_of(contact_id)), {})

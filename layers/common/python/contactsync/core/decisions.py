@@ -207,6 +207,22 @@ def add_line(mapped_line: bytes) -> bytes:
     return b'["add",' + mapped_line[1:]
 
 
+def unchanged_line(mapped_line: bytes) -> bytes:
+    """The plan line of a mapped row that changes nothing, made from the row's own line unread as well."""
+    return b'["unchanged",' + mapped_line[1 : _hash_at(mapped_line) - 2] + b"]"
+
+
+def hash_of(mapped_line: bytes) -> str:
+    """The hash of a mapped row, its line unread."""
+    begin = _hash_at(mapped_line)
+    return mapped_line[begin : mapped_line.index(b'"', begin)].decode()
+
+
+def _hash_at(mapped_line: bytes) -> int:
+    """Where the hash begins in `["<id>",<row>,"<hash>", …`: neither the id nor the row holds a comma."""
+    return mapped_line.index(b',"') + 2
+
+
 def read_row(mapped_line: bytes) -> Row:
     """A row as map stored it."""
     return Row(*orjson.loads(mapped_line))

@@ -22,7 +22,7 @@ from contactsync.core.decisions import (
 )
 from contactsync.core.identity import contact_id, identity_key
 from contactsync.core.overlay import Changes, laid_bare, overlay, undone
-from contactsync.model.contact import Audit, Contact, Fields, Slot, Source, Tombstone
+from contactsync.model.contact import Audit, Contact, Fields, Glimpse, Slot, Source, Tombstone
 from contactsync.model.field import PRIMARIES
 
 Existing = Literal["override", "skip", "fill_empty"]
@@ -75,7 +75,17 @@ class Rules:
         email = primary(fields, "email")
         return self.slot_of("email", "email", email) if email else None
 
-    def identity_slot(self, contact: Contact) -> str | None:
+    @property
+    def settles_at_a_glance(self) -> bool:
+        """Whether it can be enough for a row that it was applied before as it is now."""
+        return self.mode == "three_way" and self.existing != "skip" and not self.generate
+
+    @property
+    def identity_names(self) -> frozenset[str]:
+        """The fields in which a contact may have its identity."""
+        return _names(self.identity)
+
+    def identity_slot(self, contact: Contact | Glimpse) -> str | None:
         """The slot of the identity that a contact has now, by which a row of this sync would find it."""
         value = primary(contact.fields, self.identity)
         return self.slot_of(self.identity, self.identity_type, value) if value not in (None, "") else None
@@ -159,7 +169,7 @@ def _decide_existing(row: Row, stored: Contact, found: Found, rules: Rules) -> U
         said = row.fields
         if rules.identity_slot(stored) != row.id:
             # Its identity has been changed here: the row still finds it, and does not change it back
-            said = {key: value for key, value in said.items() if key not in _names(rules.identity)}
+            said = {key: value for key, value in said.items() if key not in rules.identity_names}
         fields, changes = overlay(stored.fields, said, only_empty=rules.existing == "fill_empty")
     if segments != tuple(sorted(stored.segments)):
         changes = {**changes, "segments": [list(stored.segments), list(segments)]}
@@ -279,13 +289,27 @@ def with_code(row: Row, attempt: int, rules: Rules) -> Row:
     return Row(slot, row.line, row.hash, {**row.fields, rules.identity: value})
 
 
-def may_delete(contact: Contact, rules: Rules) -> bool:
+def is_as_seen(row_id: str, row_hash: str, seen: Glimpse, rules: Rules) -> bool:
+    """Whether a glimpse of its contact tells already that a row changes nothing: `decide` would say Unchanged.
+
+    Nearly every row of a file that comes again is settled by this, and needs no more of its contact, nor to be
+    decoded itself. Where the glimpse does not tell, the contact is read and `decide` is asked.
+    """
+    return (
+        rules.settles_at_a_glance
+        and seen.hashes.get(rules.sync_id) == row_hash
+        and {*rules.segments} <= {*seen.segments}
+        and rules.identity_slot(seen) in (None, row_id)
+    )
+
+
+def may_delete(contact: Glimpse, rules: Rules) -> bool:
     """Whether a contact that no row mentions is the run's to delete.
 
     Scope "sync" means what this sync alone has brought: not what was here before, nor what others bring as well.
     """
     if rules.deletes == "sync":
-        return contact.sources.keys() == {rules.sync_id} and contact.audit.created_by.startswith("run:")
+        return contact.hashes.keys() == {rules.sync_id} and contact.created_by.startswith("run:")
     return rules.deletes == "all"
 
 

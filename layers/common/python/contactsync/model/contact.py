@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +52,22 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
+class Glimpse:
+    """As much of a slot as tells whether a row has anything new for its contact; all else is read where it has.
+
+    `hashes`: sync id → hash of the row that it last applied. `fields`: those that were asked for, as far as
+    there are any. Of an alias and of a tombstone it tells no more than that something lies there.
+    """
+
+    id: str
+    is_contact: bool
+    hashes: dict[str, str] = field(default_factory=dict)
+    segments: tuple[str, ...] = ()
+    created_by: str = ""
+    fields: Fields = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Alias:
     """The slot of an identity that belongs to a contact which was first seen under another one.
 
@@ -80,3 +97,17 @@ class Tombstone:
 
 Slot = Contact | Alias | Tombstone
 """What lies under the key that an identity makes."""
+
+
+def glimpse_of(slot: Slot, fields: Collection[str]) -> Glimpse:
+    """What a glimpse of a slot shows, with these fields."""
+    if not isinstance(slot, Contact):
+        return Glimpse(slot.id, is_contact=False)
+    return Glimpse(
+        id=slot.id,
+        is_contact=True,
+        hashes={sync_id: source.hash for sync_id, source in slot.sources.items()},
+        segments=slot.segments,
+        created_by=slot.audit.created_by,
+        fields={key: value for key, value in slot.fields.items() if key in fields},
+    )

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from contactsync.core.decisions import Claim, Decision, Restore, Row, Skip, Update, Writing
 from contactsync.core.planning import Found, Rules, email_taken
 from contactsync.journeys.file.runfiles import batches
-from contactsync.model.contact import Alias, Contact, Slot
+from contactsync.model.contact import Alias, Contact, Glimpse, Slot
 from contactsync.ports import ContactStore
+
+S = TypeVar("S", Slot, Glimpse)
 
 SCAN_WORTH_ROWS = 100
 """Below this many rows in a shard, asking for them by key costs less than reading along the shard."""
@@ -21,25 +24,49 @@ CLAIM_S = 3600
 """How long an address stays claimed for a contact that does not come: longer than any worker lives."""
 
 
+def pays_to_read_along(ids: Sequence[str]) -> bool:
+    """Whether so many slots of one shard are found quicker by reading along it than by key."""
+    return len(ids) >= SCAN_WORTH_ROWS
+
+
 def slots_of_shard(
     shard: int, ids: Sequence[str], contacts: ContactStore, account_id: str
 ) -> dict[str, Slot]:
     """What lies in these slots, sorted and all of one shard; read the cheaper way."""
+    if not pays_to_read_along(ids):
+        return slots_by_key(ids, contacts, account_id)
+    found, beyond = _met(contacts.scan(account_id, shard), ids)
+    return found | slots_by_key(beyond, contacts, account_id)
+
+
+def slots_by_key(ids: Iterable[str], contacts: ContactStore, account_id: str) -> dict[str, Slot]:
+    """What lies in these slots, of any shard."""
     found: dict[str, Slot] = {}
-    missing = ids
-    if len(ids) >= SCAN_WORTH_ROWS:
-        wanted = set(ids)
-        read_up_to = None
-        for read, slot in enumerate(contacts.scan(account_id, shard), 1):
-            if slot.id in wanted:
-                found[slot.id] = slot
-            if read >= SCAN_PER_ROW * len(ids):
-                read_up_to = slot.id
-                break
-        missing = [] if read_up_to is None else [id_ for id_ in ids if id_ > read_up_to]
-    for batch in batches(missing, KEYS_AT_ONCE):
+    for batch in batches(ids, KEYS_AT_ONCE):
         found.update(contacts.slots(account_id, batch))
     return found
+
+
+def glimpses_of_shard(
+    shard: int, ids: Sequence[str], contacts: ContactStore, rules: Rules
+) -> tuple[dict[str, Glimpse], Sequence[str]]:
+    """Glimpses of these slots, sorted and all of one shard, and those of the ids that reading along did not come to.
+
+    Where most rows turn out to have changed, the shard is then read along for a second time.
+    """
+    return _met(contacts.glimpses(rules.account_id, shard, rules.identity_names), ids)
+
+
+def _met(along: Iterable[S], ids: Sequence[str]) -> tuple[dict[str, S], Sequence[str]]:
+    """Those of these slots that are met along a shard, and the ids beyond where it does not pay to go on."""
+    found: dict[str, S] = {}
+    wanted = set(ids)
+    for read, slot in enumerate(along, 1):
+        if slot.id in wanted:
+            found[slot.id] = slot
+        if read >= SCAN_PER_ROW * len(ids):
+            return found, [id_ for id_ in ids if id_ > slot.id]
+    return found, []
 
 
 class Lookup:
@@ -133,7 +160,4 @@ class Lookup:
         return (slot, None) if isinstance(slot, Contact) else (None, None)
 
     def _slots(self, ids: Iterable[str]) -> dict[str, Slot]:
-        found: dict[str, Slot] = {}
-        for batch in batches(sorted(ids), KEYS_AT_ONCE):
-            found.update(self.contacts.slots(self.rules.account_id, batch))
-        return found
+        return slots_by_key(sorted(ids), self.contacts, self.rules.account_id)
