@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -19,13 +18,17 @@ from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from contactsync import (
     bootstrap,
     entry,  # noqa: F401 - as in every handler: it tells the garbage collector to look less often
 )
-from contactsync.control import new_id
+from contactsync.adapters import wire
+from contactsync.adapters.clock import SystemClock
+from contactsync.adapters.control_table import ControlTable
+from contactsync.adapters.memory import MemoryObjects
+from contactsync.adapters.signing import Credentials
+from contactsync.control import Control, new_id
 from contactsync.journeys import importing
 from contactsync.journeys.account.accounts import create_account
 from contactsync.journeys.file.runfiles import RunFiles
@@ -59,8 +62,7 @@ def environment(endpoint: str) -> dict[str, str]:
 
 def customer(endpoint: str, mapping: list[dict[str, Any]], **options: Any) -> tuple[str, str]:
     """A new account with one sync of pasted rows → their ids."""
-    os.environ |= environment(endpoint)
-    control, now = bootstrap.control(), datetime.now(UTC)
+    control, now = _control(endpoint), datetime.now(UTC)
     account = create_account(control, name="Acme", country="NL", email="owner@example.com", now=now)
     asked = SyncRequest.model_validate(
         {
@@ -76,7 +78,7 @@ def customer(endpoint: str, mapping: list[dict[str, Any]], **options: Any) -> tu
     return account.account_id, sync.id
 
 
-def request(account_id: str, sync_id: str, file: Path) -> str:
+def request(endpoint: str, account_id: str, sync_id: str, file: Path) -> str:
     """A run of the sync over this file, as the API leaves it; its id."""
     now = datetime.now(UTC)
     run = Run(
@@ -87,16 +89,22 @@ def request(account_id: str, sync_id: str, file: Path) -> str:
         requested_at=now.isoformat(timespec="milliseconds"),
         requested_by="bench",
     )
-    url = urlsplit(os.environ["AWS_ENDPOINT_URL"])
-    assert url.hostname is not None
-    connection = HTTPConnection(url.hostname, url.port)
-    key = RunFiles(bootstrap.runs(), account_id, run.id).paste
+    connection = HTTPConnection(endpoint.removeprefix("http://"))
+    key = RunFiles(MemoryObjects(), account_id, run.id).paste
     with file.open("rb") as body:
         connection.request("PUT", f"/{BUCKET}/{key}", body, {"Content-Length": str(file.stat().st_size)})
     connection.getresponse().read()
     connection.close()
-    bootstrap.control().create_run(account_id, run)
+    _control(endpoint).create_run(account_id, run)
     return run.id
+
+
+def _control(endpoint: str) -> Control:
+    """The control table as whoever measures sees it, whose own process has no settings and keeps none."""
+    known = environment(endpoint)
+    keys = Credentials(known["AWS_ACCESS_KEY_ID"], known["AWS_SECRET_ACCESS_KEY"])
+    table = wire.dynamodb(known["AWS_REGION"], endpoint=endpoint, credentials=lambda: keys)
+    return Control(ControlTable(known["CONTROL_TABLE"], table, SystemClock()))
 
 
 class Machine:

@@ -106,7 +106,7 @@ class Bench:
 
     def imported(self, whose: tuple[str, str], path: Path, *, until: str = "notify") -> Spent:
         """One run of ours."""
-        run_id = ours.request(*whose, path)
+        run_id = ours.request(self.endpoint, *whose, path)
         return self.spent(["bench.ours", whose[0], run_id, "--until", until])
 
     def peer(self, name: str, path: Path) -> Spent:
