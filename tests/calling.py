@@ -87,6 +87,8 @@ def served(world: ApiWorld) -> Iterator[ApiWorld]:
             "clock",
             "keeper",
             "discoverer",
+            "drops",
+            "peeker",
         ):
             patch.setattr(bootstrap, name, partial(getattr, world, name))
         patch.setattr(bootstrap, "guests", world.guests)

@@ -59,6 +59,7 @@ from contactsync.ports import (
     Keeper,
     Mailer,
     Objects,
+    Peeker,
     Records,
     Replace,
     Source,
@@ -67,7 +68,7 @@ from contactsync.ports import (
 from contactsync.sources.net import Guard as NetGuard
 from contactsync.sources.net import allowed_hosts
 from contactsync.sources.opening import source_of
-from contactsync.sources.staging import DirectCourier
+from contactsync.sources.staging import DirectCourier, DirectPeeker
 from contactsync.sources.transfer import Limits
 
 TRIES = 4
@@ -129,6 +130,11 @@ class World:
         self.account = create_account(
             self.control, name="Acme", country="NL", email="owner@example.com", now=self.clock.now()
         )
+
+    @property
+    def peeker(self) -> Peeker:
+        """Looks at files on somebody's server, as `remote` does."""
+        return DirectPeeker(self.remote)
 
     def know(self, authorities: Mapping[str, OAuth], elsewhere: Mapping[str, str] | None = None) -> None:
         """From now on people can sign in there, and their books lie `elsewhere`, or where they lay before."""
@@ -286,7 +292,7 @@ class World:
     def remote(self, asked: RemoteSource, **options: Any) -> Source:
         """A source on somebody's server; of the private hosts, those in `allow_hosts` only."""
         guard = self.guard or NetGuard(allowed_hosts(self.allow_hosts))
-        return source_of(asked, guard=guard, limits=self.limits, **options)
+        return source_of(asked, guard=guard, **options | ({"limits": self.limits} if self.limits else {}))
 
     def _middle(self, names: dict[str, str], control: Control) -> None:
         ports = self.ports

@@ -14,7 +14,7 @@ STEPS: tuple[str, ...] = get_args(Step)
 IMPORT = ("fetch", "parse", "map", "plan", "guard", "upsert", "notify")
 SYNC = ("pull", "reconcile", "guard", "upsert", "push", "commit", "notify")
 ENTRANCES = ("authorize", "api", "listen", "follow", "receive", "tell", "export", "erase")
-ERRANDS = ("reach", "connect", "discover")
+ERRANDS = ("reach", "peek", "connect", "discover")
 """Functions that another function sends."""
 
 

@@ -5,6 +5,7 @@ What is sent in the journeys is held against its limit by the local stack itself
 
 import json
 import re
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,8 @@ from contactsync.control import new_id
 from contactsync.core.identity import SHARDS
 from contactsync.core.parsing.records import CHUNK_ROWS
 from contactsync.journeys.asked.asking import MAX_SYNC_BYTES
-from contactsync.model.message import Parsed
-from contactsync.sources.staging import MAX_SOURCE_BYTES
+from contactsync.model.message import Parsed, Peeked
+from contactsync.sources.staging import MAX_SOURCE_BYTES, PEEK_BYTES
 from local import front
 from tests.architecture.template import RESOURCES, functions, of_type, tasks
 from tests.world import World
@@ -23,6 +24,7 @@ from tests.world import World
 KIB = 1024
 STATE_BYTES = 256 * KIB
 ITEM_BYTES = 400 * KIB
+ANSWER_BYTES = 6 * 1024 * 1024
 LAMBDA_S = 900
 GATEWAY_S = 29
 SCHEDULE_NAME = 64
@@ -58,6 +60,14 @@ def test_a_task_s_waits_add_up_to_less_than_a_year():
         tries = 1 + sum(each["MaxAttempts"] for each in task["Retry"])
         waits = tries * (task["TimeoutSeconds"] + 60)
         assert waits < 86_400, name
+
+
+def test_the_beginning_of_a_file_fits_into_the_answer_of_a_function():
+    came = Peeked(
+        data=b64encode(bytes(PEEK_BYTES)).decode(), whole=False, size=1 << 40, name="\x01" * 4096,
+        modified="2026-11-22T09:00:00+00:00", host_key="ssh-ed25519 SHA256:" + "A" * 43,
+    )  # fmt: skip
+    assert len(came.model_dump_json()) < ANSWER_BYTES
 
 
 def test_a_schedule_s_name_fits():

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from contactsync.adapters.courier import SESSION_S
-from contactsync.bootstrap import CONNECT_ANSWERS_S, DISCOVER_ANSWERS_S, REACH_ANSWERS_S
+from contactsync.bootstrap import CONNECT_ANSWERS_S, DISCOVER_ANSWERS_S, PEEK_ANSWERS_S, REACH_ANSWERS_S
 from contactsync.config import Settings
 from contactsync.control import plans
 from contactsync.journeys.asked.asking import derived_id
+from contactsync.sources.staging import PEEK_LIMITS
 from contactsync.sources.transfer import Limits
 from tests.architecture.template import (
     ENTRANCES,
@@ -73,23 +74,25 @@ def test_every_permission_names_its_resource(permission: Permission):
         ), resource
 
 
-def test_only_fetch_assumes_roles_customers_and_the_one_that_it_lends():
+def test_only_fetch_and_previews_assume_customers_roles_and_fetch_the_one_that_it_lends():
     assuming = {(it.role, it.sid): it.resources for it in permissions() if "sts:AssumeRole" in it.actions}
     assert assuming == {
         ("fetch", "LendTheStage"): ("${StagingRole.Arn}",),
         ("fetch", "ReadCustomersBuckets"): ("arn:${AWS::Partition}:iam::*:role/*",),
+        ("api", "ShowCustomersBuckets"): ("arn:${AWS::Partition}:iam::*:role/*",),
     }
-    statements = {it["Sid"]: it for it in functions()["fetch"]["Policies"][0]["Statement"]}
-    for_others = {"Null": {"sts:ExternalId": False}}
-    assert statements["ReadCustomersBuckets"]["Condition"] == for_others
-    denied = {"Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*"}
-    assert statements["NoRoleOfOurs"] == {
-        "Sid": "NoRoleOfOurs",
-        "Effect": "Deny",
-        "Action": "sts:AssumeRole",
-        "Resource": denied,
-        "Condition": for_others,
-    }
+    for word, sid in (("fetch", "ReadCustomersBuckets"), ("api", "ShowCustomersBuckets")):
+        statements = {it["Sid"]: it for it in functions()[word]["Policies"][0]["Statement"]}
+        for_others = {"Null": {"sts:ExternalId": False}}
+        assert statements[sid]["Condition"] == for_others
+        denied = {"Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*"}
+        assert statements["NoRoleOfOurs"] == {
+            "Sid": "NoRoleOfOurs",
+            "Effect": "Deny",
+            "Action": "sts:AssumeRole",
+            "Resource": denied,
+            "Condition": for_others,
+        }
 
 
 def test_who_goes_to_customers_servers_may_do_nothing_but_write_the_one_object_that_is_lent():
@@ -160,6 +163,15 @@ def test_who_looks_for_address_books_on_customers_servers_may_do_nothing():
     assert not {"Policies", "Role", "VpcConfig", "Environment"} & set(functions()["discover"])
     senders = {it.role for it in permissions() if "${DiscoverFunction.Arn}" in it.resources}
     assert senders == {"api", "connect"}
+
+
+def test_who_looks_at_files_on_customers_servers_may_do_nothing_and_is_sent_by_the_api_alone():
+    assert [it for it in permissions() if it.role == "peek"] == []
+    assert not {"Policies", "Role", "VpcConfig", "Environment"} & set(functions()["peek"])
+    assert {it.role for it in permissions() if "${PeekFunction.Arn}" in it.resources} == {"api"}
+    assert (
+        PEEK_LIMITS.total_s < functions()["peek"]["Timeout"] < PEEK_ANSWERS_S < functions()["api"]["Timeout"]
+    )
 
 
 def test_who_is_sent_ends_before_who_waits():

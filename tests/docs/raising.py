@@ -1,7 +1,8 @@
 """Which errors a route can answer with, read from the code that its verb reaches.
 
-From the verb on, every function that is named is followed, with the methods of the control table: too many errors
-may be listed (a branch that this route never takes), but none is missing that is raised by its own name.
+From the verb on, every function that is named is followed, with the methods of the control table, and all of `sources`
+where somebody is sent to a customer's server: too many errors may be listed (a branch that this route never takes), but
+none is missing that is raised by its own name.
 """
 
 from __future__ import annotations
@@ -107,9 +108,13 @@ def _raised_in(place: Place) -> dict[str, Problem]:
 def _named_in(place: Place) -> frozenset[Place]:
     """The functions, and the methods of the classes, that a function names."""
     function = _definitions(place.module)[place.name]
-    return frozenset(
+    named = {
         each for node in ast.walk(function) for meant in _meant(node, place.module) for each in _places(meant)
-    )
+    }
+    if any(isinstance(node, ast.Attribute) and node.attr == "peeker" for node in ast.walk(function)):
+        sources = [it for it in catalogue.modules() if it.__name__.startswith(f"{PACKAGE}.sources.")]
+        named |= {Place(module, name) for module in sources for name in _definitions(module)}
+    return frozenset(named)
 
 
 def _meant(node: ast.AST, module: ModuleType) -> Iterator[object]:

@@ -81,6 +81,8 @@ class Recorder(Client):
             "drop_bucket",
             "keeper",
             "discoverer",
+            "drops",
+            "peeker",
         )
         world = asking.World(**{name: getattr(self.world, name) for name in ports})
         logger = Logger(service="scenario", stream=io.StringIO())

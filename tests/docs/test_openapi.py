@@ -119,6 +119,10 @@ def test_every_error_that_the_api_s_own_modules_raise_is_told(document: dict[str
         ("GET /runs/{run_id}/plan", "409", "plan_under_way"),
         ("POST /runs/{run_id}/approve", "409", "another_plan"),
         ("POST /previews", "422", "not_a_text_file"),
+        ("POST /previews", "422", "login_refused"),
+        ("POST /previews", "422", "address_not_allowed"),
+        ("POST /previews", "422", "source_away"),
+        ("POST /previews", "409", "nothing_dropped"),
         ("POST /syncs/{sync_id}/runs", "409", "plan_blocked"),
     ],
 )

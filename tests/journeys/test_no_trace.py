@@ -164,6 +164,7 @@ def name_things(customer: Customer) -> None:
         *({"kind": "http", "url": url, "auth": auth} for auth in auths),
     ):
         request = {"name": WORDS["name of a sync"], "source": source, "mapping": MAPPING}
+        customer.request("POST", "/previews", json={"source": source})
         customer.wait_for_run(customer.post("/imports", request, expect=202)["run"]["id"])
     erasure = customer.post("/erasures", {"contact_id": contact["id"]}, expect=202)
     customer.wait_until_done(f"/erasures/{erasure['id']}")

@@ -13,6 +13,8 @@ import pytest
 from local import deploy
 from local.stack import Ports, Settings, Stack
 from tests.customer import Customer
+from tests.fakes.ftpserver import ftp_server
+from tests.fakes.sshserver import sftp_server
 from tests.fakes.webserver import WebServer, reply
 from tests.journeys import traces
 from tests.waiting import wait_for
@@ -31,17 +33,59 @@ def server() -> Iterator[WebServer]:
 
 
 @pytest.fixture(scope="module")
-def stack(server: WebServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack whose fetch may reach the test's server, which is on this machine."""
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
+    """The same rows under `people.csv` on other kinds of servers: scheme → port."""
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "people.csv").write_bytes(ROWS)
+    with ftp_server(folder) as ftp, sftp_server(folder) as sftp:
+        yield {"ftp": ftp, "sftp": sftp}
+
+
+@pytest.fixture(scope="module")
+def stack(
+    server: WebServer, served: dict[str, int], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    """A stack whose functions may reach the test's servers, which are on this machine."""
+    ports = (server.port, *served.values())
     settings = Settings(
         home=Path(tmp_path_factory.mktemp("remote")),
         ports=Ports.free(),
         wait_scale=0.05,
-        functions={"ALLOW_HOSTS": f"127.0.0.1:{server.port}"},
+        functions={"ALLOW_HOSTS": ",".join(f"127.0.0.1:{port}" for port in ports)},
         say=lambda text: None,
     )
     with Stack(settings) as started:
         yield started
+
+
+def test_files_on_servers_are_shown_before_anything_is_saved(
+    stack: Stack, server: WebServer, served: dict[str, int]
+):
+    customer = Customer.of(stack)
+    login = {"username": "ann", "password": "correct horse"}
+    url = f"http://127.0.0.1:{server.port}/people.csv?sig={CANARY}"
+    web = {"kind": "http", "url": url, "auth": {"kind": "basic", "username": "ann", "password": CANARY}}
+    others = [
+        {"kind": "ftp", "url": f"{scheme}://127.0.0.1:{port}/people.csv", **login}
+        for scheme, port in served.items()
+    ]
+    for source in (web, *others):
+        shown = customer.post("/previews", {"source": source}, expect=200)
+        assert shown["rows"] == [["ada@example.com", "Ada"], ["grace@example.com", "Grace"]]
+        assert [each["suggestion"]["field"] for each in shown["columns"]] == ["email", "name"]
+        assert (shown["file"]["name"], shown["file"]["size"]) == ("people.csv", len(ROWS))
+    assert "authorization" in server.requests[-1].headers
+    wrong = {**others[0], "password": CANARY}
+    refused = customer.request("POST", "/previews", json={"source": wrong})
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/login_refused")
+    inside = {"kind": "http", "url": "http://169.254.169.254/latest/meta-data/"}
+    refused = customer.request("POST", "/previews", json={"source": inside})
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/address_not_allowed")
+    assert customer.get("/syncs")["items"] == customer.contacts() == []
+    for written in (traces.logs, traces.records, traces.object_keys):
+        assert traces.found(CANARY, written(stack)) == []
+    for written in (traces.logs, traces.records):
+        assert traces.found("grace@example.com", written(stack)) == []
 
 
 def test_a_protected_file_is_imported_now_and_when_its_sync_is_due(stack: Stack, server: WebServer):

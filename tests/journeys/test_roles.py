@@ -324,6 +324,7 @@ def every_kind_of_run(stack: Stack, customer: Customer) -> None:
     customer.request("DELETE", f"/syncs/{due}")
     dropped_files(stack, customer)
     for source in ({**nowhere, "auth": bearer}, {**bucket, "role_arn": role}):
+        assert customer.request("POST", "/previews", json={"source": source}).status_code == 422
         asked = {**request(ROWS, customer), "source": source}
         assert customer.wait_for_run(customer.post("/imports", asked, expect=202)["run"]["id"])["problem"]
 
@@ -341,6 +342,8 @@ def dropped_files(stack: Stack, customer: Customer) -> None:
         return next((drop["run_id"] for drop in drops if drop["run_id"]), None)
 
     customer.wait_for_run(wait_for(run_id, within_s=60, what="the run of a dropped file"))
+    sync_id = prefix.split("/")[1]
+    customer.post("/previews", {"source": {"kind": "drop"}, "sync_id": sync_id}, expect=200)
     told = "Drop bucket: a file was not imported"
     wait_for(lambda: any(mail["subject"] == told for mail in customer.mails()), within_s=60, what="the mail")
 

@@ -136,7 +136,7 @@ def test_a_line_can_be_sent_back_as_it_is(fields: list[dict[str, Any]]) -> None:
     world = service()
     asked = asking.World(
         world.control, world.contacts, world.runs, world.uploads, MemoryBus(), MemoryScheduler(), world.vault,
-        world.clock, world.drop_bucket, world.keeper, world.discoverer,
+        world.clock, world.drop_bucket, world.keeper, world.discoverer, world.drops, world.peeker,
     )  # fmt: skip
     caller = Caller(
         account_id=world.account.account_id, member_id="m1", permissions=frozenset(ALL_PERMISSIONS)

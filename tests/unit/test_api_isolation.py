@@ -136,6 +136,8 @@ def with_references(two: Two) -> Iterator[Case]:
             theirs, bodies(MISSING, MISSING, "nobodys"), strict=True
         ):
             yield Case(method, path, path, body, like)
+        dropped = {"source": {"kind": "drop"}, "sync_id": two.theirs.ids["sync_id"][number]}
+        yield Case("POST", "/previews", "/previews", dropped, {**dropped, "sync_id": MISSING})
         for run_id in two.theirs.ids["run_id"]:
             plan = {"run_id": run_id, "plan_hash": two.theirs.plan_hash}
             path = f"/syncs/{own['sync_id'][number]}/runs"

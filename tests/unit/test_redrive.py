@@ -55,6 +55,8 @@ def asked_world(world: ApiWorld) -> AskedWorld:
         drop_bucket=world.drop_bucket,
         keeper=world.keeper,
         discoverer=world.discoverer,
+        drops=world.drops,
+        peeker=world.peeker,
         bus=world.bus,
         scheduler=world.scheduler,
         vault=world.vault,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
+from typing import Any
 
 from contactsync.adapters import clients, wire
 from contactsync.adapters.bucket import Bucket
@@ -27,6 +28,7 @@ from contactsync.journeys.book.bookrun import Ports
 from contactsync.model.connection import Connection
 from contactsync.model.lending import Discovered, Discovering
 from contactsync.model.message import StagingKeys
+from contactsync.model.source import RemoteSource
 from contactsync.ports import (
     Bus,
     Clock,
@@ -37,6 +39,7 @@ from contactsync.ports import (
     Keeper,
     Mailer,
     Objects,
+    Peeker,
     Scheduler,
     Source,
     Vault,
@@ -49,6 +52,8 @@ CONNECT_ANSWERS_S = 28
 """Longer than Connect may run, shorter than the API."""
 DISCOVER_ANSWERS_S = 24
 """Longer than Discover may run, shorter than Connect."""
+PEEK_ANSWERS_S = 24
+"""Longer than Peek may run, shorter than the API."""
 
 
 @cache
@@ -190,6 +195,22 @@ def discoverer() -> Discoverer:
 
 
 @cache
+def peeker() -> Peeker:
+    """Who looks at files before they are imported: the function Peek, and in customers' buckets this one."""
+    from contactsync.adapters.peeker import LambdaPeeker  # noqa: PLC0415 only previews of such files
+    from contactsync.sources.staging import DirectPeeker  # noqa: PLC0415
+
+    known = settings()
+    functions = partial(clients.functions, known.aws_region, answer_s=PEEK_ANSWERS_S)
+    return LambdaPeeker(known.peek_function, cache(functions), direct=DirectPeeker(_opened))
+
+
+def _opened(source: RemoteSource, **options: Any) -> Source:
+    """As `remote`, whose imports cost nothing before a bucket is looked at."""
+    return remote()(source, **options)
+
+
+@cache
 def keeping() -> Keeper:
     """What the function Connect itself does."""
     from contactsync.connectors.ways import authorities, signed_in_book  # noqa: PLC0415
@@ -276,6 +297,8 @@ def world() -> World:
         drop_bucket=drop_bucket(),
         keeper=keeper(),
         discoverer=discoverer(),
+        drops=drops(),
+        peeker=peeker(),
     )
 
 

@@ -51,6 +51,9 @@ class Settings(BaseModel):
     discover_function: str = Field(
         default="", description="The function that looks for address books on customers' servers."
     )
+    peek_function: str = Field(
+        default="", description="The function that looks at files on customers' servers for previews."
+    )
     google_client_id: str = Field(default="", description="Who we are to Google; empty: it is not offered.")
     google_client_secret: str = Field(default="", repr=False)
     microsoft_client_id: str = Field(

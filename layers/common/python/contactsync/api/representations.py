@@ -79,7 +79,7 @@ def upload(place: UploadPlace) -> dict[str, Any]:
 
 def preview(found: Preview) -> dict[str, Any]:
     """How a file would be read."""
-    opened = found.opened
+    opened, origin = found.opened, found.origin
     return {
         "format": found.format.model_dump(mode="json"),
         "confidence": found.confidence,
@@ -96,6 +96,13 @@ def preview(found: Preview) -> dict[str, Any]:
         ],
         "rows": found.rows,
         "row_estimate": opened.row_estimate,
+        "file": origin
+        and {
+            "name": origin.name,
+            "size": origin.size,
+            "modified_at": origin.modified,
+            "host_key": origin.host_key,
+        },
         "warnings": [warning.model_dump(mode="json", exclude_none=True) for warning in opened.warnings],
     }
 

@@ -57,7 +57,9 @@ def show_preview(world: World, request: Request) -> Ok[shapes.Preview]:
     """Look at a file before anything is stored.
 
     How it is written and how sure that is, its first rows, a field for each column, and what other programs have done to
-    its values. `format` can be sent with the import as it is.
+    its values. `format` can be sent with the import as it is. Of a file on a server the beginning is fetched, up to 4 MiB
+    or what comes within some seconds; neither it nor the secrets in the request are kept. A file that was dropped needs
+    `sync_id`.
     """
     return json_answer(200, show.preview(previewing.preview(world, request.caller, request.body)))
 

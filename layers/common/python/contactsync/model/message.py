@@ -178,6 +178,28 @@ class Reached(Message):
     host_key: str | None
 
 
+class Peeking(BaseModel):
+    """Peek reads this from the API: a file that somebody waits to see. It holds secrets, and nothing keeps it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    account_id: str
+    source: RemoteSource = Field(repr=False)
+
+
+class Peeked(BaseModel):
+    """What came: see `ports.Beginning`; `data` in base64."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    data: str = Field(repr=False)
+    whole: bool
+    size: int | None
+    name: str
+    modified: str | None
+    host_key: str | None
+
+
 class Parsed(Message):
     """Where the work is divided: chunks of the file for map, units of shards for plan and upsert.
 

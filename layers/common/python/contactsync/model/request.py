@@ -8,9 +8,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel, fie
 
 from contactsync.model.account import ALL_PERMISSIONS, RETENTION_DAYS, Permission
 from contactsync.model.field import FieldType
-from contactsync.model.source import Line, plain_url
+from contactsync.model.source import FtpSource, HttpSource, Line, S3Source, plain_url
 from contactsync.model.sync import (
     ColumnMapping,
+    DropSource,
     FieldIdentity,
     Format,
     GeneratedIdentity,
@@ -111,8 +112,17 @@ class NothingAsked(_Asked):
 class PreviewRequest(_Asked):
     """The body of `POST /v1/previews`."""
 
-    source: Annotated[UploadSource | PasteSource, Field(discriminator="kind")]
+    source: Annotated[
+        UploadSource | PasteSource | DropSource | HttpSource | FtpSource | S3Source,
+        Field(discriminator="kind"),
+    ] = Field(description="Its secrets are used for this one look, and kept nowhere.")
     format: Format = Format()
+    sync_id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        description="For the source `drop`: the sync under whose prefix the file has arrived.",
+    )
 
 
 class RunRequest(_Asked):

@@ -26,10 +26,20 @@ from contactsync.ports.services import (
     Unopenable,
     Vault,
 )
-from contactsync.ports.sources import Carried, Courier, Destination, Ending, Source, SourceStream
+from contactsync.ports.sources import (
+    Beginning,
+    Carried,
+    Courier,
+    Destination,
+    Ending,
+    Peeker,
+    Source,
+    SourceStream,
+)
 
 __all__ = [
     "VAULT_BYTES",
+    "Beginning",
     "Bus",
     "Carried",
     "Clock",
@@ -50,6 +60,7 @@ __all__ = [
     "Mailer",
     "ObjectWriter",
     "Objects",
+    "Peeker",
     "Put",
     "Record",
     "RecordKey",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
 from contactsync.model.source import RemoteSource
@@ -28,13 +28,15 @@ class SourceStream:
 
     `ending` answers once `body` has been read to its end; before that nothing is proven. A body that is known
     to be cut raises SourceAway instead of ending. `name` is what was read, without its folder; of several files that
-    match a pattern it says which. `etag` and `last_modified` (RFC 3339, UTC) are what the server claims: hints, not proof.
+    match a pattern it says which. `size` in bytes, `etag` and `last_modified` (RFC 3339, UTC) are what the server claims:
+    hints, not proof.
     `host_key` is an SSH server's "<type> SHA256:<fingerprint>", to be stored and given to the next fetch.
     """
 
     body: BinaryIO
     ending: Callable[[], Ending]
     name: str = ""
+    size: int | None = None
     etag: str | None = None
     last_modified: str | None = None
     host_key: str | None = None
@@ -88,5 +90,28 @@ class Courier(Protocol):
         """Copy a file, whole or not at all. `source` has its secrets, `host_key` is what it had before.
 
         Raises what `Source.open` does, and UnreadableFile: too_large.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """The first bytes of a source. `whole`: they are all there are. The rest is what `SourceStream` says."""
+
+    data: bytes = field(repr=False)
+    whole: bool
+    size: int | None
+    name: str = ""
+    modified: str | None = None
+    host_key: str | None = None
+
+
+class Peeker(Protocol):
+    """Looks at files on customers' servers while somebody waits; keeps nothing."""
+
+    def peek(self, account_id: str, source: RemoteSource) -> Beginning:
+        """The first megabytes of a file, or what has come of it within some seconds. `source` has its secrets.
+
+        Raises what `Source.open` does.
         """
         ...

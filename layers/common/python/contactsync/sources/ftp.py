@@ -64,6 +64,7 @@ class FtpServerSource:
                 cast(BinaryIO, body),
                 transfer.ending,
                 name=fetching.name,
+                size=fetching.first.size,
                 last_modified=moments.of_ftp(fetching.first.changed),
             )
 

@@ -62,6 +62,7 @@ class S3BucketSource:
                 cast(BinaryIO, body),
                 transfer.ending,
                 name=fetching.key.rpartition("/")[2],
+                size=fetching.length,
                 etag=fetching.etag,
                 last_modified=fetching.last_modified,
             )
@@ -75,7 +76,7 @@ class _Fetching:
         self.etag: str | None = None
         self.last_modified: str | None = None
         self._version: dict[str, str] = {}
-        self._length: int | None = None
+        self.length: int | None = None
         self._bucket = bucket
         self._path = path
         self._access = access
@@ -91,19 +92,19 @@ class _Fetching:
                 self.key = self._path.folder + self._path.newest(
                     _listed(self._client, self._bucket, self._path)
                 )
-            if self._length is not None and at >= self._length:
-                return _S3Leg(None, at, self._length)
+            if self.length is not None and at >= self.length:
+                return _S3Leg(None, at, self.length)
             request: Any = {"Bucket": self._bucket, "Key": self.key, **self._version}
             if at:
                 request["Range"] = f"bytes={at}-"
             answer = self._client.get_object(**request)
         if at == 0:
             self._note(answer)
-        return _S3Leg(answer["Body"], at, cast(int, self._length))
+        return _S3Leg(answer["Body"], at, cast(int, self.length))
 
     def _note(self, answer: GetObjectOutputTypeDef) -> None:
-        self._length = answer["ContentLength"]
-        if self._length > self._limits.most_bytes:
+        self.length = answer["ContentLength"]
+        if self.length > self._limits.most_bytes:
             raise too_large(self._limits.most_bytes)
         self.etag = answer["ETag"]
         self.last_modified = answer["LastModified"].isoformat()

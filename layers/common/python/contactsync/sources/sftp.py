@@ -76,6 +76,7 @@ class SftpServerSource:
                 cast(BinaryIO, body),
                 transfer.ending,
                 name=fetching.name,
+                size=fetching.first.size,
                 last_modified=moments.of_epoch(fetching.first.changed),
                 host_key=fetching.host_key,
             )

@@ -75,6 +75,7 @@ class WebSource:
                     cast(BinaryIO, body),
                     transfer.ending,
                     name=fetching.place.name,
+                    size=fetching.first.length,
                     etag=fetching.first.etag,
                     last_modified=moments.of_http(fetching.first.last_modified),
                 )

@@ -57,6 +57,15 @@ class Finding(Shape):
     row: int | SkipJsonSchema[None] = About(default=None, description="The line on which it stands.")
 
 
+class PreviewedFile(Shape):
+    """Which file was looked at. What its server says of it; null where it does not say."""
+
+    name: str = About(description="Without its folder; of several that match a pattern, the newest.")
+    size: int | None = About(ge=0, description="Bytes.")
+    modified_at: Time | None
+    host_key: str | None = About(description="Of an SSH server: compare it with what whoever runs it says.")
+
+
 class Preview(Shape):
     """How a file would be read."""
 
@@ -65,7 +74,11 @@ class Preview(Shape):
     sheets: tuple[str, ...] = About(description="Of a workbook.")
     columns: tuple[PreviewColumn, ...]
     rows: tuple[tuple[str, ...], ...] = About(description="The first twenty; long cells are cut.")
-    row_estimate: int = About(ge=0)
+    row_estimate: int | None = About(
+        ge=0,
+        description="null where only a beginning was fetched, and its server does not say how long the file is.",
+    )
+    file: PreviewedFile | None = About(description="Of a file that was fetched to be looked at; else null.")
     warnings: tuple[Finding, ...]
 
 

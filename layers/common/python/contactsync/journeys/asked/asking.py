@@ -36,6 +36,7 @@ from contactsync.ports import (
     Discoverer,
     Keeper,
     Objects,
+    Peeker,
     Put,
     RecordKey,
     Scheduler,
@@ -68,6 +69,8 @@ class World:
     drop_bucket: str
     keeper: Keeper
     discoverer: Discoverer
+    drops: Objects
+    peeker: Peeker
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -24,10 +24,15 @@ class Opens(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """Bytes that can be opened as often as needed."""
+    """Bytes that can be opened as often as needed.
+
+    `here` is None where they are the whole file. Of one whose beginning alone has been fetched they are so many, and
+    `size` is the whole file's, 0 where nobody knows it.
+    """
 
     size: int
     open: Opens
+    here: int | None = None
 
 
 def stored(objects: Objects, key: str) -> File:
@@ -43,6 +48,11 @@ def pasted(data: bytes) -> File:
         yield io.BytesIO(data[offset : None if length is None else offset + length])
 
     return File(len(data), opened)
+
+
+def beginning(data: bytes, size: int) -> File:
+    """The first bytes of a file, in memory."""
+    return replace(pasted(data), size=size, here=len(data))
 
 
 def blocks(stream: BinaryIO) -> Iterator[bytes]:

@@ -52,6 +52,7 @@ class Opened:
 
     `confidence` goes from 0 to 1 for what was detected; 1 for what was stated. `rows` are the first sound ones
     without the header, `lines` their numbers: the sheet's rows, or the lines on which a row or a card begins.
+    `row_estimate` is None where only a beginning is there and nobody knows of how much.
     `own_mapping` is that of a format whose columns have a known sense. `ours`: these are rows that we
     have written, refused or exported ones; so many columns at the end are ours, and the apostrophes are.
     """
@@ -64,7 +65,7 @@ class Opened:
     rows: list[list[str]] = field(repr=False)
     lines: list[int] = field(repr=False)
     warnings: tuple[RunWarning, ...] = ()
-    row_estimate: int = 0
+    row_estimate: int | None = 0
     dialect: Dialect | None = None
     sheet: str | None = None
     sheets: tuple[str, ...] = ()
@@ -88,13 +89,20 @@ def open_file(file: File, stated: Format, mapping: Mapping = (), *, most_bytes: 
     """
     with unpacked(file) as stream:
         sample = stream.read(SAMPLE_BYTES)
-        complete = not stream.read(1)
+        complete = file.here is None and not stream.read(1)
     packed = _is_packed(file)
     if _WRITTEN_BY_US.search(sample.partition(b"\n")[0]) and not set(REPORT_COLUMNS) & set(_names(mapping)):
         stated = Format(has_header=True)  # it is written as we write, not as the customer's files are
     encoding = _card_encoding(sample, stated)
     kind = _kind(sample.decode(CODECS[encoding], "replace").encode() if encoding else sample, stated)
     if kind == "xlsx":
+        if file.here is not None:
+            raise UnreadableFile(
+                "beginning_shows_nothing",
+                "Only the beginning of the workbook came while you wait, and it has to be read whole to be shown.",
+                "Save the sync, mapping any one column for now, start it with dry_run, which changes nothing, and look at "
+                "GET /v1/runs/{id}/preview; or put the sheet there as CSV: of that a beginning is enough.",
+            )
         if most_bytes is not None and file.size > most_bytes:
             raise UnreadableFile(
                 "too_large_to_preview",
@@ -184,7 +192,7 @@ def _open_text(
         rows=detected.rows,
         lines=detected.lines,
         warnings=_warnings(detected.warnings),
-        row_estimate=_estimate(detected, size, complete=complete),
+        row_estimate=_estimate(detected, size, complete=complete) if size else None,
         dialect=detected.dialect,
     )
 
@@ -270,8 +278,10 @@ def _open_cards(
         next(rows)  # the header
         found = [row for row in islice(rows, SAMPLE_ROWS) if not isinstance(row, Damaged)]
     header = [column.name for column in columns.all()]
-    whole = most_bytes is None or packed or file.size <= most_bytes
+    read = file.here or most_bytes
+    whole = file.here is None and (most_bytes is None or packed or file.size <= most_bytes)
     cards = seen.cards + seen.damaged
+    estimate = round(cards * file.size / (read or 1)) or None
     return Opened(
         kind="vcard",
         packed=packed,
@@ -281,7 +291,7 @@ def _open_cards(
         rows=[cells for _, cells in found],
         lines=[line for line, _ in found],
         warnings=seen.warnings,
-        row_estimate=cards if whole else round(cards * file.size / (most_bytes or 1)),
+        row_estimate=cards if whole else estimate,
         cards=columns,
         encoding=encoding,
         own_mapping=columns.mapping(),

@@ -3,40 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from io import BufferedReader
+from typing import Any, cast
 
 from contactsync.core import checking
 from contactsync.core.suggesting import Suggestion, suggest
-from contactsync.errors import Conflict, InvalidRequest, Problem
-from contactsync.journeys.asked.asking import World, upload_problems
-from contactsync.journeys.file.files import File, pasted, stored
-from contactsync.journeys.file.opening import Opened, open_file
-from contactsync.journeys.file.remote import REMOTE
+from contactsync.errors import Conflict, InvalidRequest, NotFound, Problem, SourceAway, UnreadableFile
+from contactsync.journeys.asked import dropping
+from contactsync.journeys.asked.asking import World, active_sync, upload_problems
+from contactsync.journeys.file.files import File, beginning, pasted, stored
+from contactsync.journeys.file.opening import Opened, open_file, unpacked
+from contactsync.journeys.file.remote import unsuitable
 from contactsync.journeys.file.runfiles import files_of
 from contactsync.model.account import Caller
 from contactsync.model.field import FieldSpec
 from contactsync.model.request import PreviewRequest
 from contactsync.model.run import Run
-from contactsync.model.sync import Format, PasteSource
+from contactsync.model.source import RemoteSource
+from contactsync.model.sync import DropSource, Format, PasteSource, UploadSource
+from contactsync.ports import Beginning, Version
+from contactsync.sources.staging import PEEK_S, begun
+from contactsync.sources.stored import DroppedSource
 
 ROWS = 20
 SAMPLES = 5
 CELL_CHARS = 200
 SHOWN_CHARS = 500_000
 """All cells of all rows together; an answer holds 6 MB, and a character may take six bytes of JSON twice."""
+PIECE_BYTES = 256 << 10
 MOST_BYTES = 16 << 20
 """Of a workbook or an address book: what can be read while somebody waits."""
 
 
-FETCHED = REMOTE | {"drop"}
-ELSEWHERE = Problem(
+NO_FILE = Problem(
     "/source/kind",
-    "A file that we fetch is shown once a run has fetched it: save the sync with POST /v1/syncs, mapping any one column "
-    "for now, start it with POST /v1/syncs/{id}/runs and dry_run, which changes nothing, and look at "
-    "GET /v1/runs/{id}/preview.",
-    "preview_by_dry_run",
+    "An address book has no columns to look at: its fields are those of contacts. GET /v1/connections/{id}/groups shows "
+    "what can be chosen.",
+    "not_a_file",
 )
+WHOSE_DROP = Problem(
+    "/sync_id",
+    "Name the sync: files arrive under its own prefix. Save one first, mapping any one column for now.",
+    "sync_needed",
+)
+NO_DROP = Problem("/sync_id", "Only the source drop asks for a sync.", "not_a_drop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +69,76 @@ class Preview:
     confidence: dict[str, float]
     columns: list[Column]
     rows: list[list[str]]
+    origin: Beginning | None = None
+    """Where the file was looked at, if that was not here; its bytes are of no use any more."""
 
 
 def preview(world: World, caller: Caller, body: Mapping[str, Any]) -> Preview:
-    """Look at an upload or at pasted text.
+    """Look at an upload, at pasted text, or at the beginning of a file on a server.
 
-    Raises InvalidRequest, or UnreadableFile if the file holds no rows that can be read.
+    Raises InvalidRequest; UnreadableFile if the file is not to be had, or holds no rows that can be read; Conflict if
+    none has been dropped.
     """
-    if checking.value_at(body, "source", "kind") in FETCHED:
-        raise InvalidRequest([ELSEWHERE])
+    if checking.value_at(body, "source", "kind") == "connection":
+        raise InvalidRequest([NO_FILE])
     request = checking.parse(PreviewRequest, body)
-    if isinstance(request.source, PasteSource):
-        file = pasted(request.source.text.encode())
-    else:
-        upload_id = request.source.upload_id
-        if problems := upload_problems(world, caller.account_id, upload_id, "/source/upload_id"):
+    source, fields = request.source, world.control.fields(caller.account_id)
+    if request.sync_id is not None and not isinstance(source, DropSource):
+        raise InvalidRequest([NO_DROP])
+    if isinstance(source, PasteSource):
+        return preview_of(pasted(source.text.encode()), request.format, fields)
+    if isinstance(source, UploadSource):
+        if problems := upload_problems(world, caller.account_id, source.upload_id, "/source/upload_id"):
             raise InvalidRequest(problems)
-        file = stored(world.uploads, world.control.upload(caller.account_id, upload_id).key)
-    return preview_of(file, request.format, world.control.fields(caller.account_id))
+        upload = world.control.upload(caller.account_id, source.upload_id)
+        return preview_of(stored(world.uploads, upload.key), request.format, fields)
+    if isinstance(source, DropSource):
+        came = _dropped(world, caller, request.sync_id)
+    else:
+        came = _peeked(world, caller, source)
+    return replace(preview_of(_beginning_of(came), request.format, fields), origin=replace(came, data=b""))
+
+
+def _peeked(world: World, caller: Caller, source: RemoteSource) -> Beginning:
+    """The beginning of a file on a server. What the server does is for the customer to mend, as in a run's problem."""
+    if problems := unsuitable(source):
+        raise InvalidRequest(problems)
+    try:
+        return world.peeker.peek(caller.account_id, source)
+    except SourceAway as error:
+        raise UnreadableFile(
+            "source_away", error.title, "See that the address is right and the server is up, then ask again."
+        ) from None
+
+
+def _dropped(world: World, caller: Caller, sync_id: str | None) -> Beginning:
+    """The beginning of the newest file that has arrived for a sync, whether it was imported or not."""
+    if sync_id is None:
+        raise InvalidRequest([WHOSE_DROP])
+    try:
+        sync = active_sync(world, caller, sync_id).value
+    except NotFound:
+        message = "There is no such sync: make one with POST /v1/syncs."
+        raise InvalidRequest([Problem("/sync_id", message, "unknown_sync")]) from None
+    drop = dropping.newest_file(caller.account_id, sync.id, control=world.control)
+    version = Version(drop.file.version, drop.file.etag)
+    came = begun(DroppedSource(world.drops, drop.file.key, version), most_bytes=MOST_BYTES, most_s=PEEK_S)
+    return replace(came, size=drop.file.size, name=drop.file.name, modified=drop.dropped_at)
+
+
+def _beginning_of(came: Beginning) -> File:
+    """What came, as far as it can be unpacked where it is packed and goes on."""
+    if came.whole:
+        return pasted(came.data)
+    with unpacked(pasted(came.data)) as stream:
+        data, there = bytearray(), cast(BufferedReader, stream)  # of which a piece is what has been unpacked
+        try:
+            while len(data) < MOST_BYTES and (piece := there.read1(PIECE_BYTES)):
+                data += piece
+        except UnreadableFile as error:
+            if error.code != "compressed_file_cut":
+                raise
+    return beginning(bytes(data), round((came.size or 0) * len(data) / max(1, len(came.data))))
 
 
 def preview_of_run(world: World, run: Run) -> Preview:
