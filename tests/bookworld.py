@@ -41,7 +41,14 @@ class BookWorld(World):
         at = self.clock.now().isoformat(timespec="milliseconds")
         self.control.create_connection(
             self.account.account_id,
-            Connection(id=CONNECTION, provider="memory", member_id="m1", state="active", created_at=at),
+            Connection(
+                id=CONNECTION,
+                account_id=self.account.account_id,
+                provider="memory",
+                member_id="m1",
+                state="active",
+                created_at=at,
+            ),
         )
 
     # Syncs and runs
@@ -68,8 +75,8 @@ class BookWorld(World):
             id=f"r{new_id(at)}",
             account_id=self.account.account_id,
             sync_id=sync_id,
-            trigger="api",
             journey="sync",
+            trigger="api",
             requested_at=at.isoformat(timespec="milliseconds"),
             requested_by="member:m1",
             **asked,
@@ -123,8 +130,13 @@ class BookWorld(World):
     def steps(self) -> Ports:
         """What the steps reach, with whatever stands in front of it."""
         ports = self.ports
-        connect = self.connect or (lambda _: MemoryConnector(self.book))
-        return Ports(Control(ports.records), ports.contacts, ports.runs, connect, ports.clock)
+        return Ports(
+            Control(ports.records), ports.contacts, ports.runs, self.connect or self._opened, ports.clock
+        )
+
+    def _opened(self, connection: Connection) -> Connector:
+        connector: Connector = self.watch(MemoryConnector(self.books[connection.id]))
+        return connector
 
     # What people do here
 
@@ -171,6 +183,11 @@ class BookWorld(World):
 
     # What there is
 
+    @property
+    def books(self) -> dict[str, MemoryBook]:
+        """Every address book, by connection."""
+        return {CONNECTION: self.book}
+
     def contact(self, id_: str) -> Contact:
         """One contact."""
         return self.contacts.get(self.account.account_id, [id_])[id_]
@@ -181,7 +198,7 @@ class BookWorld(World):
         slots = (slot for shard in range(SHARDS) for slot in self.contacts.scan(account, shard))
         return {slot.id: dict(slot.fields) for slot in slots if isinstance(slot, Contact)}
 
-    def links(self) -> dict[str, Link]:
-        """Every link that is not closed, by contact id."""
-        reads = self.control.links(self.account.account_id, CONNECTION)
+    def links(self, connection: str = CONNECTION) -> dict[str, Link]:
+        """Every link of a book that is not closed, by contact id."""
+        reads = self.control.links(self.account.account_id, connection)
         return {read.value.contact_id: read.value for read in reads if not read.value.is_over}

@@ -10,7 +10,8 @@ from contactsync.adapters.memory import MemoryScheduler
 from contactsync.control import Control, new_id
 from contactsync.core.dropping import prefix_of
 from contactsync.journeys.asked import dropping, scheduling
-from contactsync.model.message import FileDropped, FileParked, Received, SyncDue
+from contactsync.journeys.book import books
+from contactsync.model.message import ContactsChanged, FileDropped, FileParked, Received, SyncDue
 from contactsync.model.run import Run
 from contactsync.model.sync import Sync, SyncRequest
 from contactsync.ports import Version
@@ -81,6 +82,8 @@ class DropBucket:
                 dropping.tell(
                     FileParked(**detail), control=control, mailer=ports.mailer, public_url="https://x.example"
                 )
+            case "ContactsChanged":
+                books.follow(ContactsChanged(**detail), control=control, bus=ports.bus, clock=ports.clock)
             case "RunRequested":
                 run = self.world.control.run(detail["account_id"], detail["run_id"]).value
                 self.executions += 1

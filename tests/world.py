@@ -102,9 +102,17 @@ class Ports:
     vault: Vault = field(default_factory=MemoryVault)
 
 
+def unwatched(opened: Any) -> Any:
+    """With nothing in front."""
+    return opened
+
+
 @dataclass
 class World:
-    """One service with one customer. `ports` is what the steps see, the other attributes are the truth."""
+    """One service with one customer. `ports` is what the steps see, the other attributes are the truth.
+
+    `watch` is put in front of what is opened while a step works: an address book, an authority.
+    """
 
     clock: ManualClock = field(default_factory=lambda: ManualClock(datetime(2026, 11, 22, 9, tzinfo=UTC)))
     contacts: MemoryContacts = field(default_factory=MemoryContacts)
@@ -119,6 +127,7 @@ class World:
     guard: NetGuard | None = None
     """The way out, in place of one that trusts `allow_hosts`."""
     limits: Limits | None = None
+    watch: Callable[[Any], Any] = field(default_factory=lambda: unwatched)
 
     def __post_init__(self) -> None:
         self.records = MemoryRecords(self.clock)

@@ -14,7 +14,7 @@ from contactsync.journeys.file.runfiles import Stage
 from contactsync.model.contact import Alias, Contact, Slot, Tombstone
 from contactsync.model.run import OPEN_STATUSES, Run
 from contactsync.ports import Record
-from tests.bookworld import CONNECTION, BookWorld
+from tests.bookworld import BookWorld
 from tests.world import World
 
 Outcome = dict[str, object]
@@ -35,13 +35,16 @@ def outcome(world: World) -> Outcome:
     }
     if isinstance(world, BookWorld):
         people = {slot.id: (slot.fields, slot.segments) for slot in slots(world) if isinstance(slot, Contact)}
-        cards = world.book.cards()
-        held = sorted(repr(sorted(card.fields.items())) for card in cards.values())
-        linked = {
-            id_: (link.state, link.agreed, link.seen, link.id in cards) for id_, link in world.links().items()
-        }
-        stored = {"people": people, "cards": held, "links": linked}
+        stored = {"people": people, **{connection: _side(world, connection) for connection in world.books}}
     return stored
+
+
+def _side(world: BookWorld, connection: str) -> object:
+    """What one address book holds, and what is known of it."""
+    cards = world.books[connection].cards()
+    held = sorted(repr(sorted(card.fields.items())) for card in cards.values())
+    links = world.links(connection)
+    return held, {id_: (link.state, link.agreed, link.seen, link.id in cards) for id_, link in links.items()}
 
 
 def records(world: World, account_id: str = "") -> Iterator[Record]:
@@ -72,10 +75,11 @@ def one_record_a_key(world: World, where: str) -> None:
     stored = {slot.id: slot for slot in slots(world)}
     secret = bytes.fromhex(world.control.account(world.account.account_id).identity_secret)
     if isinstance(world, BookWorld):
-        linked = [link.id for link in world.links().values()]
-        assert len(linked) == len(set(linked)), f"{where}: two links to one card"
-        markers = [card.marker for card in world.book.cards().values() if card.marker]
-        assert len(markers) == len(set(markers)), f"{where}: a card was made twice"
+        for connection, book in world.books.items():
+            linked = [link.id for link in world.links(connection).values()]
+            assert len(linked) == len(set(linked)), f"{where}: two links to one card"
+            markers = [card.marker for card in book.cards().values() if card.marker]
+            assert len(markers) == len(set(markers)), f"{where}: a card was made twice"
         return
     holders: dict[str, str] = {}
     for slot in stored.values():
@@ -125,14 +129,14 @@ def at_rest(world: World, run: Run, where: str) -> None:
     left = [record.key.name for record in records(world, account)]
     held = [name for name in left if name.startswith(("open_run#", "waiting#"))]
     assert not held, f"{where}: somebody waits: {held}"
-    if isinstance(world, BookWorld):
-        book = [record.key.name for record in records(world, f"{account}#{CONNECTION}")]
+    for connection in world.books if isinstance(world, BookWorld) else ():
+        book = [record.key.name for record in records(world, f"{account}#{connection}")]
         held = [name for name in book if name == "lease" or name.startswith("intent#")]
         assert not held, f"{where}: the address book is held: {held}"
 
 
 def all_is_told(world: World, before: Iterable[Slot], where: str) -> None:
-    """I8: of whoever was changed or is gone, the files of a run say so, with what was there before."""
+    """I8: of whoever was changed or is gone, the files of a run say so, or the record of an edit, with what was there before."""
     now = {slot.id: slot for slot in slots(world)}
     images: dict[str, list[Any]] = {}
     for run in runs(world):
@@ -142,6 +146,11 @@ def all_is_told(world: World, before: Iterable[Slot], where: str) -> None:
             elif isinstance(decision, Update):
                 was = {key: pair[0] for key, pair in decision.changes.items()}
                 images.setdefault(decision.target, []).append(was)
+    for record in records(world):
+        kind, _, name = record.key.name.partition("#")
+        if kind == "edit":
+            was = {key: pair[0] for key, pair in record.document["changes"].items()}
+            images.setdefault(name.partition("#")[0], []).append(was)
     for slot in before:
         if not isinstance(slot, Contact):
             continue

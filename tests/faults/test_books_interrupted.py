@@ -15,7 +15,7 @@ from contactsync.connectors.memory import Habits, MemoryBook, MemoryConnector, M
 from contactsync.errors import AccessLost
 from contactsync.model.connection import Connection
 from tests.bookworld import BookWorld
-from tests.faults.workloads import LATE, both_ways, person
+from tests.faults.bookscenes import LATE, both_ways, person
 
 
 def in_step(world: BookWorld) -> None:

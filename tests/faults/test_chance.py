@@ -15,16 +15,16 @@ from datetime import timedelta
 
 import pytest
 
-from contactsync.connectors.memory import MemoryConnector
 from contactsync.errors import Busy
 from contactsync.model.contact import Contact
 from tests.bookworld import BookWorld
 from tests.faults import invariants
 from tests.faults.figures import note
 from tests.faults.interruptions import Interruptions, Way
+from tests.faults.scenes import Scene
 from tests.faults.test_crashes import add_neighbour
-from tests.faults.workloads import WORKLOADS, Scene
-from tests.world import Died, World
+from tests.faults.workloads import WORKLOADS
+from tests.world import Died, World, unwatched
 
 SEEDS = int(os.environ.get("N") or (200 if os.environ.get("FAULTS") == "all" else 3))
 ONLY = os.environ.get("SEED")
@@ -67,7 +67,7 @@ class Weather(Interruptions):
 
 
 def people_of(world: World) -> object:
-    """Everybody, as customers see them; of an address book both sides."""
+    """Everybody, as customers see them; with address books all sides."""
     here = sorted(
         repr((sorted(slot.fields.items()), slot.segments))
         for slot in invariants.slots(world)
@@ -75,15 +75,16 @@ def people_of(world: World) -> object:
     )
     if not isinstance(world, BookWorld):
         return here
-    return here, sorted(repr(sorted(card.fields.items())) for card in world.book.cards().values())
+    return here, [
+        sorted(repr(sorted(card.fields.items())) for card in book.cards().values())
+        for book in world.books.values()
+    ]
 
 
 def calm(scene: Scene) -> None:
     """Everything works again: what was left open is closed, what happens later happens, the same is done once more."""
     world = scene.world
-    world.ports = world.true_ports()
-    if isinstance(world, BookWorld):
-        world.connect = None
+    world.ports, world.watch = world.true_ports(), unwatched
     for run in list(invariants.runs(world)):
         if run.execution is not None and not run.has_ended and run.status != "awaiting_approval":
             world.left(run, "FAILED", execution=run.execution)
@@ -104,9 +105,7 @@ def drawn(name: str, seed: int) -> object:
     untouched = invariants.digest(world, neighbour)
     before = list(invariants.slots(world))
     weather = Weather(lots, world)
-    world.ports = weather.ports(world.ports)
-    if isinstance(world, BookWorld):
-        world.connect = lambda _: weather.watched(MemoryConnector(world.book))
+    world.ports, world.watch = weather.ports(world.ports), weather.watched
     with suppress(Exception, Died):  # all tries of the last step were in vain
         scene.go()
     calm(scene)

@@ -13,7 +13,6 @@ from itertools import count
 
 import pytest
 
-from contactsync.connectors.memory import MemoryConnector
 from contactsync.core.parsing import records
 from contactsync.journeys.account.accounts import create_account
 from contactsync.journeys.file import cutting
@@ -24,8 +23,9 @@ from tests.bookworld import BookWorld
 from tests.faults import invariants
 from tests.faults.figures import note
 from tests.faults.interruptions import Interruptions, Way
-from tests.faults.workloads import WORKLOADS, Scene, Workload
-from tests.world import World
+from tests.faults.scenes import Scene, Workload
+from tests.faults.workloads import WORKLOADS
+from tests.world import World, unwatched
 
 STRIDE = 1 if os.environ.get("FAULTS") == "all" else 37
 DIVIDED = ("small import", "claims", "delete what is missing", "undo")
@@ -50,13 +50,9 @@ def add_neighbour(world: World) -> str:
 def carry_out(scene: Scene, interruptions: Interruptions) -> None:
     """The workload, with one fault; then everything works again, and what happens later anyway happens."""
     world = scene.world
-    world.ports = interruptions.ports(world.ports)
-    if isinstance(world, BookWorld):
-        world.connect = lambda _: interruptions.watched(MemoryConnector(world.book))
+    world.ports, world.watch = interruptions.ports(world.ports), interruptions.watched
     scene.go()
-    world.ports = world.true_ports()
-    if isinstance(world, BookWorld):
-        world.connect = None
+    world.ports, world.watch = world.true_ports(), unwatched
 
 
 class Point:
@@ -71,7 +67,7 @@ class Point:
         self.interruptions = Interruptions(at, way)
         carry_out(scene, self.interruptions)
         self.mails = len(world.mailer.sent)
-        self.run = scene.run() if workload.counts else None
+        self.run = scene.run() if workload.counts is not None else None
         self.where = f"{name}, call {at}"
         if self.interruptions.fired:
             self.where += f", {self.interruptions.calls[at - 1]}, {way.value}"

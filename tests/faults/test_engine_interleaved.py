@@ -15,7 +15,8 @@ from contactsync.model.run import Run
 from tests.faults import invariants
 from tests.faults.figures import note
 from tests.faults.interruptions import Interruptions, Way
-from tests.faults.workloads import BY_NUMBER, DELETING, NAMES, NUMBERED, earlier, many, new_world, people
+from tests.faults.scenes import earlier, new_world
+from tests.faults.workloads import BY_NUMBER, DELETING, NAMES, NUMBERED, many, people
 from tests.world import World
 
 ORDERS = 1_500 if os.environ.get("FAULTS") == "all" else 24

@@ -32,7 +32,8 @@ from tests.faults.proxy import (
     s3_error,
     throttled,
 )
-from tests.faults.workloads import BY_NUMBER, CLAIMS, CLAIMS_BEFORE, NUMBERED, new_world
+from tests.faults.scenes import new_world
+from tests.faults.workloads import BY_NUMBER, CLAIMS, CLAIMS_BEFORE, NUMBERED
 from tests.world import World
 
 SEEDS = int(os.environ.get("N") or 5) if os.environ.get("FAULTS") == "all" else 1

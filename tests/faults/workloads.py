@@ -9,25 +9,32 @@ import copy
 import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 from contactsync.adapters.memory import MemoryScheduler, MemoryShares
-from contactsync.connectors.memory import Habits
 from contactsync.control import Control, Read, new_id
 from contactsync.errors import Busy
 from contactsync.journeys.account import forgetting
 from contactsync.journeys.asked.scheduling import kept
-from contactsync.model.field import FieldSpec
-from contactsync.model.message import EraseDue, FileDropped
+from contactsync.model.message import EraseDue
 from contactsync.model.run import Run
 from contactsync.model.source import RemoteSource
 from contactsync.model.sync import Schedule, Sync, SyncRequest
 from contactsync.ports import ContactStore, Ending, Source, SourceStream, Write
-from tests.bookworld import BookWorld
-from tests.contract.cards import ADA
-from tests.dropped import DropBucket, drop_sync, prefix, runs_of
+from tests.dropped import drop_sync, prefix, runs_of
+from tests.faults.bookscenes import (
+    both_ways,
+    fanned_out,
+    first_contact,
+    in_a_book,
+    in_the_list,
+    one_way,
+    taken_off,
+    with_book,
+)
+from tests.faults.scenes import Retrying, Scene, Workload, earlier, execute, new_world
 from tests.world import Died, World
 
 NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
@@ -42,27 +49,6 @@ def people(*names: str) -> str:
 
 def many(number: int, *more: str) -> str:
     return people(*(f"P{each}" for each in range(number)), *more)
-
-
-def new_world(world: World | None = None) -> World:
-    """A customer whose ids are the same each time, so that worlds can be compared whole."""
-    world = world or World()
-    spec = FieldSpec(key="customer_number", label="Customer number", type="text")
-    world.control.create_field(world.account.account_id, spec)
-    return world
-
-
-def earlier(world: World, text: str, mapping: list[dict[str, str]], **body: object) -> Run:
-    """An import that went well, before all that is tested."""
-    run = world.import_rows(text, mapping, **body)
-    assert run.status == "succeeded"
-    world.clock.advance(timedelta(minutes=5))
-    world.mailer.sent.clear()
-    return run
-
-
-def execute(world: World, run: Run) -> None:
-    world.execute(run)
 
 
 def then_approve(world: World, run: Run) -> None:
@@ -192,33 +178,6 @@ def overtaken(world: World) -> Run:
 # Files
 
 
-@dataclass
-class Scene:
-    """A world ready for a workload.
-
-    `run` is the run that it comes down to, as it is stored; `again` does the same once more, with nothing new to
-    say, and returns its run; `settle` is what happens later anyway; `told` is what else must be the same each time.
-    """
-
-    world: World
-    go: Callable[[], None]
-    run: Callable[[], Run]
-    again: Callable[[], Run] | None = None
-    settle: Callable[[], None] = lambda: None
-    told: Callable[[], object] = lambda: None
-
-
-@dataclass(frozen=True)
-class Workload:
-    """`counts` are those of the run, undisturbed; `mails`: how many outcomes there are to write about;
-    `forgets`: nothing is to be left, no account either."""
-
-    scene: Callable[[], Scene]
-    counts: dict[str, int] = field(default_factory=dict)
-    mails: int = 1
-    forgets: bool = False
-
-
 def of_rows(
     prepare: Callable[[World], Run], further: str, go: Callable[[World, Run], None] = execute
 ) -> Callable[[], Scene]:
@@ -259,31 +218,6 @@ cem@example.com,Cem,+90 212 555 01 23
 
 
 # What comes by itself
-
-
-class Retrying(DropBucket):
-    """Whatever answers an event is tried again when it fails, as Lambda does; each event is delivered `times` times."""
-
-    times = 1
-    tries = 3
-
-    def tried(self, answer: Callable[[], object]) -> None:
-        for left in reversed(range(self.tries)):
-            try:
-                answer()
-                return
-            except (Exception, Died):
-                if not left:
-                    raise
-
-    def receive_event(self, event: FileDropped) -> None:
-        for _ in range(self.times):
-            self.tried(lambda: self.receive(event))
-
-    def act(self, kind: str, detail: dict[str, str]) -> None:
-        act = super().act
-        for _ in range(self.times):
-            self.tried(lambda: act(kind, detail))
 
 
 def pause(read: Read[Sync]) -> Sync:
@@ -385,78 +319,6 @@ def scheduled() -> Scene:
     )
 
 
-# Address books
-
-LATE = Habits(shows_after=timedelta(minutes=5), part=2, at_once=2)
-"""Nobody can look at once what became of a write."""
-
-
-def with_book(prepare: Callable[[BookWorld], str], **asked: Any) -> Callable[[], Scene]:
-    """One run of a sync with an address book; what it has to leave is done by the runs that follow."""
-
-    def scene() -> Scene:
-        world = BookWorld(habits=LATE)
-        sync = prepare(world)
-        world.mailer.sent.clear()
-        world.clock.advance(timedelta(minutes=10))
-        run = world.ask(sync, **asked)
-
-        def settle() -> None:
-            for _ in range(2):
-                world.go(sync)
-
-        return Scene(
-            world, lambda: execute(world, run), lambda: world.run(run), lambda: world.go(sync), settle
-        )
-
-    return scene
-
-
-def person(name: str, **more: Any) -> dict[str, Any]:
-    return {"name": f"{name} Person", "emails": [{"value": f"{name.lower()}@example.com"}], **more}
-
-
-MAILED: dict[str, Any] = {"notify": {"emails": ["owner@example.com"]}}
-
-
-def first_contact(world: BookWorld, **asked: Any) -> str:
-    """Somebody on both sides, somebody on one side only, a shared address."""
-    world.add({**person("Both"), "nickname": "B"})
-    world.book.add(person("Both", notes="Known to both"))
-    for name in ("Here", "Also", "Third"):
-        world.add(person(name))
-    world.book.add(ADA)
-    world.book.add({**ADA, "name": "William King"})
-    world.clock.advance(timedelta(hours=1))
-    return world.sync(**MAILED, **asked)
-
-
-def both_ways(world: BookWorld, **asked: Any) -> str:
-    """Each side edits, deletes and adds somebody; one contact is edited on both."""
-    sync = first_contact(world, **asked)
-    for n in range(12):
-        world.add(person(f"Filler{n}"))
-    for _ in range(2):
-        world.go(sync)
-    cards = {id_: link.id for id_, link in world.links().items()}
-    both, here, also, third = (
-        world.id_of(f"{name}@example.com") for name in ("both", "here", "also", "third")
-    )
-    world.edit(both, job_title="Analyst")
-    world.book.edit(cards[both], {**world.book.cards()[cards[both]].fields, "department": "Engines"})
-    world.book.edit(cards[here], {**world.book.cards()[cards[here]].fields, "notes": "Called"})
-    world.remove(also)
-    world.book.remove(cards[third])
-    world.add(person("New"))
-    world.book.add(person("Newcomer"))
-    return sync
-
-
-def one_way(direction: str) -> Callable[[BookWorld], str]:
-    """The first contact, of which one side takes nothing."""
-    return lambda world: first_contact(world, direction=direction)
-
-
 # The end
 
 
@@ -540,5 +402,8 @@ WORKLOADS: dict[str, Workload] = {
     ),
     "address book, into the list": Workload(with_book(one_way("pull")), {"added": 2, "updated": 1}),
     "address book, out of the list": Workload(with_book(one_way("push")), {"unchanged": 6}),
+    "address book taken off and connected again": Workload(taken_off, {"unchanged": 1}),
+    "three address books, an edit in one": Workload(fanned_out(in_a_book), {"unchanged": 1}, mails=0),
+    "three address books, an edit in the list": Workload(fanned_out(in_the_list), {"unchanged": 1}, mails=0),
     "account forgotten": Workload(forgotten, mails=0, forgets=True),
 }

@@ -9,6 +9,7 @@ import pytest
 
 from contactsync.model.contact import Alias
 from contactsync.ports import RecordKey
+from tests.world import Died
 
 NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
 
@@ -116,6 +117,39 @@ def test_a_request_whose_answer_was_lost_finds_its_contact(api, monkeypatch):
 
 
 # Editing
+
+
+def told_of_changes(api):
+    return sum(event.kind == "ContactsChanged" for event in api.world.bus.events)
+
+
+@pytest.mark.parametrize("change", ["added", "edited", "deleted"])
+def test_books_hear_of_a_change_whose_maker_died_when_it_is_asked_for_again(api, ada, monkeypatch, change):
+    """The contact is written, and nobody has said so yet."""
+    there = api.world.control.contacts_count(api.account.account_id)
+
+    def ask():
+        if change == "added":
+            return api.post("/contacts", {"fields": {"name": "Cem"}}, key="once").status
+        if change == "edited":
+            return api.patch(f"/contacts/{ada['id']}", {"fields": {"name": "Ada King"}}).status
+        return api.delete(f"/contacts/{ada['id']}").status
+
+    def dies(*_):
+        raise Died
+
+    before = told_of_changes(api)
+    with monkeypatch.context() as patch:
+        patch.setattr(api.world.bus, "publish", dies)
+        with pytest.raises(Died):
+            ask()
+    api.world.clock.advance(timedelta(minutes=5))
+    assert ask() == {"added": 201, "edited": 200, "deleted": 404}[change]
+    assert told_of_changes(api) == before + 1
+    more = {"added": 1, "edited": 0, "deleted": -1}[change]
+    assert api.world.control.contacts_count(api.account.account_id) == there + more
+    ask()
+    assert told_of_changes(api) == before + 1
 
 
 def test_an_edit_changes_what_it_names_and_nothing_else(api, ada):

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from contactsync.errors import Busy
 from contactsync.journeys.asked import scheduling
 from contactsync.model.connection import Link
 from contactsync.model.lending import Errand
@@ -378,6 +379,20 @@ def test_a_provider_that_is_away_keeps_nobody_connected(api, world, google):
     google.down = True
     assert api.delete(f"/connections/{connection['id']}").status == 204
     assert stored(world, connection["id"]).sealed == ""
+
+
+def test_nothing_is_forgotten_while_our_own_keys_are_away(api, world, google, monkeypatch):
+    """Else the provider would keep a grant that nobody can give back any more."""
+    connection, given = connected(api), list(google.refresh_tokens)
+
+    def away(*_):
+        raise Busy("throttled")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.vault, "decrypt", away)
+        assert api.delete(f"/connections/{connection['id']}").status == 503
+    assert api.delete(f"/connections/{connection['id']}").status == 204
+    assert google.revoked == given
 
 
 # T16: what opens a book

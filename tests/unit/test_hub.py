@@ -2,103 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
 
-from contactsync.connectors.memory import ALL, Habits, MemoryBook, MemoryConnector, Mishap
-from contactsync.model.connection import Connection
-from tests.bookworld import BookWorld
+from contactsync.connectors.memory import Habits, Mishap
 from tests.contract.cards import ADA
+from tests.hubworld import HubWorld
 
 BOB = {"name": "Bob Kahn", "emails": [{"value": "bob@example.com"}]}
 FILLERS = 20
 """So many others that one deletion more passes the guard."""
-
-
-@dataclass
-class Member:
-    """Somebody with a book of their own, which follows what they tick."""
-
-    world: HubWorld
-    id: str
-    book: MemoryBook
-    sync: str = ""
-
-    def go(self):
-        """A run of their sync."""
-        return self.world.go(self.sync)
-
-    def tick(self, contact: str) -> None:
-        self.world.noted(contact)
-        self.world.control.tick(self.world.account.account_id, self.id, contact, "2026-11-22T09:00:00Z")
-
-    def untick(self, contact: str) -> None:
-        self.world.noted(contact)
-        self.world.control.untick(self.world.account.account_id, self.id, contact)
-
-    def ticked(self) -> frozenset[str]:
-        return self.world.control.subscriptions(self.world.account.account_id, self.id)
-
-    def named(self, name: str) -> str | None:
-        """The card of somebody; None if there is none. There is never more than one."""
-        found = [id_ for id_, card in self.book.cards().items() if card.fields["name"] == name]
-        assert len(found) <= 1
-        return found[0] if found else None
-
-    def edit(self, name: str, **changes: object) -> None:
-        card = self.named(name)
-        assert card is not None
-        self.book.edit(card, {**self.book.cards()[card].fields, **changes})
-
-    def delete(self, name: str) -> None:
-        card = self.named(name)
-        assert card is not None
-        self.book.remove(card)
-
-
-@dataclass
-class HubWorld(BookWorld):
-    """Two members, each with a book: `anna`'s is the one of every BookWorld."""
-
-    members: dict[str, Member] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.members["n1"] = Member(self, "m1", self.book)
-        self.members["n2"] = Member(
-            self, "m2", MemoryBook(self.clock, habits=self.habits, subject="person-2")
-        )
-        at = self.clock.now().isoformat(timespec="milliseconds")
-        self.control.create_connection(
-            self.account.account_id,
-            Connection(id="n2", provider="memory", member_id="m2", state="active", created_at=at),
-        )
-        self.connect = lambda connection: MemoryConnector(self.members[connection.id].book)
-        for connection, member in self.members.items():
-            source = {"kind": "connection", "connection_id": connection, "group": ALL}
-            member.sync = self.sync(source=source, selection="subscribed")
-
-    @property
-    def anna(self) -> Member:
-        return self.members["n1"]
-
-    @property
-    def ben(self) -> Member:
-        return self.members["n2"]
-
-    def noted(self, contact: str) -> None:
-        self.control.note_changes(self.account.account_id, "box", self.clock.now(), contacts=[contact])
-
-    def settle(self) -> None:
-        """Both go on until nothing is left to do."""
-        for _ in range(3):
-            for member in self.members.values():
-                assert member.go().status in ("succeeded", "unchanged")
-
-    def ids(self) -> dict[str, str]:
-        return {fields["name"]: id_ for id_, fields in self.everybody().items()}
 
 
 @pytest.fixture

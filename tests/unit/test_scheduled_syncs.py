@@ -156,7 +156,10 @@ def test_after_an_outage_the_latest_day_is_run_and_no_other(api, sync):
 
 def test_while_a_run_is_under_way_the_day_stays_open(api, sync):
     going = api.post(f"/syncs/{sync['id']}/runs", {}).json["id"]
-    assert wake(api, sync, "2026-11-23T08:30") is None
+    told = len(api.world.runs_asked())
+    assert wake(api, sync, "2026-11-23T08:30") == going, "that one goes first"
+    assert api.world.runs_asked()[told:] == [going], "its announcement may be lost"
+    assert runs(api, sync) == []
     execute(api, going)
     later = wake(api, sync, "2026-11-23T09:30")
     assert later
@@ -166,7 +169,10 @@ def test_while_a_run_is_under_way_the_day_stays_open(api, sync):
 @pytest.mark.parametrize("way", ["ends", "cancelled"])
 def test_the_day_that_came_meanwhile_starts_when_that_run_ends(api, sync, way):
     going = api.post(f"/syncs/{sync['id']}/runs", {}).json["id"]
-    assert wake(api, sync, "2026-11-23T08:30") is None
+    told = len(api.world.runs_asked())
+    assert wake(api, sync, "2026-11-23T08:30") == going, "that one goes first"
+    assert api.world.runs_asked()[told:] == [going], "its announcement may be lost"
+    assert runs(api, sync) == []
     if way == "cancelled":
         api.post(f"/runs/{going}/cancel", {})
     else:

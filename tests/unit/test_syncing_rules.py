@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contactsync.adapters.memory import MemoryBus
-from contactsync.connectors.memory import Habits
+from contactsync.connectors.memory import Habits, MemoryConnector
 from contactsync.core.viewing import View
 from contactsync.journeys.book import books
 from contactsync.model.message import ContactsChanged
@@ -352,9 +352,47 @@ class TestEdits:
         [run_id] = self.follow(world)
         run = world.control.run(world.account.account_id, run_id).value
         assert (run.sync_id, run.trigger, run.journey) == (pushing, "edit", "sync")
-        assert self.follow(world) == []
+        assert self.follow(world) == [run_id], "asked for again, and not made again"
         world.execute(run)
         assert self.follow(world, but=pushing) == []
+
+    def test_bring_a_run_on_its_way_whose_maker_died_before_they_could(self, world):
+        sync = world.sync()
+        world.go(sync)
+        bus = MemoryBus()
+        message = ContactsChanged(account_id=world.account.account_id)
+        books.follow(message, control=world.control, bus=bus, clock=world.clock)
+        [run_id] = self.follow(world)
+        assert [event.detail["run_id"] for event in bus.events] == [run_id]
+
+    def test_that_come_while_a_run_is_at_it_are_brought_by_another_one(self, world):
+        """A run that has read what there is before the edit, and ends after it."""
+        contact = world.add(person(1))
+        sync = world.sync()
+        for _ in range(2):
+            world.go(sync)
+        world.clock.advance(timedelta(minutes=10))
+        run, told = world.ask(sync), len(world.bus.events)
+
+        class Edited(MemoryConnector):
+            def pull(self, *arguments):
+                yield from super().pull(*arguments)
+                world.clock.advance(timedelta(seconds=1))
+                world.edit(contact, job_title="Dame")
+                assert TestEdits().follow(world) == [], "the sync has a run already"
+
+        world.connect = lambda _: Edited(world.book)
+        world.execute(run)
+        world.connect = None
+        assert "ContactsChanged" in [event.kind for event in world.bus.events[told:]]
+        [following] = self.follow(world)
+        told = len(world.bus.events)
+        world.clock.advance(timedelta(minutes=10))
+        world.execute(world.control.run(world.account.account_id, following).value)
+        assert [card.fields["job_title"] for card in world.book.cards().values()] == ["Dame"]
+        assert "ContactsChanged" not in [event.kind for event in world.bus.events[told:]], (
+            "and so on for ever"
+        )
 
     def test_set_nothing_going_that_nobody_has_started(self, world):
         world.sync()

@@ -31,6 +31,7 @@ from contactsync.ports import Put, RecordKey, Remove, Replace
 
 EDITS_KEPT = timedelta(days=400)
 """As long as a deletion is remembered."""
+COUNTED = {"added": +1, "deleted": -1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def create_contact(world: World, caller: Caller, body: Mapping[str, Any], seed: 
     slot_id = addresses.slot_of(fields) or _chosen_id(addresses.secret, mine.edit)
     stored = addresses.read(slot_id)
     if isinstance(stored, Contact) and mine.edit in stored.runs:
-        _count(mine, +1)
+        _make_up(mine, slot_id, stored)
         return stored  # this request was here before
     _refuse_taken(addresses.holder(slot_id, stored))
     check_room(
@@ -111,8 +112,12 @@ def change_segments(
 
 def delete_contact(world: World, caller: Caller, contact_id: str, seed: str, *, if_match: int | None) -> None:
     """Delete a contact, and remember it for so long that no old row brings it back."""
-    before = _contact(world, caller, contact_id, if_match)
     mine, addresses = hand(world, caller, seed), Addresses(world, caller.account_id)
+    try:
+        before = _contact(world, caller, contact_id, if_match)
+    except NotFound:
+        _make_up(mine, contact_id, addresses.read(contact_id) if _is_id(contact_id) else None)
+        raise
     gone = Tombstone(
         id=before.id,
         version=before.version + 1,
@@ -136,6 +141,7 @@ def _count(mine: Hand, more: int) -> None:
 
 def _changed(mine: Hand, before: Contact, fields: Fields, segments: tuple[str, ...]) -> Contact:
     if (fields, segments) == (before.fields, before.segments):
+        _make_up(mine, before.id, before)
         return before
     after = replace(
         before,
@@ -177,9 +183,24 @@ def _announce(mine: Hand, contact_id: str) -> None:
 
 
 def _conclude(mine: Hand) -> None:
-    """Say that it has changed."""
-    mine.world.control.set_marker(mine.caller.account_id, f"{mine.edit}:done")
+    """Say that it has changed; the marker last, by which a change is known that was not concluded."""
     say_changed(mine.world.bus, mine.caller.account_id)
+    mine.world.control.set_marker(mine.caller.account_id, f"{mine.edit}:done")
+
+
+def _make_up(mine: Hand, contact_id: str, slot: Slot | None) -> None:
+    """Conclude a change that came about and whose maker died before they could: who asks once more finds nothing to do.
+
+    The account's marker still names it then, and what is stored is what it wrote.
+    """
+    edit = mine.world.control.marker(mine.caller.account_id)
+    noted = mine.world.control.records.get(RecordKey(mine.caller.account_id, f"edit#{contact_id}#{edit}"))
+    if noted is None or slot is None or noted.document["version"] != slot.version:
+        return
+    theirs = replace(mine, edit=edit)
+    _conclude(theirs)
+    if noted.document["change"] in COUNTED:
+        _count(theirs, COUNTED[noted.document["change"]])
 
 
 def _claim(mine: Hand, addresses: Addresses, contact_id: str, slot_id: str | None) -> Alias:

@@ -136,8 +136,8 @@ def _calls(sync: Sync, now: datetime) -> bool:
 def listen(message: SyncDue, *, control: Control, bus: Bus, scheduler: Scheduler, clock: Clock) -> Heard:
     """A wake-up → the run of the file whose turn it is, or of the day that is due, stored and announced; or nothing.
 
-    While another run of the sync is under way files wait and the day stays open: who ends that run calls again. Who
-    is woken for a sync that does not run by itself any more sees to it that nobody is woken again.
+    While another run of the sync is under way files wait and the day stays open: who ends that run calls again. One
+    that nobody has taken up is announced anew, whoever asked for it: its announcement may be lost. Who is woken for a sync that does not run by itself any more sees to it that nobody is woken again.
     """
     nothing = Heard(account_id=message.account_id, sync_id=message.sync_id, run_id=None)
     sync = _stored(control, message.account_id, message.sync_id)
@@ -158,7 +158,7 @@ def listen(message: SyncDue, *, control: Control, bus: Bus, scheduler: Scheduler
                 control.create_run(message.account_id, _run_of(sync, message.account_id, day, now), day=day)
     sync = control.sync(message.account_id, message.sync_id).value
     run = control.run(message.account_id, sync.active_run).value if sync.active_run else None
-    if run is None or run.trigger not in {"schedule", "drop"} or run.status != "queued":
+    if run is None or run.status != "queued":
         return nothing
     if queueing.is_next(control, run, now):
         queueing.say(bus, run)

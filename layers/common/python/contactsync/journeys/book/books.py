@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from contactsync.control import Control, new_id
+from contactsync.control.feed import Entry
 from contactsync.errors import Busy, Conflict, NotFound, PlanLimit, Problem, Suspended
 from contactsync.journeys.asked import queueing
 from contactsync.model.message import ContactsChanged, Followed
@@ -54,9 +55,12 @@ def say_changed(bus: Bus, account_id: str, *, but: str = "") -> None:
 
 
 def follow(message: ContactsChanged, *, control: Control, bus: Bus, clock: Clock) -> Followed:
-    """Contacts have changed → a run of each sync that brings them to a book, and has none under way."""
+    """Contacts have changed → a run of each sync that brings them to a book, and has none under way.
+
+    Announced is every run of the account whose turn it is: whoever stored one here may have died before they could.
+    """
     after: str | None = None
-    started = []
+    started = 0
     while True:
         syncs, after = control.syncs(message.account_id, after=after, limit=SYNCS_AT_ONCE)
         for read in syncs:
@@ -64,13 +68,37 @@ def follow(message: ContactsChanged, *, control: Control, bus: Bus, clock: Clock
                 run = _run_of(read.value, message.account_id, clock.now())
                 with suppress(Conflict, PlanLimit, Suspended):  # then the next run finds it in the feed
                     control.create_run(message.account_id, run)
-                    started.append(run)
+                    started += 1
         if after is None:
             break
-    for run in started:
-        if queueing.is_next(control, run, clock.now()):
-            queueing.say(bus, run)
-    return Followed(account_id=message.account_id, runs=len(started))
+    queueing.announce_next(control, bus, message.account_id, clock.now())
+    return Followed(account_id=message.account_id, runs=started)
+
+
+def go_on(run: Run, *, control: Control, bus: Bus, now: datetime) -> None:
+    """A run with a book has ended → say so where contacts have changed while it was at it, and it may have missed them.
+
+    Follow starts no run of a sync that has one under way, and leaves what it then heard to this.
+    """
+    if run.journey != "sync" or run.started_at is None:
+        return
+    sync = control.sync(run.account_id, run.sync_id).value
+    read_to = control.progress_of(run.account_id, sync.connection_id, sync.id).value.feed
+    for entry in control.changes_since(run.account_id, read_to, now) or ():
+        if entry.run_id != run.id and _was_missed(control, run, entry):
+            say_changed(bus, run.account_id)
+            return
+
+
+def _was_missed(control: Control, run: Run, entry: Entry) -> bool:
+    """Whether what an entry says may have been written after the run had begun."""
+    began = datetime.fromisoformat(str(run.started_at))
+    if not entry.run_id:
+        return entry.at >= began
+    ended = control.run(run.account_id, entry.run_id).value.finished_at
+    return (
+        ended is not None and datetime.fromisoformat(ended) >= began
+    )  # one that is still at it says so itself
 
 
 def _follows(control: Control, account_id: str, sync: Sync) -> bool:

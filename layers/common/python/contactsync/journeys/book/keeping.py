@@ -250,8 +250,10 @@ class Keeping:
         connection = self._control.connection(errand.account_id, errand.connection_id).value
         authority = self._authorities.get(connection.provider)
         if connection.sealed and authority is not None and not self._shared(connection):
-            with suppress(Busy, AccessLost):
-                authority.revoke(self._secret(connection))
+            with suppress(AccessLost):
+                secret = self._secret(connection)  # where our own keys are away, nothing is forgotten yet
+                with suppress(Busy):
+                    authority.revoke(secret)
         gone = {"state": "disconnected", "sealed": "", "scopes": (), "problem": "", "rest_until": 0}
         gone["updated_at"] = _timestamp(self._clock.now())
         self._control.update_connection(

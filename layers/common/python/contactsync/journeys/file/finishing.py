@@ -16,7 +16,7 @@ from contactsync.core.parsing import Damaged
 from contactsync.errors import Busy, NotFound
 from contactsync.journeys.asked import queueing, scheduling
 from contactsync.journeys.book.bookfiles import BookFiles
-from contactsync.journeys.book.books import say_changed
+from contactsync.journeys.book.books import go_on, say_changed
 from contactsync.journeys.book.committing import count_day
 from contactsync.journeys.book.pushing import settle_links
 from contactsync.journeys.file.applying import Applying
@@ -100,6 +100,8 @@ def finish(
         )
     if run.has_ended and run.counts.added + run.counts.updated + run.counts.deleted:
         say_changed(bus, run.account_id, but=run.sync_id if run.undoes is None else "")
+    if run.has_ended:
+        go_on(run, control=control, bus=bus, now=clock.now())
     scheduling.call_again(run.account_id, run.sync_id, control=control, bus=bus, clock=clock)
     sync = control.sync(run.account_id, run.sync_id).value
     queueing.announce_next(control, bus, run.account_id, clock.now())

@@ -1,0 +1,86 @@
+"""What workloads are made of: a scene, the world in it, and the bus as AWS plays it, which delivers until it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from contactsync.model.field import FieldSpec
+from contactsync.model.message import FileDropped
+from contactsync.model.run import Run
+from tests.dropped import DropBucket
+from tests.world import Died, World
+
+
+@dataclass
+class Scene:
+    """A world ready for a workload.
+
+    `run` is the run that it comes down to, as it is stored; `again` does the same once more, with nothing new to
+    say, and returns its run; `settle` is what happens later anyway; `told` is what else must be the same each time.
+    """
+
+    world: World
+    go: Callable[[], None]
+    run: Callable[[], Run]
+    again: Callable[[], Run] | None = None
+    settle: Callable[[], None] = lambda: None
+    told: Callable[[], object] = lambda: None
+
+
+@dataclass(frozen=True)
+class Workload:
+    """`counts` are those of the run, undisturbed, None if there is none; `mails`: how many outcomes there are to write about;
+    `forgets`: nothing is to be left, no account either."""
+
+    scene: Callable[[], Scene]
+    counts: dict[str, int] | None = None
+    mails: int = 1
+    forgets: bool = False
+
+
+def new_world(world: World | None = None) -> World:
+    """A customer whose ids are the same each time, so that worlds can be compared whole."""
+    world = world or World()
+    spec = FieldSpec(key="customer_number", label="Customer number", type="text")
+    world.control.create_field(world.account.account_id, spec)
+    return world
+
+
+def earlier(world: World, text: str, mapping: list[dict[str, str]], **body: object) -> Run:
+    """An import that went well, before all that is tested."""
+    run = world.import_rows(text, mapping, **body)
+    assert run.status == "succeeded"
+    world.clock.advance(timedelta(minutes=5))
+    world.mailer.sent.clear()
+    return run
+
+
+def execute(world: World, run: Run) -> None:
+    world.execute(run)
+
+
+class Retrying(DropBucket):
+    """Whatever answers an event is tried again when it fails, as Lambda does; each event is delivered `times` times."""
+
+    times = 1
+    tries = 3
+
+    def tried(self, answer: Callable[[], object]) -> None:
+        for left in reversed(range(self.tries)):
+            try:
+                answer()
+                return
+            except (Exception, Died):
+                if not left:
+                    raise
+
+    def receive_event(self, event: FileDropped) -> None:
+        for _ in range(self.times):
+            self.tried(lambda: self.receive(event))
+
+    def act(self, kind: str, detail: dict[str, str]) -> None:
+        act = super().act
+        for _ in range(self.times):
+            self.tried(lambda: act(kind, detail))
