@@ -286,4 +286,6 @@ def asked_of(world: World, authority: Granting | None = None) -> asking.World:
         drop_bucket=world.drop_bucket,
         keeper=world.watch(keeping),
         discoverer=world.discoverer,
+        drops=ports.drops,
+        peeker=world.peeker,
     )
