@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ Contact Sync runs on this machine (ready after {seconds:.1f} s).
   API      {api}/v1
   key      {api_key}
   inbox    {inbox}
-  demo     {demo}/demo
+  demo     {demo}
 
 Import two contacts, look at the run (the sync's latest_run), list the contacts:
 
@@ -47,7 +48,7 @@ Ctrl-C stops everything
 """
 
 _BODY = (
-    '{"source": {"kind": "paste", "text": "Name,Mail\\nAda Example,ada@example.com\\nGrace Example,grace@example.com"}, '
+    '{"source": {"kind": "paste", "text": "Name,Mail\\nAda Lovelace,ada@example.com\\nGrace Hopper,grace@example.com"}, '
     '"mapping": [{"column": "Name", "field": "name"}, {"column": "Mail", "field": "email"}], '
     '"identity": {"field": "email"}}'
 )
@@ -60,21 +61,20 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
-        from local.demo import CLIENT, DemoBook
+        from local.demo import DemoBook
         from local.stack import Ports, Settings
         from local.stack import Stack as Whole
 
         ports = Ports.starting_at(options.port)
         with DemoBook(f"http://127.0.0.1:{ports.api}/v1/oauth/callback") as demo:
-            hosts = {"ALLOW_HOSTS": options.allow_hosts} if options.allow_hosts else {}
             settings = Settings(
                 home=Path(".local"),
                 ports=ports,
+                demo=demo,
                 rehearse=not options.cold,
-                functions={"GOOGLE_ELSEWHERE": demo.url, **hosts},
-                parameters={"GoogleClientId": CLIENT, "GoogleClientSecret": CLIENT},
+                functions={"ALLOW_HOSTS": options.allow_hosts} if options.allow_hosts else {},
             )
-            return _run(Whole(settings), started, demo.url)
+            return _run(Whole(settings), started)
     except Problem as problem:
         print(f"\n{problem}", file=sys.stderr)
         return 1
@@ -89,14 +89,12 @@ def main() -> int:
         return 0
 
 
-def _run(ready: "Stack", started: float, demo: str) -> int:
+def _run(ready: "Stack", started: float) -> int:
     """Say where everything is, and wait."""
     with ready as stack:
         facts = stack.facts
         seconds = time.monotonic() - started
-        welcome = _WELCOME.format(
-            seconds=seconds, api=facts.api, api_key=facts.api_key, inbox=facts.inbox, body=_BODY, demo=demo
-        )
+        welcome = _WELCOME.format(seconds=seconds, body=_BODY, **asdict(facts))
         print(welcome, flush=True)
         stack.wait()
     print("The emulator ended by itself. Its last words are in .local/emulator.log.", file=sys.stderr)

@@ -18,6 +18,8 @@ from tests.fakes.people import PeopleServer
 
 CLIENT = "demo"
 """Both id and secret; they open nothing."""
+PEOPLE = ("Emmy Noether", "Grace Hopper")
+"""Who is in the book at first; of the second README.md has the contact list know already."""
 
 
 class DemoBook(PeopleServer):
@@ -28,7 +30,19 @@ class DemoBook(PeopleServer):
         self._authority = AuthorityServer(CLIENT, CLIENT, redirect_uri)
         self._authority.person = Person("demo-ann", "ann@example.com")
         self.tokens = cast("set[str]", self._authority.access_tokens.keys())
-        for name in ("Ada Example", "Grace Example"):
+        self.parameters = {"GoogleClientId": CLIENT, "GoogleClientSecret": CLIENT}
+        self.begin_anew()
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Of the functions, that they take this for Google."""
+        return {"GOOGLE_ELSEWHERE": self.url}
+
+    def begin_anew(self) -> None:
+        """Have those in the book who were there at first."""
+        for all_of_it in (self.persons, self.events, self.sync_tokens, self.pages):
+            all_of_it.clear()
+        for name in PEOPLE:
             self._add(name)
 
     def respond(self, call: Call) -> Reply:
@@ -59,7 +73,7 @@ class DemoBook(PeopleServer):
         for id_, person in list(self.persons.items()):
             if call.one("to") and _name(person) == call.one("from"):
                 self.edit(id_, {"names": [{"givenName": call.one("to"), "displayName": call.one("to")}]})
-        return Reply(200, {"contacts": [_name(person) for person in self.persons.values()]})
+        return Reply(200, {"contacts": sorted(map(_name, self.persons.values()))})
 
     def _add(self, name: str) -> None:
         given, _, family = name.partition(" ")

@@ -22,7 +22,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, TYPE_CHECKING, Self
 
 from contactsync.journeys.account.accounts import NewAccount
 from local import accounts, deploy, emulator
@@ -30,6 +30,9 @@ from local.front import Front
 from local.inbox import Inbox
 from local.problem import Problem
 from local.rehearsal import rehearse
+
+if TYPE_CHECKING:
+    from local.demo import DemoBook
 
 DEFAULT_PORT = 8600
 MAIL_SENDER = "contact-sync@example.com"
@@ -67,6 +70,7 @@ class Ports:
 class Settings:
     """home: a folder for what this stack keeps, its own alone; cache: where built layers stay for the next start.
 
+    demo: an address book to take for Google's, running.
     functions: environment variables for every function on top of its own.
     parameters: of the template, on top of the stack's own.
     rehearse: whether one small import is made before the stack counts as started.
@@ -76,6 +80,7 @@ class Settings:
     home: Path
     ports: Ports = field(default_factory=lambda: Ports.starting_at(DEFAULT_PORT))
     cache: Path = deploy.ROOT / ".local" / "layers"
+    demo: "DemoBook | None" = None
     functions: dict[str, str] = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
     rehearse: bool = False
@@ -93,6 +98,7 @@ class Facts:
     aws: str
     upload_bucket: str
     drop_bucket: str
+    demo: str
 
 
 class Stack:
@@ -147,6 +153,7 @@ class Stack:
             "MailSender": MAIL_SENDER,
             "PublicUrl": api,
             "IdentityIssuer": NOBODY_SIGNS_IN,
+            **(settings.demo.parameters if settings.demo else {}),
             **settings.parameters,
         }
         self.deployed = deploy.deploy(
@@ -164,6 +171,7 @@ class Stack:
             aws=self.endpoint,
             upload_bucket=self.deployed.outputs["UploadsBucketName"],
             drop_bucket=self.deployed.outputs["DropBucketName"],
+            demo=f"{settings.demo.url}/demo" if settings.demo else "",
         )
         if settings.rehearse:
             rehearse(api=api, api_key=self.create_account(name="Rehearsal", email=REHEARSAL).api_key)
@@ -220,7 +228,7 @@ class Stack:
                 smtp_port=settings.ports.smtp,
                 home=settings.home.resolve(),
                 wait_scale=settings.wait_scale,
-                functions=settings.functions,
+                functions=(settings.demo.variables if settings.demo else {}) | settings.functions,
             ),
             stdin=subprocess.PIPE,
             stdout=log,

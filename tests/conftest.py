@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from hypothesis import HealthCheck, settings
 
-from local.demo import CLIENT, DemoBook
+from local.demo import DemoBook
 from local.stack import Ports, Settings, Stack
 from tests.fakes.radicale import Radicale
 
@@ -40,10 +40,17 @@ def ports() -> Ports:
 
 
 @pytest.fixture(scope="session")
-def demo_book(ports: Ports) -> Iterator[DemoBook]:
-    """The book that the stack takes for Google's, as with `make run`."""
+def everybodys_demo_book(ports: Ports) -> Iterator[DemoBook]:
+    """The book that the stack takes for Google's, as with `make run`; tests take `demo_book`."""
     with DemoBook(f"http://127.0.0.1:{ports.api}/v1/oauth/callback") as book:
         yield book
+
+
+@pytest.fixture
+def demo_book(everybodys_demo_book: DemoBook) -> DemoBook:
+    """The stack's demo book, with nobody in it but those who are there at first."""
+    everybodys_demo_book.begin_anew()
+    return everybodys_demo_book
 
 
 @pytest.fixture(scope="session")
@@ -55,16 +62,19 @@ def radicale(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Radicale]:
 
 @pytest.fixture(scope="session")
 def stack(
-    tmp_path_factory: pytest.TempPathFactory, ports: Ports, demo_book: DemoBook, radicale: Radicale
+    tmp_path_factory: pytest.TempPathFactory,
+    ports: Ports,
+    everybodys_demo_book: DemoBook,
+    radicale: Radicale,
 ) -> Iterator[Stack]:
     """The whole stack on free ports, started once for all tests that ask; waits between retries are shortened."""
-    reachable = ",".join(urlsplit(server.url).netloc for server in (radicale, demo_book))
+    reachable = ",".join(urlsplit(server.url).netloc for server in (radicale, everybodys_demo_book))
     settings = Settings(
         home=tmp_path_factory.mktemp("stack"),
         ports=ports,
+        demo=everybodys_demo_book,
         wait_scale=0.05,
-        functions={"GOOGLE_ELSEWHERE": demo_book.url, "ALLOW_HOSTS": reachable},
-        parameters={"GoogleClientId": CLIENT, "GoogleClientSecret": CLIENT},
+        functions={"ALLOW_HOSTS": reachable},
         say=lambda text: None,
     )
     with Stack(settings) as started:

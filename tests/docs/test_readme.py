@@ -19,6 +19,7 @@ from contactsync.core.parsing import records
 from contactsync.journeys import importing
 from local import __main__ as make_run
 from local import deploy
+from local.demo import DemoBook
 from local.deploy import ROOT
 from local.stack import Stack
 from tests.architecture.template import IMPORT, RESOURCES, TEMPLATE
@@ -27,6 +28,7 @@ from tests.docs.pages import README, blocks, prose, section, steady
 SECTIONS = [
     "Run it",
     "Import a file",
+    "Connect an address book",
     "How a row travels",
     "Deploy to AWS",
     "Tests",
@@ -58,7 +60,7 @@ def commands(text: str) -> list[Command]:
 
 
 @pytest.fixture
-def home(stack: Stack, tmp_path: Path) -> Path:
+def home(stack: Stack, demo_book: DemoBook, tmp_path: Path) -> Path:
     """A directory like the one in which make run was started, for a customer of this test's own."""
     account = stack.create_account(name="Example Ltd", email="you@example.com")
     (tmp_path / ".local").mkdir()
@@ -70,8 +72,11 @@ def home(stack: Stack, tmp_path: Path) -> Path:
 @pytest.mark.stack
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the commands are curl's")
 def test_the_commands_print_what_the_page_shows(home: Path) -> None:
-    asked = commands(section(README, "Import a file"))
-    assert len(asked) >= 8
+    asked = [
+        *commands(section(README, "Import a file")),
+        *commands(section(README, "Connect an address book")),
+    ]
+    assert len(asked) >= 11
     script = "set -euo pipefail\n"
     for number, command in enumerate(asked):
         if "$INBOX/" in command.text:
@@ -114,7 +119,7 @@ def test_make_run_prints_what_the_page_shows() -> None:
         "api": "http://127.0.0.1:1",
         "inbox": "http://127.0.0.1:2",
         "api_key": "csk_x",
-        "demo": "http://127.0.0.1:3",
+        "demo": "http://127.0.0.1:3/demo",
     }
     printed = make_run._WELCOME.format(seconds=1.0, body="", **facts).partition("\n\nImport")[0]
     assert steady(welcome) == steady(printed)

@@ -38,14 +38,14 @@ def test_a_book_is_synced_both_ways_and_connected_again_without_doubles(
     source = {"kind": "connection", "connection_id": connection}
     sync_id = customer.post("/syncs", {"source": source}, expect=201)["id"]
     customer.sync(sync_id)
-    requests.get(f"{book.url}/demo", {"from": "Ada Example", "to": "Ada Lovelace"}, timeout=30)
+    requests.get(f"{book.url}/demo", {"from": "Emmy Noether", "to": "Amalie Noether"}, timeout=30)
     customer.sync(sync_id)
     customer.post("/contacts", {"fields": {"name": "Zoe", "email": "zoe@example.com"}}, expect=201)
     followed = wait_for(
         lambda: edited(customer, sync_id), within_s=60, what="a run"
     )  # nobody has asked for that run
     assert customer.wait_for_run(followed)["status"] == "succeeded"
-    names = {"Ada Lovelace", "Grace Example", "Zoe"}
+    names = {"Amalie Noether", "Grace Hopper", "Zoe"}
     assert {each["fields"]["name"] for each in customer.contacts()} == names
     assert customer.request("DELETE", f"/connections/{connection}").status_code == 204
     assert customer.get(f"/syncs/{sync_id}")["paused_because"]["code"] == "not_connected"

@@ -137,7 +137,7 @@ def test_the_printed_commands_work_as_they_are(started: "subprocess.Popen[str]")
 
     assert wait_for(run, within_s=60, what="the end of the run")["status"] == "succeeded"
     names = [contact["fields"]["name"] for contact in answer(contacts)["items"]]
-    assert sorted(names) == ["Ada Example", "Grace Example"]
+    assert sorted(names) == ["Ada Lovelace", "Grace Hopper"]
     assert answer(book)["authorize_url"].startswith("http")
 
 
@@ -150,7 +150,7 @@ def alive(pid: int) -> bool:
 
 def test_what_stack_json_tells(stack: Stack) -> None:
     told = json.loads((stack.settings.home / "stack.json").read_text(encoding="utf-8"))
-    assert set(told) == {"api", "api_key", "inbox", "aws", "upload_bucket", "drop_bucket"}
+    assert set(told) == {"api", "api_key", "inbox", "aws", "upload_bucket", "drop_bucket", "demo"}
     assert all(told.values())
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from contactsync.connectors.google_person import Translation
 from contactsync.core.merging import Agreed, Conflict, Policy, Side, is_loop, merge, same
 
 
@@ -253,3 +254,48 @@ def test_two_bridges_that_overwrite_each_other_are_noticed() -> None:
     assert not is_loop(turns[1:])
     assert not is_loop([*turns[:5], (90_000.0, "theirs")])
     assert not is_loop([*turns, (700.0, "theirs")])
+
+
+# Names, and their parts
+
+EMMY = {"name": "Emmy Noether", "given_name": "Emmy", "family_name": "Noether"}
+AMALIE = {"name": "Amalie Noether"}
+GOOGLE = Translation("GB").held
+"""Makes the name of its parts, where it has any."""
+
+
+@pytest.mark.parametrize("direction", ["both", "push"])
+def test_a_name_that_was_edited_here_is_not_undone_by_the_parts_of_the_old_one(direction):
+    policy = Policy(held=GOOGLE, direction=direction, conflict="remote")
+    agreed = Agreed(EMMY, EMMY)
+    ours, theirs = {**EMMY, **AMALIE}, EMMY
+    for _ in range(2):
+        merged = merge(agreed, ours, theirs, policy)
+        assert merged.theirs == AMALIE
+        ours, theirs = merged.ours, merged.theirs
+        assert ours["name"] == "Amalie Noether"
+        agreed = Agreed(ours, theirs)
+
+
+def test_parts_stay_where_the_book_holds_them_beside_any_name():
+    ours = {**EMMY, **AMALIE}
+    merged = merge(Agreed(EMMY, EMMY), ours, EMMY, BOTH)
+    assert merged.ours == merged.theirs == ours
+
+
+def test_parts_that_were_edited_with_the_name_stay():
+    ours = {**EMMY, "name": "Prof. Noether", "given_name": "Amalie"}
+    merged = merge(Agreed(EMMY, EMMY), ours, EMMY, Policy(held=GOOGLE))
+    assert merged.theirs == {**EMMY, "name": "Amalie Noether", "given_name": "Amalie"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "name"), [("remote", "Emmy Artin"), ("hub", "Amalie Noether"), ("newest", "Amalie Noether")]
+)
+def test_a_name_and_a_part_of_it_that_were_edited_on_two_sides_are_a_conflict(rule, name):
+    theirs = {**EMMY, "name": "Emmy Artin", "family_name": "Artin"}
+    merged = merge(Agreed(EMMY, EMMY), {**EMMY, **AMALIE}, theirs, Policy(held=GOOGLE, conflict=rule))
+    assert merged.ours["name"] == merged.theirs["name"] == name
+    assert Conflict("name", "Amalie Noether", "Emmy Artin", merged.conflicts[0].kept) in merged.conflicts
+    if rule != "remote":
+        assert Conflict("family_name", None, "Artin", "ours") in merged.conflicts

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from contactsync.core.identity import email_key
+from contactsync.core.vcard.fields import NAME_PARTS
 from contactsync.model.contact import Fields
 from contactsync.model.field import PRIMARIES
 
@@ -175,7 +176,22 @@ class _Fields:
                 value = pair[0]
             if value not in (None, [], ""):
                 merged[key] = value
-        return merged
+        return self._called(merged, ours, theirs)
+
+    def _called(self, merged: Fields, ours: Fields, theirs: Fields) -> Fields:
+        """A name that was edited here reaches a book that makes names of their parts: those of the old name go."""
+        if self.agreed is None or self.policy.direction == "pull" or not merged.get("name"):
+            return merged
+        before, seen = self.agreed.ours, self.agreed.theirs
+        edited = {key for key in ("name", *NAME_PARTS) if not _same(key, ours.get(key), before.get(key))}
+        if edited != {"name"} or not _same("name", merged["name"], ours.get("name")):
+            return merged
+        if _same("name", self.policy.held(merged).get("name"), merged["name"]):
+            return merged
+        for key in NAME_PARTS:
+            if not _same(key, theirs.get(key), seen.get(key)):
+                self.conflicts.append(Conflict(key, None, theirs.get(key), "ours"))
+        return {key: value for key, value in merged.items() if key not in NAME_PARTS}
 
     def _single(self, key: str, ours: Any, theirs: Any) -> Any:
         if self.agreed is None:
