@@ -271,9 +271,9 @@ def test_a_name_that_was_edited_here_is_not_undone_by_the_parts_of_the_old_one(d
     ours, theirs = {**EMMY, **AMALIE}, EMMY
     for _ in range(2):
         merged = merge(agreed, ours, theirs, policy)
-        assert merged.theirs == AMALIE
-        ours, theirs = merged.ours, merged.theirs
-        assert ours["name"] == "Amalie Noether"
+        assert merged.ours
+        assert (merged.ours["name"], merged.theirs) == ("Amalie Noether", AMALIE)
+        ours, theirs = merged.ours, AMALIE
         agreed = Agreed(ours, theirs)
 
 
@@ -295,6 +295,8 @@ def test_parts_that_were_edited_with_the_name_stay():
 def test_a_name_and_a_part_of_it_that_were_edited_on_two_sides_are_a_conflict(rule, name):
     theirs = {**EMMY, "name": "Emmy Artin", "family_name": "Artin"}
     merged = merge(Agreed(EMMY, EMMY), {**EMMY, **AMALIE}, theirs, Policy(held=GOOGLE, conflict=rule))
+    assert merged.ours
+    assert merged.theirs
     assert merged.ours["name"] == merged.theirs["name"] == name
     assert Conflict("name", "Amalie Noether", "Emmy Artin", merged.conflicts[0].kept) in merged.conflicts
     if rule != "remote":
