@@ -52,7 +52,7 @@ def laid_bare(row: Fields) -> Fields:
 
     A fifth of the CPU of `overlay`, which would ask of every field what was there.
     """
-    if any([list_key in row and key in row for key, list_key in PRIMARIES.items()]):  # one speaks of the other
+    if any(list_key in row and key in row for key, list_key in PRIMARIES.items()):  # one speaks of the other
         return overlay({}, row, only_empty=False)[0]
     fields: Fields = {}
     for key, value in row.items():
