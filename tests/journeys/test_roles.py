@@ -36,7 +36,7 @@ Ask = Callable[..., Any]
 """Calls one route, and keeps in mind which: see `every_route`."""
 
 FUNCTIONS = {*IMPORT, *SYNC, *ENTRANCES, *ERRANDS}
-HOLDS_NOTHING = {"reach", "discover"}
+HOLDS_NOTHING = {"reach", "peek", "discover"}
 """Functions whose roles allow nothing: whoever goes to strangers asks AWS for nothing under its own name."""
 CODED = "code,email\nA1,ada@example.com\nB2,bob@example.com\n"
 CODE_AND_EMAIL = [{"column": key, "field": key} for key in ("code", "email")]

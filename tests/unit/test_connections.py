@@ -341,6 +341,25 @@ def test_a_plan_has_room_for_so_many_books_whichever_way_they_are_begun(api, wor
     assert api.post("/connections", {"provider": "google"}).status == 201
 
 
+def test_of_two_books_that_come_at_the_same_moment_the_last_that_fits_is_one(api, world, google):
+    world.limit(connections=1)
+    ways = [consent(api.post("/connections", {"provider": "google"}).json["authorize_url"]) for _ in range(2)]
+    pages = []
+    attach = world.control.attach
+
+    def attach_late(*told):
+        world.control.attach = attach
+        google.person = BOB
+        pages.append(come_back(api, ways[1]).text)
+        attach(*told)
+
+    world.control.attach = attach_late
+    pages.append(come_back(api, ways[0]).text)
+    assert "is connected" in pages[0]
+    assert "has room for 1 connected" in pages[1]
+    assert api.get("/account").json["usage"]["connections"] == 1
+
+
 def test_connections_are_listed_page_by_page(api, google):
     for number in range(3):
         google.person = Person(f"subject-{number}", f"{number}@example.com")

@@ -112,6 +112,85 @@ def test_schedules_are_counted_however_they_come_and_go(api):
     assert usage(api)["schedules"] == 0
 
 
+def meanwhile(api, act) -> None:
+    """Just before the next commit, somebody else does this."""
+    commit = api.world.records.commit
+
+    def commit_late(writes) -> None:
+        api.world.records.commit = commit
+        act()
+        commit(writes)
+
+    api.world.records.commit = commit_late
+
+
+@pytest.mark.parametrize("how", ["saved", "changed", "run at once"])
+def test_of_two_schedules_saved_at_the_same_moment_the_last_that_fits_is_one(api, how):
+    api.world.limit(schedules=1)
+    unscheduled = api.post("/syncs", REMOTE).json
+    scheduled = {**REMOTE, "schedule": DAILY}
+    meanwhile(api, lambda: api.post("/syncs", scheduled))
+    match how:
+        case "saved":
+            refused = api.post("/syncs", scheduled)
+        case "changed":
+            refused = api.patch(f"/syncs/{unscheduled['id']}", {"schedule": DAILY})
+        case _:
+            refused = api.post("/imports", scheduled)
+    assert problem(refused) == (403, "plan_limit")
+    assert (usage(api)["schedules"], usage(api)["syncs"]) == (1, 2)
+
+
+def test_of_two_fields_made_at_the_same_moment_the_last_that_fits_is_one(api):
+    api.world.limit(fields=1)
+    body = {"key": "tier", "label": "Tier", "type": "text"}
+    meanwhile(api, lambda: api.post("/fields", {**body, "key": "shoe_size"}))
+    assert problem(api.post("/fields", body)) == (403, "plan_limit")
+    assert usage(api)["fields"] == 1
+    api.world.limit(fields=2)
+    meanwhile(api, lambda: api.post("/fields", body))
+    assert problem(api.post("/fields", body)) == (409, "field_exists")
+
+
+def test_every_limit_has_its_usage(api):
+    told = api.get("/account").json
+    of_one_run = {"sources", "first_sync_contacts", "next_sync_contacts", "connection_contacts"}
+    counted = {"runs_a_day": "runs_today", "concurrent_runs": "runs_at_work"}
+    assert {counted.get(name, name) for name in told["limits"].keys() - of_one_run} <= told["usage"].keys()
+
+
+def test_syncs_are_counted_however_they_come_and_go(api):
+    first = api.post("/syncs", REMOTE).json
+    assert usage(api)["syncs"] == 1
+    ended(api, api.post("/imports", pasted(), key="once"))
+    api.post("/imports", pasted(), key="once")
+    assert usage(api)["syncs"] == 2
+    meanwhile(api, lambda: api.post("/syncs", REMOTE))
+    assert api.delete(f"/syncs/{first['id']}").status == 204
+    assert usage(api)["syncs"] == 2
+    assert api.delete(f"/syncs/{first['id']}").status == 404
+    assert usage(api)["syncs"] == 2
+
+
+def test_an_account_from_before_syncs_were_counted_has_them_counted(api):
+    first = api.post("/syncs", REMOTE).json
+    api.post("/syncs", REMOTE)
+    key = RecordKey(api.account.account_id, "syncs_count")
+    del api.world.records._stored[key]
+    assert usage(api)["syncs"] == 2
+    assert api.delete(f"/syncs/{first['id']}").status == 204
+    assert usage(api)["syncs"] == 1
+
+
+def test_runs_at_work_are_counted_until_they_end(api):
+    run = api.post("/imports", pasted()).json["run"]
+    assert usage(api)["runs_at_work"] == 0
+    account = api.account.account_id
+    begun = {"status": "running", "started_at": api.world.clock.now().isoformat()}
+    api.world.control.update_run(account, run["id"], lambda it: it.model_copy(update=begun))
+    assert usage(api)["runs_at_work"] == 1
+
+
 def test_what_a_smaller_plan_does_not_have_is_left_as_it_is(api):
     sync = api.post("/syncs", {**REMOTE, "schedule": DAILY}).json
     plan(api, "free")

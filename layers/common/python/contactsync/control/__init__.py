@@ -12,6 +12,8 @@
     <account>        upload#<upload>             Upload
     <account>        sync#<sync>                 Sync
     <account>        schedule#<sync>             {} (every sync that has a schedule)
+    <account>        syncs_count                 {"syncs": …} without those that were deleted
+    <account>        room#<limit>                {} (another version whenever one more is added of what a plan counts)
     <account>        run#<run>                   Run
     <account>        sync_run#<sync>#<run>       {} (the runs of a sync, newest last: run ids begin with the time)
     <account>        open_run#<run>              {} (runs that are queued or running)

@@ -119,16 +119,21 @@ class Accounts(Documents):
 
     def create_field(self, account_id: str, spec: FieldSpec) -> None:
         """Store a new field of the account's own. Raises Conflict if the key is taken, PlanLimit."""
-        own = self._all(account_id, "field#", FieldSpec, limit=MAX_FIELDS)
-        check_room(self.account(account_id), "fields", len(own) + 1)
-        try:
-            self.records.commit([put(RecordKey(account_id, f"field#{spec.key}"), spec)])
-        except Stale:
-            raise Conflict(
-                "field_exists",
-                f"There is a field {spec.key} already.",
-                "Choose another key, or use that field.",
-            ) from None
+        key = RecordKey(account_id, f"field#{spec.key}")
+        for _ in range(UPDATE_ATTEMPTS):
+            if self.records.get(key) is not None:
+                raise Conflict(
+                    "field_exists",
+                    f"There is a field {spec.key} already.",
+                    "Choose another key, or use that field.",
+                )
+            turn = self.in_turn(account_id, "fields")
+            own = self._all(account_id, "field#", FieldSpec, limit=MAX_FIELDS)
+            check_room(self.account(account_id), "fields", len(own) + 1)
+            with suppress(Stale):
+                self.records.commit([put(key, spec), turn])
+                return
+        raise Busy("The account is being changed from several sides.")
 
     # Segments
 

@@ -55,12 +55,12 @@ class Connections(Documents):
         key = RecordKey(account_id, f"connection#{record.document['connection']}")
         return self._read(key, Connection)
 
-    def attach(self, before: Read[Connection], after: Connection, begun: Read[Connection]) -> None:
+    def attach(self, before: Read[Connection], after: Connection, begun: Read[Connection], turn: Put) -> None:
         """Let a connection open its book, from now on or again; `begun` is what the sign-in was begun for.
 
-        One commit: of two sign-ins to one book at once, one is Stale.
+        One commit: of two sign-ins to one book at once, one is Stale; by `turn`, of `in_turn`, of any two of the account.
         """
-        writes: list[Put | Delete] = [put(_key(after), after, expected=before.version)]
+        writes: list[Put | Delete] = [put(_key(after), after, expected=before.version), turn]
         holder = _holder(after.account_id, after.member_id, after.provider, after.subject)
         if self.records.get(holder) is None:
             writes.append(Put(holder, {"connection": after.id}, 0))

@@ -52,6 +52,15 @@ class Documents:
                 return
         raise Busy("A record of the account is being changed from several sides.")
 
+    def in_turn(self, account_id: str, limit: str) -> Put:
+        """What whoever counts before adding one more commits with it, so that of two who count at once one is Stale.
+
+        To be asked for before counting. `limit` is the plan's.
+        """
+        key = RecordKey(account_id, f"room#{limit}")
+        stored = self.records.get(key)
+        return Put(key, {}, stored.version if stored else 0)
+
     def _read(self, key: RecordKey, model: type[M]) -> Read[M]:
         record = self.records.get(key)
         if record is None:

@@ -13,7 +13,7 @@ from contactsync.errors import Busy, Conflict, NotFound, PlanLimit, Stale, Suspe
 from contactsync.model.account import Account
 from contactsync.model.run import STARTED, Run
 from contactsync.model.sync import Sync
-from contactsync.ports import Delete, Put, RecordKey
+from contactsync.ports import Delete, Put, Record, RecordKey
 
 RUNS_KEPT = timedelta(days=400)
 """As long as changes by hand, so that a contact's history can name what has changed it."""
@@ -21,6 +21,7 @@ OPEN_MAX = 50
 """Runs of one account that are looked at to tell whose turn it is: those that run are among the first."""
 DAYS_COUNTED = timedelta(days=3)
 SCHEDULES_COUNTED = 10_000
+SYNCS_COUNTED = 100_000
 
 
 class Syncs(Documents):
@@ -39,7 +40,8 @@ class Syncs(Documents):
         for _ in range(UPDATE_ATTEMPTS):
             try:
                 scheduled = self._listed_schedule(account_id, sync) if sync.schedule is not None else []
-                self.records.commit([*writes, *scheduled, *(self._admitted(run) if run else ())])
+                admitted = self._admitted(run) if run is not None else []
+                self.records.commit([*writes, *scheduled, *admitted, self._counted(account_id, +1)])
                 return
             except (Stale, PlanLimit, Suspended) as error:
                 if self.records.get(witness) is not None:
@@ -61,10 +63,29 @@ class Syncs(Documents):
             writes: list[Put | Delete] = [put_sync(account_id, changed, read.version)]
             if (changed.schedule is None) != (read.value.schedule is None):
                 writes += self._listed_schedule(account_id, changed)
+            if changed.deleted_at is not None and read.value.deleted_at is None:
+                writes.append(self._counted(account_id, -1))
             with suppress(Stale):
                 self.records.commit(writes)
                 return Read(changed, read.version + 1)
         raise Busy("The sync is being changed from several sides.")
+
+    def syncs_count(self, account_id: str) -> int:
+        """How many syncs there are, deleted ones left out."""
+        return self._count(self.records.get(_count_key(account_id)), account_id)
+
+    def _counted(self, account_id: str, more: int) -> Put:
+        """What goes into the commit of a sync that comes or goes."""
+        record = self.records.get(_count_key(account_id))
+        count = self._count(record, account_id) + more
+        return Put(_count_key(account_id), {"syncs": count}, record.version if record else 0)
+
+    def _count(self, record: Record | None, account_id: str) -> int:
+        """An account from before they were counted has them counted once."""
+        if record is not None:
+            return int(record.document["syncs"])
+        found = self._all(account_id, "sync#", Sync, limit=SYNCS_COUNTED)
+        return sum(1 for sync in found if sync.deleted_at is None)
 
     def schedules(self, account_id: str) -> int:
         """How many syncs have a schedule."""
@@ -78,9 +99,10 @@ class Syncs(Documents):
             return [Delete(key, stored.version)] if stored else []
         if stored is not None:
             return []
+        turn = self.in_turn(account_id, "schedules")
         account = self._read(RecordKey(account_id, "account"), Account).value
         check_room(account, "schedules", self.schedules(account_id) + 1)
-        return [Put(key, {}, 0)]
+        return [Put(key, {}, 0), turn]
 
     def create_run(self, account_id: str, run: Run, *, day: date | None = None) -> None:
         """Add a run to a sync that has none under way; `day` is then the latest that its schedule has run.
@@ -308,6 +330,10 @@ def _put_run(run: Run, expected: int = 0) -> Put:
 
 def _forgotten_at(run: Run) -> int:
     return int((datetime.fromisoformat(run.requested_at) + RUNS_KEPT).timestamp())
+
+
+def _count_key(account_id: str) -> RecordKey:
+    return RecordKey(account_id, "syncs_count")
 
 
 def _open_key(account_id: str, run_id: str) -> RecordKey:

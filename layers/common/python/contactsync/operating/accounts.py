@@ -21,7 +21,7 @@ from typing import Any
 
 from contactsync import bootstrap
 from contactsync.adapters.clock import SystemClock
-from contactsync.control import Control, limits_of, local_day, plan_of
+from contactsync.control import Control, limits_of, plan_of
 from contactsync.errors import Busy, Conflict, NotFound
 from contactsync.journeys.account import accounts, erasing, forgetting
 from contactsync.model.account import Account
@@ -120,17 +120,10 @@ def _list(control: Control) -> None:
 def _shown(control: Control, account: Account) -> dict[str, Any]:
     """An account for an operator's eyes: no secret, and of its people only how many there are."""
     shown = account.model_dump(mode="json", exclude={"identity_secret", "limits", "plan"})
-    today = local_day(account, SystemClock().now())
     return {
         **shown,
         "plan": plan_of(account),
         "limits": limits_of(account).model_dump(mode="json"),
         "limits_of_its_own": account.limits,
-        "usage": {
-            "contacts": control.contacts_count(account.id),
-            "runs_today": control.runs_on(account.id, today),
-            "schedules": control.schedules(account.id),
-            "members": len(control.members(account.id)[0]),
-            "keys": len(control.keys(account.id)),
-        },
+        "usage": accounts.usage_of(control, account, SystemClock().now()),
     }

@@ -32,7 +32,10 @@ class Usage(Shape):
     day: date = About(
         description="Which day it is in the account's time zone; runs are counted anew with the next."
     )
+    runs_at_work: int = About(description="Held against `limits.concurrent_runs`; the others wait.")
+    syncs: int = About(description="No plan limits them.")
     schedules: int
+    connections: int
     members: int
     keys: int
     fields: int

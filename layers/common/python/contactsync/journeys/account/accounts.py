@@ -18,7 +18,8 @@ from contactsync.core import checking
 from contactsync.core.fieldtypes import is_country
 from contactsync.errors import InvalidRequest, Problem
 from contactsync.journeys.asked.asking import World
-from contactsync.journeys.asked.queueing import announce_next
+from contactsync.journeys.asked.queueing import announce_next, runs_at_work
+from contactsync.journeys.book.attaching import CONNECTED
 from contactsync.model.account import ALL_PERMISSIONS, Account, Caller, Key, Member
 from contactsync.model.field import STANDARD_FIELDS
 from contactsync.model.plan import PlanLimits
@@ -111,19 +112,26 @@ def derived_key(secret: str, *parts: str) -> str:
 
 def view(world: World, account_id: str) -> AccountView:
     """What members see of their account."""
-    control = world.control
-    account = control.account(account_id)
+    account = world.control.account(account_id)
     now = world.clock.now()
-    day = local_day(account, now)
-    usage = {
-        "contacts": control.contacts_count(account_id),
-        "runs_today": control.runs_on(account_id, day),
-        "schedules": control.schedules(account_id),
-        "members": len(control.members(account_id)[0]),
-        "keys": sum(1 for key in control.keys(account_id) if key.value.opens(now)),
-        "fields": len(control.fields(account_id).keys() - STANDARD_FIELDS.keys()),
+    usage = usage_of(world.control, account, now)
+    return AccountView(account, plan_of(account), limits_of(account), local_day(account, now), usage)
+
+
+def usage_of(control: Control, account: Account, now: datetime) -> dict[str, int]:
+    """How much the account has of what its plan counts, and how many syncs."""
+    books = [each for each in control.connections(account.id) if each.state in CONNECTED]
+    return {
+        "contacts": control.contacts_count(account.id),
+        "runs_today": control.runs_on(account.id, local_day(account, now)),
+        "runs_at_work": runs_at_work(control, account.id, now),
+        "syncs": control.syncs_count(account.id),
+        "schedules": control.schedules(account.id),
+        "connections": len(books),
+        "members": len(control.members(account.id)[0]),
+        "keys": sum(1 for key in control.keys(account.id) if key.value.opens(now)),
+        "fields": len(control.fields(account.id).keys() - STANDARD_FIELDS.keys()),
     }
-    return AccountView(account, plan_of(account), limits_of(account), day, usage)
 
 
 def change(world: World, caller: Caller, body: Mapping[str, Any]) -> Account:

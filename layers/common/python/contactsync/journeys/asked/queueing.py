@@ -26,9 +26,14 @@ def next_runs(control: Control, account_id: str, now: datetime) -> list[Run]:
         return []
     at_a_time = limits_of(account).concurrent_runs
     open_runs = control.open_runs(account_id)
-    running = sum(1 for run in open_runs if run.status == "running" and not _is_lost(run, now))
+    running = _at_work(open_runs, now)
     queued = [run for run in open_runs if run.status == "queued"]
     return queued[: max(0, at_a_time - running)]
+
+
+def runs_at_work(control: Control, account_id: str, now: datetime) -> int:
+    """How many runs of the account work now: the others wait until these are fewer than its plan allows."""
+    return _at_work(control.open_runs(account_id), now)
 
 
 def is_next(control: Control, run: Run, now: datetime) -> bool:
@@ -46,6 +51,10 @@ def say(bus: Bus, run: Run) -> None:
     """Tell the bus that a run was asked for, and may begin."""
     names = {"account_id": run.account_id, "run_id": run.id}
     bus.publish("RunRequested", {**names, "journey": run.journey, "trigger": run.trigger})
+
+
+def _at_work(open_runs: list[Run], now: datetime) -> int:
+    return sum(run.status == "running" and not _is_lost(run, now) for run in open_runs)
 
 
 def _is_lost(run: Run, now: datetime) -> bool:

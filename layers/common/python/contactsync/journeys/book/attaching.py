@@ -52,6 +52,7 @@ def attach(control: Control, vault: Vault, begun: Read[Connection], lent: Lent, 
     for _ in range(ATTEMPTS):
         former = control.connection_of(asked.account_id, asked.member_id, asked.provider, lent.subject)
         before = former or begun
+        turn = control.in_turn(asked.account_id, "connections")
         if before.value.state not in CONNECTED:
             check_connections(control, asked.account_id)
         connection_id = before.value.id
@@ -70,7 +71,7 @@ def attach(control: Control, vault: Vault, begun: Read[Connection], lent: Lent, 
             }
         )
         try:
-            control.attach(before, after, begun)
+            control.attach(before, after, begun, turn)
         except Stale:
             begun = control.connection(asked.account_id, asked.id) if begun.version else begun
             continue
