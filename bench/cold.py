@@ -30,6 +30,7 @@ ENVIRONMENT = {
     "CONTROL_TABLE": "control",
     "RUNS_BUCKET": "runs",
     "UPLOADS_BUCKET": "uploads",
+    "PHOTOS_BUCKET": "photos",
     "BUS_NAME": "bus",
 }
 

@@ -54,6 +54,7 @@ def environment(endpoint: str) -> dict[str, str]:
         "RUNS_BUCKET": BUCKET,
         "UPLOADS_BUCKET": "uploads",
         "DROP_BUCKET": "drops",
+        "PHOTOS_BUCKET": "photos",
         "BUS_NAME": "bus",
         "MAIL_SENDER": "contact-sync@example.com",
         "POWERTOOLS_LOG_LEVEL": "ERROR",

@@ -131,7 +131,12 @@ class BookWorld(World):
         """What the steps reach, with whatever stands in front of it."""
         ports = self.ports
         return Ports(
-            Control(ports.records), ports.contacts, ports.runs, self.connect or self._opened, ports.clock
+            Control(ports.records),
+            ports.contacts,
+            ports.runs,
+            ports.photos,
+            self.connect or self._opened,
+            ports.clock,
         )
 
     def _opened(self, connection: Connection) -> Connector:

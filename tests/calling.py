@@ -81,6 +81,7 @@ def served(world: ApiWorld) -> Iterator[ApiWorld]:
             "contacts",
             "runs",
             "uploads",
+            "photos",
             "bus",
             "scheduler",
             "vault",

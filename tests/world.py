@@ -96,6 +96,7 @@ class Ports:
     runs: Objects
     uploads: Objects
     drops: Objects
+    photos: Objects
     mailer: Mailer
     bus: Bus
     clock: Clock
@@ -119,6 +120,7 @@ class World:
     runs: MemoryObjects = field(default_factory=MemoryObjects)
     uploads: MemoryObjects = field(default_factory=MemoryObjects)
     drops: MemoryObjects = field(default_factory=MemoryObjects)
+    photos: MemoryObjects = field(default_factory=MemoryObjects)
     bus: MemoryBus = field(default_factory=MemoryBus)
     mailer: MemoryMailer = field(default_factory=MemoryMailer)
     vault: MemoryVault = field(default_factory=MemoryVault)
@@ -165,6 +167,7 @@ class World:
             runs=self.runs,
             uploads=self.uploads,
             drops=self.drops,
+            photos=self.photos,
             mailer=self.mailer,
             bus=self.bus,
             clock=self.clock,

@@ -14,6 +14,7 @@ def lambda_handler(message: EraseDue) -> EraseDue:
         contacts=bootstrap.contacts(),
         runs=bootstrap.runs(),
         uploads=bootstrap.uploads(),
+        photos=bootstrap.photos(),
         drops=bootstrap.drops(),
         scheduler=bootstrap.scheduler(),
         bus=bootstrap.bus(),

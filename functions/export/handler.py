@@ -14,6 +14,7 @@ def lambda_handler(message: ExportDue) -> ExportDue:
         control=bootstrap.control(),
         contacts=bootstrap.contacts(),
         runs=bootstrap.runs(),
+        photos=bootstrap.photos(),
         bus=bootstrap.bus(),
         clock=bootstrap.clock(),
     )

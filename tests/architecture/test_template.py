@@ -11,6 +11,8 @@ from contactsync.bootstrap import CONNECT_ANSWERS_S, DISCOVER_ANSWERS_S, PEEK_AN
 from contactsync.config import Settings
 from contactsync.control import plans
 from contactsync.journeys.asked.asking import derived_id
+from contactsync.journeys.book import album
+from contactsync.model.account import RETENTION_DAYS
 from contactsync.sources.staging import PEEK_LIMITS
 from contactsync.sources.transfer import Limits
 from tests.architecture.template import (
@@ -48,6 +50,8 @@ NO_RESOURCE_TO_NAME = {
 TLS_ONLY = {"Bool": {"aws:SecureTransport": False}}
 TABLES = sorted(of_type("AWS::DynamoDB::Table"))
 BUCKETS = sorted(of_type("AWS::S3::Bucket"))
+LASTING = "PhotosBucket"
+"""The one bucket that does not forget all that it holds: contacts still have it."""
 
 
 # ── Who may do what ──
@@ -227,6 +231,8 @@ def test_a_bucket_is_private_encrypted_and_forgets(bucket: str):
     assert len(properties["PublicAccessBlockConfiguration"]) == 4
     assert properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
     assert properties["BucketEncryption"]
+    if bucket == LASTING:
+        return
     rule, *sooner = properties["LifecycleConfiguration"]["Rules"]
     assert rule["Status"] == "Enabled"
     assert "Prefix" not in rule
@@ -234,6 +240,13 @@ def test_a_bucket_is_private_encrypted_and_forgets(bucket: str):
     assert all(each["Prefix"] and each["ExpirationInDays"] < rule["ExpirationInDays"] for each in sooner)
     assert rule["AbortIncompleteMultipartUpload"]
     assert ("VersioningConfiguration" in properties) == ("NoncurrentVersionExpiration" in rule)
+
+
+def test_pictures_stay_as_long_as_contacts_have_them_and_then_as_long_as_that_can_be_undone():
+    former, halves = RESOURCES[LASTING]["Properties"]["LifecycleConfiguration"]["Rules"]
+    assert (former["Prefix"], former["ExpirationInDays"]) == (album.FORMER, RETENTION_DAYS)
+    assert halves["AbortIncompleteMultipartUpload"]
+    assert "ExpirationInDays" not in halves
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)

@@ -74,6 +74,7 @@ class Recorder(Client):
             "contacts",
             "runs",
             "uploads",
+            "photos",
             "bus",
             "scheduler",
             "vault",
@@ -127,7 +128,7 @@ def _day() -> Recorder:
         patch("secrets.token_hex", lambda length: chance.randbytes(length).hex()),
         patch("secrets.choice", chance.choice),
     ):
-        world = ApiWorld(uploads=Bucket(), runs=Bucket())
+        world = ApiWorld(uploads=Bucket(), runs=Bucket(), photos=Bucket())
         world.keeper = _Keeper()
         customer = Recorder(world, world.another_account())
         segment_id = _fields_and_segments(customer)
@@ -356,6 +357,7 @@ def _export(customer: Recorder) -> None:
             control=world.control,
             contacts=world.contacts,
             runs=world.runs,
+            photos=world.photos,
             bus=world.bus,
             clock=world.clock,
         )

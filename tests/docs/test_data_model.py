@@ -61,6 +61,7 @@ def test_every_file_of_a_run(name: str) -> None:
         ("RunsBucket", "RunsBucket", "forgotten after {} days"),
         ("UploadsBucket", "UploadsBucket, DropBucket", "forgotten after {} days"),
         ("DropBucket", "UploadsBucket, DropBucket", "forgotten after {} days"),
+        ("PhotosBucket", "PhotosBucket", "names no more; forgotten after {} days"),
     ],
 )
 def test_how_long_files_are_kept(bucket: str, heading: str, said: str) -> None:

@@ -30,7 +30,7 @@ def days(what: str) -> list[int]:
 def lifecycle(bucket: str) -> dict[str, int]:
     """Days until objects expire, by prefix; "" is the whole bucket."""
     rules = RESOURCES[bucket]["Properties"]["LifecycleConfiguration"]["Rules"]
-    return {rule.get("Prefix", ""): rule["ExpirationInDays"] for rule in rules}
+    return {rule.get("Prefix", ""): rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
 
 
 def test_files_are_kept_as_long_as_the_buckets_keep_them() -> None:
@@ -38,6 +38,7 @@ def test_files_are_kept_as_long_as_the_buckets_keep_them() -> None:
     assert days("files of runs") == [runs[""]] == [RETENTION_DAYS]
     assert days("exports") == [runs["exports/"]] == [EXPORTS_KEPT.days]
     assert days("whom an erasure") == [runs["erasures/"]] == [erasing.TOLD.days]
+    assert days("pictures that contacts had") == [lifecycle("PhotosBucket")["former/"]] == [RETENTION_DAYS]
     assert days("uploads") == [lifecycle("UploadsBucket")[""]] == [asking.UPLOAD_KEPT.days]
     [rule] = RESOURCES["DropBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
     former = rule["NoncurrentVersionExpiration"]["NoncurrentDays"]

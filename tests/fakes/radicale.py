@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -98,10 +99,18 @@ class DavPerson:
         assert answer.ok, (method, answer.status_code, answer.text[:300])
         return answer
 
-    def put(self, book: str, uid: str, name: str, email: str) -> None:
+    def put(self, book: str, uid: str, name: str, email: str, picture: bytes = b"") -> None:
         """Make a card, or write it anew."""
-        card = f"BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{uid}\r\nFN:{name}\r\nN:;{name};;;\r\nEMAIL:{email}\r\nEND:VCARD\r\n"
+        photo = f"PHOTO;ENCODING=b;TYPE=PNG:{b64encode(picture).decode()}\r\n" if picture else ""
+        told = f"UID:{uid}\r\nFN:{name}\r\nN:;{name};;;\r\nEMAIL:{email}\r\n{photo}"
+        card = f"BEGIN:VCARD\r\nVERSION:3.0\r\n{told}END:VCARD\r\n"
         self.ask("PUT", f"{book.lower()}/{uid}.vcf", card, Content_Type="text/vcard; charset=utf-8")
+
+    def picture(self, book: str, uid: str) -> bytes:
+        """The picture of a card; empty if it has none."""
+        card = self.ask("GET", f"{book.lower()}/{uid}.vcf").content.decode()
+        found = re.search(r"^PHOTO[^:]*:(.*)$", re.sub(r"\r?\n ", "", card), re.MULTILINE)
+        return b64decode(found[1]) if found else b""
 
     def names(self, book: str) -> list[str]:
         """Who is in the book."""

@@ -279,6 +279,7 @@ def asked_of(world: World, authority: Granting | None = None) -> asking.World:
         contacts=ports.contacts,
         runs=ports.runs,
         uploads=ports.uploads,
+        photos=ports.photos,
         bus=ports.bus,
         scheduler=MemoryScheduler(),
         vault=ports.vault,

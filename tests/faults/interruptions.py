@@ -45,6 +45,7 @@ class Interruptions:
             runs=_Watched(ports.runs, self),
             uploads=_Watched(ports.uploads, self),
             drops=_Watched(ports.drops, self),
+            photos=_Watched(ports.photos, self),
             mailer=_Watched(ports.mailer, self),
             clock=ports.clock,
             bus=_Watched(ports.bus, self),

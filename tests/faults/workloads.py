@@ -342,6 +342,7 @@ def forgotten() -> Scene:
             contacts=ports.contacts,
             runs=ports.runs,
             uploads=ports.uploads,
+            photos=ports.photos,
             clock=ports.clock,
             drops=ports.drops,
             scheduler=scheduler,

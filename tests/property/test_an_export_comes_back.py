@@ -135,7 +135,7 @@ def test_cards_come_back_as_they_were(fields: list[dict[str, Any]]) -> None:
 def test_a_line_can_be_sent_back_as_it_is(fields: list[dict[str, Any]]) -> None:
     world = service()
     asked = asking.World(
-        world.control, world.contacts, world.runs, world.uploads, MemoryBus(), MemoryScheduler(), world.vault,
+        world.control, world.contacts, world.runs, world.uploads, world.photos, MemoryBus(), MemoryScheduler(), world.vault,
         world.clock, world.drop_bucket, world.keeper, world.discoverer, world.drops, world.peeker,
     )  # fmt: skip
     caller = Caller(

@@ -27,6 +27,7 @@ def stretch(world: ApiWorld, account_id: str, export_id: str) -> None:
         control=world.control,
         contacts=world.contacts,
         runs=world.runs,
+        photos=world.photos,
         bus=world.bus,
         clock=world.clock,
     )

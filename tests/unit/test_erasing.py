@@ -26,7 +26,7 @@ MARKS = ("ada@example.com", "Ada Lovelace", "12345678", "Countess")
 def stores(world: ApiWorld, **changed: Any) -> forgetting.All:
     ports: dict[str, Any] = {
         name: getattr(world, name)
-        for name in ("control", "contacts", "runs", "uploads", "clock", "scheduler", "bus")
+        for name in ("control", "contacts", "runs", "uploads", "photos", "clock", "scheduler", "bus")
     }
     return forgetting.All(**{"drops": world.uploads, **ports, **changed})
 
@@ -163,7 +163,13 @@ def test_whatever_dies_the_person_is_forgotten(
         try:
             forgetting.erase(
                 EraseDue(account_id=api.account.account_id, erasure_id=told),
-                stores(world, contacts=watched.contacts, runs=watched.runs, uploads=watched.uploads),
+                stores(
+                    world,
+                    contacts=watched.contacts,
+                    runs=watched.runs,
+                    uploads=watched.uploads,
+                    photos=watched.photos,
+                ),
             )
         except Died:
             at += 1

@@ -36,6 +36,8 @@ def lived(world: ApiWorld, client: Client, name: str) -> None:
     upload = client.post("/uploads", {"filename": "a.csv"}).json["upload_id"]
     world.uploads.put(f"uploads/{account}/{upload}", b"x")
     world.uploads.put(f"{account}/s1/file.csv", b"dropped")
+    for folder in ("photos", "former"):
+        world.photos.put(f"{folder}/{account}/c1/hash", b"picture")
     world.runs.put(f"exports/{account}/e1/contacts-0001.csv", b"x")
 
 
@@ -52,7 +54,8 @@ def holding(world: ApiWorld, account_id: str) -> list[str]:
         for name, slots in world.contacts._partitions.items()
         if slots and account_id in name
     ]
-    objects = [key for store in (world.runs, world.uploads) for key in store.keys("") if account_id in key]
+    stores = (world.runs, world.uploads, world.photos)
+    objects = [key for store in stores for key in store.keys("") if account_id in key]
     return [*records, *contacts, *objects, *(str(key) for key in world.scheduler.kept if account_id in key)]
 
 
@@ -147,7 +150,14 @@ def test_whatever_dies_the_account_is_forgotten(
         watched = Interruptions(at=at, way=way).ports(world.ports)
         try:
             forgetting.erase(
-                due, stores(world, contacts=watched.contacts, runs=watched.runs, uploads=watched.uploads)
+                due,
+                stores(
+                    world,
+                    contacts=watched.contacts,
+                    runs=watched.runs,
+                    uploads=watched.uploads,
+                    photos=watched.photos,
+                ),
             )
         except Died:
             at += 1

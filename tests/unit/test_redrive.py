@@ -52,6 +52,7 @@ def asked_world(world: ApiWorld) -> AskedWorld:
         contacts=world.contacts,
         runs=world.runs,
         uploads=world.uploads,
+        photos=world.photos,
         drop_bucket=world.drop_bucket,
         keeper=world.keeper,
         discoverer=world.discoverer,

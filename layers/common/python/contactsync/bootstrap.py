@@ -113,6 +113,12 @@ def drops() -> Objects:
     return _bucket(settings().drop_bucket)
 
 
+@cache
+def photos() -> Objects:
+    """The photos bucket."""
+    return _bucket(settings().photos_bucket)
+
+
 def drop_bucket() -> str:
     """The name of the drop bucket, for those who put files there."""
     return settings().drop_bucket
@@ -267,7 +273,7 @@ def books() -> Ports:
     """All that the steps with an address book reach."""
     from contactsync.journeys.book.bookrun import Ports  # noqa: PLC0415
 
-    return Ports(control(), contacts(), runs(), connect(), clock())
+    return Ports(control(), contacts(), runs(), photos(), connect(), clock())
 
 
 def _signed_in(connection: Connection) -> Connector:
@@ -306,6 +312,7 @@ def world() -> World:
         contacts=contacts(),
         runs=runs(),
         uploads=uploads(),
+        photos=photos(),
         bus=bus(),
         scheduler=scheduler(),
         vault=vault(),

@@ -20,6 +20,7 @@ class Settings(BaseModel):
     runs_bucket: str = Field(min_length=3)
     uploads_bucket: str = Field(min_length=3)
     drop_bucket: str = Field(min_length=3)
+    photos_bucket: str = Field(min_length=3)
     bus_name: str = Field(min_length=1)
     mail_sender: str = Field(default="", description="Without a sender no mail leaves; runs say so.")
     public_url: str = Field(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from contactsync.api import representations as show
-from contactsync.api.answer import Answer, Created, NoContent, Ok, json_answer
+from contactsync.api.answer import Answer, Created, Elsewhere, NoContent, Ok, json_answer
 from contactsync.api.incoming import Request
 from contactsync.api.paging import PARAMETERS as PAGED
 from contactsync.api.route import Route, pager, part
@@ -77,6 +77,17 @@ def delete_contact(world: World, request: Request) -> NoContent:
     return Answer(204, "")
 
 
+def read_photo(world: World, request: Request) -> Elsewhere:
+    """Look at a contact's picture.
+
+    Of a contact whose `photo` begins with `ni:`: it names a JPEG or PNG that an address book brought, by the hash of its
+    bytes. The answer is 303, and the picture lies at `Location` for a quarter of an hour. Where `photo` is a web address,
+    or empty, there is nothing here.
+    """
+    url = telling.photo_url(world, request.caller, request.ids["contact_id"])
+    return Answer(303, "", "text/plain", {"Location": url})
+
+
 def read_history(world: World, request: Request) -> Ok[shapes.ChangeList]:
     """List what has changed a contact, newest first.
 
@@ -142,6 +153,7 @@ ROUTES = (
         versioned=True,
     ),
     Route("DELETE", "/contacts/<contact_id>", "contacts.delete", delete_contact, versioned=True),
+    Route("GET", "/contacts/<contact_id>/photo", "contacts.view", read_photo),
     Route("GET", "/contacts/<contact_id>/history", "contacts.view", read_history, PAGED),
     Route("GET", "/segments", "contacts.view", list_segments, PAGED),
     Route("POST", "/segments", "contacts.edit", create_segment, body=SegmentRequest),

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import partial
-from hashlib import sha256
 
 from contactsync.core.overlay import is_empty
 from contactsync.errors import AccessLost, Busy, CursorExpired
@@ -61,6 +60,8 @@ class Habits:
         labels, yearless: whether it holds labels, and birthdays without a year.
         size: how many cards it takes.
         part: how many cards a part of a pull has; `at_once`: how many writes are best given together.
+        photos: whether it holds pictures; `lists_photos`: whether it tells of them in lists, and counts another one as
+            another version of the card; `encodes`: what becomes of the bytes of a picture that is put there.
     """
 
     shows_after: timedelta = timedelta()
@@ -71,6 +72,9 @@ class Habits:
     size: int | None = None
     part: int = 100
     at_once: int = 10
+    photos: bool = True
+    lists_photos: bool = True
+    encodes: Callable[[bytes], bytes] = bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +158,13 @@ class MemoryBook:
 
     def picture(self, id_: str, picture: bytes | None) -> None:
         """Somebody gives a card another picture."""
-        token = sha256(picture).hexdigest()[:16] if picture else ""
+        token = f"p{self._next()}" if picture else ""
         kept = self._kept[id_]
-        self._keep(replace(kept, card=replace(kept.card, photo=token), picture=picture))
+        pictured = replace(kept, card=replace(kept.card, photo=token), picture=picture)
+        if self.habits.lists_photos:
+            self._keep(pictured)
+        else:
+            self._kept[id_] = pictured
 
     def cards(self) -> dict[str, Card]:
         """Every card as it is now, by id."""
@@ -281,7 +289,8 @@ class MemoryConnector:
         habits = self.book.habits
         return Capabilities(
             fields=habits.keys,
-            photos=True,
+            photos=habits.photos,
+            lists_photos=habits.lists_photos,
             finds_at_once=not habits.shows_after,
             settles_after_s=int(habits.shows_after.total_seconds()),
             writes_at_once=habits.at_once,
@@ -314,7 +323,8 @@ class MemoryConnector:
             if number > 1:
                 self.book.ask("pull")
             whole = number == len(parts) and not cut
-            yield _pulled(part, group, after if whole else "", full=not cursor)
+            told = part if self.book.habits.lists_photos else map(_without_photo, part)
+            yield _pulled(list(told), group, after if whole else "", full=not cursor)
             if cut:
                 raise Busy("The list was cut.")
 
@@ -397,7 +407,7 @@ class MemoryConnector:
     def _put_photo(self, card: Card, picture: bytes | None) -> Outcome:
         obstacle = self._obstacle(card)
         if obstacle is None:
-            self.book.picture(card.id, picture)
+            self.book.picture(card.id, picture and self.book.habits.encodes(picture))
         return obstacle or self._now(card.id)
 
     def _obstacle(self, card: Card) -> Changed | Missing | None:
@@ -411,6 +421,11 @@ class MemoryConnector:
         card = self.book.read(id_)
         assert card is not None
         return Written(card)
+
+
+def _without_photo(event: Event) -> Event:
+    kept = event.kept
+    return replace(event, kept=kept and replace(kept, card=replace(kept.card, photo=None)))
 
 
 def _pulled(events: Sequence[Event], group: str, cursor: str, *, full: bool) -> Pulled:

@@ -88,7 +88,12 @@ class MicrosoftConnector:
     def capabilities(self) -> Capabilities:
         """See `ports.Connector.capabilities`."""
         return Capabilities(
-            fields=FIELDS, photos=True, finds_at_once=False, settles_after_s=SETTLES_S, writes_at_once=AT_ONCE
+            fields=FIELDS,
+            photos=True,
+            lists_photos=False,
+            finds_at_once=False,
+            settles_after_s=SETTLES_S,
+            writes_at_once=AT_ONCE,
         )
 
     def held(self, fields: Fields) -> Fields:

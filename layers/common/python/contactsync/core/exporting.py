@@ -12,12 +12,14 @@ what is what: the protection comes off, and the columns need no mapping by hand.
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
 from contactsync.core.fieldtypes import BadValue, Converter, converter
+from contactsync.core.pictures import is_name, kind_of
 from contactsync.core.reporting import csv_line, protect
 from contactsync.core.rules import ADDRESS_PARTS
 from contactsync.core.showing import shown
@@ -160,12 +162,17 @@ def mapping_of(header: Sequence[str]) -> list[dict[str, str]]:
 # Cards and lines
 
 
-def card(contact: Contact, segments: Mapping[str, str], country: str) -> str:
-    """A contact as a vCard 4.0: its standard fields, and its segments as categories."""
+def card(contact: Contact, segments: Mapping[str, str], country: str, picture: bytes | None = None) -> str:
+    """A contact as a vCard 4.0: its standard fields, its picture if we keep one, and its segments as categories."""
     fields = {key: _plain(key, value, country) for key, value in contact.fields.items()}
+    if is_name(fields.get("photo")):
+        del fields["photo"]
     made = from_fields(fields, version="4.0")
     named = [escaped(segments[each], "4.0") for each in contact.segments if each in segments]
     kept = [Property("UID", contact.id), *([Property("CATEGORIES", ",".join(named))] if named else [])]
+    if picture is not None:
+        data = b64encode(picture).decode()
+        kept.append(Property("PHOTO", f"data:{kind_of(picture)};base64,{data}"))
     return serialise(Card(made.version, (*made.properties, *kept)))
 
 

@@ -131,6 +131,7 @@ class Capabilities:
     Attributes:
         fields: the keys that it holds, at least in part; see `Connector.held` for how much of each.
         photos: whether pictures can be read and written.
+        lists_photos: whether `pull` tells of them. If not, a picture that changes alone is found by looking.
         finds_at_once: whether `find` sees a card as soon as it is made. If not, a card whose creation was lost
             must not be made again before `settles_after_s` have passed.
         settles_after_s: seconds after which everything written is certainly seen by reads.
@@ -141,6 +142,7 @@ class Capabilities:
 
     fields: frozenset[str]
     photos: bool = False
+    lists_photos: bool = True
     finds_at_once: bool = True
     settles_after_s: int = 0
     writes_at_once: int = 1

@@ -78,6 +78,8 @@ class Progress(BaseModel):
     `group` is the provider's id of what was chosen, `feed` the place in the account's feed of changes, `settings`
     stands for what the sync asked for then, and `carry` is where the run has left what the next one is to begin
     with, "" if there is nothing. `size` and `linked` are how many cards the group had, and how many contacts.
+    `looked` is the key of the link up to which pictures were looked at, at `looked_at` (epoch seconds), where the
+    provider's list does not tell of them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -91,6 +93,8 @@ class Progress(BaseModel):
     linked: int = 0
     run: str = ""
     full_at: str = ""
+    looked: str = ""
+    looked_at: float = 0
 
 
 class Intent(BaseModel):
@@ -125,11 +129,33 @@ class Review(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """The picture that a card showed when both sides last agreed on it.
+
+    Attributes:
+        token: the card's `photo` then: as long as it is the same, nobody has changed the picture there.
+        photo: the name of the contact's own picture that it is; "" for none.
+        digest: of the bytes that the provider gives of what we have put there, for some give others than they got;
+            "" where the picture came from there.
+        marked: whether it bears the mark of the shared hub, or is a made-up one that does.
+        alone: it is one that we do not keep, and is left as it is.
+        begun: we were about to put another one there, and nobody knows whether that came about.
+    """
+
+    token: str = ""
+    photo: str = ""
+    digest: str = ""
+    marked: bool = False
+    alone: bool = False
+    begun: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """That a card and a contact are one person, and what both were when they last agreed.
 
     Attributes:
-        id, etag, marker, photo, extra: the card's, as last read or written. `extra` is None where it is too long.
+        id, etag, marker, extra: the card's, as last read or written. `extra` is None where it is too long.
         agreed: the contact's fields then.
         seen: the card's fields then, as the connector gave them.
         state: linked; frozen, for two programs keep overwriting each other; left, as the card is in another group
@@ -139,6 +165,7 @@ class Link:
         sync: the sync that follows it; where a card is missing from that sync's group, it has gone or left.
         written_at: epoch seconds of our last write to the card; lists may be older than that for a while.
         terms: how the two were compared when they agreed (`bookrun.asked_for`): under others nothing is agreed.
+        shown: their picture; None if it was never looked at.
     """
 
     id: str
@@ -147,13 +174,13 @@ class Link:
     agreed: Fields
     seen: Fields
     extra: str | None = ""
-    photo: str = ""
     marker: str = ""
     state: State = "linked"
     turns: tuple[Turn, ...] = ()
     sync: str = ""
     written_at: float = 0
     terms: str = ""
+    shown: Shown | None = None
 
     @property
     def is_live(self) -> bool:
@@ -166,6 +193,11 @@ class Link:
         return self.state in ("closed", "gone")
 
     @property
+    def is_marked(self) -> bool:
+        """Whether the card shows the hub's mark, or perhaps does."""
+        return self.shown is not None and (self.shown.marked or self.shown.begun)
+
+    @property
     def key(self) -> str:
         """Under which name it lies: ids are long, and may hold anything."""
         return key_of(self.id)
@@ -173,7 +205,8 @@ class Link:
     @property
     def card(self) -> Card:
         """The card as it was when it was last seen."""
-        return Card(self.id, self.etag, self.seen, self.extra or "", self.marker, self.photo)
+        photo = self.shown.token if self.shown else None
+        return Card(self.id, self.etag, self.seen, self.extra or "", self.marker, photo)
 
     def seeing(self, card: Card) -> Link:
         """The link, having seen the card as it is now."""
@@ -184,19 +217,24 @@ class Link:
             etag=card.etag,
             seen=card.fields,
             extra=extra,
-            photo=self.photo if card.photo is None else card.photo,
             marker=card.marker or self.marker,
         )
 
     def document(self) -> dict[str, Any]:
         """As stored; what is empty is left out."""
-        return {name: value for name, value in asdict(self).items() if value not in ("", (), 0)}
+        told = asdict(self)
+        if self.shown is None:
+            del told["shown"]
+        return {name: value for name, value in told.items() if value not in ("", (), 0)}
 
 
 def read_link(document: Mapping[str, Any]) -> Link:
     """A link as `document()` stored it."""
     known = dict(document)
     known["turns"] = tuple((at, side) for at, side in known.get("turns", ()))
+    known.pop("photo", None)  # links of the first weeks have one that says nothing
+    if "shown" in known:
+        known["shown"] = Shown(**known["shown"])
     return Link(**{"id": "", "contact_id": "", "etag": "", **known})
 
 

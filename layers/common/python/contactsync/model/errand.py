@@ -50,12 +50,13 @@ class Export(Errand):
 
 
 class Erasure(Errand):
-    """What is to be forgotten: a person, the whole account, or what the account keeps for a shorter time than others.
+    """What is to be forgotten: a person, the whole account, what the account keeps for a shorter time than others, or
+    pictures that no contact names any more.
 
     `ids` are the slots that were the person's: keyed hashes, which tell nothing without the account's secret.
     """
 
-    kind: Literal["person", "account", "retention"]
+    kind: Literal["person", "account", "retention", "photos"]
     ids: tuple[str, ...] = ()
     days: int = 0
     contacts: int = Field(default=0, description="Contacts and slots that were emptied.")

@@ -199,6 +199,11 @@ class Limits(_Asked):
     birthdays: Literal["all", "complete"] = Field(
         default="all", description="complete: a birthday without a year stays where it is."
     )
+    photos: Literal["all", "new", "none"] = Field(
+        default="all",
+        description="all: pictures are kept in step. new: a contact or card that the sync makes gets the other's "
+        "picture, once. none: pictures are left alone.",
+    )
     protected: tuple[Annotated[str, Field(min_length=1, max_length=63)], ...] = Field(
         default=("name", "emails", "phones"),
         max_length=50,

@@ -89,6 +89,7 @@ def _stores(control: Control) -> erasing.Stores:
         contacts=bootstrap.contacts(),
         runs=bootstrap.runs(),
         uploads=bootstrap.uploads(),
+        photos=bootstrap.photos(),
         clock=bootstrap.clock(),
     )
 

@@ -17,6 +17,7 @@ SETTINGS = {
     "RUNS_BUCKET": "RunsBucketName",
     "UPLOADS_BUCKET": "UploadsBucketName",
     "DROP_BUCKET": "DropBucketName",
+    "PHOTOS_BUCKET": "PhotosBucketName",
     "BUS_NAME": "EventBusName",
 }
 """What the functions read from their environment, and which output of the stack says it."""

@@ -1,4 +1,4 @@
-"""Web addresses: http and https only, since a stored link will be clicked."""
+"""Web addresses: http and https only, since a stored link will be clicked; and names of pictures that we keep."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ URL_MAX = 2_048
 
 _HOST = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_\-]{0,61}[A-Za-z0-9_])?\.)+[A-Za-z][A-Za-z0-9\-]{0,61}[A-Za-z0-9]"
 _is_plain = re.compile(rf"https?://{_HOST}(?:[/?#][!#-;=?-\[\]_a-z~]*+)?").fullmatch
+_is_picture = re.compile(r"ni:///sha-256;[A-Za-z0-9_\-]{43}").fullmatch
 _is_host = re.compile(rf"{_HOST}(?::[0-9]{{1,5}})?(?:[/?#].*)?").fullmatch
 _has_scheme = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*+:").match
 _is_domain = re.compile(r"(?:[A-Za-z0-9_\-]{1,63}(?:\.|\Z))++").fullmatch
@@ -22,10 +23,12 @@ _FORBIDDEN = re.compile(r'[\s<>"\\^`{|}]')
 def url(text: str) -> str | None:
     """Text → address as written; a bare host or path gets the `https://` that it lacks. None if blank.
 
+    What a contact's `photo` is called by us (`core.pictures`) comes back as it is: exports hold it, and so do edits.
+
     Raises:
         BadValue: code `url_invalid`, `url_scheme`, `too_long`, `control_character` or `broken_character`.
     """
-    if _is_plain(text) and len(text) <= URL_MAX:
+    if (_is_plain(text) and len(text) <= URL_MAX) or _is_picture(text):
         return text
     text = text.strip(EDGES)
     if not text:

@@ -31,6 +31,7 @@ from contactsync.journeys.account.exporting import folder as exports_of
 from contactsync.journeys.asked.addressing import Addresses
 from contactsync.journeys.asked.asking import World, derived_id, timestamp
 from contactsync.journeys.asked.deciding import withdrawn
+from contactsync.journeys.book.album import Album
 from contactsync.journeys.file.runfiles import batches
 from contactsync.model.account import Caller
 from contactsync.model.contact import Alias, Contact, Tombstone
@@ -58,6 +59,7 @@ class Stores:
     contacts: ContactStore
     runs: Objects
     uploads: Objects
+    photos: Objects
     clock: Clock
 
 
@@ -120,6 +122,7 @@ def erase_again(stores: Stores, account_id: str) -> int:
     for page in _pages(stores.control, account_id, "erased#"):
         ids = [name.removeprefix("erased#") for name, _, _ in page]
         emptied += _empty(stores, account_id, ids, f"again:{timestamp(stores.clock.now())}")
+        Album(stores.photos, account_id).forget(ids)
         for each in ids:
             _drop(stores.control, account_id, f"edit#{each}#")
     return emptied
@@ -131,7 +134,9 @@ def person_stretch(erasure: Erasure, stores: Stores) -> Erasure:
         case "contact":
             _remember(erasure, stores)
             emptied = _empty(stores, erasure.account_id, erasure.ids, erasure.id)
-            return _next(erasure, contacts=erasure.contacts + emptied)
+            pictures = Album(stores.photos, erasure.account_id).forget(erasure.ids)
+            found = {"contacts": erasure.contacts + emptied, "files": erasure.files + pictures}
+            return _next(erasure, **found)
         case "history":
             for each in erasure.ids:
                 _drop(stores.control, erasure.account_id, f"edit#{each}#")

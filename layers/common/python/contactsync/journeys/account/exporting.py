@@ -23,6 +23,7 @@ from contactsync.errors import Conflict, InvalidRequest, NotFound, NotPermitted,
 from contactsync.journeys.account import errands
 from contactsync.journeys.asked.asking import World, derived_id, timestamp
 from contactsync.journeys.asked.recounting import changes_of_run
+from contactsync.journeys.book.album import Album
 from contactsync.model.account import Caller
 from contactsync.model.contact import Contact
 from contactsync.model.errand import Export, ExportFile, ExportKind
@@ -36,6 +37,9 @@ KEPT = timedelta(days=7)
 """As long as the bucket keeps the files."""
 OPEN_S = 900
 FILE_ROWS = 100_000
+FILE_BYTES = 200_000_000
+"""A file ends here as well, before its pictures take longer than a worker may."""
+PICTURED_AT_ONCE = 50
 SURVEYED = 500_000
 """Contacts that one stretch of the first pass looks at."""
 READ_AT_ONCE = 1000
@@ -108,25 +112,35 @@ def folder(account_id: str) -> str:
 
 
 def export(
-    message: ExportDue, *, control: Control, contacts: ContactStore, runs: Objects, bus: Bus, clock: Clock
+    message: ExportDue,
+    *,
+    control: Control,
+    contacts: ContactStore,
+    runs: Objects,
+    photos: Objects,
+    bus: Bus,
+    clock: Clock,
 ) -> ExportDue:
     """One stretch of an export, and the call for the next."""
     key = _key(message.account_id, message.export_id)
-    stretch = partial(_stretch, control=control, contacts=contacts, runs=runs)
+    album = Album(photos, message.account_id)
+    stretch = partial(_stretch, control=control, contacts=contacts, runs=runs, album=album)
     after = errands.go_on(control, key, Export, stretch, clock.now())
     if after is not None and after.finished_at is None:
         errands.call(bus, DUE, after)
     return message
 
 
-def _stretch(export: Export, *, control: Control, contacts: ContactStore, runs: Objects) -> Export:
+def _stretch(
+    export: Export, *, control: Control, contacts: ContactStore, runs: Objects, album: Album
+) -> Export:
     """The next bounded part: a look at some contacts, or one file."""
     stages = [stage for kind in export.kinds for stage in _stages(kind, export.format)]
     stage = stages[export.stage]
     if stage == "survey":
         after = _surveyed(export, contacts)
     else:
-        writer = _Writer(export, control, contacts, runs)
+        writer = _Writer(export, control, contacts, runs, album=album)
         after = writer.file(stage)
     if after.position is not None:
         return after
@@ -151,12 +165,15 @@ def _surveyed(export: Export, contacts: ContactStore) -> Export:
 class _Writer:
     """Writes one file of an export."""
 
-    def __init__(self, export: Export, control: Control, contacts: ContactStore, runs: Objects) -> None:
+    def __init__(
+        self, export: Export, control: Control, contacts: ContactStore, runs: Objects, *, album: Album
+    ) -> None:
         self._export = export
         self._account_id = export.account_id
         self._control = control
         self._contacts = contacts
         self._runs = runs
+        self._album = album
 
     def file(self, kind: str) -> Export:
         """The export with one more file, which begins where the last one ended."""
@@ -172,7 +189,7 @@ class _Writer:
                 data = b"".join(lines)
                 out.write(data)
                 rows, size = rows + len(lines), size + len(data)
-                if whole and rows >= FILE_ROWS:
+                if whole and (rows >= FILE_ROWS or size >= FILE_BYTES):
                     break
         written = ExportFile(name=name, rows=rows, size=size)
         files = (*export.files, written) if rows or number == 1 else export.files
@@ -199,15 +216,19 @@ class _Writer:
                 header = exporting.csv_header(columns).encode()
                 line = lambda each: exporting.csv_row(each, columns, segments, country).encode()  # noqa: E731
             case "vcard":
-                line = lambda each: exporting.card(each, segments, country).encode()  # noqa: E731
+                line = lambda each: exporting.card(each, segments, country, self._picture(each)).encode()  # noqa: E731
             case "jsonl":
                 line = lambda each: exporting.json_line(each, segments)  # noqa: E731
         return header, self._contact_lines(line)
 
+    def _picture(self, contact: Contact) -> bytes | None:
+        return self._album.picture(contact.id, str(contact.fields.get("photo", "")))
+
     def _contact_lines(self, line: Callable[[Contact], bytes]) -> Iterator[Part]:
         position = self._export.position
+        at_once = PICTURED_AT_ONCE if self._export.format == "vcard" else READ_AT_ONCE
         while True:
-            page = self._contacts.page(self._account_id, after=position, limit=READ_AT_ONCE)
+            page = self._contacts.page(self._account_id, after=position, limit=at_once)
             position = page.next
             yield Part([line(each) for each in page.contacts if self._is_wanted(each)], position)
             if position is None:

@@ -24,6 +24,8 @@ from contactsync.journeys.account import errands
 from contactsync.journeys.account.accounts import resume, suspend, unmeter
 from contactsync.journeys.account.erasing import DUE, Stores, key_of, person_stretch
 from contactsync.journeys.asked.asking import timestamp
+from contactsync.journeys.book import album
+from contactsync.journeys.file.runfiles import batches
 from contactsync.model.account import RETENTION_DAYS
 from contactsync.model.errand import Erasure
 from contactsync.model.message import EraseDue
@@ -36,6 +38,8 @@ CLOSING = "closing"
 FORGOTTEN_FOR = timedelta(days=400)
 OBJECTS_A_STRETCH = 10_000
 RUNS_A_STRETCH = 500
+PHOTOS_A_STRETCH = 2_000
+PHOTOS_AT_ONCE = 500
 RECORDS_A_COMMIT = 100
 COMMITS_A_STRETCH = 100
 STAGES = ("schedules", "contacts", "files", "keys", "records", "look again")
@@ -105,6 +109,8 @@ def erase(message: EraseDue, stores: All) -> EraseDue:
                 return account_stretch(erasure, stores)
             case "retention":
                 return retention_stretch(erasure, stores)
+            case "photos":
+                return photos_stretch(erasure, stores)
 
     after = errands.go_on(stores.control, key, Erasure, stretch, stores.clock.now())
     if after is not None and after.finished_at is None:
@@ -113,7 +119,9 @@ def erase(message: EraseDue, stores: All) -> EraseDue:
 
 
 def night(stores: All) -> None:
-    """Begin what is due: accounts whose grace is over, and history that is older than its account wants it."""
+    """Begin what is due: accounts whose grace is over, history that is older than its account wants it, and pictures
+    that are nobody's, once a week.
+    """
     now = stores.clock.now()
     today = now.date().isoformat()
     for account_id, at in _closing(stores.control):
@@ -130,6 +138,12 @@ def night(stores: All) -> None:
                 erasure = kept.model_copy(update={"days": days})
                 errands.store(stores.control, key_of(account_id, erasure.id), erasure)
                 errands.call(stores.bus, DUE, erasure)
+    found = (folder.split("/")[1] for each in album.FOLDERS for folder in stores.photos.folders(each))
+    for account_id in sorted(set(found)):
+        if sum(account_id.encode()) % 7 == now.weekday():
+            erasure = _erasure(f"photos-{today}", "photos", account_id, now, timedelta(days=2))
+            errands.store(stores.control, key_of(account_id, erasure.id), erasure)
+            errands.call(stores.bus, DUE, erasure)
 
 
 def _erasure(id_: str, kind: str, account_id: str, now: datetime, kept: timedelta) -> Erasure:
@@ -169,7 +183,7 @@ def account_stretch(erasure: Erasure, stores: All) -> Erasure:
             return _forget_contacts(erasure, stores)
         case "files":
             keys = list(islice(_objects(stores, erasure.account_id), OBJECTS_A_STRETCH))
-            for objects in (stores.runs, stores.uploads, stores.drops):
+            for objects in (stores.runs, stores.uploads, stores.photos, stores.drops):
                 objects.delete(key for store, key in keys if store is objects)
             after = erasure.model_copy(update={"files": erasure.files + len(keys)})
             return after if len(keys) == OBJECTS_A_STRETCH else _next(after)
@@ -218,6 +232,7 @@ def _objects(stores: All, account_id: str) -> Iterator[tuple[Objects, str]]:
         (stores.runs, "exports/"),
         (stores.runs, "erasures/"),
         (stores.uploads, "uploads/"),
+        *((stores.photos, folder) for folder in album.FOLDERS),
         (stores.drops, ""),
     )
     return chain.from_iterable(
@@ -274,6 +289,23 @@ def _is_left(stores: All, account_id: str) -> bool:
         or next(_objects(stores, account_id), None)
         or next(slots, None)
     )
+
+
+# Pictures
+
+
+def photos_stretch(erasure: Erasure, stores: All) -> Erasure:
+    """The next pictures: each is put where it belongs, by what its contact names now."""
+    found = chain.from_iterable(
+        stores.photos.keys(f"{folder}{erasure.account_id}/") for folder in album.FOLDERS
+    )
+    later = (key for key in sorted(found) if erasure.position is None or key > erasure.position)
+    keys = list(islice(later, PHOTOS_A_STRETCH))
+    for batch in batches(keys, PHOTOS_AT_ONCE):
+        album.Album(stores.photos, erasure.account_id).tidy(batch, stores.contacts)
+    if len(keys) < PHOTOS_A_STRETCH:
+        return erasure.model_copy(update={"status": "succeeded"})
+    return erasure.model_copy(update={"position": keys[-1]})
 
 
 # History, for as long as its account wants it

@@ -62,6 +62,7 @@ class World:
     contacts: ContactStore
     runs: Objects
     uploads: Objects
+    photos: Objects
     bus: Bus
     scheduler: Scheduler
     vault: Vault

@@ -13,6 +13,7 @@ from contactsync.errors import NotFound
 from contactsync.journeys.asked import scheduling
 from contactsync.journeys.asked.addressing import Addresses
 from contactsync.journeys.asked.asking import World, active_sync, remind, remind_of_files, timestamp
+from contactsync.journeys.book.album import Album
 from contactsync.model.account import Caller
 from contactsync.model.contact import Contact
 from contactsync.model.drop import Drop
@@ -22,6 +23,7 @@ from contactsync.model.sync import Sync
 LOOKED_AT_MAX = 5_000
 """Contacts that one page of a filtered listing goes through, found or not."""
 READ_AT_ONCE = 500
+PHOTO_OPEN_S = 900
 PASSES = 3
 """A row goes through map, plan and upsert; each reports its progress."""
 
@@ -168,6 +170,16 @@ def contact(world: World, caller: Caller, wanted: str) -> Contact:
     if found is None:
         raise NotFound
     return found
+
+
+def photo_url(world: World, caller: Caller, wanted: str) -> str:
+    """Where anybody can have a contact's picture for a quarter of an hour. Raises NotFound where we keep none."""
+    found = contact(world, caller, wanted)
+    name = str(found.fields.get("photo", ""))
+    place = Album(world.photos, caller.account_id).place(found.id, name)
+    if place is None:
+        raise NotFound
+    return world.photos.presign_get(place, expires_s=PHOTO_OPEN_S, filename=found.id)
 
 
 def contacts_by_email(world: World, caller: Caller, email: str) -> Page[Contact]:

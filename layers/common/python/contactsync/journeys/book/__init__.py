@@ -2,8 +2,10 @@
 
 bookrun        what the steps share; bookfiles: what a run leaves besides its plan
 pulling        pull: what has changed in the book, and here
-reconciling    reconcile; gathering: what is known, meeting: who is who, pairing: what becomes of two
+reconciling    reconcile; gathering: what is known, meeting: who is who, pairing: what becomes of two,
+               picturing: and of their pictures
 pushing        push
+album          where pictures lie
 committing     commit; counting: what books have brought today
 books          what sets a run going when contacts change
 

@@ -48,6 +48,7 @@ class Round(BaseModel):
         everybody: every contact is to be looked at, not only those in `changed`.
         size: cards of the group, as far as known.
         version: of the progress that this round goes on from.
+        look: whether pictures are looked at of which the provider's list does not tell.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -63,12 +64,14 @@ class Round(BaseModel):
     version: int = 0
     settings: str = ""
     first: bool = False
+    look: bool = False
 
 
 class BookPlan(BaseModel):
     """What a run is to do to its book.
 
-    `linked`: contacts that it has there before; `at_once`: how many writes the provider takes together.
+    `linked`: contacts that it has there before; `at_once`: how many writes the provider takes together;
+    `looked`: the key of the link up to which pictures were looked at.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -81,6 +84,7 @@ class BookPlan(BaseModel):
     linked_after: int = 0
     size: int = 0
     at_once: int = 1
+    looked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ class Errand:
     """One thing to be done about a card.
 
     Attributes:
-        kind: link changes no card; the others do what they say.
+        kind: link changes no card; photo its picture; the others do what they say.
         link: as it becomes; of a card that is written, what the provider answers is still to be filled in.
         before: as it was read, None for a new one.
         fields: of the card, all of them, as it shall be.
@@ -97,9 +101,10 @@ class Errand:
         half: what the link becomes if the card is not written though the contact was.
         again: what the next run looks at if this comes to nothing.
         ticks, unticks: the member whose box of the contact goes with the link.
+        photo, marked: the picture that the card shall show, by its name, and whether under the hub's mark.
     """
 
-    kind: Literal["link", "create", "update", "delete"]
+    kind: Literal["link", "create", "update", "delete", "photo"]
     contact_id: str
     link: Link
     before: Read[Link] | None = None
@@ -112,21 +117,33 @@ class Errand:
     again: Line | None = None
     ticks: str = ""
     unticks: str = ""
+    photo: str = ""
+    marked: bool = False
 
     def line(self) -> bytes:
         """As stored."""
         before = [self.before.value.document(), self.before.version] if self.before else None
         card = asdict(self.card) if self.card else None
         half = self.half.document() if self.half else None
-        told = [self.kind, self.contact_id, self.link.document(), before, card, self.fields, self.marker]
-        return orjson.dumps([*told, self.needs, self.held, half, self.again, self.ticks, self.unticks])
+        told: Line = [
+            self.kind,
+            self.contact_id,
+            self.link.document(),
+            before,
+            card,
+            self.fields,
+            self.marker,
+        ]
+        told += [self.needs, self.held, half, self.again, self.ticks, self.unticks]
+        return orjson.dumps([*told, self.photo, self.marked])
 
 
 def read_errand(line: bytes) -> Errand:
     """An errand as `line()` stored it."""
-    kind, contact_id, link, before, card, fields, marker, needs, held, half, again, *boxes = orjson.loads(
-        line
-    )
+    told = orjson.loads(line)
+    kind, contact_id, link, before, card, fields, marker, needs, held, half, again, *rest = told
+    ticks, unticks, *picture = rest
+    photo, marked = picture or ("", False)
     return Errand(
         kind=kind,
         contact_id=contact_id,
@@ -139,8 +156,10 @@ def read_errand(line: bytes) -> Errand:
         held=held,
         half=read_link(half) if half else None,
         again=again,
-        ticks=boxes[0],
-        unticks=boxes[1],
+        ticks=ticks,
+        unticks=unticks,
+        photo=photo,
+        marked=marked,
     )
 
 

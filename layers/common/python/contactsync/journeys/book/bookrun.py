@@ -13,6 +13,7 @@ from contactsync.control import Control, limits_of
 from contactsync.core.merging import Policy
 from contactsync.core.viewing import View, keys_of
 from contactsync.errors import AccessLost, Busy, Cancelled
+from contactsync.journeys.book.album import Album
 from contactsync.journeys.book.bookfiles import BookFiles
 from contactsync.journeys.file.runfiles import files_of
 from contactsync.model.connection import Connection
@@ -34,6 +35,7 @@ class Ports:
     control: Control
     contacts: ContactStore
     runs: Objects
+    photos: Objects
     connect: Connect
     clock: Clock
 
@@ -82,6 +84,16 @@ class BookRun:
     def files(self) -> BookFiles:
         """The run's files."""
         return BookFiles(files_of(self.run, self.ports.runs))
+
+    @property
+    def album(self) -> Album:
+        """The pictures of the account's contacts."""
+        return Album(self.ports.photos, self.run.account_id)
+
+    @property
+    def carries_photos(self) -> bool:
+        """Whether pictures come and go."""
+        return self.connector.capabilities.photos and self.sync.limits.photos != "none"
 
     @property
     def now(self) -> datetime:
@@ -189,9 +201,10 @@ def asked_for(sync: Sync) -> str:
     """What of a sync decides over its outcome: `<how two sides are compared>:<all of it>`."""
     compared = {"direction", "mapping", "limits"}
     whole = compared | {"source", "selection", "match"}
-    return ":".join(_digest(sync, names) for names in (compared, whole))
+    pictures = {"limits": {"photos"}}  # are compared by what links remember of them
+    return ":".join([_digest(sync, compared, pictures), _digest(sync, whole, {})])
 
 
-def _digest(sync: Sync, names: set[str]) -> str:
-    told = json.dumps(sync.model_dump(mode="json", include=names), sort_keys=True)
+def _digest(sync: Sync, names: set[str], but: dict[str, set[str]]) -> str:
+    told = json.dumps(sync.model_dump(mode="json", include=names, exclude=but), sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()[:16]

@@ -16,7 +16,7 @@ from contactsync.journeys.file.runfiles import Stage
 from contactsync.model.connection import Progress
 from contactsync.model.run import Counts, Pushed, Run
 
-COUNTED = {"create": "added", "update": "updated", "delete": "deleted"}
+COUNTED = {"create": "added", "update": "updated", "delete": "deleted", "photo": "updated"}
 
 
 def commit_round(work: BookRun) -> Pushed:
@@ -72,11 +72,13 @@ def _added_up(files: BookFiles, stage: Stage, *, waiting: bool = True) -> tuple[
     """
     todo = divided(files, stage)
     counted: Counter[str] = Counter()
+    written: set[str] = set()
     left = [errand.again for errand in todo.dropped if errand.again]
     for number in range(len(todo.parts)):
-        for kind, _, result, again in files.done(stage, number) or ():
-            if result == "done" and kind in COUNTED:
+        for kind, contact_id, result, again in files.done(stage, number) or ():
+            if result == "done" and kind in COUNTED and not (kind == "photo" and contact_id in written):
                 counted[COUNTED[kind]] += 1
+                written.add(contact_id)
             elif result == "refused":
                 counted["refused"] += 1
             if again is not None:
@@ -96,6 +98,7 @@ def _move_on(work: BookRun, round_: Round, stage: Stage, lines: list[Line]) -> N
     if stage == "held" and stored.value.run != work.run.id:
         return
     at = work.now.isoformat(timespec="milliseconds")
+    looks = round_.full or round_.look
     progress = Progress(
         group=round_.group,
         cursor=round_.cursor,
@@ -106,6 +109,8 @@ def _move_on(work: BookRun, round_: Round, stage: Stage, lines: list[Line]) -> N
         linked=max(0, plan.linked_after),
         run=work.run.id,
         full_at=at if round_.full else stored.value.full_at,
+        looked=plan.looked if looks else stored.value.looked,
+        looked_at=work.now.timestamp() if looks else stored.value.looked_at,
     )
     _advance(work, progress, stored.version if stage == "held" else round_.version)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import islice
 from typing import TypeVar
 
 from contactsync.control import Read
@@ -24,6 +25,8 @@ T = TypeVar("T")
 LINKS_APART = 300
 """Below so many, links are asked for one by one; above, all of them are read along."""
 CARDS_AT_ONCE = 200
+LOOKED_AT_ONCE = 2_000
+"""Cards whose pictures are looked at by one run: most books in a day, the largest in two weeks."""
 SLOTS_AT_ONCE = 1_000
 
 
@@ -41,6 +44,7 @@ class Known:
         reviews: what people are asked about cards, by the card's id, and what they have said.
         intents: creations of which nobody knows, by marker; `made` are those of them that came about.
         slots: what lies in the slots of contacts, as far as it was read.
+        looked: the key of the link up to which cards were asked for their pictures.
         others: ids of other syncs that follow cards of the same book; those that were deleted leave theirs to us.
     """
 
@@ -57,6 +61,7 @@ class Known:
     made: dict[str, Card] = field(default_factory=dict)
     slots: dict[str, Slot] = field(default_factory=dict)
     others: set[str] = field(default_factory=set)
+    looked: str = ""
 
     def link_of(self, card: Card) -> Read[Link] | None:
         """The link of a card, whatever id it had when it was made."""
@@ -83,6 +88,8 @@ def gather(work: BookRun, round_: Round) -> Known:
     _read_decided(work, known)
     if round_.full:
         _miss(work, known)
+    if round_.look:
+        _look_at_pictures(work, known, progress.looked)
     _follow_made_anew(known)
     return known
 
@@ -226,6 +233,24 @@ def _read_decided(work: BookRun, known: Known) -> None:
         for id_, card in work.connector.read(ids).items():
             known.cards[id_] = card
             _remember(known, work.control.link(*work.place, key_of(id_)))
+
+
+def _look_at_pictures(work: BookRun, known: Known, after: str) -> None:
+    """The next cards of the sync in the order of their links' keys: those that show another picture have changed."""
+    read_all_links(work, known)
+    mine = (key for key, read in sorted(known.links.items()) if _is_followed(work, read.value))
+    keys = list(islice((key for key in mine if key > after), LOOKED_AT_ONCE))
+    known.looked = keys[-1] if len(keys) == LOOKED_AT_ONCE else ""
+    links = [known.links[key].value for key in keys]
+    tokens = {link.id: link.shown.token if link.shown else "" for link in links}
+    for ids in batches([id_ for id_ in tokens if id_ not in known.cards], CARDS_AT_ONCE):
+        for id_, card in work.connector.read(ids).items():
+            if card.photo not in (None, tokens[id_]):
+                known.cards[id_] = card
+
+
+def _is_followed(work: BookRun, link: Link) -> bool:
+    return link.state == "linked" and link.sync == work.sync.id
 
 
 def _miss(work: BookRun, known: Known) -> None:

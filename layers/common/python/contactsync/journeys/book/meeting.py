@@ -147,10 +147,8 @@ class Meeting:
                 continue
             self._taken.add(link.contact_id)
             rejoins = card is not None if link.state == "left" else link.contact_id in chosen
-            if card is not None and card.id != link.id and link.state == "unchosen" and not rejoins:
-                yield Pair(link.contact_id, card, card_line(card), before=read, parted="unchosen")
-                continue
             if not link.is_live and not rejoins and not gone:
+                yield from self._still_apart(read, card)
                 continue
             now = card or (back.get(link.id) if link.state == "unchosen" else link.card)
             is_there = not gone and now is not None
@@ -170,6 +168,16 @@ class Meeting:
                 parted="left" if left else "unchosen" if out else "",
                 revive=revive,
             )
+
+    def _still_apart(self, read: Read[Link], card: Card | None) -> Iterator[Pair]:
+        """A card that follows its contact no more, and has another id now, or bears the hub's mark where somebody died."""
+        link = read.value
+        parted: Literal["left", "unchosen"] = "left" if link.state == "left" else "unchosen"
+        if card is not None and card.id != link.id and parted == "unchosen":
+            yield Pair(link.contact_id, card, card_line(card), before=read, parted=parted)
+        elif link.is_marked:
+            again: Line = ["contact", link.contact_id]
+            yield Pair(link.contact_id, card or link.card, again, before=read, parted=parted)
 
     def _is_wanted(self, link: Link) -> bool:
         """Whether a contact that belongs to the sync gets a card again although its card is gone.

@@ -19,6 +19,7 @@ from contactsync.journeys.book.bookfiles import Errand, Line, Round
 from contactsync.journeys.book.bookrun import BookRun
 from contactsync.journeys.book.gathering import Known, read_slots
 from contactsync.journeys.book.meeting import Pair
+from contactsync.journeys.book.picturing import Pictured, Picturing, Wanted
 from contactsync.journeys.file.reading import Lookup
 from contactsync.journeys.file.runfiles import batches
 from contactsync.model.card import Card
@@ -34,16 +35,22 @@ TOLD_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one pair comes to."""
+    """What one pair comes to. `picture` is put on the card when all else is done."""
 
     decision: Decision
     errand: Errand | None = None
     conflicts: tuple[Conflict, ...] = ()
+    picture: Errand | None = None
+
+    @property
+    def errands(self) -> tuple[Errand, ...]:
+        """What is to be done about the card."""
+        return tuple(each for each in (self.errand, self.picture) if each is not None)
 
     @property
     def changes(self) -> bool:
         """Whether anything but a link is written."""
-        return isinstance(self.decision, Writing) or (self.errand is not None and self.errand.kind != "link")
+        return isinstance(self.decision, Writing) or any(each.kind != "link" for each in self.errands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +75,13 @@ class Pairing:
     noted: Counter[str] = field(default_factory=Counter)
     left: list[Line] = field(default_factory=list)
     made: int = 0
+    pictures: Picturing = field(init=False)
     _ids: dict[str, str] = field(default_factory=dict)
     _taken: set[str] = field(default_factory=set)
     _undoing: dict[str, bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.pictures = Picturing(self.work, self.noted)
 
     # Ids of contacts that are still to be made
 
@@ -133,7 +144,9 @@ class Pairing:
         if pair.card is not None:
             after = after.seeing(pair.card)
         is_gone = not isinstance(self.known.slots.get(row.id), Contact)
-        return Outcome(Unchanged(row), self._linking(pair, after, unticks=self._mine(when=is_gone)))
+        errand = self._linking(pair, after, unticks=self._mine(when=is_gone))
+        picture = self._picture(after, self.pictures.parted(pair), needs=False)
+        return Outcome(Unchanged(row), errand, picture=picture)
 
     def _mine(self, *, when: bool) -> str:
         """Whose box of the contact changes with the link: in the shared hub, that of the book's member."""
@@ -153,15 +166,20 @@ class Pairing:
     def _merged(self, pair: Pair, row: Row, ours: Contact | None) -> Outcome:
         theirs = self.work.view.into(pair.card.fields) if pair.card else None
         policy = self.work.policy
-        merged = merge(
-            pair.agreed, ours.fields if ours else None, theirs, policy, newer=_newer(ours, pair.card)
-        )
+        newer = _newer(ours, pair.card)
+        merged = merge(pair.agreed, ours.fields if ours else None, theirs, policy, newer=newer)
+        pictured = Pictured(pair.before.value.shown if pair.before else None)
+        if merged.ours is not None and merged.theirs is not None:
+            pictured = self.pictures.of_pair(pair, row.id, ours, newer)
+            merged = _with_photo(merged, pictured.photo)
+        if pictured.waits:
+            self.left.append(pair.again)
         self.noted["protected"] += bool(merged.protected)
         self.noted["revived"] += merged.revived is not None
         decision = self._here(row, ours, merged)
-        link = self._link(pair, row.id, merged)
+        link = replace(self._link(pair, row.id, merged), shown=pictured.shown)
         turns = [
-            *_turned(isinstance(decision, Add | Update), "theirs"),
+            *_turned(_is_edited(decision), "theirs"),
             *_turned(merged.theirs != theirs, "ours"),
         ]
         stamped: tuple[Turn, ...] = tuple((self.work.now.timestamp(), side) for side in turns)
@@ -173,7 +191,24 @@ class Pairing:
                 errand = self._linking(pair, frozen)
                 return Outcome(Skip(row, "frozen", FROZEN), errand and replace(errand, card=pair.card))
         change = _Change(pair, theirs, merged, link, decision)
-        return Outcome(decision, self._there(change), merged.conflicts)
+        needs = isinstance(decision, Writing)
+        picture = self._picture(link, pictured.wanted, needs=needs)
+        return Outcome(decision, self._there(change), merged.conflicts, picture)
+
+    def _picture(self, link: Link, wanted: Wanted | None, *, needs: bool) -> Errand | None:
+        """What is put on the card; which link it then has is looked up, for a card that is made has none yet."""
+        if wanted is None:
+            return None
+        again: Line = ["contact", link.contact_id]
+        return Errand(
+            "photo",
+            link.contact_id,
+            Link(link.id, link.contact_id, "", {}, {}),
+            needs=needs,
+            again=again,
+            photo=wanted.photo,
+            marked=wanted.marked,
+        )
 
     def _here(self, row: Row, ours: Contact | None, merged: Merge) -> Decision:
         if merged.ours is None:
@@ -264,8 +299,8 @@ class Pairing:
         """The link where the contact has been written, and its card has not: what we changed is still to be sent."""
         if pair.agreed is None:
             return None
-        taken_over = merge(pair.agreed, pair.agreed.ours, theirs, self.work.policy).ours
-        return replace(link, agreed=taken_over or {})
+        taken_over = merge(pair.agreed, pair.agreed.ours, theirs, self.work.policy)
+        return replace(link, agreed=_with_photo(taken_over, link.agreed.get("photo", "")).ours or {})
 
     def _is_full(self) -> bool:
         room, size = self.work.limits.connection_contacts, self.work.connector.capabilities.book_size
@@ -292,6 +327,21 @@ FROZEN = (
     "The address book and the contact list keep overwriting each other, as two programs do that both keep the same "
     "contacts in step. Stop one of them, then let this contact go on."
 )
+
+
+def _with_photo(merged: Merge, photo: str | None) -> Merge:
+    """The contact with this picture; None: with the one that it has."""
+    if photo is None or merged.ours is None:
+        return merged
+    rest = {key: value for key, value in merged.ours.items() if key != "photo"}
+    return replace(merged, ours={**rest, "photo": photo} if photo else rest)
+
+
+def _is_edited(decision: Decision) -> bool:
+    """Whether a contact gets other fields. Its picture alone is no turn: each that comes in goes out with a mark."""
+    return isinstance(decision, Add) or (
+        isinstance(decision, Update) and decision.changes.keys() != {"photo"}
+    )
 
 
 def _changes(pair: Pair, after: Link) -> bool:

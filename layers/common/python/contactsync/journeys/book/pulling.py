@@ -23,6 +23,9 @@ CHANGED_MAX = 5_000
 """From so many changed contacts on it is quicker to look at all of them."""
 LOST_AFTER = timedelta(days=3)
 """A run that has not ended by then never will."""
+LOOK_EVERY = timedelta(days=1)
+"""How often pictures are looked at of which the provider's list does not tell: asking for them costs a request for
+twenty cards and a write for where to go on, so that a run that has nothing else to do stays at one request."""
 POSITION_KEPT = timedelta(days=7)
 """How old the position in the feed may grow before it is worth a write of its own."""
 
@@ -52,6 +55,7 @@ def pull_round(work: BookRun) -> Round:
         version=stored.version,
         settings=settings,
         first=not progress.full_at,
+        look=not pulled.full and _is_look_due(work, progress),
     )
     work.files.save_round(round_)
     return round_
@@ -60,9 +64,16 @@ def pull_round(work: BookRun) -> Round:
 def is_idle(work: BookRun, round_: Round) -> bool:
     """Whether there is nothing to do: nothing has changed on either side, and nothing was left."""
     progress = work.control.progress_of(*work.place, work.sync.id).value
-    if round_.full or round_.everybody or round_.changed or progress.carry:
+    if round_.full or round_.everybody or round_.changed or round_.look or progress.carry:
         return False
     return next(work.files.pulled(round_.parts), None) is None
+
+
+def _is_look_due(work: BookRun, progress: Progress) -> bool:
+    if not work.carries_photos or not work.pulls or work.connector.capabilities.lists_photos:
+        return False
+    since_s = work.now.timestamp() - progress.looked_at
+    return work.sync.limits.photos == "all" and since_s > LOOK_EVERY.total_seconds()
 
 
 def is_worth_noting(progress: Progress, round_: Round) -> bool:

@@ -12,19 +12,22 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
+from contactsync.control import Read
 from contactsync.control.books import Linking
 from contactsync.core.decisions import read_decision
 from contactsync.core.merging import same
+from contactsync.core.pictures import digest_of, marked
 from contactsync.errors import Stale
 from contactsync.journeys.book.bookfiles import BookFiles, BookPlan, Errand, Line, Result, card_line
 from contactsync.journeys.book.bookrun import BookRun
 from contactsync.journeys.file.applying import Applying
 from contactsync.journeys.file.runfiles import Stage, batches
 from contactsync.model.card import Card, Changed, Draft, Edit, Missing, Outcome, Refused, Unknown, Written
-from contactsync.model.connection import Intent, Link
+from contactsync.model.connection import Intent, Link, Shown, key_of
 from contactsync.model.contact import Contact, Slot
 
 LINKS_AT_ONCE = 45
+PHOTOS_AT_ONCE = 10
 SETTLED_AT_ONCE = 1_000
 BOOK_FULL = "book_full"
 
@@ -47,7 +50,7 @@ def divided(files: BookFiles, stage: Stage) -> Work:
     parts = [
         part
         for kind, same in groupby(going, lambda errand: errand.kind)
-        for part in batches(same, LINKS_AT_ONCE if kind == "link" else at_once)
+        for part in batches(same, {"link": LINKS_AT_ONCE, "photo": PHOTOS_AT_ONCE}.get(kind, at_once))
     ]
     return Work(parts, dropped)
 
@@ -84,6 +87,9 @@ class Pushing:
                 self._update(part)
             case "delete":
                 self._delete(part)
+            case "photo":
+                for errand in part:
+                    self._show(errand)
         self.work.files.save_done(self.stage, number, self._results)
 
     def _told(self, errand: Errand, result: Result, again: Line | None = None) -> None:
@@ -267,6 +273,71 @@ class Pushing:
                 self._told(errand, "again", card_line(there[id_]))
             else:
                 self._stored(errand, errand.link, kept="done")
+
+    # Pictures
+
+    def _show(self, errand: Errand) -> None:
+        """Put a picture on a card, announced first: what is there then is ours, until the link says what it is called."""
+        read = self._link_now(errand)
+        link = read.value if read is not None else None
+        if read is None or link is None:
+            self._told(errand, "again", errand.again)
+            return
+        shown = link.shown or Shown()
+        if (shown.photo, shown.marked) == (errand.photo, errand.marked) and not shown.begun:
+            self._told(errand, "done")
+            return
+        card = self.work.connector.read([link.id]).get(link.id)
+        if card is None or (card.photo != shown.token and not shown.begun):
+            self._told(errand, "again", card_line(card) if card else ["gone", link.id])
+            return
+        picture = self.work.album.picture(errand.contact_id, errand.photo)
+        if errand.photo and picture is None:
+            self._told(errand, "refused")
+            return
+        if errand.marked:
+            picture = marked(picture)
+        begun = replace(link, shown=replace(shown, begun=True))
+        read = self._relinked(read, begun)
+        if read is None:
+            self._told(errand, "again", errand.again)
+            return
+        match self.work.connector.put_photo(card, picture):
+            case Written(after):
+                self._shown(errand, read, after, picture)
+            case Refused():  # nor would it be taken next time
+                now = Shown(card.photo or "", errand.photo, marked=errand.marked)
+                self._relinked(read, replace(link, shown=now))
+                self._told(errand, "refused")
+            case Missing():
+                self._told(errand, "again", ["gone", link.id])
+            case Changed() | Unknown():
+                self._told(errand, "again", errand.again)
+
+    def _shown(self, errand: Errand, read: Read[Link], card: Card, picture: bytes | None) -> None:
+        """Remember what the provider calls the picture, and which bytes it gives of it: some encode it anew."""
+        back = self.work.connector.photo(card) if picture is not None else None
+        digest = digest_of(back or picture) if picture is not None else ""
+        shown = Shown(card.photo or "", errand.photo, digest, errand.marked)
+        after = replace(read.value.seeing(card), shown=shown, written_at=self.work.now.timestamp())
+        if self._relinked(read, after) is None:
+            self._told(errand, "again", errand.again)
+        else:
+            self._told(errand, "done")
+
+    def _link_now(self, errand: Errand) -> Read[Link] | None:
+        if errand.link.id:
+            return self.work.control.link(*self.work.place, key_of(errand.link.id))
+        return self.work.control.link_of(*self.work.place, errand.contact_id)
+
+    def _relinked(self, read: Read[Link], after: Link) -> Read[Link] | None:
+        """The link as it is then; None where somebody else has changed it."""
+        linking = Linking(after, read)
+        try:
+            self.work.control.store_links(*self.work.place, [linking], self.work.now)
+        except Stale:
+            return None
+        return self.work.control.link(*self.work.place, after.key)
 
 
 def settle_links(work: Applying, connection_id: str) -> None:

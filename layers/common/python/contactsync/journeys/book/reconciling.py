@@ -21,6 +21,8 @@ from contactsync.journeys.file.units import counts_of, kind_of
 from contactsync.model.connection import key_of
 from contactsync.model.run import RunWarning
 
+ORDER = {"link": 0, "photo": 2}
+"""Links that change by themselves come first, pictures last, when their cards are there."""
 MESSAGES = {
     "address_shared": "{count} contacts share their email address with another contact. All of them keep it.",
     "book_full": "The address book takes no more contacts: {count} were not put into it.",
@@ -30,6 +32,8 @@ MESSAGES = {
     "kept_here": "{count} contacts have more values than the address book holds. The others stay here, whole.",
     "needs_review": "{count} cards may be contacts that are here already. Say who they are.",
     "not_taken_in": "{count} cards do not meet what the sync asks for, and were left where they are.",
+    "photo_not_taken": "{count} pictures are too large, or neither JPEG nor PNG, and were left where they are.",
+    "photos_wait": "{count} pictures are left for the next run.",
     "protected": "{count} contacts keep values that the address book had emptied.",
     "revived": "{count} contacts were deleted on one side and edited on the other, and were kept.",
 }
@@ -59,6 +63,7 @@ def reconcile_book(work: BookRun, round_: Round, rules: Rules) -> tuple[int, tup
         linked = sum(link.is_live and link.sync == work.sync.id for link in links)
     pairing = Pairing(work, round_, known, rules)
     pairing.look_up(pairs)
+    pairing.pictures.look(pairs)
     missing: list[Line] = [["missing", [id_, at]] for id_, at in sorted(known.missing.items())]
     tally = _Tally(carried=[*meeting.waiting, *missing])
     limits = work.limits
@@ -92,8 +97,8 @@ def _keep_doubts(work: BookRun, meeting: Meeting) -> None:
 def _save(work: BookRun, round_: Round, tally: _Tally, linked: int, pairing: Pairing) -> int:
     """Write both plans; the summaries last. Returns how many rows there are."""
     decisions = pairing.with_claims([outcome.decision for outcome in tally.outcomes])
-    errands = [outcome.errand for outcome in tally.outcomes if outcome.errand is not None]
-    errands.sort(key=lambda errand: errand.kind != "link")
+    errands = [errand for outcome in tally.outcomes for errand in outcome.errands]
+    errands.sort(key=lambda errand: ORDER.get(errand.kind, 1))
     digest = hashlib.sha256()
     kinds: Counter[str] = Counter()
     lines = []
@@ -125,6 +130,7 @@ def _save(work: BookRun, round_: Round, tally: _Tally, linked: int, pairing: Pai
             linked_after=linked + sum(_gained(errand, work.sync.id) for errand in errands),
             size=round_.size,
             at_once=work.connector.capabilities.writes_at_once,
+            looked=pairing.known.looked,
         )
     )
     plain.save_plan(0, lines)
@@ -140,6 +146,8 @@ def _save(work: BookRun, round_: Round, tally: _Tally, linked: int, pairing: Pai
 
 def _gained(errand: Errand, sync_id: str) -> int:
     """By how many linked contacts a sync has more afterwards: one more, one less, or as many."""
+    if errand.kind == "photo":
+        return 0
     before = errand.before is not None and errand.before.value.is_live and errand.before.value.sync == sync_id
     return errand.link.is_live - before
 

@@ -1,0 +1,259 @@
+"""The shared hub's mark on pictures: who has a contact ticked sees it in their book, and it never gets into the hub."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from PIL import Image
+
+from contactsync.connectors.memory import ALL, Habits, Mishap
+from contactsync.core.pictures import digest_of, is_copy, is_marked, marked
+from contactsync.journeys.book.album import Album
+from tests.contract.cards import ADA
+from tests.hubworld import HubWorld, Member
+from tests.portraits import encoded_anew, portrait
+
+FACE, OTHER_FACE = portrait(1, edge=240), portrait(2, edge=240)
+MISHAPS = [None, *Mishap]
+
+
+@dataclass
+class MarkWorld(HubWorld):
+    """Anna has donated Ada. Ben has not ticked her."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.anna.book.add(ADA)
+
+    @property
+    def ada(self) -> str:
+        return self.ids()[ADA["name"]]
+
+    @property
+    def album(self) -> Album:
+        return Album(self.photos, self.account.account_id)
+
+    @property
+    def here(self) -> bytes | None:
+        """The contact's own picture."""
+        photo = self.contact(self.ada).fields.get("photo")
+        return self.album.picture(self.ada, photo) if photo else None
+
+    def give(self, picture: bytes | None) -> None:
+        self.edit(self.ada, photo=self.album.keep(self.ada, picture) if picture else None)
+
+
+def seen(member: Member) -> bytes | None:
+    """The picture that a member sees of Ada."""
+    card = member.named(ADA["name"])
+    assert card is not None
+    return member.book.picture_of(card)
+
+
+def put(member: Member, picture: bytes | None) -> None:
+    """A member gives their card of Ada another picture."""
+    card = member.named(ADA["name"])
+    assert card is not None
+    member.book.picture(card, picture)
+
+
+@pytest.fixture(params=[bytes, encoded_anew], ids=["kept as it came", "encoded anew"])
+def encodes(request):
+    return request.param
+
+
+@pytest.fixture
+def world(encodes):
+    world = MarkWorld(habits=Habits(encodes=encodes))
+    put(world.anna, FACE)
+    world.settle()
+    return world
+
+
+def test_a_donated_picture_is_kept_as_it_came_and_shown_with_the_mark(world, encodes):
+    """S3.8."""
+    assert world.here == FACE
+    assert seen(world.anna) == encodes(marked(FACE))
+
+
+def test_who_ticks_sees_the_mark_on_the_picture(world, encodes):
+    """S3.8."""
+    world.ben.tick(world.ada)
+    world.settle()
+    assert seen(world.ben) == encodes(marked(FACE))
+    assert world.here == FACE
+
+
+def test_without_a_picture_one_is_made_up_to_bear_the_mark(encodes):
+    """S3.9."""
+    world = MarkWorld(habits=Habits(encodes=encodes))
+    world.settle()
+    assert seen(world.anna) == encodes(marked(None))
+    assert world.here is None
+    world.anna.untick(world.ada)
+    world.settle()
+    assert seen(world.anna) is None
+    assert world.here is None
+
+
+def test_unticking_gives_the_original_back(world, encodes):
+    """Case 32, S3.10."""
+    world.ben.tick(world.ada)
+    world.settle()
+    world.ben.untick(world.ada)
+    world.settle()
+    assert seen(world.ben) == encodes(FACE)
+    assert is_marked(seen(world.anna) or b"") is (encodes is bytes), "hers stays as it was"
+    world.ben.tick(world.ada)
+    world.settle()
+    assert seen(world.ben) == encodes(marked(FACE))
+    assert world.here == FACE
+
+
+def test_the_marked_picture_is_never_read_back(world):
+    """Case 32. Neither when the card changes, nor when the provider calls it something else, nor when all is read anew."""
+    world.ben.tick(world.ada)
+    world.settle()
+    for member in world.members.values():
+        member.edit(ADA["name"], job_title=f"Seen by {member.id}")
+        put(member, seen(member))
+        member.book.expire_cursors()
+    world.settle()
+    assert world.here == FACE
+
+
+def test_it_is_not_read_back_where_a_provider_encodes_it_again_later(world):
+    """Case 32."""
+    put(world.anna, encoded_anew(seen(world.anna) or b"", edge=64, quality=50))
+    world.settle()
+    assert world.here == FACE
+
+
+def test_a_marked_picture_that_somebody_has_taken_elsewhere_is_no_picture(world):
+    """Case 32. Ben has copied Ada's card, picture and all, into a group that another sync of his keeps in step."""
+    other = world.sync(source={"kind": "connection", "connection_id": "n2", "group": ALL})
+    world.ben.book.picture(
+        world.ben.book.add({"name": "Copy", "emails": [{"value": "c@example.com"}]}), marked(FACE)
+    )
+    world.go(other)
+    assert all("photo" not in fields for fields in world.everybody().values() if fields["name"] == "Copy")
+
+
+def test_a_member_s_new_picture_goes_to_the_hub_and_to_everybody_under_the_mark(world, encodes):
+    """S3.7."""
+    world.ben.tick(world.ada)
+    world.settle()
+    put(world.ben, OTHER_FACE)
+    world.settle()
+    assert world.here == OTHER_FACE
+    assert [seen(member) for member in world.members.values()] == [encodes(marked(OTHER_FACE))] * 2
+
+
+def test_the_hub_s_new_picture_goes_to_everybody_under_the_mark(world, encodes):
+    """S3.6."""
+    world.give(OTHER_FACE)
+    world.settle()
+    assert seen(world.anna) == encodes(marked(OTHER_FACE))
+    world.give(None)
+    world.settle()
+    assert seen(world.anna) == encodes(marked(None))
+    assert world.here is None
+
+
+def test_who_takes_the_marked_picture_away_takes_it_from_nobody(world, encodes):
+    put(world.anna, None)
+    world.settle()
+    assert world.here == FACE
+    assert seen(world.anna) == encodes(marked(FACE))
+
+
+def test_a_contact_that_is_taken_back_leaves_the_original_in_the_books(world, encodes):
+    """S3.12."""
+    world.ben.tick(world.ada)
+    world.settle()
+    world.remove(world.ada)
+    world.settle()
+    assert [seen(member) for member in world.members.values()] == [encodes(FACE)] * 2
+
+
+def test_a_card_that_is_pushed_back_out_bears_the_mark(world, encodes):
+    """S3.17."""
+    world.ben.tick(world.ada)
+    world.settle()
+    world.ben.delete(ADA["name"])
+    world.settle()
+    assert seen(world.ben) == encodes(marked(FACE))
+
+
+def test_what_we_cannot_keep_is_not_covered(encodes):
+    world = MarkWorld(habits=Habits(encodes=encodes))
+    odd = b"GIF89a" + b"x" * 90
+    put(world.anna, odd)
+    world.settle()
+    world.anna.edit(ADA["name"], job_title="Dame")
+    world.settle()
+    assert seen(world.anna) == odd
+
+
+def test_a_book_without_pictures_is_left_alone():
+    world = MarkWorld(habits=Habits(photos=False))
+    world.settle()
+    assert not {"photo", "put_photo"} & world.anna.book.requests.keys()
+
+
+def test_all_is_quiet_afterwards(world):
+    for member in world.members.values():
+        assert member.go().status == "unchanged"
+        before = member.book.requests.copy()
+        assert member.go().status == "unchanged"
+        assert member.book.requests - before == {"pull": 1}
+
+
+@pytest.mark.parametrize("mishap", MISHAPS, ids=lambda mishap: mishap.name if mishap else "none")
+@pytest.mark.parametrize("unticks", [False, True], ids=["ticked", "unticked"])
+def test_whatever_becomes_of_an_answer_the_mark_comes_and_goes_and_the_original_stays(
+    world, encodes, mishap, unticks
+):
+    """Case 32."""
+    world.ben.tick(world.ada)
+    if unticks:
+        world.settle()
+        world.ben.untick(world.ada)
+    world.ben.book.mishaps.append(mishap)
+    world.settle()
+    world.clock.advance(timedelta(hours=1))
+    world.settle()
+    assert world.here == FACE
+    assert seen(world.ben) == encodes(FACE if unticks else marked(FACE))
+
+
+class TestTheMark:
+    def test_is_the_same_each_time(self):
+        assert digest_of(marked(FACE)) == digest_of(marked(FACE))
+        assert digest_of(marked(None)) == digest_of(marked(None))
+
+    @pytest.mark.parametrize("edge", [1, 30, 1500])
+    def test_fits_on_any_picture(self, edge):
+        picture = portrait(1, edge=edge)
+        with Image.open(io.BytesIO(marked(picture))) as image:
+            assert max(image.size) == min(edge, 720)
+
+    def test_leaves_the_picture_to_be_seen(self):
+        large = portrait(1, edge=700)
+        with Image.open(io.BytesIO(marked(large))) as image:
+            upper = image.crop((0, 0, 700, 500))
+            out = io.BytesIO()
+            upper.save(out, "PNG")
+        with Image.open(io.BytesIO(large)) as image:
+            same = io.BytesIO()
+            image.crop((0, 0, 700, 500)).save(same, "PNG")
+        assert is_copy(out.getvalue(), same.getvalue())
+
+    def test_transparent_pictures_stand_on_white(self):
+        out = io.BytesIO()
+        Image.new("RGBA", (80, 80), (0, 0, 0, 0)).save(out, "PNG")
+        with Image.open(io.BytesIO(marked(out.getvalue()))) as image:
+            assert image.getpixel((5, 5)) == (255, 255, 255)
