@@ -78,8 +78,8 @@ def known(**servers: AuthorityServer) -> dict[str, OAuth]:
 class Servers:
     """See `ports.Discoverer`: CardDAV servers on this machine, looked at as the function Discover does."""
 
-    def __init__(self, *ports: int) -> None:
-        self.guard = Guard(frozenset(("127.0.0.1", port) for port in ports))
+    def __init__(self, *ports: int, guard: Guard | None = None) -> None:
+        self.guard = guard or Guard(frozenset(("127.0.0.1", port) for port in ports))
 
     def discover(self, asked: Discovering) -> Discovered:
         """See `ports.Discoverer.discover`."""

@@ -13,7 +13,7 @@ ContactSyncError
 ├── Stale                nobody acts: a conditional write lost, nothing was written, read again
 ├── CursorExpired        nobody acts: a provider has forgotten how far we had read, so all is read again
 ├── Busy                 nobody acts: throttled or briefly away, the state machine tries again
-│   └── SourceAway       a customer's server is; if that lasts, the run ends with it, and the customer asks there
+│   └── SourceAway       a customer's server or a provider is; if that lasts, the run ends with it, and the customer asks there
 └── Cancelled            nobody acts: the run was cancelled or taken over; the worker stops here
 Anything else is a bug: alarmed on, retried a few times by the state machine, shown as a reference only.
 
@@ -162,13 +162,13 @@ class Busy(ContactSyncError):
 
 
 class SourceAway(Busy):
-    """A customer's server is away, slow or breaks off: a problem in a UserError's words, should it last."""
+    """A customer's server, or a provider's, is away, slow or breaks off: a problem in a UserError's words, should it last."""
 
     code = "source_away"
     detail = "Run the sync again later; if it stays so, ask whoever runs the server."
 
-    def __init__(self, title: str) -> None:
-        super().__init__(title)
+    def __init__(self, title: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(title, retry_after_s=retry_after_s)
         self.title = title
 
     @classmethod

@@ -18,7 +18,7 @@ from urllib.parse import urlencode, urlsplit
 import orjson
 import urllib3
 
-from contactsync.errors import AccessLost, Busy
+from contactsync.errors import AccessLost, Busy, SourceAway
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 WAITS = 3
@@ -52,7 +52,7 @@ class Reply:
         try:
             return orjson.loads(self.body) if self.body else {}
         except orjson.JSONDecodeError:
-            raise Busy("The provider answered something that is not JSON.") from None
+            raise SourceAway("The provider answered something that is not JSON.") from None
 
 
 class Calls:
@@ -139,12 +139,12 @@ class Calls:
                 wait_s = retry_after(reply.headers)
                 waits += 1
                 if waits > WAITS or (wait_s or 0) > LONGEST_WAIT_S:
-                    raise Busy("The provider asks for patience.", retry_after_s=wait_s)
+                    raise SourceAway("The provider asks for patience.", retry_after_s=wait_s)
                 self._sleep(wait_s if wait_s is not None else random.uniform(0.5, 1.0) * 2**waits)  # noqa: S311 spreads load
             elif reply.status >= 500:
                 if writes:
                     raise Lost
-                raise Busy(f"The provider answered {reply.status}.")
+                raise SourceAway(f"The provider answered {reply.status}.")
             else:
                 return reply
 
@@ -170,11 +170,11 @@ class Calls:
             with contextlib.closing(answer):
                 return Reply(answer.status, answer.headers, _read(answer))
         except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError):
-            raise Busy("The provider cannot be reached.") from None
+            raise SourceAway("The provider cannot be reached.") from None
         except (urllib3.exceptions.HTTPError, OSError):
             if writes:
                 raise Lost from None
-            raise Busy("The provider broke off its answer.") from None
+            raise SourceAway("The provider broke off its answer.") from None
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -197,6 +197,6 @@ def _read(answer: urllib3.BaseHTTPResponse) -> bytes:
     while piece := answer.read(PIECE_BYTES, decode_content=True):
         size += len(piece)
         if size > MAX_ANSWER_BYTES:
-            raise Busy("The provider's answer is larger than anything that it should send.")
+            raise SourceAway("The provider's answer is larger than anything that it should send.")
         pieces.append(piece)
     return b"".join(pieces)

@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 
 from contactsync.connectors.calling import Lost
-from contactsync.connectors.dav import DAV, Answer, Dav, Member, escaped, members, plain
+from contactsync.connectors.dav import DAV, Answer, Dav, Member, escaped, joined, members, plain
 from contactsync.connectors.vcards import FIELDS, Translation, VCard
-from contactsync.errors import Busy, CursorExpired, UnreadableFile
+from contactsync.errors import CursorExpired, SourceAway, UnreadableFile
 from contactsync.model.card import (
     Capabilities,
     Card,
@@ -78,7 +78,7 @@ class CardDavConnector:
     def holder(self) -> Holder:
         """See `ports.Connector.holder`. Where the books lie is what stays the same about a person."""
         self._books()
-        return Holder(urljoin(self._dav.url, self._home), self._username)
+        return Holder(joined(self._dav.url, self._home), self._username)
 
     def groups(self) -> Sequence[Group]:
         """See `ports.Connector.groups`: the address books."""
@@ -179,7 +179,7 @@ class CardDavConnector:
             if token and answer.status in (400, 403, 409, 410, 412):
                 raise CursorExpired
             if answer.status != 207:
-                raise Busy(f"The server answered {answer.status} when asked for changes.")
+                raise SourceAway(f"The server answered {answer.status} when asked for changes.")
             said = [member for member in members(answer) if member.href != book]
             more = any(member.status == 507 for member in members(answer))
             following = answer.tree().findtext(f"{DAV}sync-token", "").strip()
@@ -190,11 +190,11 @@ class CardDavConnector:
                 yield Pulled(tuple(cards.values())), following
             yield Pulled(gone=gone if token else ()), following
             if not following:
-                raise Busy("The server gave no sync-token.")
+                raise SourceAway("The server gave no sync-token.")
             if not more:
                 return
             token = following
-        raise Busy("The server's list does not end.")
+        raise SourceAway("The server's list does not end.")
 
     def _vcards(self, ids: Sequence[str]) -> dict[str, tuple[str, VCard]]:
         """Etag and card of those paths where a card is."""
@@ -217,7 +217,7 @@ class CardDavConnector:
         if answer.status == 404:
             return {}
         if answer.status != 207:
-            raise Busy(f"The server answered {answer.status} when asked for cards.")
+            raise SourceAway(f"The server answered {answer.status} when asked for cards.")
         return {
             member.href: (member.text(f"{DAV}getetag"), vcard)
             for member in members(answer)
@@ -294,7 +294,7 @@ class _Found:
         """The URL of a place. On the server's own host it is reached as this one was, whatever scheme the server thinks
         that it has: behind a proxy it does not know.
         """
-        here, there = urlsplit(self.url), urlsplit(urljoin(self.url, href))
+        here, there = urlsplit(self.url), urlsplit(joined(self.url, href))
         origin = here if there.hostname == here.hostname else there
         return urlunsplit((origin.scheme, origin.netloc, plain(href), "", ""))
 

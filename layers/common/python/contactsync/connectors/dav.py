@@ -21,7 +21,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from contactsync.connectors.calling import Lost, retry_after
-from contactsync.errors import AccessLost, Busy, ContactSyncError, UnreadableFile
+from contactsync.errors import AccessLost, ContactSyncError, SourceAway, UnreadableFile
 from contactsync.sources.net import Guard
 
 SCHEMES = ("https", "http")
@@ -50,11 +50,11 @@ class Answer:
         return 200 <= self.status < 300
 
     def tree(self) -> Element:
-        """The body as XML. Raises Busy if it is none, or one that wants to define entities."""
+        """The body as XML. Raises SourceAway if it is none, or one that wants to define entities."""
         try:
             found: Element = fromstring(self.body, forbid_dtd=True)
         except (ParseError, DefusedXmlException, ValueError):
-            raise Busy("The server answered something that is no WebDAV.") from None
+            raise SourceAway("The server answered something that is no WebDAV.") from None
         return found
 
 
@@ -111,35 +111,36 @@ class Dav:
 
     def ask(self, method: str, href: str, body: str = "", **headers: str) -> Answer:
         """Read. Follows redirects, and waits a little where the server asks for it."""
-        url = self._beside(self.url, urljoin(self.url, href))
+        url = self._beside(self.url, href)
         waits = 0
         for _ in range(MAX_REDIRECTS + WAITS + 1):
             answer = self._send(method, url, body.encode(), headers, writes=False)
             if answer.status in _REDIRECTS and answer.headers.get("Location"):
-                url = self._beside(url, urljoin(url, answer.headers["Location"]))
+                url = self._beside(url, answer.headers["Location"])
                 continue
             if answer.status == 429 or (answer.status >= 500 and answer.status not in _CERTAIN):
                 wait_s = retry_after(answer.headers)
                 waits += 1
                 if waits > WAITS or wait_s is None or wait_s > LONGEST_WAIT_S:
-                    raise Busy(f"The server answered {answer.status}.", retry_after_s=wait_s)
+                    raise SourceAway(f"The server answered {answer.status}.", retry_after_s=wait_s)
                 self._sleep(wait_s)
                 continue
             return answer
-        raise Busy("The server keeps sending us elsewhere.")
+        raise SourceAway("The server keeps sending us elsewhere.")
 
     def write(self, method: str, href: str, body: bytes = b"", **headers: str) -> Answer:
         """Change something. Raises Lost if it may have been carried out and nobody knows."""
-        url = self._beside(self.url, urljoin(self.url, href))
+        url = self._beside(self.url, href)
         answer = self._send(method, url, body, headers, writes=True)
         if answer.status == 429 or (answer.status == 503 and "Retry-After" in answer.headers):
-            raise Busy("The server asks for patience.", retry_after_s=retry_after(answer.headers))
+            raise SourceAway("The server asks for patience.", retry_after_s=retry_after(answer.headers))
         if answer.status >= 500 and answer.status not in _CERTAIN:
             raise Lost
         return answer
 
-    def _beside(self, url: str, other: str) -> str:
+    def _beside(self, url: str, reference: str) -> str:
         """Where the server sends us to, if we may go there with the password."""
+        other = joined(url, reference)
         here, there = urlsplit(url), urlsplit(other)
         same_family = family(here.hostname or "") == family(there.hostname or "")
         if not same_family or (here.scheme, there.scheme) == ("https", "http"):
@@ -176,7 +177,7 @@ class Dav:
             if writes:
                 raise Lost from None
             if not reused or isinstance(error, _Cut):
-                raise Busy("The server broke off its answer.") from None
+                raise SourceAway("The server broke off its answer.") from None
             return self._send(
                 method, url, body, headers, writes=False
             )  # it had only closed an idle connection
@@ -195,7 +196,7 @@ class Dav:
         content = reply.read(MAX_ANSWER_BYTES + 1)
         if len(content) > MAX_ANSWER_BYTES:
             self.close()
-            raise Busy("The server's answer is larger than any address book should be.")
+            raise SourceAway("The server's answer is larger than any address book should be.")
         if not reply.isclosed() or (reply.length or 0) > 0:
             raise _Cut
         if reply.will_close:
@@ -248,6 +249,18 @@ def family(host: str) -> str:
     if not last[:1].isalpha():
         return host
     return ".".join(labels[-3 if len(last) == 2 and len(second) <= 3 else -2 :])
+
+
+def joined(url: str, reference: str) -> str:
+    """Where a reference leads to from a URL. Raises UnreadableFile if it can be read in no way."""
+    try:
+        return urljoin(url, reference)
+    except ValueError:  # a host in brackets that is none, or with characters that stand for others
+        raise UnreadableFile(
+            "address_not_valid",
+            "The address of the server is not valid.",
+            "Its host or port cannot be read. Give it as the provider names it, or tell whoever runs the server.",
+        ) from None
 
 
 def plain(href: str) -> str:

@@ -17,7 +17,7 @@ from contactsync.connectors.calling import Access, Calls, Lost, Reply, retry_aft
 from contactsync.connectors.microsoft_contact import FIELDS, PROPERTIES, Contact, Translation
 from contactsync.connectors.oauth import Authority
 from contactsync.core.identity import digest_of
-from contactsync.errors import AccessLost, Busy, CursorExpired
+from contactsync.errors import AccessLost, Busy, CursorExpired, SourceAway
 from contactsync.model.card import (
     Capabilities,
     Card,
@@ -372,7 +372,7 @@ class _Part:
     def check(self) -> None:
         """Of a read: raises Busy where asking again may help, AccessLost where only the person can."""
         if self.status == 429 or self.status >= 500:
-            raise Busy("Microsoft asks for patience.", retry_after_s=retry_after(self.headers))
+            raise SourceAway("Microsoft asks for patience.", retry_after_s=retry_after(self.headers))
         if self.status == 401:
             raise AccessLost(
                 "access_lost",

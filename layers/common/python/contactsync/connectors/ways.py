@@ -11,7 +11,7 @@ from contactsync.connectors.calling import Access
 from contactsync.connectors.carddav import CardDavConnector, discover
 from contactsync.connectors.dav import Dav
 from contactsync.connectors.oauth import App, Authority, OAuth
-from contactsync.errors import Busy, SourceAway
+from contactsync.errors import SourceAway
 from contactsync.model.connection import Connection
 from contactsync.model.lending import Discovered, Discovering
 from contactsync.ports import Connector
@@ -98,13 +98,9 @@ def discovered(asked: Discovering, *, guard: Guard) -> Discovered:
         return Discovered(
             account_id=asked.account_id, subject=holder.subject, name=holder.name, groups=tuple(book.groups())
         )
-    except SourceAway:
-        raise
-    except Busy as error:
-        raise SourceAway(str(error)) from None
     finally:
         dav.close()
 
 
 def _impatient(_seconds: float) -> None:
-    raise Busy("The server asks for patience.")
+    raise SourceAway("The server asks for patience.")
