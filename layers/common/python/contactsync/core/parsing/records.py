@@ -11,7 +11,6 @@ ends are counted and nothing else is done; other windows are taken line by line.
 from __future__ import annotations
 
 import csv
-import io
 import re
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
@@ -283,14 +282,15 @@ def read_chunk(
     - `not_in_encoding`: a byte that the file's encoding does not have; its cell is named.
     - `nul_character`: text does not hold NUL; what follows it is often cut off by whoever reads it next.
     """
+    suspicious = b"\0" in data or csv.field_size_limit() != CELL_CHARS
+    physical = data.splitlines(keepends=True)
+    del data  # a text of it all would be four times as large, for one character beyond the usual ones
     try:
-        text = data.decode()
-        suspicious = "\0" in text
+        lines = [line.decode() for line in physical]
     except UnicodeDecodeError:
-        text = _text(data)
+        lines = [_text(line) for line in physical]
         suspicious = True
-    suspicious = suspicious or csv.field_size_limit() != CELL_CHARS
-    lines = io.StringIO(text, newline="").readlines()
+    del physical
     lexer = Lexer(dialect)
     shown = lexer.shown(lines)
     unusual = suspicious or lexer.several

@@ -90,10 +90,13 @@ def date_orders(manifest: Manifest, files: RunFiles, rules: Sequence[Rule]) -> d
     columns = [rule.column for rule in rules if rule.type == "date" and rule.column is not None]
     found: dict[int, Order | None] = dict.fromkeys(columns)
     for number in range(len(manifest.chunks)) if columns else ():
-        rows = [row[1] for row in raw_rows(number, files, manifest) if not isinstance(row, Damaged)]
-        for column in columns:
-            here = date_order({cells[column] for cells in rows if column < len(cells)})
-            found[column] = together([found[column], here])
+        dates: dict[int, set[str]] = {column: set() for column in columns}
+        for row in raw_rows(number, files, manifest):
+            for column, seen in dates.items():
+                if not isinstance(row, Damaged) and column < len(row[1]):
+                    seen.add(row[1][column])
+        for column, seen in dates.items():
+            found[column] = together([found[column], date_order(seen)])
     for column, order in found.items():
         name = manifest.columns[column]
         if order == "ambiguous":
