@@ -10,6 +10,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 MOST_BODY_BYTES = 10 * 1024 * 1024  # API Gateway's own limit
 _TIMEOUT_S = 30
+_TOO_LATE = (
+    b'{"type":"/problems/timeout","title":"The answer took longer than 29 seconds.","status":504,'
+    b'"detail":"Send the request again with the same Idempotency-Key; it is applied once.","errors":[]}'
+)  # as the gateway response INTEGRATION_TIMEOUT of template.yaml has it
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-length", "date", "server"}
 
 
@@ -68,9 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
             response = upstream.getresponse()
             content = response.read()
         except OSError:
-            self._answer(
-                504, {"Content-Type": "application/json"}, b'{"message":"Endpoint request timed out"}'
-            )
+            self._answer(504, {"Content-Type": "application/problem+json", "Retry-After": "5"}, _TOO_LATE)
             return
         finally:
             upstream.close()

@@ -36,6 +36,7 @@ def apply(invoke: Invoke) -> None:
     read_requests_fast()
     import_all_of_an_api()
     count_requests_by_the_authorizer_s_word()
+    answer_for_functions_that_do_not()
     let_schedules_name_their_events()
     let_object_events_name_their_version()
 
@@ -292,6 +293,20 @@ def count_requests_by_the_authorizer_s_word() -> None:
 
     apigateway_v1._invoke_authorizer_lambda = invoke_and_keep
     apigateway_v1._authorize_request_v1 = authorize_and_name
+
+
+def answer_for_functions_that_do_not() -> None:
+    """A function that breaks off is answered for by the API's response DEFAULT_5XX; the emulator has words of its own."""
+    from ministack.services import apigateway_v1
+
+    invoke = apigateway_v1._invoke_lambda_proxy_v1
+
+    async def invoke_or_answer(*args: Any, **options: Any) -> Any:
+        answer = await invoke(*args, **options)
+        broke_off = isinstance(answer, tuple) and answer[0] == 502
+        return apigateway_v1._gw_error("DEFAULT_5XX", "Internal server error") if broke_off else answer
+
+    apigateway_v1._invoke_lambda_proxy_v1 = invoke_or_answer
 
 
 _HEADERS_OF_AUTHORIZE = 6

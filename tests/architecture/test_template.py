@@ -15,6 +15,8 @@ from contactsync.journeys.book import album
 from contactsync.model.account import RETENTION_DAYS
 from contactsync.sources.staging import PEEK_LIMITS
 from contactsync.sources.transfer import Limits
+from functions.api import handler as api_handler
+from functions.authorize import handler as authorize_handler
 from tests.architecture.template import (
     ENTRANCES,
     ERRANDS,
@@ -434,3 +436,23 @@ def test_a_gateway_answer_looks_like_our_own(kind: str):
     problem = json.loads(template)
     assert {"type", "title", "detail", "errors"} <= set(problem)
     assert problem.get("status") == answer.get("StatusCode")
+
+
+def test_whoever_is_not_answered_is_told_when_to_ask_again():
+    """The authorizer and the API function may be throttled, or their tables: no 5xx of API Gateway's own is left bare."""
+    answers = RESOURCES["RestApi"]["Properties"]["GatewayResponses"]
+    assert {
+        "AUTHORIZER_FAILURE",
+        "AUTHORIZER_CONFIGURATION_ERROR",
+        "INTEGRATION_TIMEOUT",
+        "DEFAULT_5XX",
+    } <= set(answers)
+    for kind, answer in answers.items():
+        if answer.get("StatusCode") in (429, 503, 504):
+            assert "Retry-After" in answer["ResponseParameters"]["Headers"], kind
+
+
+def test_functions_behind_the_api_answer_before_they_are_ended():
+    limits = functions()
+    assert limits["authorize"]["Timeout"] > authorize_handler.ANSWER_S
+    assert api_handler.ANSWER_S < limits["api"]["Timeout"] <= 29

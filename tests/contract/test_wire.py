@@ -13,7 +13,7 @@ import pytest
 from contactsync.adapters import lanes as lanes_module
 from contactsync.adapters import wire as wire_module
 from contactsync.adapters.lanes import Lanes
-from contactsync.adapters.patience import Patience
+from contactsync.adapters.patience import Patience, answering
 from contactsync.adapters.wire import Wire, dynamodb, eventbridge
 from contactsync.errors import Busy
 from tests.contract.conftest import IMPATIENT, REGION, credentials
@@ -123,6 +123,26 @@ def test_silence_ends_and_is_asked_again(serve, short_waits):
 def test_silence_that_lasts_is_busy(serve, short_waits):
     with pytest.raises(Busy, match="4 times, the last time with TimeoutError"):
         wire_to(serve(*[None] * 9)).call("GetItem", {})
+
+
+def test_nobody_who_waits_for_an_answer_is_left_in_silence(serve):
+    """READ_S is fifteen seconds, and patience has four attempts: whoever asked is gone by then."""
+    server = serve(*[None] * 9)
+    with answering(within_s=0.2), pytest.raises(Busy):
+        wire_to(server).call("GetItem", {})
+    assert server.connections == 1
+
+
+def test_an_answer_that_is_there_is_taken_though_time_is_over(serve):
+    with answering(within_s=0):
+        assert wire_to(serve()).call("GetItem", {}) == {}
+
+
+def test_nobody_sleeps_beyond_the_time_for_an_answer():
+    slept: list[float] = []
+    with answering(within_s=0):
+        Patience(first_s=9, longest_s=9, sleep=slept.append).wait(1)
+    assert slept == [0]
 
 
 def test_connections_that_died_while_idle_cost_one_attempt_altogether(serve):

@@ -1,11 +1,35 @@
-"""How long a call is tried again: always bounded, never in step with the neighbours."""
+"""How long a call is tried again: always bounded, never in step with the neighbours, nor longer than somebody waits."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from math import inf
+
+_until: ContextVar[float] = ContextVar("until", default=inf)
+
+
+@contextmanager
+def answering(within_s: float) -> Iterator[None]:
+    """What is called in here is given up as busy when the time is over.
+
+    Somebody waits for an answer and can try again: to be told so is more use to them than silence, in which a
+    function is ended that had more patience than its caller.
+    """
+    before = _until.set(time.monotonic() + within_s)
+    try:
+        yield
+    finally:
+        _until.reset(before)
+
+
+def left_s() -> float:
+    """How long there is until whoever waits for an answer has to have one; 0 if that is over."""
+    return max(0.0, _until.get() - time.monotonic())
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,5 +50,5 @@ class Patience:
         return random.uniform(0, min(self.longest_s, self.first_s * 2 ** (failures - 1)))  # noqa: S311 spreads load, keeps no secret
 
     def wait(self, failures: int) -> None:
-        """Sleep for it."""
-        self.sleep(self.delay_s(failures))
+        """Sleep for it, but not beyond what is left."""
+        self.sleep(min(self.delay_s(failures), left_s()))

@@ -22,12 +22,14 @@ from urllib.parse import urlsplit
 import orjson
 
 from contactsync.adapters.connection import Connection, Mangled
-from contactsync.adapters.patience import Patience
+from contactsync.adapters.patience import Patience, left_s
 from contactsync.adapters.signing import CredentialSource, Signer, credential_source
 from contactsync.errors import Busy
 
 CONNECT_S = 3.0
 READ_S = 15.0
+LEAST_READ_S = 0.1
+"""An answer that is there is taken, however little time is left."""
 IDLE_CONNECTIONS = 16
 TRACE = "_X_AMZN_TRACE_ID"
 """Where Lambda says to which trace the invocation belongs. The bus hands it on to whom it calls, so that it goes on there."""
@@ -110,7 +112,8 @@ class Wire:
         """Send one request until it is answered for good.
 
         Raises:
-            Busy: throttled, failing or out of reach, as often as patience allows. It may have been carried out.
+            Busy: throttled, failing or out of reach, as often as patience and `patience.answering` allow. It may have
+                been carried out.
             ServiceError: refused for good.
             TypeError: the request holds something that JSON does not, such as half a surrogate pair.
         """
@@ -133,6 +136,7 @@ class Wire:
             headers["X-Amzn-Trace-Id"] = trace
         connection = self._idle_or_new()
         with self._closed_on_failure(connection):
+            connection.sock.settimeout(min(READ_S, max(left_s(), LEAST_READ_S)))
             connection.post(headers, body)
         return connection
 
@@ -157,8 +161,8 @@ class Wire:
         raise ServiceError(operation, status, code, request_id, _reasons(answer))
 
     def check_patience(self, operation: str, failures: int, last: Again) -> None:
-        """Raises Busy once an operation has failed as often as patience allows."""
-        if failures >= self.patience.attempts:
+        """Raises Busy once an operation has failed as often as patience allows, or whoever waits has no time left."""
+        if failures >= self.patience.attempts or not left_s():
             raise Busy(f"{operation} failed {failures} times, the last time with {last}.") from None
 
     def close(self) -> None:
