@@ -61,6 +61,9 @@ bench: .venv-bench/.ready ## measure against named peers, and the cold start of 
 million: .venv/.ready ## a million rows through the state machine on the local stack (ARGS="--rows 50000" for a look)
 	.venv/bin/python -m bench.million $(ARGS)
 
+load: .venv/.ready ## 200 accounts on the local stack, 20 imports at once, schedules firing (ARGS="--accounts 20 --schedules 4" for a look)
+	.venv/bin/python -m bench.load $(ARGS)
+
 audit: .venv-audit/.ready .cache ## security findings in the template, known vulnerabilities in the lock
 	.venv-audit/bin/checkov --file template.yaml --framework cloudformation --quiet --compact
 	.venv-audit/bin/pip-audit --requirement $(REQUIREMENTS) --disable-pip --require-hashes --format json --output .cache/audit.json

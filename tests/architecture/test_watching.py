@@ -27,7 +27,7 @@ MEASURED_BY_AWS = {
     "AWS/SES": {"Reputation.BounceRate", "Reputation.ComplaintRate"},
     "AWS/SQS": {"ApproximateNumberOfMessagesVisible"},
     "AWS/Scheduler": {"InvocationDroppedCount"},
-    "AWS/States": {"ConsumedCapacity", "ExecutionsFailed"},
+    "AWS/States": {"ConsumedCapacity", "ExecutionsFailed", "ExecutionsTimedOut"},
 }
 """Metrics of AWS that we rely on, as its documentation spells them; a name that is not here was not looked up."""
 
@@ -75,6 +75,33 @@ def test_a_sum_of_metrics_counts_what_is_missing_as_nothing():
         ids = [it["Id"] for it in alarm.get("Metrics", ()) if "MetricStat" in it]
         for expression in expressions:
             assert all(f"FILL({id_}, 0)" in expression for id_ in ids), name
+
+
+def of_alarms(metric: str) -> str:
+    """The dimensions of a metric in all alarms together."""
+    found = [
+        it["Dimensions"] for alarm in ALARMS.values() for it in watched(alarm) if it["MetricName"] == metric
+    ]
+    return json.dumps(found)
+
+
+@pytest.mark.parametrize("machine", sorted(of_type("AWS::Serverless::StateMachine")))
+@pytest.mark.parametrize("metric", ["ExecutionsFailed", "ExecutionsTimedOut"])
+def test_no_execution_breaks_off_unheard(machine: str, metric: str):
+    """One that runs out of time counts as no failure to CloudWatch."""
+    assert f'"{machine}"' in of_alarms(metric)
+
+
+def test_no_run_waits_unheard():
+    """A rule that starts executions tries for a day before anything lies in the dead-letter queue."""
+    starting = [
+        name
+        for name, rule in of_type("AWS::Events::Rule").items()
+        if any("StateMachine" in json.dumps(target["Arn"]) for target in rule["Targets"])
+    ]
+    assert len(starting) == 2
+    for name in starting:
+        assert f'"{name}"' in of_alarms("RetryInvocationAttempts"), name
 
 
 # ── The dashboard ──
