@@ -1,7 +1,9 @@
 """An OAuth authority on loopback, as Google's and Microsoft's behave: one-time codes, PKCE, exact redirects, rotation.
 
 A person's consent is one GET of the authorize URL, which redirects at once. What a person or an administrator can do
-besides is a switch: untick scopes, withdraw, change the account that is signed in.
+besides is a switch: untick scopes, withdraw, change the account that is signed in. So is what goes wrong: `down` is 503,
+`error` is what each POST is refused with, `microsoft` frames refusals as Microsoft does, `claims` and `fields` are laid
+over what the id token and the answer say.
 """
 
 from __future__ import annotations
@@ -38,6 +40,10 @@ class AuthorityServer:
     unticked: frozenset[str] = frozenset()
     lifetime_s: int = 3599
     down: bool = False
+    error: str = ""
+    microsoft: bool = False
+    claims: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, Any] = field(default_factory=dict)
     codes: dict[str, dict[str, Any]] = field(default_factory=dict)
     refresh_tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
     access_tokens: dict[str, Person] = field(default_factory=dict)
@@ -108,8 +114,10 @@ class AuthorityServer:
         """What a POST gets."""
         if self.down:
             return 503, {}
+        if self.error:
+            return self._refused(self.error)
         if (form.get("client_id"), form.get("client_secret")) != (self.client_id, self.client_secret):
-            return 401, {"error": "invalid_client"}
+            return 401, self._refused("invalid_client")[1]
         if path.endswith("/revoke"):
             self.revoked.append(form["token"])
             known = self.refresh_tokens.pop(form["token"], None)
@@ -127,7 +135,7 @@ class AuthorityServer:
             or asked["code_challenge"] != challenge
             or form.get("redirect_uri") != self.redirect_uri
         ):
-            return 400, {"error": "invalid_grant", "error_description": "Malformed auth code."}
+            return self._refused("invalid_grant", "Malformed auth code.", 54005)
         scopes = [scope for scope in asked["scope"].split() if scope not in self.unticked]
         claims = {
             "iss": self.url,
@@ -135,20 +143,27 @@ class AuthorityServer:
             "sub": self.person.subject,
             "email": self.person.email,
             "nonce": asked.get("nonce"),
+            **self.claims,
         }
         payload = base64.urlsafe_b64encode(orjson.dumps(claims)).rstrip(b"=").decode()
         token = {**self._token(scopes), "id_token": f"e30.{payload}.c2ln"}
-        return 200, {**token, "refresh_token": self._keep(scopes)}
+        return 200, {**token, "refresh_token": self._keep(scopes), **self.fields}
 
     def _refreshed(self, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
         known = self.refresh_tokens.get(form.get("refresh_token", ""))
         if known is None:
-            return 400, {
-                "error": "invalid_grant",
-                "error_description": "Token has been expired or revoked.",
-            }
+            return self._refused("invalid_grant", "Token has been expired or revoked.", 70000)
         token = self._token(known["scopes"])
-        return 200, {**token, "refresh_token": self._keep(known["scopes"])} if self.rotates else token
+        newer = {"refresh_token": self._keep(known["scopes"])} if self.rotates else {}
+        return 200, {**token, **newer, **self.fields}
+
+    def _refused(self, error: str, why: str = "Refused.", number: int = 90000) -> tuple[int, dict[str, Any]]:
+        """A refusal in the frame of the one or the other."""
+        if not self.microsoft:
+            return 400, {"error": error, "error_description": why}
+        ids = {"trace_id": secrets.token_hex(16), "correlation_id": secrets.token_hex(16)}
+        told = {"error": error, "error_description": f"AADSTS{number}: {why} Trace ID: {ids['trace_id']}"}
+        return 400, {**told, "error_codes": [number], "timestamp": "2026-11-22 09:00:00Z", **ids}
 
     def _token(self, scopes: list[str]) -> dict[str, Any]:
         token = f"at-{secrets.token_hex(12)}"

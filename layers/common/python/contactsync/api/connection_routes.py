@@ -14,6 +14,7 @@ from contactsync.api.route import Route, pager
 from contactsync.errors import Busy, UserError
 from contactsync.journeys.asked.asking import World
 from contactsync.journeys.book import connecting
+from contactsync.journeys.book.attaching import PERMISSIONS
 from contactsync.model.request import ConnectionRequest
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _page(title: str, text: str) -> Ok[shapes.Page]:
     return Answer(200, page, HTML, {"Content-Security-Policy": _POLICY, **STRICT})
 
 
-_ANY = tuple(connecting.PERMISSIONS.values())
+_ANY = tuple(PERMISSIONS.values())
 
 ROUTES = (
     Route("GET", "/connections", _ANY, list_connections, PAGED),

@@ -10,7 +10,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -124,7 +124,7 @@ class OAuth:
             )
         claims = self._claims(str(answer.get("id_token", "")), nonce)
         grant = self._grant(answer, claims)
-        missing = [scope for scope in self._authority.needed if scope not in grant.scopes]
+        missing = [scope for scope in self._authority.needed if not _is_among(scope, grant.scopes)]
         if missing or not grant.refresh_token:
             raise Conflict(
                 "not_granted",
@@ -141,8 +141,9 @@ class OAuth:
             Busy: the authority is away.
         """
         status, answer = self._post({"grant_type": "refresh_token", "refresh_token": refresh_token})
-        if status == 200:
-            return self._grant({"refresh_token": refresh_token, **answer}, {})
+        if status == 200 and answer.get("access_token"):
+            grant = self._grant(answer, {})
+            return grant if grant.refresh_token else replace(grant, refresh_token=refresh_token)
         if answer.get("error") in ("invalid_grant", "interaction_required", "unauthorized_client"):
             raise AccessLost(
                 "access_lost",
@@ -182,11 +183,12 @@ class OAuth:
         return answer.status, document if isinstance(document, dict) else {}
 
     def _grant(self, answer: Mapping[str, Any], claims: Mapping[str, Any]) -> Grant:
+        lives = str(answer.get("expires_in", ""))
         return Grant(
-            access_token=str(answer.get("access_token", "")),
-            expires_in_s=int(answer.get("expires_in", 0)),
-            refresh_token=str(answer.get("refresh_token", "")),
-            scopes=frozenset(str(answer.get("scope", "")).split()),
+            access_token=str(answer.get("access_token") or ""),
+            expires_in_s=int(lives) if lives.isdecimal() else 0,
+            refresh_token=str(answer.get("refresh_token") or ""),
+            scopes=frozenset(str(answer.get("scope") or "").split()),
             subject=str(claims.get("sub", "")),
             name=str(claims.get("email") or claims.get("preferred_username") or ""),
         )
@@ -200,6 +202,7 @@ class OAuth:
             claims = orjson.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         except (IndexError, ValueError):
             claims = {}
+        claims = claims if isinstance(claims, dict) else {}
         issuers = {issuer.format(tid=claims.get("tid", "")) for issuer in self._authority.issuers}
         meant_for_us = claims.get("aud") == self._app.client_id and claims.get("nonce") == nonce
         if not claims.get("sub") or claims.get("iss") not in issuers or not meant_for_us:
@@ -209,3 +212,9 @@ class OAuth:
                 "Begin again with POST /v1/connections.",
             )
         return dict(claims)
+
+
+def _is_among(scope: str, granted: frozenset[str]) -> bool:
+    """Microsoft names scopes in short or in full (https://graph.microsoft.com/Contacts.ReadWrite), in any case."""
+    wanted = {scope.casefold(), f"https://graph.microsoft.com/{scope}".casefold()}
+    return not wanted.isdisjoint(map(str.casefold, granted))

@@ -12,11 +12,18 @@ from datetime import datetime
 
 from contactsync.control import Control, Read, check_room
 from contactsync.errors import Busy, Conflict, Stale
+from contactsync.model.account import Permission
 from contactsync.model.connection import Connection
 from contactsync.ports import Vault
 
 ATTEMPTS = 5
 CONNECTED = ("active", "lost")
+PERMISSIONS: Mapping[str, Permission] = {
+    "google": "sync.google",
+    "microsoft": "sync.microsoft",
+    "carddav": "sync.carddav",
+}
+"""By provider: what a member needs to connect a book there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,19 +24,12 @@ from contactsync.errors import (
 )
 from contactsync.journeys.asked.asking import World, derived_id, timestamp
 from contactsync.journeys.asked.telling import Page
-from contactsync.journeys.book.attaching import CONNECTED, Lent, attach, check_connections
-from contactsync.model.account import Caller, Permission
+from contactsync.journeys.book.attaching import CONNECTED, PERMISSIONS, Lent, attach, check_connections
+from contactsync.model.account import Caller
 from contactsync.model.card import Group
 from contactsync.model.connection import Connection
 from contactsync.model.lending import Discovered, Discovering, Errand
 from contactsync.model.request import ConnectionRequest, DavBook, SignedInBook
-
-PERMISSIONS: Mapping[str, Permission] = {
-    "google": "sync.google",
-    "microsoft": "sync.microsoft",
-    "carddav": "sync.carddav",
-}
-"""By provider: what a member needs to connect a book there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from contactsync.connectors.oauth import LEEWAY_S, Grant, OAuth, new_verifier
 from contactsync.control import Control, Read
 from contactsync.errors import AccessLost, Busy, Conflict, NotFound
-from contactsync.journeys.book.attaching import Lent, attach, sealing_context
+from contactsync.journeys.book.attaching import PERMISSIONS, Lent, attach, sealing_context
 from contactsync.model.connection import Connection, SignIn
 from contactsync.model.lending import Discovering, Errand, Kept
 from contactsync.ports import Clock, Connector, Discoverer, Unopenable, Vault
@@ -120,9 +120,7 @@ class Keeping:
                 "The provider says that access was not granted.",
                 "Nothing was connected. If that was not meant, begin again and agree on the provider's page.",
             )
-        begun = self._begun(sign_in)
-        context = sealing_context(sign_in.account_id, sign_in.connection_id)
-        verifier = self._vault.decrypt(sign_in.verifier, context)
+        begun, verifier = self._begun(sign_in)
         grant = authority.exchange(errand.code, verifier=verifier, nonce=sign_in.nonce)
         lent = Lent(
             grant.subject, grant.name or grant.subject, grant.refresh_token, tuple(sorted(grant.scopes))
@@ -131,17 +129,20 @@ class Keeping:
         self._remember(connection, grant)
         return Kept(account_id=connection.account_id, connection_id=connection.id)
 
-    def _begun(self, sign_in: SignIn) -> Read[Connection]:
-        """What the sign-in was begun for, if that is still the same member's way into the same provider."""
-        with suppress(NotFound):
-            self._control.member(sign_in.account_id, sign_in.member_id)
+    def _begun(self, sign_in: SignIn) -> tuple[Read[Connection], str]:
+        """What the sign-in was begun for, if that is still the same member's way into the same provider; the verifier."""
+        context = sealing_context(sign_in.account_id, sign_in.connection_id)
+        with suppress(NotFound, Unopenable):
+            member = self._control.member(sign_in.account_id, sign_in.member_id)
             begun = self._control.connection(sign_in.account_id, sign_in.connection_id)
-            if (begun.value.member_id, begun.value.provider) == (sign_in.member_id, sign_in.provider):
-                return begun
+            same = (begun.value.member_id, begun.value.provider) == (sign_in.member_id, sign_in.provider)
+            suspended = self._control.account(sign_in.account_id).suspended_at is not None
+            if same and not suspended and PERMISSIONS[sign_in.provider] in member.permissions:
+                return begun, self._vault.decrypt(sign_in.verifier, context)
         raise Conflict(
             "sign_in_over",
             "This sign-in is over.",
-            "The connection that it was begun for is gone. Begin again.",
+            "The connection that it was begun for is gone, or may not be made any more. Begin again.",
         )
 
     # Access
