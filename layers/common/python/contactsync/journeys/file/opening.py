@@ -31,6 +31,8 @@ from contactsync.model.sync import ColumnMapping, Format, LiteralMapping
 
 SAMPLE_BYTES = 256 << 10
 SAMPLE_ROWS = 100
+HEAD_BYTES = 8 << 10
+"""Enough to tell a text from everything else."""
 
 Kind = Literal["csv", "xlsx", "vcard"]
 Mapping = Sequence[ColumnMapping | LiteralMapping]
@@ -87,10 +89,15 @@ def open_file(file: File, stated: Format, mapping: Mapping = (), *, most_bytes: 
 
     Raises UnreadableFile, saying what the file is instead, if it holds no rows that can be read.
     """
-    with unpacked(file) as stream:
+    with file.open(length=HEAD_BYTES) as stream:
+        head = stream.read()
+    outside = kind_of(head)
+    packed = outside in {"gzip", "zip"}
+    is_long_text = outside is None and len(head) == HEAD_BYTES
+    # of a text no more is asked for than is looked at: a body that is left half read costs its connection
+    with file.open(length=SAMPLE_BYTES + 1) if is_long_text else unpacked(file) as stream:
         sample = stream.read(SAMPLE_BYTES)
         complete = file.here is None and not stream.read(1)
-    packed = _is_packed(file)
     if _WRITTEN_BY_US.search(sample.partition(b"\n")[0]) and not set(REPORT_COLUMNS) & set(_names(mapping)):
         stated = Format(has_header=True)  # it is written as we write, not as the customer's files are
     encoding = _card_encoding(sample, stated)
@@ -139,11 +146,6 @@ def cards_of(stream: BinaryIO, encoding: str | None) -> Iterator[Found | Damaged
     """The cards of an address book; `encoding` is None where it is UTF-8, or whatever each property says."""
     data = blocks(stream)
     return read_cards(to_utf8(data, encoding) if encoding else data)
-
-
-def _is_packed(file: File) -> bool:
-    with file.open(length=8192) as stream:
-        return kind_of(stream.read()) in {"gzip", "zip"}
 
 
 def _kind(sample: bytes, stated: Format) -> Kind:

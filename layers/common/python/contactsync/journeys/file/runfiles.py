@@ -279,12 +279,15 @@ class RunFiles:
         return f"{self.done}{'held' if stage == 'held' else 'upsert'}/{unit:02d}"
 
     def late_rejects(self, units: int) -> dict[int, RejectedLate]:
-        """Rows that were refused only when they met the contact list, by their place in the file."""
+        """Rows that were refused only when they met the contact list, by their place in the file.
+
+        A unit's decisions, most of what a run stores, are not read where its counts say that none of them refuses.
+        """
         late: dict[int, RejectedLate] = {}
         for unit in range(units):
-            for line in chain(
-                self._lines_if_any(f"{self.prefix}plan/{unit:02d}.jsonl"), self.deviations(unit)
-            ):
+            summary = self.plan_summary(unit)
+            planned = self.plan_lines(unit) if summary is None or summary.counts.rejected else ()
+            for line in chain(planned, self.deviations(unit)):
                 if line.startswith(b'["reject"') and isinstance(
                     decision := read_decision(line), RejectedLate
                 ):
