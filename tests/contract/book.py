@@ -35,11 +35,20 @@ class Book(ABC):
     def remove(self, id_: str) -> None:
         """Another app deletes a card."""
 
+    def ids(self, group: str = "") -> set[str]:
+        """The cards that there are now, in the whole book or in this group of it."""
+        connector = self.connector()
+        return set(pulled(connector, group or whole(connector))[0])
+
     def settle(self) -> None:  # noqa: B027 - most providers show at once what was written
         """Let time pass until everybody sees everything that was written."""
 
     def leave(self, id_: str) -> None:
         """Another app takes a card out of `group`; it stays in the book."""
+        raise NotImplementedError
+
+    def enter(self, id_: str) -> None:
+        """Another app puts a card into `group`."""
         raise NotImplementedError
 
     def rename(self, id_: str) -> str:
@@ -68,6 +77,10 @@ class Book(ABC):
 
     def lose_answer(self) -> None:
         """The next write is carried out, and its answer is lost."""
+        raise NotImplementedError
+
+    def calm(self) -> None:
+        """Nothing that was to go wrong and has not yet will."""
         raise NotImplementedError
 
     def lock(self) -> None:

@@ -57,7 +57,7 @@ def xandikos(folder: Path) -> App:
 
 
 class DavBook(Book):
-    lacks = frozenset({"leave", "rename", "touch"})
+    lacks = frozenset({"leave", "enter", "rename", "touch"})
 
     def __init__(self, server: WsgiServer) -> None:
         self.server = server
@@ -120,6 +120,10 @@ class DavBook(Book):
 
     def lose_answer(self) -> None:
         self.server.mishaps.append(Mishap.LOST)
+
+    def calm(self) -> None:
+        self.server.mishaps.clear()
+        self.server.cuts = 0
 
     def lock(self) -> None:
         self.server.password = "another"

@@ -24,12 +24,11 @@ POOR = Habits(
 )
 
 
-class _Book(Book):
+class InMemory(Book):
     group = GROUP
 
-    def __init__(self, habits: Habits) -> None:
-        self.clock = ManualClock()
-        self.memory = MemoryBook(self.clock, habits=habits)
+    def __init__(self, memory: MemoryBook) -> None:
+        self.memory = memory
         self.memory.add_group(GROUP)
 
     def connector(self) -> MemoryConnector:
@@ -45,10 +44,23 @@ class _Book(Book):
         self.memory.remove(id_)
 
     def settle(self) -> None:
-        self.clock.advance(self.memory.habits.shows_after)
+        clock = self.memory.clock
+        assert isinstance(clock, ManualClock)
+        clock.advance(self.memory.habits.shows_after)
 
     def leave(self, id_: str) -> None:
         self.memory.move(id_)
+
+    def enter(self, id_: str) -> None:
+        self.memory.move(id_, GROUP)
+
+    def ids(self, group: str = "") -> set[str]:
+        return {id_ for id_, kept in self.memory._kept.items() if not group or group in kept.groups}
+
+    def calm(self) -> None:
+        self.memory.mishaps.clear()
+        self.memory._busy.clear()
+        self.memory._cuts = 0
 
     def rename(self, id_: str) -> str:
         return self.memory.rename(id_)
@@ -81,10 +93,10 @@ class _Book(Book):
 class TestMemory(ConnectorContract):
     @pytest.fixture
     def book(self):
-        return _Book(Habits())
+        return InMemory(MemoryBook(ManualClock()))
 
 
 class TestMemoryOfAPoorBook(ConnectorContract):
     @pytest.fixture
     def book(self):
-        return _Book(POOR)
+        return InMemory(MemoryBook(ManualClock(), habits=POOR))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -52,6 +53,22 @@ class GoogleBook(Book):
             if each["contactGroupMembership"]["contactGroupResourceName"] != self.group
         ]
         self.server.edit(id_, {"memberships": kept})
+
+    def ids(self, group: str = "") -> set[str]:
+        def is_in(person: dict[str, Any]) -> bool:
+            kept = person["memberships"]
+            return group in {each["contactGroupMembership"]["contactGroupResourceName"] for each in kept}
+
+        return {id_ for id_, each in self.server.persons.items() if not group or is_in(each)}
+
+    def enter(self, id_: str) -> None:
+        kept = self.server.persons[id_]["memberships"]
+        member = {"contactGroupMembership": {"contactGroupResourceName": self.group}}
+        self.server.edit(id_, {"memberships": [*(each for each in kept if each != member), member]})
+
+    def calm(self) -> None:
+        self.server.mishaps.clear()
+        self.server.cuts = 0
 
     def rename(self, id_: str) -> str:
         return self.server.rename(id_)

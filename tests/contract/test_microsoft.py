@@ -46,6 +46,17 @@ class MicrosoftBook(Book):
     def leave(self, id_: str) -> None:
         self.server.move(id_, "contacts")
 
+    def enter(self, id_: str) -> None:
+        self.server.move(id_, self.group)
+
+    def ids(self, group: str = "") -> set[str]:
+        contacts = self.server.contacts.items()
+        return {id_ for id_, each in contacts if not group or each["parentFolderId"] == group}
+
+    def calm(self) -> None:
+        self.server.mishaps.clear()
+        self.server.cuts = 0
+
     def touch(self, id_: str) -> None:
         self.server.edit(id_, {})
 

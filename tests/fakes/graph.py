@@ -237,7 +237,7 @@ class GraphServer(JsonServer):
                 )
             _, since, *chosen = known
             asked = (chosen[0], chosen[1])
-            full = since == 0
+            full = token.startswith("skip-")
         changed = list(dict.fromkeys(id_ for of, id_ in self.events[since:seen] if of == folder))
         shown = {"$select": [asked[0]], "$expand": [asked[1]]}
         value = []

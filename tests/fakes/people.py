@@ -147,6 +147,7 @@ class PeopleServer(JsonServer):
     def rename(self, id_: str) -> str:
         """Google gives a contact another resource name."""
         person = self.persons.pop(id_)
+        self.events.append(Event(self.clock.now(), id_, None))
         new = f"people/c{self._next():012d}"
         self._keep(new, {**person, "previous": [*person.get("previous", ()), id_]})
         return new

@@ -320,6 +320,37 @@ class Books(Boxes):
         name = RecordKey(_book(account_id, connection_id), f"review#{key}")
         self.records.commit([put(name, review, expected=expected)])
 
+    # People who were erased
+
+    def erased_cards(self, account_id: str, connection_id: str) -> dict[str, frozenset[str]]:
+        """Marks of cards whose people were erased (`core.identity.card_mark`), with the ids that these had here."""
+        found = self._pages(_book(account_id, connection_id), "erased#", LINKS_MAX)
+        return {
+            record.key.name.removeprefix("erased#"): frozenset(record.document["ids"]) for record in found
+        }
+
+    def erase_card(
+        self,
+        account_id: str,
+        connection_id: str,
+        marks: Iterable[str],
+        ids: Sequence[str],
+        known: Iterable[str],
+    ) -> None:
+        """Forget the records `known` of a person's card, and remember by its marks that it is to stay out.
+
+        As long as the book is remembered, for the card may be there as long. Repeating the same call changes nothing.
+        """
+        book = _book(account_id, connection_id)
+        writes: list[Put | Delete] = []
+        for mark in marks:
+            key = RecordKey(book, f"erased#{mark}")
+            record = self.records.get(key)
+            writes.append(Put(key, {"ids": list(ids)}, record.version if record else 0))
+        stored = (self.records.get(RecordKey(book, name)) for name in known)
+        writes += [Delete(record.key, record.version) for record in stored if record is not None]
+        self.records.commit(writes)
+
     # The day's numbers
 
     def count_today(

@@ -67,6 +67,11 @@ def contact_id(secret: bytes, field: str, key: str) -> str:
     return digest.hexdigest()
 
 
+def card_mark(secret: bytes, card: str) -> str:
+    """What an erased person's card is known by, and nobody can read: 32 hex digits of its id, or of its marker."""
+    return contact_id(secret, "erased card", card)
+
+
 def shard_of(contact_id: str) -> int:
     """Which of SHARDS partitions holds a contact: 0 to 63, ascending with the id."""
     return int(contact_id[:2], 16) >> _SHARD_SHIFT

@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 from contactsync.control import Control
 from contactsync.core import checking
+from contactsync.core.identity import card_mark
 from contactsync.core.redacting import (
     Person,
     decisions_without,
@@ -34,7 +35,8 @@ from contactsync.journeys.asked.deciding import withdrawn
 from contactsync.journeys.book.album import Album
 from contactsync.journeys.file.runfiles import batches
 from contactsync.model.account import Caller
-from contactsync.model.contact import Alias, Contact, Tombstone
+from contactsync.model.connection import Link, read_link
+from contactsync.model.contact import Alias, Contact, Slot, Tombstone
 from contactsync.model.errand import Erasure
 from contactsync.model.request import ErasureRequest
 from contactsync.ports import Clock, ContactStore, Delete, Objects, Put, RecordKey, Remove, Write
@@ -193,8 +195,16 @@ def _whom(
         if number
     ]
     emails, numbers = list(dict.fromkeys(emails)), list(dict.fromkeys(numbers))
-    slots = dict.fromkeys([contact_id, first, *(addresses.slot(email) for email in emails)])
-    return tuple(slots), emails, numbers
+    ids = dict.fromkeys([contact_id, first, *(addresses.slot(email) for email in emails)])
+    found = world.contacts.slots(caller.account_id, list(ids))
+    return tuple(id_ for id_ in ids if _holder(found.get(id_), contact_id) == contact_id), emails, numbers
+
+
+def _holder(slot: Slot | None, contact_id: str) -> str:
+    """Whose slot it is: of an address that several share it may be somebody else's. One that nobody has is theirs."""
+    if isinstance(slot, Alias):
+        return slot.contact_id
+    return slot.id if isinstance(slot, Contact) else contact_id
 
 
 def _entries(fields: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
@@ -244,24 +254,52 @@ def _empty(stores: Stores, account_id: str, ids: Sequence[str], change: str) -> 
 
 
 def _forget_in_books(erasure: Erasure, stores: Stores) -> None:
-    """What was agreed with address books: boxes, links, and creations that were begun. The cards are not ours."""
-    person, records = _person(erasure, stores.runs), stores.control.records
+    """What was agreed with address books: boxes, links, and creations that were begun. The cards are not ours.
+
+    They stay where they are, and a complete list would bring the person back: their marks say that they stay out.
+    """
+    person = _person(erasure, stores.runs)
+    secret = bytes.fromhex(stores.control.account(erasure.account_id).identity_secret)
     for each in erasure.ids:
         for member_id in stores.control.subscribers(erasure.account_id, each):
             stores.control.untick(erasure.account_id, member_id, each)
     for connection in stores.control.connections(erasure.account_id):
-        book = f"{erasure.account_id}#{connection.id}"
-        for each in erasure.ids:
-            if (way := records.get(RecordKey(book, f"contact#{each}"))) is not None:
-                names = (f"{kind}#{way.document['card']}" for kind in ("card", "frozen"))
-                cards = (records.get(RecordKey(book, name)) for name in names)
-                found = [way, *(record for record in cards if record is not None)]
-                records.commit([Delete(record.key, record.version) for record in found])
-        for prefix in ("intent#", "review#", "frozen#"):
-            for page in _pages(stores.control, book, prefix):
-                for name, document, version in page:
-                    if person.is_in(orjson.dumps(document)):
-                        records.commit([Delete(RecordKey(book, name), version)])
+        place = erasure.account_id, connection.id
+        for found in _in_book(erasure, stores.control, "#".join(place), person):
+            waiting = [each for each in found.waiting if each not in erasure.ids]
+            if waiting:
+                stores.control.note_changes(place[0], erasure.id, stores.clock.now(), contacts=waiting)
+            marks = [card_mark(secret, card) for card in found.card if card]
+            stores.control.erase_card(*place, marks, erasure.ids, found.records)
+
+
+class _Remembered(NamedTuple):
+    """Of the person in a book: records that go together, what the card is known by, and contacts that waited for it."""
+
+    records: list[str]
+    card: list[str]
+    waiting: list[str]
+
+
+def _in_book(erasure: Erasure, control: Control, book: str, person: Person) -> Iterator[_Remembered]:
+    for page in _pages(control, book, "card#"):
+        for name, document, _ in page:
+            link = read_link(document)
+            if _is_theirs(link, erasure, person):
+                way = [] if link.is_over else [f"contact#{link.contact_id}"]
+                yield _Remembered([name, f"frozen#{link.key}", *way], [link.id, link.marker], [])
+    for prefix in ("review#", "intent#", "frozen#"):
+        for page in _pages(control, book, prefix):
+            for name, document, _ in page:
+                if person.is_in(orjson.dumps(document)):
+                    marker = name.removeprefix("intent#") if prefix == "intent#" else ""
+                    card = [document.get("card_id", ""), marker]
+                    yield _Remembered([name], card, document.get("contacts", []))
+
+
+def _is_theirs(link: Link, erasure: Erasure, person: Person) -> bool:
+    """Whether a link is the person's. Somebody else's may mention an address that both have."""
+    return link.contact_id in erasure.ids or (link.is_over and person.is_in(orjson.dumps(link.document())))
 
 
 def _forget_answers(erasure: Erasure, stores: Stores) -> Erasure:

@@ -48,6 +48,7 @@ class Round(BaseModel):
         everybody: every contact is to be looked at, not only those in `changed`.
         size: cards of the group, as far as known.
         version: of the progress that this round goes on from.
+        erased: cards that were left out, because their people were erased.
         look: whether pictures are looked at of which the provider's list does not tell.
     """
 
@@ -62,6 +63,7 @@ class Round(BaseModel):
     changed: tuple[str, ...] = ()
     size: int = 0
     version: int = 0
+    erased: int = 0
     settings: str = ""
     first: bool = False
     look: bool = False

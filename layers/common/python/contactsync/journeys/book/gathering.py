@@ -168,7 +168,7 @@ def _follow_renamed(work: BookRun, known: Known) -> None:
             known.gone.discard(found.value.id)
             known.missing.pop(found.value.id, None)
     for id_ in strange:
-        if id_ in known.renamed:
+        if id_ in known.renamed and known.renamed[id_].value.is_live:
             known.left.add(known.renamed[id_].value.id)
         else:
             known.cards.pop(id_, None)

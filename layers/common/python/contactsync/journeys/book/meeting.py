@@ -218,17 +218,16 @@ class Meeting:
         that somebody has brought back is new, but in the shared hub, where nobody is donated a second time unasked.
         """
         link, view = read.value, self.work.view
-        self._closed[card.id] = read
-        if link.state == "gone" and card.id != link.id:
-            if not isinstance(self.known.slots.get(link.contact_id), Contact):
-                self._taken.add(link.contact_id)
-                agreed = self._agreed(link, both=True)
-                yield Pair(link.contact_id, card, card_line(card), before=read, agreed=agreed)
-                return
-        elif link.state == "gone" and not self.work.is_hub:
-            self._used.discard(card.id)
+        is_here = isinstance(self.known.slots.get(link.contact_id), Contact)
+        if link.state == "gone" and card.id != link.id and not is_here:
+            self._taken.add(link.contact_id)
+            agreed = self._agreed(link, both=True)
+            yield Pair(link.contact_id, card, card_line(card), before=read, agreed=agreed)
             return
-        if self._decision(card.id) not in ("", NEW) or not same(view.into(card.fields), view.into(link.seen)):
+        self._closed[card.id] = read
+        is_back = link.state == "gone" and not self.work.is_hub
+        is_known = self._decision(card.id) not in ("", NEW)
+        if is_back or is_known or not same(view.into(card.fields), view.into(link.seen)):
             self._used.discard(card.id)
 
     # Those who meet for the first time

@@ -5,20 +5,22 @@ Both are read from where the latest run that came to its end had left off; nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from contactsync.control.feed import YOUNG, Entry, position_at, time_of
 from contactsync.core.decisions import Writing, read_decision
+from contactsync.core.identity import card_mark
 from contactsync.errors import CursorExpired, NotFound, UserError
 from contactsync.journeys.book.bookfiles import Line, Round, card_line
 from contactsync.journeys.book.bookrun import BookRun, asked_for
 from contactsync.journeys.file.runfiles import files_of
-from contactsync.model.card import Pulled
+from contactsync.model.card import Card, Pulled
 from contactsync.model.connection import Progress
 from contactsync.model.run import Run
 
+Shunned = Callable[[Card], bool]
 CHANGED_MAX = 5_000
 """From so many changed contacts on it is quicker to look at all of them."""
 LOST_AFTER = timedelta(days=3)
@@ -39,10 +41,11 @@ def pull_round(work: BookRun) -> Round:
         progress = Progress(full_at=progress.full_at)
     changed, feed = _followed(work, progress.feed)
     group = progress.group if progress.cursor else _chosen(work)
+    shunned, is_back = _erased(work, changed)
     try:
-        pulled = _pulled(work, group, progress.cursor)
+        pulled = _pulled(work, group, "" if is_back else progress.cursor, shunned)
     except CursorExpired:
-        pulled = _pulled(work, _chosen(work), "")
+        pulled = _pulled(work, _chosen(work), "", shunned)
     round_ = Round(
         parts=pulled.parts,
         group=group,
@@ -53,6 +56,7 @@ def pull_round(work: BookRun) -> Round:
         changed=tuple(changed or ()),
         size=pulled.size if pulled.full else progress.size,
         version=stored.version,
+        erased=pulled.erased,
         settings=settings,
         first=not progress.full_at,
         look=not pulled.full and _is_look_due(work, progress),
@@ -102,23 +106,28 @@ def _chosen(work: BookRun) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What a provider has said: in how many files, up to where, whether that is all, and of how many cards."""
+    """What a provider has said: in how many files, up to where, whether that is all, of how many cards, without whom."""
 
     parts: int
     cursor: str
     full: bool
     size: int
+    erased: int
 
 
-def _pulled(work: BookRun, group: str, cursor: str) -> _Kept:
-    """Keep what the provider says."""
+def _pulled(work: BookRun, group: str, cursor: str, shunned: Shunned) -> _Kept:
+    """Keep what the provider says, but of people who were erased."""
     known: set[str] = set()
+    erased: set[str] = set()
     parts = 0
     following = ""
     room = work.limits.connection_contacts
     for part in work.connector.pull(group, cursor):
         work.check_turn()
-        work.files.save_part(parts, _lines(part))
+        theirs = {card.id for card in part.cards if shunned(card)}
+        erased |= theirs
+        cards = tuple(card for card in part.cards if card.id not in theirs)
+        work.files.save_part(parts, _lines(replace(part, cards=cards)))
         parts += 1
         known.update(card.id for card in part.cards)
         following = part.cursor
@@ -128,7 +137,22 @@ def _pulled(work: BookRun, group: str, cursor: str) -> _Kept:
                 f"There are more than {room:,} contacts in this part of the address book, so it is not synced.",
                 "Choose a smaller group, or divide this one.",
             )
-    return _Kept(parts, following, not cursor, len(known))
+    return _Kept(parts, following, not cursor, len(known), len(erased))
+
+
+def _erased(work: BookRun, changed: list[str] | None) -> tuple[Shunned, bool]:
+    """Tells of a card whether its person was erased here; and whether one was added again, whose card is to be found."""
+    marks = work.control.erased_cards(*work.place)
+    ids = sorted({id_ for each in marks.values() for id_ in each})
+    here = work.ports.contacts.get(work.run.account_id, ids) if ids else {}
+    shunned = {mark for mark, each in marks.items() if each.isdisjoint(here)}
+    secret = bytes.fromhex(work.control.account(work.run.account_id).identity_secret) if shunned else b""
+
+    def is_shunned(card: Card) -> bool:
+        names = (card.id, *card.former, card.marker)
+        return bool(shunned) and any(card_mark(secret, name) in shunned for name in names if name)
+
+    return is_shunned, not here.keys().isdisjoint(changed or ())
 
 
 def _lines(part: Pulled) -> Iterator[Line]:

@@ -28,6 +28,7 @@ MESSAGES = {
     "book_full": "The address book takes no more contacts: {count} were not put into it.",
     "carried": "{count} of {changes} changes are left for the next run.",
     "deleted_here": "{count} cards were left alone, because their contacts were deleted here.",
+    "erased": "{count} cards were left out, because their people were erased here. Add the contact to have it again.",
     "frozen": "{count} contacts are frozen: the address book and the contact list keep overwriting each other.",
     "kept_here": "{count} contacts have more values than the address book holds. The others stay here, whole.",
     "needs_review": "{count} cards may be contacts that are here already. Say who they are.",
@@ -62,6 +63,7 @@ def reconcile_book(work: BookRun, round_: Round, rules: Rules) -> tuple[int, tup
         links = (read.value for read in known.links.values())
         linked = sum(link.is_live and link.sync == work.sync.id for link in links)
     pairing = Pairing(work, round_, known, rules)
+    pairing.noted["erased"] = round_.erased
     pairing.look_up(pairs)
     pairing.pictures.look(pairs)
     missing: list[Line] = [["missing", [id_, at]] for id_, at in sorted(known.missing.items())]
