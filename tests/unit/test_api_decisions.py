@@ -115,6 +115,44 @@ def test_an_approval_names_the_plan_that_was_seen(api, held):
     assert api.get(f"/runs/{run['id']}").json["status"] == "awaiting_approval"
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"options": {"existing": "skip"}},
+        {"options": {"delete_missing": None}},
+        {"mapping": [{"column": "email", "field": "email"}]},
+        {"source": {"kind": "paste", "text": "email\nada@example.com\n"}},
+    ],
+    ids="".join,
+)
+def test_an_approval_is_void_once_the_sync_says_something_else(api, held, edit):
+    lists, run = held
+    api.world.clock.advance(timedelta(seconds=1))
+    assert api.patch(f"/syncs/{run['sync_id']}", edit).status == 200
+    told = api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})
+    assert problem(told) == (409, "superseded")
+    assert len(lists.emails()) == 100
+
+
+def test_a_name_may_change_while_a_run_waits(api, held):
+    lists, run = held
+    api.world.clock.advance(timedelta(seconds=1))
+    assert api.patch(f"/syncs/{run['sync_id']}", {"name": "Renamed"}).status == 200
+    assert api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]}).status == 202
+    assert lists.ended(run, "after approval")["counts"]["deleted"] == 30
+
+
+def test_a_plan_that_is_not_the_one_that_was_approved_is_not_carried_out(api, held):
+    lists, run = held
+    api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})
+    files = api.world.files(api.world.control.run(api.account.account_id, run["id"]).value)
+    summary = files.plan_summary(0)
+    files.save_plan_summary(0, summary.model_copy(update={"digest": "0" * 64}))
+    ended = lists.ended(run, "after approval")
+    assert (ended["status"], ended["problem"]["code"]) == ("blocked", "plan_is_stale")
+    assert len(lists.emails()) == 100
+
+
 def test_an_approval_whose_announcement_failed_is_sent_again(api, held):
     _, run = held
     api.world.bus.failures = 1

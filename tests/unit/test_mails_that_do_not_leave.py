@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from contactsync.adapters.memory import MemoryMailer
 from contactsync.errors import Busy
 from contactsync.journeys.file.finishing import MAILS_PUT_OFF
+from contactsync.model.message import Finishing
 from contactsync.ports import Mail, MailRefused, MailUncertain
 from tests.architecture.template import MACHINES
 
@@ -79,6 +82,55 @@ def test_a_mailer_that_was_away_sends_each_mail_once(api, times):
     run = run_with(api, mailer)
     assert [mail.to for mail in mailer.sent] == ADDRESSES
     assert run["mails_failed"] == 0
+
+
+class Meanwhile(MemoryMailer):
+    """Has something done while the first mail is under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.act: Callable[[], object] | None = None
+
+    def send(self, mail: Mail) -> None:
+        super().send(mail)
+        act, self.act = self.act, None
+        if act is not None:
+            act()
+
+
+def test_two_workers_at_once_send_each_mail_once(api):
+    mailer = Meanwhile()
+
+    def another() -> None:
+        [sync] = api.get("/syncs").json["items"]
+        names = {"account_id": api.account.account_id, "run_id": sync["latest_run"]["id"]}
+        api.world.notify(Finishing.model_validate(names))
+
+    mailer.act = another
+    run_with(api, mailer)
+    assert [mail.to for mail in mailer.sent] == ADDRESSES
+
+
+def test_nobody_is_told_that_a_run_waits_once_it_was_approved(api):
+    people = "email\n" + "".join(f"p{number}@example.com\n" for number in range(10))
+    pasted = {"kind": "paste", "text": people}
+    first = run_with(api, MemoryMailer(), source=pasted, options={"delete_missing": {"scope": "all"}})
+    mailer = Meanwhile()
+    api.world.ports.mailer = mailer
+    api.world.clock.advance(timedelta(hours=1))
+    again = api.world.again(first["sync_id"], people[: people.index("p6@")])
+
+    def approve() -> None:
+        waiting = api.get(f"/runs/{again.id}").json
+        assert waiting["status"] == "awaiting_approval"
+        assert api.post(f"/runs/{again.id}/approve", {"plan_hash": waiting["plan_hash"]}).status == 202
+
+    mailer.act = approve
+    api.world.execute(again)
+    assert [(mail.to, "waits" in mail.subject) for mail in mailer.sent] == [("ann@example.com", True)]
+    api.world.execute(again, execution="after approval")
+    assert [mail.to for mail in mailer.sent[1:]] == ADDRESSES
+    assert {mail.subject for mail in mailer.sent[1:]} == {"People: 4 deleted"}
 
 
 @pytest.mark.parametrize("machine", MACHINES)
