@@ -23,7 +23,7 @@ from contactsync.api.paging import DEFAULT_LIMIT, MAX_LIMIT
 from contactsync.api.route import Route
 from contactsync.api.routes import ROUTES
 from contactsync.journeys.asked.rows import OUTCOMES, PLANNED
-from tests.docs import catalogue, raising, scenario
+from tests.docs import catalogue, glossary, raising, scenario
 from tests.promises import MEDIA, promise
 
 DOCUMENT = catalogue.PACKAGE / "api" / "openapi.json"
@@ -354,7 +354,23 @@ def _schemas() -> Json:
     found: Json = definitions["$defs"]
     strange = [name for name in found if "__" in name]
     assert strange == [], f"two models have one name: call one of each pair something else: {strange}"
-    return {name: _tidy(schema) for name, schema in sorted(found.items())}
+    return {name: _described(name, _tidy(schema)) for name, schema in sorted(found.items())}
+
+
+def _described(name: str, schema: Json) -> Json:
+    """The schema, each of whose properties says what it is: by its model, by the schema that it names, or by the glossary."""
+    for key, described in schema.get("properties", {}).items():
+        if not says_what_it_is(described):
+            words = glossary.OF.get(f"{name}.{key}") or glossary.NAMED.get(key)
+            if words:
+                described["description"] = words
+    return schema
+
+
+def says_what_it_is(described: Json) -> bool:
+    """Whether a property has a description, or is a schema, or one or none, that has one."""
+    named = [described, *described.get("anyOf", ()), *described.get("allOf", ()), *described.get("oneOf", ())]
+    return "description" in described or any("$ref" in each for each in named)
 
 
 def _schema(shape: Any) -> Json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
 
@@ -14,7 +15,7 @@ from openapi_spec_validator import validate
 from contactsync.api import document_routes
 from contactsync.api.route import Route
 from contactsync.api.routes import ROUTES
-from tests.docs import openapi, raising, scenario
+from tests.docs import glossary, openapi, raising, scenario
 from tests.promises import promise
 
 PAGE = openapi.DOCUMENT.with_name("docs.html")
@@ -104,6 +105,26 @@ def test_every_property_that_is_named_has_a_schema_and_every_operation_its_words
         assert all(each["description"] and each["schema"] for each in operation.get("parameters", [])), where
     for name, schema in document["components"]["schemas"].items():
         assert schema.get("description"), f"{name} needs a docstring"
+
+
+def properties(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for name, schema in document["components"]["schemas"].items():
+        for key, described in schema.get("properties", {}).items():
+            yield name, key, described
+
+
+def test_every_property_says_what_it_is(document: dict[str, Any]) -> None:
+    silent = [f"{name}.{key}" for name, key, it in properties(document) if not openapi.says_what_it_is(it)]
+    assert silent == [], "describe these in their models, or in tests/docs/glossary.py"
+
+
+def test_the_glossary_explains_what_there_is(document: dict[str, Any]) -> None:
+    used = {(name, key): it.get("description") for name, key, it in properties(document)}
+    for place, words in glossary.OF.items():
+        name, _, key = place.partition(".")
+        assert used.get((name, key)) == words, f"{place} says it itself, or is no more"
+    for named, words in glossary.NAMED.items():
+        assert any(key == named and told == words for (_, key), told in used.items()), named
 
 
 def test_every_error_that_the_api_s_own_modules_raise_is_told(document: dict[str, Any]) -> None:
