@@ -38,7 +38,7 @@ fuzz: .venv/.ready ## 20,000 odd files, cards, rules and answers of providers fo
 		tests/unit/test_api_fuzzed.py --hypothesis-show-statistics $(ARGS)
 
 faults: .venv/.ready ## fail every call of every workload in every way, and N seeds of random faults (make test takes one call in 37)
-	FAULTS=all N=$(N) SEED=$(SEED) .venv/bin/pytest tests/faults $(ARGS)
+	FAULTS=all N=$(N) SEED=$(SEED) .venv/bin/pytest tests/faults --timeout 3600 $(ARGS)
 
 check: .venv/.ready .venv-sam/.ready ## lint, types, import rules, template, state machine
 	.venv/bin/ruff check .
