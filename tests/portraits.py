@@ -19,6 +19,16 @@ def portrait(motif: int, *, edge: int = 96, kind: Literal["PNG", "JPEG"] = "PNG"
     return out.getvalue()
 
 
+def cropped(picture: bytes) -> bytes:
+    """What a provider makes of a picture that shows a part of it only."""
+    plain, out = Image.new("RGB", (60, 60)), io.BytesIO()
+    with Image.open(io.BytesIO(picture)) as image:
+        third = image.width // 3
+        plain.paste(image.convert("RGB").crop((0, 0, third, third)).resize((60, 60)))
+    plain.save(out, "PNG")
+    return out.getvalue()
+
+
 def encoded_anew(picture: bytes, *, edge: int = 80, quality: int = 70) -> bytes:
     """What a provider makes of a picture that it is given: smaller, in its own encoding, without what it did not ask for."""
     plain, out = Image.new("RGB", (edge, edge)), io.BytesIO()

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from contactsync.connectors.google_person import PHOTO_EDGE
 from contactsync.ports import Clock
 from tests.fakes.jsonserver import Call, JsonServer, Reply
+from tests.portraits import encoded_anew
 
 Person = dict[str, Any]
 SINGLE = ("biographies", "birthdays", "genders", "names")
@@ -119,6 +122,8 @@ class PeopleServer(JsonServer):
         self.expired_code = 400
         self.persons: dict[str, Person] = {}
         self.photos: dict[str, bytes] = {}
+        self.encodes: Callable[[bytes], bytes] = bytes
+        """What becomes of a picture that is put there."""
         self.groups: dict[str, str] = {}
         self.events: list[Event] = []
         self.sync_tokens: dict[str, Token] = {}
@@ -166,7 +171,10 @@ class PeopleServer(JsonServer):
 
     def respond(self, call: Call) -> Reply:  # noqa: C901 one case an operation
         if call.path.startswith("/photos/"):
-            picture = self.photos.get(call.path.removeprefix("/photos/"))
+            name, _, edge = call.path.removeprefix("/photos/").partition("=s")
+            picture = self.photos.get(name)
+            if picture is not None and int(edge) < PHOTO_EDGE:
+                picture = encoded_anew(picture, edge=int(edge))
             return Reply(200, raw=picture) if picture is not None else NOT_FOUND
         if call.headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
             return failed(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
@@ -336,11 +344,14 @@ class PeopleServer(JsonServer):
         if id_ not in self.persons:
             return NOT_FOUND
         asked = call.json()
-        picture = base64.b64decode(asked["photoBytes"])
+        self.picture(id_, self.encodes(base64.b64decode(asked["photoBytes"])))
+        return Reply(200, {"person": self._shown(id_, self.persons[id_], _mask(asked["personFields"])[0])})
+
+    def picture(self, id_: str, picture: bytes, *, profile: bool = False) -> None:
+        """Somebody gives a contact a picture, or, in `profile`, themselves one."""
         name = f"{hashlib.sha256(picture).hexdigest()[:12]}-{self._next()}"
         self.photos[name] = picture
-        self._keep(id_, {**self.persons[id_], "photo": name})
-        return Reply(200, {"person": self._shown(id_, self.persons[id_], _mask(asked["personFields"])[0])})
+        self._keep(id_, {**self.persons[id_], "photo": name, "profile": profile})
 
     def _delete_photo(self, call: Call, id_: str) -> Reply:
         if id_ not in self.persons:
@@ -369,11 +380,12 @@ class PeopleServer(JsonServer):
         if "photos" in mask:
             own = person.get("photo")
             photo = (
-                {"url": f"{self.url}/photos/{own}"}
+                {"url": f"{self.url}/photos/{own}=s100"}
                 if own
                 else {"url": f"{self.url}/letter.png", "default": True}
             )
-            shown["photos"] = [{**photo, "metadata": {"primary": True, "source": source}}]
+            kind = {"type": "PROFILE", "id": "1"} if person.get("profile") else source
+            shown["photos"] = [{**photo, "metadata": {"primary": True, "source": kind}}]
         if "metadata" in mask:
             sources = [{**source, "etag": person["source_etag"], "updateTime": person["updated"]}]
             shown["metadata"] = {"sources": sources, "objectType": "PERSON"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from contactsync.errors import Busy
 from contactsync.journeys.asked import asking, editing
 from contactsync.journeys.asked.scheduling import kept
 from contactsync.journeys.book import connecting
+from contactsync.journeys.book.album import Album
 from contactsync.journeys.book.attaching import Lent, attach, sealing_context
 from contactsync.journeys.book.keeping import Keeping
 from contactsync.model.account import ALL_PERMISSIONS, Caller
@@ -25,6 +27,7 @@ from tests.contract.cards import ADA
 from tests.dropped import runs_of
 from tests.faults.scenes import Retrying, Scene, execute
 from tests.hubworld import HubWorld
+from tests.portraits import encoded_anew, portrait
 from tests.world import Died, World
 
 LATE = Habits(shows_after=timedelta(minutes=5), part=2, at_once=2)
@@ -158,6 +161,45 @@ def in_a_book(world: HubWorld) -> Run:
 
 def in_the_list(_: HubWorld) -> None:
     """Somebody edits the contact through the API."""
+
+
+# Pictures
+
+
+def pictured() -> Scene:
+    """In one run a picture changes here, one in the book, a box is unticked, and somebody new comes with a picture.
+
+    What a provider makes of a picture is not what it was given, so nobody knows its own by its bytes.
+    """
+    world = HubWorld(habits=replace(LATE, encodes=encoded_anew))
+    album = Album(world.photos, world.account.account_id)
+    cards = {name: world.anna.book.add(person(name)) for name in ("Here", "There", "Untick")}
+    for motif, card in enumerate(cards.values()):
+        world.anna.book.picture(card, portrait(motif))
+    world.clock.advance(timedelta(hours=1))
+    for _ in range(2):
+        twice(world)
+    ids = {fields["name"].split()[0]: id_ for id_, fields in world.everybody().items()}
+    world.edit(ids["Here"], photo=album.keep(ids["Here"], portrait(11)))
+    world.anna.book.picture(cards["There"], portrait(12))
+    world.anna.untick(ids["Untick"])
+    world.anna.book.picture(world.anna.book.add(person("New")), portrait(13))
+    world.clock.advance(timedelta(minutes=10))
+    run = world.ask(world.anna.sync)
+
+    def seen() -> object:
+        here = {
+            fields["name"]: album.picture(id_, fields["photo"]) for id_, fields in world.everybody().items()
+        }
+        book = world.anna.book
+        there = {card.fields["name"]: book.picture_of(id_) for id_, card in book.cards().items()}
+        assert here["There Person"] == portrait(12), "what comes from a book is kept as it came"
+        assert here["Here Person"] == portrait(11)
+        return here, there
+
+    return Scene(
+        world, lambda: execute(world, run), lambda: world.run(run), world.anna.go, lambda: twice(world), seen
+    )
 
 
 # Taken off

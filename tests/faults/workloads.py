@@ -31,6 +31,7 @@ from tests.faults.bookscenes import (
     in_a_book,
     in_the_list,
     one_way,
+    pictured,
     taken_off,
     with_book,
 )
@@ -406,5 +407,6 @@ WORKLOADS: dict[str, Workload] = {
     "address book taken off and connected again": Workload(taken_off, {"unchanged": 1}),
     "three address books, an edit in one": Workload(fanned_out(in_a_book), {"unchanged": 1}, mails=0),
     "three address books, an edit in the list": Workload(fanned_out(in_the_list), {"unchanged": 1}, mails=0),
+    "pictures under the hub's mark": Workload(pictured, {"added": 1, "updated": 1, "unchanged": 2}, mails=0),
     "account forgotten": Workload(forgotten, mails=0, forgets=True),
 }

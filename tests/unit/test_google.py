@@ -9,7 +9,7 @@ import pytest
 
 from contactsync.adapters.memory import ManualClock
 from contactsync.connectors.google import ALL, GoogleConnector
-from contactsync.connectors.google_person import Translation
+from contactsync.connectors.google_person import Translation, whole
 from contactsync.errors import CursorExpired
 from contactsync.model.card import Changed, Draft, Edit, Refused, Unknown, Written
 from contactsync.ports import Connector
@@ -17,6 +17,7 @@ from tests.contract.book import made, pulled, written
 from tests.contract.cards import ADA, FULL, NAMED, numbered
 from tests.fakes.jsonserver import Mishap
 from tests.fakes.people import PeopleServer
+from tests.portraits import portrait
 
 PERSONS = Translation("GB")
 
@@ -177,6 +178,35 @@ def test_a_generated_picture_is_none(google):
     card = made(connector(google), ADA)
     assert card.photo == ""
     assert connector(google).photo(card) is None
+
+
+def test_a_profile_s_picture_is_not_the_contact_s(google):
+    """Case 31."""
+    card = made(connector(google), ADA)
+    google.picture(card.id, portrait(1), profile=True)
+    assert connector(google).read([card.id])[card.id].photo == ""
+    assert connector(google).photo(card) is None
+
+
+def test_a_picture_is_asked_for_as_large_as_google_has_it(google):
+    """Case 31: the address in the list is that of a small copy."""
+    card = made(connector(google), ADA)
+    google.picture(card.id, portrait(1, edge=400))
+    assert connector(google).photo(card) == portrait(1, edge=400)
+
+
+@pytest.mark.parametrize(
+    ("listed", "asked"),
+    [
+        ("https://lh3.example/contacts/AbC=s100", "https://lh3.example/contacts/AbC=s720"),
+        ("https://lh3.example/AbC=s100-c", "https://lh3.example/AbC=s720"),
+        ("https://lh3.example/AbC=w40-h40-p", "https://lh3.example/AbC=s720"),
+        ("https://lh3.example/AAE/s100/photo.jpg", "https://lh3.example/AAE/s100/photo.jpg?sz=720"),
+        ("https://lh3.example/photo.jpg?v=1", "https://lh3.example/photo.jpg?v=1&sz=720"),
+    ],
+)
+def test_both_ways_in_which_google_names_sizes(listed, asked):
+    assert whole(listed) == asked
 
 
 def test_labels_are_ours_to_choose_and_google_s_old_groups_are_not(google):

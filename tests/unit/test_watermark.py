@@ -14,7 +14,7 @@ from contactsync.core.pictures import digest_of, is_copy, is_marked, marked
 from contactsync.journeys.book.album import Album
 from tests.contract.cards import ADA
 from tests.hubworld import HubWorld, Member
-from tests.portraits import encoded_anew, portrait
+from tests.portraits import cropped, encoded_anew, portrait
 
 FACE, OTHER_FACE = portrait(1, edge=240), portrait(2, edge=240)
 MISHAPS = [None, *Mishap]
@@ -130,6 +130,30 @@ def test_it_is_not_read_back_where_a_provider_encodes_it_again_later(world):
     put(world.anna, encoded_anew(seen(world.anna) or b"", edge=64, quality=50))
     world.settle()
     assert world.here == FACE
+
+
+def test_it_is_known_by_what_the_provider_gives_of_it_even_where_that_is_a_part_only():
+    """Case 32."""
+    world = MarkWorld(habits=Habits(encodes=cropped))
+    put(world.anna, FACE)
+    world.settle()
+    shown = seen(world.anna)
+    assert shown == cropped(marked(FACE))
+    put(world.anna, shown)
+    world.settle()
+    assert world.here == FACE
+
+
+@pytest.mark.parametrize("mishap", [Mishap.LOST, Mishap.BUSY_AFTER], ids=lambda mishap: mishap.name)
+def test_a_made_up_one_is_ours_though_the_answer_was_lost(encodes, mishap):
+    """Case 32: it was announced before it was put there."""
+    world = MarkWorld(habits=Habits(encodes=encodes))
+    world.settle()
+    world.ben.book.mishaps.extend([None, mishap])
+    world.ben.tick(world.ada)
+    world.settle()
+    assert world.here is None
+    assert seen(world.ben) == encodes(marked(None))
 
 
 def test_a_marked_picture_that_somebody_has_taken_elsewhere_is_no_picture(world):

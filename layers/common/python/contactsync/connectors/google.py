@@ -22,6 +22,7 @@ from contactsync.connectors.google_person import (
     marker_of,
     others_data,
     photo_of,
+    whole,
 )
 from contactsync.connectors.oauth import Authority
 from contactsync.core.identity import digest_of
@@ -201,7 +202,7 @@ class GoogleConnector:
         """See `ports.Connector.photo`."""
         [person] = list(self._persons([card.id])) or [{}]
         url = photo_of(person)
-        return self._calls.fetch(url) if url else None
+        return self._calls.fetch(whole(url)) if url else None
 
     def put_photo(self, card: Card, picture: bytes | None) -> Outcome:
         """See `ports.Connector.put_photo`."""
