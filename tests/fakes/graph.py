@@ -1,8 +1,8 @@
 """Microsoft Graph v1.0 on loopback, in the parts that contacts need, with its habits.
 
 Ids have another form where the immutable one is not asked for. Delta links are opaque and per folder; pages may be
-empty, contacts may come twice, and one that moves is said to be removed. A change that leaves the display name out
-gets a new one. What happens inside a batch says nothing of the batch.
+empty, contacts may come twice, and one that moves is said to be removed, as is one that nobody has heard of. A change
+that leaves the display name out gets a new one. What happens inside a batch says nothing of the batch.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -24,23 +25,51 @@ LISTS = {
     "businessPhones": ("BusinessPhones", 2),
     "homePhones": ("HomePhones", 2),
 }
-OWN_ERRORS = (400, 401, 404, 409, 410, 412, 429)
+PAGE = 10
+"""What a list shows at a time unless more is asked for."""
 
 
-def failed(status: int, code: str, message: str = "", inner: str = "") -> Reply:
+def failed(status: int, code: str, message: str = "", inner: str = "", **headers: str) -> Reply:
     """An error as Graph frames it; the telling code may be nested."""
-    error: dict[str, Any] = {"code": code, "message": message}
-    if inner:
-        error["innerError"] = {"code": inner}
-    return Reply(status, {"error": error})
+    ids = {"date": "2026-11-22T09:00:00", "request-id": "1", "client-request-id": "1"}
+    error = {"code": code, "message": message, "innerError": {**({"code": inner} if inner else {}), **ids}}
+    return Reply(status, {"error": error}, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
 NOT_FOUND = failed(404, "ErrorItemNotFound", "The specified object was not found in the store.")
 OUTRUN = failed(412, "ErrorIrresolvableConflict", "The send or update operation could not be performed.")
 
 
+@dataclass(frozen=True)
+class Event:
+    """That a contact was made or changed in a folder, and what of it; or that it is no longer there."""
+
+    folder: str
+    id: str
+    properties: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Link:
+    """What a link stands for: a round over the events between two numbers, and how many rows of it were shown."""
+
+    folder: str
+    since: int
+    seen: int
+    place: int
+    asked: dict[str, list[str]]
+
+
 class GraphServer(JsonServer):
-    """One mailbox's contacts. `tokens` are the access tokens that it takes."""
+    """One mailbox's contacts.
+
+    Attributes:
+        tokens: the access tokens that it takes.
+        retry_after_s: how long every call is asked to wait.
+        inner_statuses: what becomes of the next requests inside batches: 200, or an error.
+        forgotten: status, code and nested code for a link that is known no more; `elsewhere`: its Location.
+        sparing: whether lists of changes tell of a contact only what has changed.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,14 +77,17 @@ class GraphServer(JsonServer):
         self.retry_after_s: int | None = None
         self.inner_statuses: list[int] = []
         self.forgotten = (410, "SyncStateNotFound", "")
+        self.elsewhere = ""
+        self.sparing = False
+        self.at_once_max = 4
         self.folders: dict[str, str] = {}
         self.categories: list[str] | None = []
         self.contacts: dict[str, Contact] = {}
         self.photos: dict[str, bytes] = {}
         self.encodes: Callable[[bytes], bytes] = bytes
         """What becomes of a picture that is put there."""
-        self.events: list[tuple[str, str]] = []
-        self.links: dict[str, tuple[str, int, str, str]] = {}
+        self.events: list[Event] = []
+        self.links: dict[str, Link] = {}
         self._numbers = 0
 
     # What others do
@@ -73,11 +105,11 @@ class GraphServer(JsonServer):
     def remove(self, id_: str) -> None:
         """Somebody deletes a contact."""
         folder = self.contacts.pop(id_)["parentFolderId"]
-        self.events.append((folder, id_))
+        self.events.append(Event(folder, id_))
 
     def move(self, id_: str, folder: str) -> None:
         """Somebody moves a contact to another folder."""
-        self.events.append((self.contacts[id_]["parentFolderId"], id_))
+        self.events.append(Event(self.contacts[id_]["parentFolderId"], id_))
         self._keep(id_, {**self.contacts[id_], "parentFolderId": folder})
 
     def add_folder(self, name: str) -> str:
@@ -97,12 +129,15 @@ class GraphServer(JsonServer):
             return any(each["method"] != "GET" for each in call.json()["requests"])
         return call.method != "GET"
 
+    def exhausted(self) -> Reply:
+        return failed(429, "ApplicationThrottled", "Application is over its limit.", Retry_After="1")
+
     def respond(self, call: Call) -> Reply:
         if call.headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
             return failed(401, "InvalidAuthenticationToken", "Access token is empty.")
         if self.retry_after_s is not None:
-            busy = failed(429, "ApplicationThrottled", "Application is over its MailboxConcurrency limit.")
-            return Reply(429, busy.document, {"Retry-After": str(self.retry_after_s)})
+            over = "Application is over its MailboxConcurrency limit."
+            return failed(429, "ApplicationThrottled", over, Retry_After=str(self.retry_after_s))
         path = call.path.removeprefix("/v1.0")
         if path == "/$batch":
             return self._batch(call)
@@ -118,7 +153,8 @@ class GraphServer(JsonServer):
             headers = {name.lower(): value for name, value in (each.get("headers") or {}).items()}
             body = orjson.dumps(each["body"]) if "body" in each else b""
             if self.inner_statuses and (status := self.inner_statuses.pop(0)) != 200:
-                reply = failed(status, "ApplicationThrottled" if status == 429 else "generalException")
+                code = "ApplicationThrottled" if status == 429 else "generalException"
+                reply = failed(status, code, Retry_After="300") if status == 429 else failed(status, code)
             else:
                 reply = self._one(each["method"], split.path, parse_qs(split.query), headers, body)
             responses.append(
@@ -135,15 +171,13 @@ class GraphServer(JsonServer):
             case "GET", ["me"]:
                 return Reply(200, {"id": "user-1", "mail": None, "userPrincipalName": "ann@example.com"})
             case "GET", ["me", "contactFolders"]:
-                return Reply(
-                    200, {"value": [{"id": id_, "displayName": name} for id_, name in self.folders.items()]}
-                )
+                return self._folders(query)
             case "GET", ["me", "outlook", "masterCategories"]:
                 if self.categories is None:
                     return failed(403, "ErrorAccessDenied")
                 return Reply(200, {"value": [{"displayName": name} for name in self.categories]})
             case "GET", ["me", "contactFolders", folder, "contacts", "delta"]:
-                return self._delta(folder, query, immutable=immutable)
+                return self._delta(folder, query, headers.get("prefer", ""))
             case "POST", ["me", "contactFolders", folder, "contacts"]:
                 return self._create(folder, orjson.loads(body), query, immutable=immutable)
             case "GET", ["me", "contacts"]:
@@ -225,59 +259,81 @@ class GraphServer(JsonServer):
             200, {"id": "240x240", "@odata.mediaEtag": f'"{hashlib.sha256(picture).hexdigest()[:8]}"'}
         )
 
-    def _delta(self, folder: str, query: dict[str, list[str]], *, immutable: bool) -> Reply:
+    def _folders(self, query: dict[str, list[str]]) -> Reply:
+        begin, size = int(query.get("$skip", ["0"])[0]), int(query.get("$top", [str(PAGE)])[0])
+        found = [{"id": id_, "displayName": name} for id_, name in self.folders.items()]
+        more = f"{self.url}/v1.0/me/contactFolders?$top={size}&$skip={begin + size}"
+        following = {"@odata.nextLink": more} if begin + size < len(found) else {}
+        return Reply(200, {"value": found[begin : begin + size], **following})
+
+    def _delta(self, folder: str, query: dict[str, list[str]], prefer: str) -> Reply:
+        """Pages of a round: an empty one first, as may happen, then so many rows at a time as are wanted."""
         if folder != DEFAULT and folder not in self.folders:
-            return failed(404, "ErrorItemNotFound")
-        asked = (query.get("$select", [""])[0], query.get("$expand", [""])[0])
-        since, seen, place = 0, len(self.events), 0
-        full = True
+            return NOT_FOUND
         if token := (query.get("$deltatoken") or query.get("$skiptoken") or [""])[0]:
             known = self.links.get(token)
             if known is None:
                 status, code, inner = self.forgotten
-                return failed(
-                    status, code, "The sync state generation is not found; generation=1;[highest=2].", inner
-                )
-            _, since, *chosen = known
-            asked = (chosen[0], chosen[1])
-            full = token.startswith("skip-")
-        changed = list(dict.fromkeys(id_ for of, id_ in self.events[since:seen] if of == folder))
-        shown = {"$select": [asked[0]], "$expand": [asked[1]]}
-        value = []
-        for id_ in changed[place:]:
-            contact = self.contacts.get(id_)
-            if contact is not None and contact["parentFolderId"] == folder:
-                value.append(self._shown(id_, contact, shown, immutable=immutable))
-            elif not full:
-                value.append({"id": _id(id_, immutable=immutable), "@removed": {"reason": "deleted"}})
-        value += value[:1]  # said twice, as may happen
+                text = "The sync state generation is not found; generation=1;[highest=2]."
+                location = {"Location": self.elsewhere} if self.elsewhere else {}
+                return failed(status, code, text, inner, **location)
+        else:
+            asked = {name: query.get(name, [""]) for name in ("$select", "$expand")}
+            known = Link(folder, 0, 0, 0, asked)
+        if not token or token.startswith("delta-"):
+            known = replace(known, since=known.seen, seen=len(self.events), place=-1)
+        rows = self._rows(known, immutable="ImmutableId" in prefer)
+        size = int(prefer.partition("odata.maxpagesize=")[2] or PAGE)
+        end = 0 if known.place < 0 and not token else max(0, known.place) + size
         base = f"{self.url}/v1.0/me/contactFolders/{folder}/contacts/delta"
-        after = f"delta-{self._next()}"
-        self.links[after] = (folder, seen, *asked)
-        answer = {"value": value, "@odata.deltaLink": f"{base}?$deltatoken={after}"}
-        if token.startswith("skip-"):
-            return Reply(200, answer)
-        again = f"skip-{self._next()}"  # an empty page comes first, as may happen
-        self.links[again] = (folder, since, *asked)
-        if token:
-            return Reply(200, answer)
-        return Reply(200, {"value": [], "@odata.nextLink": f"{base}?$skiptoken={again}"})
+        value = rows[max(0, known.place) : end]
+        if end == 0 or end < len(rows):
+            name = self._linked("skip", replace(known, place=end))
+            return Reply(200, {"value": value, "@odata.nextLink": f"{base}?$skiptoken={name}"})
+        name = self._linked("delta", known)
+        return Reply(200, {"value": value, "@odata.deltaLink": f"{base}?$deltatoken={name}"})
+
+    def _linked(self, kind: str, link: Link) -> str:
+        name = f"{kind}-{self._next()}"
+        self.links[name] = link
+        return name
+
+    def _rows(self, link: Link, *, immutable: bool) -> list[Contact]:
+        """What has happened in a folder, each contact once, and the first of them twice, as may happen."""
+        changed: dict[str, set[str]] = {}
+        for event in self.events[link.since : link.seen]:
+            if event.folder == link.folder:
+                changed.setdefault(event.id, set()).update(event.properties)
+        rows = []
+        for id_, properties in changed.items():
+            contact = self.contacts.get(id_)
+            if contact is not None and contact["parentFolderId"] == link.folder:
+                row = self._shown(id_, contact, link.asked, immutable=immutable)
+                told = {*properties, "id", "@odata.etag"} if self.sparing and link.since else row.keys()
+                rows.append({name: value for name, value in row.items() if name in told})
+            else:
+                reason = "deleted" if contact is None else "changed"
+                rows.append({"id": _id(id_, immutable=immutable), "@removed": {"reason": reason}})
+        return rows + rows[:1]
 
     def _keep(self, id_: str, contact: Contact) -> None:
         number = self._next()
         stamp = f"2026-01-01T00:{number // 60 % 60:02d}:{number % 60:02d}Z"
         stored = {**deepcopy(contact), "etag": f'W/"{number}"', "lastModifiedDateTime": stamp}
+        before = self.contacts.get(id_, {})
+        changed = frozenset(name for name, value in stored.items() if before.get(name) != value)
         self.contacts[id_] = stored
-        self.events.append((stored["parentFolderId"], id_))
+        self.events.append(Event(stored["parentFolderId"], id_, changed))
 
     def _shown(self, id_: str, contact: Contact, query: dict[str, list[str]], *, immutable: bool) -> Contact:
-        wanted = query.get("$select", [""])[0].split(",")
-        properties = {name: value for name, value in contact.items() if not wanted[0] or name in wanted}
+        wanted = [name for name in query.get("$select", [""])[0].split(",") if name]
+        properties = {name: contact.get(name) for name in wanted} if wanted else contact
         shown = {**properties, "id": _id(id_, immutable=immutable), "@odata.etag": contact["etag"]}
         shown.pop("etag", None)
         shown.pop("singleValueExtendedProperties", None)
         for name in LISTS:
             shown[name] = contact.get(name) or []
+        shown["emailAddresses"] = [_address(each) for each in shown["emailAddresses"]]
         if birthday := contact.get("birthday"):
             shown["birthday"] = f"{birthday[:10]}T11:59:00Z"
         if query.get("$expand", [""])[0] and contact.get("singleValueExtendedProperties"):
@@ -291,6 +347,11 @@ class GraphServer(JsonServer):
 
 def _id(id_: str, *, immutable: bool) -> str:
     return id_ if immutable else f"default-{id_}"
+
+
+def _address(entry: dict[str, str]) -> dict[str, str]:
+    """One that is none loses its address where it is read."""
+    return entry if "@" in entry.get("address", "") else {"name": entry.get("name", "")}
 
 
 def _too_many(asked: Contact) -> Reply | None:

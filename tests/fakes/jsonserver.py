@@ -63,20 +63,36 @@ class Reply:
 
 
 class JsonServer:
-    """See the module's docstring. `calls` are those that came, `mishaps` what happens to the next that write.
+    """See the module's docstring.
 
-    `cuts`: so many of the next reads break off.
+    Attributes:
+        calls: those that came.
+        mishaps: what happens to the next that write.
+        cuts: so many of the next reads break off.
+        refusals: what the next calls get, none of which is carried out.
+        quota: so many calls are answered, the others with `exhausted`; None for any number.
+        at_once_max: so many calls are answered at a time, one more with `exhausted`.
+        most_at_once: how many came together at most.
     """
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.mishaps: deque[Mishap] = deque()
         self.cuts = 0
+        self.refusals: deque[Reply] = deque()
+        self.quota: int | None = None
+        self.at_once_max = 1_000
+        self.most_at_once = 0
+        self._at_once: list[None] = []
         self.lock = threading.Lock()
 
     def respond(self, call: Call) -> Reply:
         """What a call gets."""
         raise NotImplementedError
+
+    def exhausted(self) -> Reply:
+        """What a call gets that is one too many."""
+        return Reply(429, {"error": {"code": 429}}, {"Retry-After": "1"})
 
     def __enter__(self) -> Self:
         api = self
@@ -110,26 +126,44 @@ class JsonServer:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in request.headers.items()}
         call = Call(request.command, split.path, parse_qs(split.query), headers, body)
-        with self.lock:
-            self.calls.append(call)
-            mishap = self.mishaps.popleft() if self.mishaps and self._is_write(call) else None
-            if mishap is None and self.cuts and call.method == "GET":
-                self.cuts -= 1
-                mishap = Mishap.CUT
-            reply = Reply() if mishap is Mishap.DROPPED else self.respond(call)
+        self._at_once.append(None)
+        try:
+            mishap, reply = self._taken(call)
+        finally:
+            self._at_once.pop()
         if mishap in (Mishap.LOST, Mishap.DROPPED):
             request.close_connection = True
             return
         if mishap is Mishap.ERROR:
             reply = Reply(500, {"error": {"code": 500}})
+        self._send(request, reply, cut=mishap is Mishap.CUT)
+
+    def _taken(self, call: Call) -> tuple[Mishap | None, Reply]:
+        crowded = len(self._at_once) > self.at_once_max
+        with self.lock:
+            self.most_at_once = max(self.most_at_once, len(self._at_once))
+            self.calls.append(call)
+            if crowded or self.quota == 0:
+                return None, self.exhausted()
+            if self.quota is not None:
+                self.quota -= 1
+            if self.refusals:
+                return None, self.refusals.popleft()
+            mishap = self.mishaps.popleft() if self.mishaps and self._is_write(call) else None
+            if mishap is None and self.cuts and call.method == "GET":
+                self.cuts -= 1
+                mishap = Mishap.CUT
+            return mishap, Reply() if mishap is Mishap.DROPPED else self.respond(call)
+
+    def _send(self, request: BaseHTTPRequestHandler, reply: Reply, *, cut: bool) -> None:
         content = reply.content()
         request.send_response(reply.status)
         for name, value in {"Content-Type": "application/json", **reply.headers}.items():
             request.send_header(name, value)
         request.send_header("Content-Length", str(len(content)))
         request.end_headers()
-        request.wfile.write(content[: len(content) // 2] if mishap is Mishap.CUT else content)
-        request.close_connection = request.close_connection or mishap is Mishap.CUT
+        request.wfile.write(content[: len(content) // 2] if cut else content)
+        request.close_connection = request.close_connection or cut
 
     def _is_write(self, call: Call) -> bool:
         return call.method != "GET"

@@ -2,13 +2,15 @@
 
 Lists lag behind writes, single reads do not. Tokens of lists are bound to their other parameters and die after seven
 days. Parts of a person are returned only if the mask names them, and are replaced as a whole by a write whose mask
-names them. Both etags are checked where they are given.
+names them. Both etags are checked where they are given. A list tells a hundred values of a kind, and a person's former
+names; a single read tells all values, and no former names.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+from collections import deque
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -22,46 +24,26 @@ from tests.portraits import encoded_anew
 
 Person = dict[str, Any]
 SINGLE = ("biographies", "birthdays", "genders", "names")
-UPDATABLE = frozenset(
-    [
-        "addresses",
-        "biographies",
-        "birthdays",
-        "calendarUrls",
-        "clientData",
-        "emailAddresses",
-        "events",
-        "externalIds",
-        "genders",
-        "imClients",
-        "interests",
-        "locales",
-        "locations",
-        "memberships",
-        "miscKeywords",
-        "names",
-        "nicknames",
-        "occupations",
-        "organizations",
-        "phoneNumbers",
-        "relations",
-        "sipAddresses",
-        "urls",
-        "userDefined",
-    ]
-)
+_UPDATABLE = """
+addresses biographies birthdays calendarUrls clientData emailAddresses events externalIds genders imClients interests
+locales locations memberships miscKeywords names nicknames occupations organizations phoneNumbers relations sipAddresses
+urls userDefined
+"""
+UPDATABLE = frozenset(_UPDATABLE.split())
 READABLE = UPDATABLE | {"ageRanges", "coverPhotos", "metadata", "photos", "skills"}
 TOKEN_LIVES = timedelta(days=7)
 ALL = "contactGroups/myContacts"
 
 
-def failed(code: int, status: str, message: str, reason: str = "") -> Reply:
+def failed(
+    code: int, status: str, message: str, reason: str = "", *, retry_after_s: int | None = None
+) -> Reply:
     """An error as Google frames it."""
     error: dict[str, Any] = {"code": code, "status": status, "message": message}
     if reason:
         kind = "type.googleapis.com/google.rpc.ErrorInfo"
         error["details"] = [{"@type": kind, "reason": reason, "domain": "people.googleapis.com"}]
-    return Reply(code, {"error": error})
+    return Reply(code, {"error": error}, {} if retry_after_s is None else {"Retry-After": str(retry_after_s)})
 
 
 NOT_FOUND = failed(404, "NOT_FOUND", "Requested entity was not found.")
@@ -71,12 +53,23 @@ EXPIRED = failed(
     "Sync token is expired. Clear local cache and retry call without the sync token.",
     "EXPIRED_SYNC_TOKEN",
 )
-OUTRUN = failed(
-    400,
-    "FAILED_PRECONDITION",
-    "Request person.etag is different than the current person.etag. Clear local cache and get the latest person.",
-    "failedPrecondition",
+_DIFFERENT = (
+    "Request person.{0} is different than the current person.{0}. Clear local cache and get the latest person"
 )
+OUTRUN = failed(400, "FAILED_PRECONDITION", f"{_DIFFERENT.format('etag')}.", "failedPrecondition")
+OUTRUN_SOURCE = failed(400, "FAILED_PRECONDITION", _DIFFERENT.format("metadata.sources.etag"))
+NO_ETAG = failed(
+    400,
+    "INVALID_ARGUMENT",
+    "Request must set person.etag or person.metadata.sources.etag for the source that is being updated.",
+)
+NO_QUOTA = failed(
+    429,
+    "RESOURCE_EXHAUSTED",
+    "Quota exceeded for quota metric 'Critical read requests (Contact and Profile Reads)' and limit 'Critical read "
+    "requests (Contact and Profile Reads) per minute per user' of service 'people.googleapis.com'.",
+)
+LISTED_MAX = 100
 
 
 @dataclass
@@ -108,7 +101,16 @@ class Page:
 
 
 class PeopleServer(JsonServer):
-    """One person's contacts. `tokens` are the access tokens that it takes."""
+    """One person's contacts.
+
+    Attributes:
+        tokens: the access tokens that it takes.
+        retry_after_s: how long every call is asked to wait.
+        expired: what a dead sync token is answered with; others were seen.
+        spurious: so many of the next updates are refused as if somebody else had written.
+        inner_codes: what of the next persons of a `batchGet` cannot be read, and why: statuses of HTTP.
+        full_lists: so many lists of everything may be begun; None for any number.
+    """
 
     def __init__(
         self, clock: Clock, *, lag: timedelta = timedelta(minutes=5), capacity: int = 25_000
@@ -119,7 +121,10 @@ class PeopleServer(JsonServer):
         self.capacity = capacity
         self.tokens = {"token"}
         self.retry_after_s: int | None = None
-        self.expired_code = 400
+        self.expired = EXPIRED
+        self.spurious = 0
+        self.inner_codes: deque[int] = deque()
+        self.full_lists: int | None = None
         self.persons: dict[str, Person] = {}
         self.photos: dict[str, bytes] = {}
         self.encodes: Callable[[bytes], bytes] = bytes
@@ -169,6 +174,9 @@ class PeopleServer(JsonServer):
 
     # What the API answers
 
+    def exhausted(self) -> Reply:
+        return NO_QUOTA
+
     def respond(self, call: Call) -> Reply:  # noqa: C901 one case an operation
         if call.path.startswith("/photos/"):
             name, _, edge = call.path.removeprefix("/photos/").partition("=s")
@@ -179,8 +187,8 @@ class PeopleServer(JsonServer):
         if call.headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
             return failed(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
         if self.retry_after_s is not None:
-            busy = failed(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota).")
-            return Reply(429, busy.document, {"Retry-After": str(self.retry_after_s)})
+            text = "Resource has been exhausted (e.g. check quota)."
+            return failed(429, "RESOURCE_EXHAUSTED", text, retry_after_s=self.retry_after_s)
         match call.method, call.path.removeprefix("/v1/"):
             case "GET", "people/me":
                 me = {"resourceName": "people/117", "emailAddresses": [{"value": "ann@example.com"}]}
@@ -190,7 +198,7 @@ class PeopleServer(JsonServer):
             case "GET", "people:batchGet":
                 return self._batch_get(call)
             case "GET", "contactGroups":
-                return self._contact_groups()
+                return self._contact_groups(call)
             case "POST", "people:batchCreateContacts":
                 return self._batch_create(call)
             case "PATCH", path if path.endswith(":updateContact"):
@@ -216,12 +224,16 @@ class PeopleServer(JsonServer):
                     400, "INVALID_ARGUMENT", "Request parameters must match those of the first call."
                 )
             return self._page(kept)
+        if not call.one("syncToken") and self.full_lists is not None:
+            self.full_lists -= 1
+            if self.full_lists < 0:
+                return NO_QUOTA
         seen = self._seen()
         since = 0
         if token := call.one("syncToken"):
             known = self.sync_tokens.get(token)
             if known is None or self.clock.now() - known.at > TOKEN_LIVES:
-                return Reply(self.expired_code, EXPIRED.document)
+                return self.expired
             if known.parameters != parameters:
                 return failed(
                     400, "INVALID_ARGUMENT", "Request parameters must match those of the first call."
@@ -256,13 +268,22 @@ class PeopleServer(JsonServer):
         people = []
         for id_, event in changed.items():
             if event.person is not None:
-                people.append(self._shown(id_, event.person, mask))
+                people.append(self._listed_one(id_, event.person, mask))
             elif incremental and id_ not in formerly:
                 gone = {"deleted": True, "sources": []}
                 people.append({"resourceName": id_, "etag": "%gone", "metadata": gone})
         return people
 
-    def _contact_groups(self) -> Reply:
+    def _listed_one(self, id_: str, person: Person, mask: set[str]) -> Person:
+        shown = self._shown(id_, person, mask)
+        for part in ("emailAddresses", "phoneNumbers"):
+            if part in shown:
+                shown[part] = shown[part][:LISTED_MAX]
+        if "metadata" in shown and person.get("previous"):
+            shown["metadata"]["previousResourceNames"] = person["previous"]
+        return shown
+
+    def _contact_groups(self, call: Call) -> Reply:
         system = [
             {"resourceName": f"contactGroups/{name}", "groupType": "SYSTEM_CONTACT_GROUP", "name": name}
             for name in ("myContacts", "starred", "friends", "blocked")
@@ -271,24 +292,28 @@ class PeopleServer(JsonServer):
             {"resourceName": id_, "groupType": "USER_CONTACT_GROUP", "name": name, "formattedName": name}
             for id_, name in self.groups.items()
         ]
-        return Reply(200, {"contactGroups": [*system, *own]})
+        begin, size = int(call.one("pageToken", "0")), int(call.one("pageSize", "30"))
+        if not 1 <= size <= 1000:
+            return failed(400, "INVALID_ARGUMENT", "Page size must be between 1 and 1000.")
+        found, end = [*system, *own], begin + size
+        following = {"nextPageToken": str(end)} if end < len(found) else {}
+        return Reply(200, {"contactGroups": found[begin:end], **following})
 
     def _batch_get(self, call: Call) -> Reply:
         mask, problem = _mask(call.one("personFields"))
         names = call.query.get("resourceNames", [])
         if problem or len(names) > 200:
             return problem or failed(400, "INVALID_ARGUMENT", "At most 200 resource names.")
-        responses = [
-            {
-                "requestedResourceName": id_,
-                "httpStatusCode": 200,
-                "person": self._shown(id_, self.persons[id_], mask),
-            }
-            if id_ in self.persons
-            else {"requestedResourceName": id_, "httpStatusCode": 404, "status": {"code": 5}}
-            for id_ in names
-        ]
-        return Reply(200, {"responses": responses})
+        return Reply(200, {"responses": [self._got(id_, mask) for id_ in names]})
+
+    def _got(self, id_: str, mask: set[str]) -> dict[str, Any]:
+        asked = {"requestedResourceName": id_}
+        status = self.inner_codes.popleft() if self.inner_codes else 200
+        if status != 200:
+            return {**asked, "httpStatusCode": status, "status": {"code": 14}}
+        if id_ not in self.persons:
+            return {**asked, "httpStatusCode": 404, "status": {"code": 5}}
+        return {**asked, "httpStatusCode": 200, "person": self._shown(id_, self.persons[id_], mask)}
 
     def _batch_create(self, call: Call) -> Reply:
         asked = call.json()
@@ -296,8 +321,8 @@ class PeopleServer(JsonServer):
         people = [each["contactPerson"] for each in asked.get("contacts", ())]
         if problem or not 1 <= len(people) <= 200:
             return problem or failed(400, "INVALID_ARGUMENT", "Between 1 and 200 contacts.")
-        if any(_is_misshapen(person) for person in people):
-            return failed(400, "INVALID_ARGUMENT", "Request contains an invalid argument.")
+        if bad := [number for number, person in enumerate(people) if _is_misshapen(person)]:
+            return _bad_batch(bad)
         if len(self.persons) + len(people) > self.capacity:
             return failed(400, "FAILED_PRECONDITION", "MY_CONTACTS_OVERFLOW_COUNT")
         made = []
@@ -325,14 +350,23 @@ class PeopleServer(JsonServer):
         sources = [each for each in asked.get("metadata", {}).get("sources", ()) if each["type"] == "CONTACT"]
         if not sources:
             return failed(400, "INVALID_ARGUMENT", "Request must set person.metadata.sources.")
-        etags = (asked.get("etag", stored["etag"]), sources[0].get("etag", stored["source_etag"]))
-        if etags != (stored["etag"], stored["source_etag"]):
-            return OUTRUN
+        if problem := self._outrun(asked.get("etag"), sources[0].get("etag"), stored):
+            return problem
         if _is_misshapen(asked) or ("memberships" in parts and not asked.get("memberships")):
             return failed(400, "INVALID_ARGUMENT", "Request contains an invalid argument.")
         kept = {name: value for name, value in stored.items() if name not in parts}
         self._keep(id_, {**kept, **{part: asked[part] for part in parts if asked.get(part)}})
         return Reply(200, self._shown(id_, self.persons[id_], mask))
+
+    def _outrun(self, etag: str | None, source_etag: str | None, stored: Person) -> Reply | None:
+        if self.spurious:
+            self.spurious -= 1
+            return OUTRUN
+        if etag is None and source_etag is None:
+            return NO_ETAG
+        if etag not in (None, stored["etag"]):
+            return OUTRUN
+        return OUTRUN_SOURCE if source_etag not in (None, stored["source_etag"]) else None
 
     def _delete(self, id_: str) -> Reply:
         if id_ not in self.persons:
@@ -389,8 +423,6 @@ class PeopleServer(JsonServer):
         if "metadata" in mask:
             sources = [{**source, "etag": person["source_etag"], "updateTime": person["updated"]}]
             shown["metadata"] = {"sources": sources, "objectType": "PERSON"}
-            if person.get("previous"):
-                shown["metadata"]["previousResourceNames"] = person["previous"]
         return shown  # whoever gets it gets JSON
 
     def _next(self) -> int:
@@ -424,6 +456,15 @@ def _named(item: dict[str, Any]) -> dict[str, Any]:
     given, _, family = whole.rpartition(" ")
     taken_apart = {"givenName": given, "familyName": family} if given else {"givenName": family}
     return {**taken_apart, "displayName": whole, "unstructuredName": whole}
+
+
+def _bad_batch(numbers: list[int]) -> Reply:
+    """A whole batch that was refused for some of its contacts. The shape of its details is known from a fixture only."""
+    reply = failed(400, "INVALID_ARGUMENT", "Request contains an invalid argument.")
+    kind = "type.googleapis.com/google.people.v1.BatchCreateContactsErrorDetails"
+    errors = {str(number): {"code": 3, "message": "Invalid contact."} for number in numbers}
+    error = {**reply.document["error"], "details": [{"@type": kind, "contactErrors": errors}]}
+    return Reply(400, {"error": error})
 
 
 def _member_of(group: str) -> dict[str, Any]:

@@ -238,6 +238,11 @@ def test_a_card_that_is_there_already_under_our_name_was_made_by_us():
     assert outcome.card.marker == "m1"
 
 
+def test_a_card_that_cannot_be_read_now_is_not_gone():
+    with served(multistatus(response(f"{BOOK}m1.vcf", status=503))) as server, pytest.raises(Busy):
+        connector(server).read([f"{BOOK}m1.vcf"])
+
+
 def test_a_card_that_went_while_we_looked_is_missing():
     card = f'<getetag>"1"</getetag><C:address-data>{escape(CARD)}</C:address-data>'
     found = multistatus(response(f"{BOOK}m1.vcf", card))

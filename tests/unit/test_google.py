@@ -8,15 +8,16 @@ from datetime import timedelta
 import pytest
 
 from contactsync.adapters.memory import ManualClock
+from contactsync.connectors.calling import WAITS
 from contactsync.connectors.google import ALL, GoogleConnector
 from contactsync.connectors.google_person import Translation, whole
-from contactsync.errors import CursorExpired
+from contactsync.errors import Busy, CursorExpired
 from contactsync.model.card import Changed, Draft, Edit, Refused, Unknown, Written
 from contactsync.ports import Connector
 from tests.contract.book import made, pulled, written
 from tests.contract.cards import ADA, FULL, NAMED, numbered
 from tests.fakes.jsonserver import Mishap
-from tests.fakes.people import PeopleServer
+from tests.fakes.people import EXPIRED, PeopleServer, failed
 from tests.portraits import portrait
 
 PERSONS = Translation("GB")
@@ -42,10 +43,22 @@ def only(book: Connector):
     return card
 
 
-@pytest.mark.parametrize("code", [400, 410])
-def test_a_dead_token_is_known_by_its_reason(google, code):
-    """Case 1: whichever status it comes with."""
-    google.expired_code = code
+OLD = "Sync token is expired. Clear local cache and retry call without the sync token."
+
+
+@pytest.mark.parametrize(
+    "expired",
+    [
+        EXPIRED,
+        failed(400, "FAILED_PRECONDITION", OLD, "EXPIRED_SYNC_TOKEN"),
+        failed(410, "GONE", "Something else.", "EXPIRED_SYNC_TOKEN"),
+        failed(400, "INVALID_ARGUMENT", OLD),
+    ],
+    ids=["as documented", "another status", "gone", "words only"],
+)
+def test_a_dead_token_is_known_by_its_reason(google, expired):
+    """Case 1: whichever status it comes with; without a reason by its words."""
+    google.expired = expired
     cursor = pulled(connector(google), ALL)[1].cursor
     google.expire()
     with pytest.raises(CursorExpired):
@@ -143,19 +156,98 @@ def test_only_what_changes_is_sent_and_what_we_cannot_read_goes_along(google, cl
 def test_an_etag_that_differs_for_no_reason_is_tried_once_more(google, clock):
     """Case 9: seen in tight loops."""
     card = made(connector(google), ADA)
-    real, refusals = google._update, [1]
-
-    def spurious(call, id_):
-        from tests.fakes.people import OUTRUN
-
-        return OUTRUN if refusals and refusals.pop() else real(call, id_)
-
-    google._update = spurious
+    google.spurious = 1
     [(_, outcome)] = connector(google).update([Edit(card, FULL)])
     assert written(outcome).fields == connector(google).held(FULL)
-    refusals.extend([1, 1])
+    google.spurious = 2
     [(_, outcome)] = connector(google).update([Edit(written(outcome), NAMED)])
     assert outcome == Changed()
+
+
+def test_a_version_of_the_contact_alone_that_differs_is_a_change(google):
+    """Case 9: Google has two versions of a person, and either may tell."""
+    card = made(connector(google), ADA)
+    google.persons[card.id]["source_etag"] = "#another"
+    [(_, outcome)] = connector(google).update([Edit(card, FULL)])
+    assert outcome == Changed()
+
+
+def test_a_list_that_tells_a_hundred_values_cuts_nobody_short(google, clock):
+    """Case 25: what a list leaves out was not deleted, and is not written back as if it had been."""
+    emails = [{"value": f"ada{number}@example.com"} for number in range(120)]
+    id_ = google.add({**PERSONS.person(NAMED), "emailAddresses": emails})
+    clock.advance(google.lag)
+    book = connector(google)
+    cards, said = pulled(book, ALL)
+    assert len(cards[id_].fields["emails"]) == 120
+    [(_, outcome)] = book.update([Edit(cards[id_], {**cards[id_].fields, "emails": emails[1:]})])
+    assert len(written(outcome).fields["emails"]) == len(google.persons[id_]["emailAddresses"]) == 119
+    new = google.rename(id_)
+    clock.advance(google.lag)
+    [card] = pulled(book, ALL, said.cursor)[0].values()
+    assert (card.id, card.former, len(card.fields["emails"])) == (new, (id_,), 119)
+
+
+def test_who_cannot_be_read_now_is_not_gone(google):
+    card = made(connector(google), ADA)
+    google.inner_codes.append(503)
+    with pytest.raises(Busy):
+        connector(google).read([card.id])
+    assert connector(google).read([card.id, "people/c0"]).keys() == {card.id}
+
+
+def test_labels_come_page_by_page(google):
+    names = [f"Label {number}" for number in range(1_100)]
+    for name in names:
+        google.add_group(name)
+    assert [group.name for group in connector(google).groups()] == ["All contacts", "Starred", *names]
+
+
+def test_a_list_of_everything_that_may_not_be_begun_yet_is_waited_for(google, monkeypatch):
+    """The first page of one has a quota of its own, and no Retry-After."""
+    waits: list[None] = []
+
+    def at_once(*_: float) -> float:
+        waits.append(None)
+        return 0.0
+
+    monkeypatch.setattr("contactsync.connectors.calling.random.uniform", at_once)
+    google.full_lists = 0
+    with pytest.raises(Busy):
+        pulled(connector(google), ALL)
+    assert len(waits) == WAITS
+    google.full_lists = 1
+    assert pulled(connector(google), ALL)[0] == {}
+
+
+def test_a_quota_in_the_middle_of_a_list_loses_nothing(google, clock):
+    """Case 24."""
+    for number in range(1_500):
+        google.add(PERSONS.person(numbered(number)))
+    clock.advance(google.lag)
+    google.refusals.extend([failed(429, "RESOURCE_EXHAUSTED", "Quota exceeded.", retry_after_s=0)] * 2)
+    assert len(pulled(connector(google), ALL)[0]) == 1_500
+    google.quota = 1
+    with pytest.raises(Busy):
+        list(impatient(connector(google)).pull(ALL, ""))
+
+
+def impatient(book: GoogleConnector) -> GoogleConnector:
+    """One that is told to wait and does not."""
+    book._calls._sleep = lambda _seconds: None
+    return book
+
+
+def test_writes_go_one_after_the_other(google):
+    """Case 24: Google asks for that."""
+    google.at_once_max = 1
+    book = connector(google)
+    cards = [
+        written(outcome) for _, outcome in book.create(ALL, [Draft(f"m{n}", numbered(n)) for n in range(5)])
+    ]
+    outcomes = [outcome for _, outcome in book.update([Edit(card, NAMED) for card in cards])]
+    assert all(isinstance(outcome, Written) for outcome in outcomes)
+    assert google.most_at_once == 1
 
 
 def test_a_name_without_parts_gets_none_from_google(google):

@@ -8,12 +8,13 @@ import pytest
 
 from contactsync.connectors.microsoft import ALL, MicrosoftConnector
 from contactsync.connectors.microsoft_contact import Translation
-from contactsync.errors import CursorExpired
+from contactsync.errors import Busy, CursorExpired
 from contactsync.model.card import Changed, Draft, Edit, Unknown, Written
 from tests.contract.book import made, pulled, written
 from tests.contract.cards import ADA, FULL, NAMED, numbered, picture
 from tests.fakes.graph import DEFAULT, GraphServer
 from tests.fakes.jsonserver import Mishap
+from tests.outgoing import watching
 
 CONTACTS = Translation("GB")
 
@@ -59,6 +60,102 @@ def test_a_link_may_die_between_two_pages(graph, monkeypatch):
     monkeypatch.setattr(graph, "_delta", forgets)
     with pytest.raises(CursorExpired):
         pulled(connector(graph), ALL)
+
+
+@pytest.mark.parametrize(
+    "elsewhere", ["http://127.0.0.2:1/delta", "http://{}/v1.0/me/contactFolders/contacts/contacts/delta"]
+)
+def test_a_dead_link_s_way_out_is_not_needed(graph, elsewhere):
+    """Case 2: everything is read anew, and no host that an error names is asked."""
+    cursor = pulled(connector(graph), ALL)[1].cursor
+    graph.elsewhere = elsewhere.format(graph.url.removeprefix("http://"))
+    graph.expire()
+    with watching() as attempts:
+        with pytest.raises(CursorExpired):
+            pulled(connector(graph), ALL, cursor)
+        assert set(attempts) == {("127.0.0.1", int(graph.url.rpartition(":")[2]))}
+
+
+def test_lists_come_page_by_page(graph):
+    ids = {graph.add({"displayName": str(number)}) for number in range(1_100)}
+    book = connector(graph)
+    cards, said = pulled(book, ALL)
+    assert cards.keys() == ids
+    for id_ in ids:
+        graph.edit(id_, {"companyName": "Engines"})
+    cards, said = pulled(book, ALL, said.cursor)
+    assert {card.fields["organization"] for card in cards.values()} == {"Engines"}
+    assert cards.keys() == ids
+    assert not said.gone
+
+
+def test_folders_come_page_by_page(graph):
+    names = [f"Folder {number}" for number in range(230)]
+    for name in names:
+        graph.add_folder(name)
+    id_ = graph.add({"displayName": "Ada"}, list(graph.folders)[-1])
+    assert [group.name for group in connector(graph).groups()][1:] == names
+    assert pulled(connector(graph), ALL)[0].keys() == {id_}
+
+
+def test_a_list_that_tells_only_what_has_changed_empties_nothing(graph):
+    graph.sparing = True
+    card = made(connector(graph), FULL)
+    cursor = pulled(connector(graph), ALL)[1].cursor
+    graph.edit(card.id, {"jobTitle": "Programmer"})
+    told, said = pulled(connector(graph), ALL, cursor)
+    assert told[card.id].fields == {**card.fields, "job_title": "Programmer"}
+    assert told[card.id].marker == card.marker
+    graph.edit(card.id, {"companyName": None})
+    assert "organization" not in pulled(connector(graph), ALL, said.cursor)[0][card.id].fields
+
+
+@pytest.mark.parametrize("status", [403, 412, 500, 503])
+def test_who_cannot_be_read_now_is_not_gone(graph, status):
+    """412 has been seen for reads, for no reason."""
+    card = made(connector(graph), ADA)
+    cursor = pulled(connector(graph), ALL)[1].cursor
+    graph.move(card.id, graph.add_folder("Friends"))
+    for ask in (
+        lambda book: book.read([card.id]),
+        lambda book: pulled(book, DEFAULT, cursor),
+        lambda book: book.find([card.marker]),
+    ):
+        graph.inner_statuses = [status]
+        with pytest.raises(Busy):
+            ask(connector(graph))
+    assert connector(graph).read([card.id, "nobody"]).keys() == {card.id}
+
+
+def test_a_throttled_read_says_how_long_to_wait(graph):
+    """Case 24."""
+    card = made(connector(graph), ADA)
+    graph.inner_statuses = [429]
+    with pytest.raises(Busy) as caught:
+        connector(graph).read([card.id])
+    assert caught.value.retry_after_s == 300
+
+
+def test_never_more_than_four_requests_at_a_time(graph):
+    """Case 24: each batch is one, and Outlook carries out four of its parts at a time by itself."""
+    book = connector(graph)
+    drafts = [Draft(f"m{n}", numbered(n)) for n in range(45)]
+    assert all(isinstance(outcome, Written) for _, outcome in book.create(ALL, drafts))
+    assert len(book.find([draft.marker for draft in drafts])) == 45
+    assert graph.most_at_once == 1
+
+
+def test_an_address_that_is_none_stays_where_it_is(graph):
+    """It comes without its address, and so it cannot be ours."""
+    odd = {"name": "The Countess", "address": "ask the butler"}
+    good = {"name": "Ada", "address": "ada@example.com"}
+    id_ = graph.add({"displayName": "Ada", "emailAddresses": [odd, good]})
+    card = connector(graph).read([id_])[id_]
+    assert card.fields["emails"] == [{"value": "ada@example.com"}]
+    after = {**card.fields, "emails": [{"value": "countess@example.com"}]}
+    [(_, outcome)] = connector(graph).update([Edit(card, after)])
+    assert written(outcome).fields["emails"] == after["emails"]
+    assert {"name": "The Countess"} in graph.contacts[id_]["emailAddresses"]
 
 
 def test_who_moves_to_another_folder_is_not_deleted(graph):

@@ -218,11 +218,14 @@ class CardDavConnector:
             return {}
         if answer.status != 207:
             raise SourceAway(f"The server answered {answer.status} when asked for cards.")
-        return {
-            member.href: (member.text(f"{DAV}getetag"), vcard)
-            for member in members(answer)
-            if member.status != 404 and (vcard := self._translation.parse(member.text(f"{CARD}address-data")))
-        }
+        found: dict[str, tuple[str, VCard]] = {}
+        for member in members(answer):
+            if member.status >= 500:  # then it is there or not, and nobody is gone for that
+                raise SourceAway(f"The server answered {member.status} when asked for cards.")
+            vcard = self._translation.parse(member.text(f"{CARD}address-data"))
+            if member.status != 404 and vcard:
+                found[member.href] = (member.text(f"{DAV}getetag"), vcard)
+        return found
 
     def _put(self, id_: str, vcard: VCard, **condition: str) -> Outcome:
         body = self._translation.text(vcard).encode()

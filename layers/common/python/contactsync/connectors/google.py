@@ -52,6 +52,9 @@ AT_ONCE = 200
 SETTLES_S = 900
 """Writes show in lists after minutes; how many, nobody promises."""
 BOOK_SIZE = 25_000
+LISTED_MAX = 100
+NOT_FOUND = 5
+"""As google.rpc.Code numbers it."""
 PAGES_MAX = 200
 """More pages than the largest book has: a list that goes on for ever is no list."""
 _SOURCE = "READ_SOURCE_TYPE_CONTACT"
@@ -111,13 +114,19 @@ class GoogleConnector:
 
     def groups(self) -> Sequence[Group]:
         """See `ports.Connector.groups`. Of Google's own groups only those that contacts can still be put into."""
-        answer = _read(self._calls.get("/v1/contactGroups", {"pageSize": PAGE}))
-        own = [
-            Group(group["resourceName"], group.get("formattedName") or group.get("name", ""))
-            for group in answer.get("contactGroups") or ()
-            if group.get("groupType") == "USER_CONTACT_GROUP"
-        ]
-        return [Group(ALL, "All contacts"), Group(STARRED, "Starred"), *own]
+        found, page = [Group(ALL, "All contacts"), Group(STARRED, "Starred")], ""
+        for _ in range(PAGES_MAX):
+            query = {"pageSize": PAGE, **({"pageToken": page} if page else {})}
+            answer = _read(self._calls.get("/v1/contactGroups", query))
+            found += [
+                Group(group["resourceName"], group.get("formattedName") or group.get("name", ""))
+                for group in answer.get("contactGroups") or ()
+                if group.get("groupType") == "USER_CONTACT_GROUP"
+            ]
+            page = answer.get("nextPageToken", "")
+            if not page:
+                return found
+        raise Busy("Google's list of groups does not end.")
 
     def pull(self, group: str, cursor: str) -> Iterator[Pulled]:
         """See `ports.Connector.pull`. Google lists the whole book; a group's cards are picked out here."""
@@ -136,9 +145,8 @@ class GoogleConnector:
             token = answer.get("nextSyncToken", "")
             if not page and not token:
                 raise Busy("Google's list ended without a sync token.")
-            yield self._part(
-                answer.get("connections") or (), group, "" if page else _cursor(token), bool(cursor)
-            )
+            people = self._whole(answer.get("connections") or ())
+            yield self._part(people, group, "" if page else _cursor(token), bool(cursor))
             if not page:
                 return
         raise Busy("Google's list does not end.")
@@ -263,7 +271,19 @@ class GoogleConnector:
         for at in range(0, len(ids), AT_ONCE):
             query = {"resourceNames": ids[at : at + AT_ONCE], "personFields": READ_MASK, "sources": _SOURCE}
             answer = _read(self._calls.get("/v1/people:batchGet", query))
-            yield from (each["person"] for each in answer.get("responses") or () if "person" in each)
+            yield from (each["person"] for each in answer.get("responses") or () if _is_there(each))
+
+    def _whole(self, people: Sequence[Person]) -> list[Person]:
+        """A list tells a hundred values of a kind at most: whoever has so many is read alone, or is gone by now."""
+        cut = [person["resourceName"] for person in people if _is_cut(person)]
+        read = {person["resourceName"]: person for person in self._persons(cut)}
+        whole = []
+        for person in people:
+            if not _is_cut(person):
+                whole.append(person)
+            elif now := read.get(person["resourceName"]):
+                whole.append({**now, "metadata": {**person["metadata"], **now["metadata"]}})
+        return whole
 
     def _part(self, people: Sequence[Person], group: str, cursor: str, incremental: bool) -> Pulled:
         cards, gone, left = [], [], []
@@ -305,6 +325,19 @@ def _read(reply: Reply) -> Any:
     if not reply.ok:
         raise Busy(f"Google answered {reply.status}.")
     return reply.json()
+
+
+def _is_cut(person: Person) -> bool:
+    """Whether there may be more than a list tells of somebody."""
+    return any(len(items) >= LISTED_MAX for items in person.values() if isinstance(items, list))
+
+
+def _is_there(response: Mapping[str, Any]) -> bool:
+    """Whether a person was found. Raises Busy if the answer says neither: nobody is gone for that."""
+    code = response.get("httpStatusCode") or response.get("status", {}).get("code")
+    if "person" not in response and code not in (404, NOT_FOUND):
+        raise Busy(f"Google answered {code}.")
+    return "person" in response
 
 
 def _is_expired(reply: Reply) -> bool:

@@ -44,11 +44,12 @@ PAGE = 500
 AT_ONCE = 20
 SETTLES_S = 300
 PAGES_MAX = 500
-FOLDERS_MAX = 100
+FOLDERS = 100
 MARKER = "String {6f2b4a1e-5d0c-4c3f-9a57-0c1d9be1a4f7} Name contact-sync-marker"
 """The property that holds our marker: an extended one, which no program shows."""
 EXPAND = f"singleValueExtendedProperties($filter=id eq '{MARKER}')"
-SELECT = ",".join([*PROPERTIES, "id", "categories", "parentFolderId", "lastModifiedDateTime"])
+_SELECTED = (*PROPERTIES, "id", "categories", "parentFolderId", "lastModifiedDateTime")
+SELECT = ",".join(_SELECTED)
 IDS = 'IdType="ImmutableId"'
 _FORGOTTEN = frozenset({"syncstatenotfound", "resyncrequired", "syncstateinvalid"})
 _OUTRUN = frozenset({409, 412})
@@ -127,6 +128,7 @@ class MicrosoftConnector:
             for contacts, link in self._delta(folder, links.get(folder)):
                 following[folder] = link
                 fresh = [each for each in contacts if "@removed" not in each]
+                fresh = self._whole(fresh) if cursor else fresh
                 removed |= {each["id"]: None for each in contacts if "@removed" in each}
                 inside = [
                     each for each in fresh if category is None or category in (each.get("categories") or ())
@@ -153,7 +155,7 @@ class MicrosoftConnector:
         asked = [(marker, place) for marker in markers for place in places] if markers else []
         found: dict[str, Card] = {}
         for (marker, _), part in zip(asked, self._batch([_search(*each) for each in asked]), strict=True):
-            for contact in (part.document.get("value") or ()) if part.ok else ():
+            for contact in (part.document.get("value") or ()) if part.is_there() else ():
                 found[marker] = self._card(contact, self._photos([contact["id"]]).get(contact["id"], ""))
         return found
 
@@ -216,8 +218,15 @@ class MicrosoftConnector:
         return Written(now) if now else Missing()
 
     def _folders(self) -> list[tuple[str, str]]:
-        answer = _read(self._calls.get("/me/contactFolders", {"$top": FOLDERS_MAX}, Prefer=IDS))
-        return [(each["id"], each.get("displayName", "")) for each in answer.get("value") or ()]
+        found: list[tuple[str, str]] = []
+        link, query = "/me/contactFolders", {"$top": FOLDERS}
+        for _ in range(PAGES_MAX):
+            answer = _read(self._calls.get(link, query if not found else None, Prefer=IDS))
+            found += [(each["id"], each.get("displayName", "")) for each in answer.get("value") or ()]
+            link = str(answer.get("@odata.nextLink", ""))
+            if not link:
+                return found
+        raise Busy("Microsoft's list of folders does not end.")
 
     def _delta(self, folder: str, link: str | None) -> Iterator[tuple[list[Contact], str]]:
         """Pages of a folder's changes, each with the link that is the cursor once the last one has come."""
@@ -255,7 +264,14 @@ class MicrosoftConnector:
     def _contacts(self, ids: Sequence[str]) -> dict[str, Contact]:
         query = f"?$select={quote(SELECT)}&$expand={quote(EXPAND)}"
         parts = self._batch([_Ask("GET", f"/me/contacts/{quote(id_, safe='')}{query}") for id_ in ids])
-        return {id_: part.document for id_, part in zip(ids, parts, strict=True) if part.ok}
+        return {id_: part.document for id_, part in zip(ids, parts, strict=True) if part.is_there()}
+
+    def _whole(self, rows: Sequence[Contact]) -> list[Contact]:
+        """Of a contact that has changed a list need not tell more than what has: then all of it is read."""
+        parts = {row["id"] for row in rows if not row.keys() >= set(_SELECTED)}
+        read = self._contacts(sorted(parts)) if parts else {}
+        whole = (read.get(row["id"]) if row["id"] in parts else row for row in rows)
+        return [row for row in whole if row is not None]
 
     def _photos(self, ids: Sequence[str]) -> dict[str, str]:
         """By contact, what changes with its picture. Pictures do not appear among the changes of a contact."""
@@ -368,6 +384,12 @@ class _Part:
         if self.status in _OUTRUN or self.status == 429:
             return Changed()
         return Unknown() if self.status >= 500 else _refused(self.status, self.code)
+
+    def is_there(self) -> bool:
+        """Of a read: whether there is such a thing. Raises Busy if the answer says neither: nobody is gone for that."""
+        if not self.ok and self.status not in (404, 410):
+            raise Busy(f"Microsoft answered {self.status}.")
+        return self.ok
 
     def check(self) -> None:
         """Of a read: raises Busy where asking again may help, AccessLost where only the person can."""
