@@ -411,3 +411,15 @@ class TestRequired:
         )
         assert (run.counts.added, run.counts.rejected) == (1, 1)
         assert "contract" in run.refusals[0].reason
+
+
+def test_a_run_belongs_to_the_first_execution_that_comes():
+    """An announcement that arrives twice starts two executions, and the second has nothing to do."""
+    world = World()
+    run = world.request("email\nada@example.com\n")
+    begun = {"status": "running", "execution": "the first", "started_at": "2026-11-22T09:00:00Z"}
+    world.control.update_run(run.account_id, run.id, lambda it: it.model_copy(update=begun))
+    assert world.execute(run, execution="the second") is None
+    assert world.stored() == {}
+    assert world.execute(run, execution="the first") is not None
+    assert set(world.stored()) == {"ada@example.com"}

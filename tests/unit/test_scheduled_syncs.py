@@ -379,3 +379,26 @@ def test_a_deleted_sync_is_not_run_any_more(api, sync):
     assert api.call("DELETE", f"/syncs/{sync['id']}").status == 204
     assert api.world.scheduler.kept == {}
     assert wake(api, sync, "2026-11-23T08:30") is None
+
+
+def test_two_wake_ups_at_once_are_one_run_even_where_the_first_has_ended_by_then(api: Any, sync: Any) -> None:
+    records = api.world.records
+    commit = records.commit
+    ran = []
+
+    def late(writes):
+        records.commit = commit
+        run_id = wake(api, sync)
+        assert run_id is not None
+        ran.append((run_id, execute(api, run_id)))
+        commit(writes)
+
+    records.commit = late
+    assert wake(api, sync, "2026-11-23T08:30:00") is None
+    assert [status for _, status in ran] == ["unchanged"]
+    scheduled = [
+        each["id"]
+        for each in api.get(f"/syncs/{sync['id']}/runs").json["items"]
+        if each["trigger"] == "schedule"
+    ]
+    assert scheduled == [ran[0][0]]
