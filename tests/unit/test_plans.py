@@ -95,7 +95,9 @@ def test_a_source_that_the_plan_does_not_have(api):
     assert refused.json["title"] == "The plan free has no sources of the kind http."
     assert "larger plan" in refused.json["detail"]
     assert refused.pointers == {"/source/kind"}
+    assert api.post("/previews", {"source": REMOTE["source"]}).text == refused.text
     assert api.post("/syncs", pasted()).status == 201
+    assert api.post("/previews", {"source": pasted()["source"]}).status == 200
 
 
 def test_schedules_are_counted_however_they_come_and_go(api):

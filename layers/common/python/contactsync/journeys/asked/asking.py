@@ -163,14 +163,20 @@ def checked(
             problems.append(Problem("/source/kind", message, "nothing_to_run"))
     if request is None or problems:
         raise InvalidRequest(_one_a_place(problems))
-    if source_is_new and request.source.kind not in limits_of(account).sources:
+    if source_is_new:
+        check_kind(account, request.source.kind)
+    return request
+
+
+def check_kind(account: Account, kind: str) -> None:
+    """Raises PlanLimit if the account's plan does not have sources of this kind."""
+    if kind not in limits_of(account).sources:
         raise PlanLimit(
             "plan_limit",
-            f"The plan {plan_of(account)} has no sources of the kind {request.source.kind}.",
+            f"The plan {plan_of(account)} has no sources of the kind {kind}.",
             "Choose another source, or ask us for a larger plan.",
             [Problem("/source/kind", f"The plan has: {', '.join(limits_of(account).sources)}.")],
         )
-    return request
 
 
 def _in_the_account_s_zone(body: Mapping[str, Any], account: Account) -> Mapping[str, Any]:

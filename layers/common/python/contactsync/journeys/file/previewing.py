@@ -11,7 +11,7 @@ from contactsync.core import checking
 from contactsync.core.suggesting import Suggestion, suggest
 from contactsync.errors import Conflict, InvalidRequest, NotFound, Problem, SourceAway, UnreadableFile
 from contactsync.journeys.asked import dropping
-from contactsync.journeys.asked.asking import World, active_sync, upload_problems
+from contactsync.journeys.asked.asking import World, active_sync, check_kind, upload_problems
 from contactsync.journeys.file.files import File, beginning, pasted, stored
 from contactsync.journeys.file.opening import Opened, open_file, unpacked
 from contactsync.journeys.file.remote import unsuitable
@@ -76,7 +76,7 @@ class Preview:
 def preview(world: World, caller: Caller, body: Mapping[str, Any]) -> Preview:
     """Look at an upload, at pasted text, or at the beginning of a file on a server.
 
-    Raises InvalidRequest; UnreadableFile if the file is not to be had, or holds no rows that can be read; Conflict if
+    Raises InvalidRequest; PlanLimit; UnreadableFile if the file is not to be had, or holds no rows that can be read; Conflict if
     none has been dropped.
     """
     if checking.value_at(body, "source", "kind") == "connection":
@@ -85,6 +85,7 @@ def preview(world: World, caller: Caller, body: Mapping[str, Any]) -> Preview:
     source, fields = request.source, world.control.fields(caller.account_id)
     if request.sync_id is not None and not isinstance(source, DropSource):
         raise InvalidRequest([NO_DROP])
+    check_kind(world.control.account(caller.account_id), source.kind)
     if isinstance(source, PasteSource):
         return preview_of(pasted(source.text.encode()), request.format, fields)
     if isinstance(source, UploadSource):
