@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
 
 from contactsync.connectors.memory import Habits, Mishap
+from contactsync.journeys.book.album import Album
+from contactsync.model.card import Card
+from contactsync.model.connection import Link
 from tests.bookworld import BookWorld
 from tests.contract.book import Book
 from tests.contract.test_carddav import RadicaleBook, radicale
@@ -23,11 +26,13 @@ from tests.contract.test_microsoft import MicrosoftBook
 from tests.fakes.graph import GraphServer
 from tests.fakes.people import PeopleServer
 from tests.fakes.wsgiserver import WsgiServer
-from tests.property.books import Books
+from tests.portraits import portrait
+from tests.property.books import PICK, SIDES, Books, Side, token_of
 
 LATE = timedelta(hours=14)
 """So long a provider may show what was before a write: longer than it is until the next run."""
 STEPS, SHORTER = 20_000, 500
+PORTRAITS = [portrait(motif, edge=24) for motif in range(4)]
 LENGTH = 50
 """Steps of one history, some of which find nobody to do something to."""
 HISTORIES, SHORT_HISTORIES = 100, 12
@@ -35,6 +40,12 @@ HISTORIES, SHORT_HISTORIES = 100, 12
 
 
 class InMemoryBooks(Books):
+    """Pictures change as well; `pictures` are the latest that each side has given somebody since both agreed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pictures: dict[str, dict[Side, bytes | None]] = {}
+
     def opened(self, *, late: bool, at_once: int, emails: int | None) -> tuple[BookWorld, Book]:
         most = {"emails": emails} if emails else {}
         shows_after = LATE if late else timedelta()
@@ -43,6 +54,37 @@ class InMemoryBooks(Books):
 
     def cards(self) -> dict[str, Any]:
         return self.world.book.cards()
+
+    @rule(side=SIDES, pick=PICK, motif=st.integers(0, len(PORTRAITS)))
+    def picture(self, side: Side, pick: int, motif: int) -> None:
+        """Another picture, or none: the number after the last."""
+        if (found := self.pick(side, pick)) is None:
+            return
+        token, id_ = found
+        picture = PORTRAITS[motif] if motif < len(PORTRAITS) else None
+        self.pictures.setdefault(token, {})[side] = picture
+        if side == "here":
+            self.change(side, token, id_, {"photo": self.album.keep(id_, picture) if picture else None})
+        else:
+            self.world.book.picture(id_, picture)
+        self.done("picture")
+
+    @property
+    def album(self) -> Album:
+        return Album(self.world.photos, self.world.account.account_id)
+
+    def check(self) -> None:
+        super().check()
+        self.pictures.clear()
+
+    def check_linked(self, link: Link, contacts: dict[str, Any], cards: dict[str, Card]) -> None:
+        super().check_linked(link, contacts, cards)
+        here = self.album.picture(link.contact_id, str(contacts[link.contact_id].get("photo", "")))
+        assert self.world.book.picture_of(link.id) == here, "both sides show the same"
+        token = token_of(contacts[link.contact_id])
+        person, given = self.people.get(token), self.pictures.get(token)
+        if person is not None and given and not (person.deleted or person.apart):
+            assert here in given.values(), "a picture is not lost"
 
     @rule(mishap=st.sampled_from([*Mishap, None]), after=st.integers(0, 3))
     def mishap(self, mishap: Mishap | None, after: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +15,7 @@ from contactsync.core.pictures import BYTES_MAX, name_of
 from contactsync.journeys.book import picturing
 from contactsync.journeys.book.album import Album
 from contactsync.model.card import Card, Outcome
+from contactsync.model.connection import Link, Shown, read_link
 from tests.bookworld import BookWorld
 from tests.contract.cards import ADA
 from tests.portraits import encoded_anew, portrait
@@ -68,6 +71,26 @@ class Overtaken(MemoryConnector):
 @pytest.fixture
 def world():
     return PhotoWorld()
+
+
+def test_who_has_no_picture_at_hand_does_not_load_what_reads_them():
+    names = (
+        "api.app journeys.importing journeys.syncing journeys.account.exporting journeys.account.forgetting"
+    )
+    code = (
+        "import importlib, sys\n"
+        f"for name in {names!r}.split(): importlib.import_module(f'contactsync.{{name}}')\n"
+        "print('PIL' in sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "False"
+
+
+def test_a_link_that_another_version_has_stored_is_read():
+    link = Link("card", "contact", "v1", {"name": "Ada"}, {}, shown=Shown("token", name_of(FACE)))
+    later = {**link.document(), "photo": "of the first version", "new": "of a later one"}
+    assert read_link(later) == link
+    assert read_link({**later, "shown": {**later["shown"], "new": 1}}) == link
 
 
 class TestBothWays:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from hashlib import blake2b
 from typing import Any, Literal
 
@@ -229,13 +229,17 @@ class Link:
 
 
 def read_link(document: Mapping[str, Any]) -> Link:
-    """A link as `document()` stored it."""
-    known = dict(document)
+    """A link as `document()` stored it, or another version did: what this one does not know is left unread."""
+    known = _known(Link, document)
     known["turns"] = tuple((at, side) for at, side in known.get("turns", ()))
-    known.pop("photo", None)  # links of the first weeks have one that says nothing
     if "shown" in known:
-        known["shown"] = Shown(**known["shown"])
+        known["shown"] = Shown(**_known(Shown, known["shown"]))
     return Link(**{"id": "", "contact_id": "", "etag": "", **known})
+
+
+def _known(kind: type[Link] | type[Shown], document: Mapping[str, Any]) -> dict[str, Any]:
+    names = {each.name for each in fields(kind)}
+    return {name: value for name, value in document.items() if name in names}
 
 
 def key_of(card_id: str) -> str:
