@@ -105,7 +105,7 @@ def merge(
     merged = fields.merge(ours, theirs)
     return Merge(
         ours=merged if policy.direction != "push" else ours,
-        theirs=_written(policy, merged, theirs) if policy.direction != "pull" else theirs,
+        theirs=_written(fields, merged, ours, theirs) if policy.direction != "pull" else theirs,
         conflicts=tuple(fields.conflicts),
         protected=tuple(fields.protected),
     )
@@ -147,9 +147,14 @@ def _one_sided(agreed: Agreed | None, ours: Fields | None, theirs: Fields | None
     return Merge(ours=None, theirs=None)
 
 
-def _written(policy: Policy, merged: Fields, theirs: Fields) -> Fields:
-    """What the card shall be; as it is now if that means the same."""
-    after = policy.held(merged)
+def _written(fields: _Fields, merged: Fields, ours: Fields, theirs: Fields) -> Fields:
+    """What the card shall be; as it is now if that means the same. What is settled stays, though it may differ."""
+    after = fields.policy.held(merged)
+    if same(after, theirs):
+        return theirs
+    settled = fields.settled(ours, theirs)
+    after = {key: value for key, value in after.items() if key not in settled}
+    after |= {key: theirs[key] for key in settled if key in theirs}
     return theirs if same(after, theirs) else after
 
 
@@ -192,6 +197,19 @@ class _Fields:
             if not _same(key, theirs.get(key), seen.get(key)):
                 self.conflicts.append(Conflict(key, None, theirs.get(key), "ours"))
         return {key: value for key, value in merged.items() if key not in NAME_PARTS}
+
+    def settled(self, ours: Fields, theirs: Fields) -> set[str]:
+        """Keys that neither side has changed: a run that was undone leaves sides that differ. A name is one thing."""
+        if self.agreed is None:
+            return set()
+        before, seen = self.agreed.ours, self.agreed.theirs
+        moved = {
+            key
+            for key in {*ours, *theirs, *before, *seen}
+            if not (_same(key, ours.get(key), before.get(key)) and _same(key, theirs.get(key), seen.get(key)))
+        }
+        names = {"name", *NAME_PARTS}
+        return {*ours, *theirs} - moved - (names if moved & names else set())
 
     def _single(self, key: str, ours: Any, theirs: Any) -> Any:
         if self.agreed is None:

@@ -11,14 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from contactsync.errors import AccessLost, Busy
-from contactsync.journeys.book.bookrun import Ports, noting_access, open_book
-from contactsync.journeys.book.committing import commit_round
+from contactsync.journeys.book.bookfiles import BookPlan
+from contactsync.journeys.book.bookrun import Ports, book_of, noting_access, open_book
+from contactsync.journeys.book.committing import added_up, commit_round
 from contactsync.journeys.book.pulling import is_idle, pull_round
 from contactsync.journeys.book.pushing import Pushing
 from contactsync.journeys.book.reconciling import reconcile_book
+from contactsync.journeys.book.undoing import undo_book
 from contactsync.journeys.file.ruling import rules_of
-from contactsync.journeys.file.runfiles import files_of
-from contactsync.journeys.file.units import Planning
 from contactsync.journeys.steps import claim, enter
 from contactsync.model.message import Committed, Message, Pulled, Pushed, Reconciled, Requested
 from contactsync.model.run import Run
@@ -52,13 +52,8 @@ def reconcile(message: Message, *, ports: Ports) -> Reconciled:
     rules = rules_of(run, ports.control)
     if run.undoes is not None:
         undone = ports.control.run(run.account_id, run.undoes).value
-        theirs = files_of(undone, ports.runs)
-        files = files_of(run, ports.runs)
-        manifest = theirs.manifest().model_copy(update={"rows": 0})
-        files.save_manifest(manifest)
-        planning = Planning(files, manifest, ports.contacts, rules, int(ports.clock.now().timestamp()))
-        deleted = undone.stage != "rest" and undone.status != "blocked"
-        rows = planning.plan_undo(0, theirs, deleted=deleted).counts.settled
+        with _noted(ports, run):
+            rows = undo_book(run, undone, ports, rules)
         return Reconciled(account_id=run.account_id, run_id=run.id, rows=rows)
     with _noted(ports, run):
         work = open_book(run, ports)
@@ -72,23 +67,25 @@ def reconcile(message: Message, *, ports: Ports) -> Reconciled:
 def push(message: Message, *, ports: Ports) -> Pushed:
     """What was planned for the book, carried out; links are stored with it."""
     run = enter(ports.control, message, "push")
-    if run.undoes is None:
-        with _noted(ports, run):
-            Pushing(open_book(run, ports), run.stage).push()
+    with _noted(ports, run):
+        work = book_of(run, ports)
+        plan = work.files.plan() or BookPlan()
+        if run.undoes is None or plan.created + plan.updated + plan.deleted:
+            work = open_book(run, ports)
+        Pushing(work, run.stage).push()
     return Pushed(account_id=run.account_id, run_id=run.id)
 
 
 def commit(message: Message, *, ports: Ports) -> Committed:
     """What is left is kept for the next run, and the cursor moves."""
     run = enter(ports.control, message, "commit")
-    if run.undoes is None:
-        with _noted(ports, run):
-            work = open_book(run, ports)
-            pushed = commit_round(work)
-            ports.control.update_run(
-                run.account_id, run.id, lambda run: run.model_copy(update={"pushed": pushed})
-            )
-            ports.control.leave_book(*work.place, run.id)
+    with _noted(ports, run):
+        work = open_book(run, ports) if run.undoes is None else book_of(run, ports)
+        pushed = commit_round(work) if run.undoes is None else added_up(work)
+        ports.control.update_run(
+            run.account_id, run.id, lambda run: run.model_copy(update={"pushed": pushed})
+        )
+        ports.control.leave_book(*work.place, run.id)
     return Committed(account_id=run.account_id, run_id=run.id)
 
 

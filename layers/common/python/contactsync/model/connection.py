@@ -14,7 +14,7 @@ from contactsync.model.contact import Fields
 
 Provider = Literal["google", "microsoft", "carddav", "memory"]
 Turn = tuple[float, Literal["ours", "theirs"]]
-State = Literal["linked", "frozen", "left", "unchosen", "closed", "gone"]
+State = Literal["linked", "frozen", "left", "unchosen", "unmade", "closed", "gone"]
 EXTRA_KEPT = 50_000
 """Characters of a card's own form that its link keeps; of a longer one the card is read again before it is written."""
 
@@ -160,7 +160,8 @@ class Link:
         seen: the card's fields then, as the connector gave them.
         state: linked; frozen, for two programs keep overwriting each other; left, as the card is in another group
             now; unchosen, as the contact does not belong to the sync any more; closed, as the contact was deleted and
-            its card is left alone; gone, as there is no card any more.
+            its card is left alone; gone, as there is no card any more; unmade, as its card was taken back, and is not made
+            again until the contact is edited.
         turns: the latest writes and whose change each carried over.
         sync: the sync that follows it; where a card is missing from that sync's group, it has gone or left.
         written_at: epoch seconds of our last write to the card; lists may be older than that for a while.

@@ -40,6 +40,10 @@ DELETIONS_REJECTED = RunWarning(
 )
 
 
+REACHED_THE_BOOK = frozenset({"push", "commit", "notify"})
+"""Steps by which a run may have written to its address book, whatever it has counted."""
+
+
 def approve(world: World, caller: Caller, run_id: str, body: Mapping[str, Any]) -> Run:
     """Let a held run go on with the very plan that was shown. Raises Conflict if it does not wait for that."""
     world.control.run(caller.account_id, run_id)
@@ -132,6 +136,7 @@ def _check_undoable(world: World, done: Run) -> None:
         )
     counts = done.counts
     wrote = not done.dry_run and counts.added + counts.updated + counts.deleted > 0
+    wrote = wrote or (done.journey == "sync" and done.step in REACHED_THE_BOOK)
     if (
         done.finished_at is None
         or not (done.status == "succeeded" or (wrote and not done.is_open))

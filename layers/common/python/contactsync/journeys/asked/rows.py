@@ -21,6 +21,7 @@ from contactsync.core.overlay import Changes, overlay
 from contactsync.errors import NotFound
 from contactsync.journeys.asked.asking import World
 from contactsync.journeys.asked.telling import Page
+from contactsync.journeys.book.bookfiles import BookFiles
 from contactsync.journeys.file.runfiles import Manifest, RunFiles, Stage, files_of, read_reject
 from contactsync.model.contact import Contact
 from contactsync.model.run import Run
@@ -30,6 +31,10 @@ LOOKED_AT_MAX = 20_000
 OUTCOMES = ("added", "updated", "unchanged", "deleted", "skipped", "rejected")
 PLANNED = ("add", "update", "delete", "unchanged", "skip", "reject")
 NOT_REACHED = "The run stopped before this row."
+NOT_WRITTEN = {
+    "again": "Its card could not be written back, for it was changed meanwhile, or the address book did not answer.",
+    "refused": "Its card could not be written back, for the address book does not take it.",
+}
 
 Tell = Callable[[Decision], "RowView"]
 
@@ -187,10 +192,14 @@ def outcomes(files: RunFiles, run: Run, unit: int) -> Tell:
     applied = went_well or files.upserted_counts(unit, "all") is not None
     all_went = went_well or files.upserted_counts(unit, run.stage) is not None
     deleted = all_went and (run.dry_run or run.stage != "rest")
+    book = run.undoes is not None and run.journey == "sync"
+    not_written = dict(BookFiles(files).not_done("all")) if book else {}
 
     def outcome_of(planned: Decision) -> RowView:
         decision = deviations.get(planned.key, planned)
         match decision:
+            case Unchanged(row) if row.id in not_written:
+                return RowView(None, "skipped", row.id, NOT_WRITTEN[not_written[row.id]])
             case Delete(contact):
                 outcome = "deleted" if deleted else "skipped"
                 return RowView(
@@ -207,7 +216,7 @@ def outcomes(files: RunFiles, run: Run, unit: int) -> Tell:
             case Update(row, contact, _, _, note):
                 return RowView(row.line or None, "updated", contact.id, note or None)
             case Unchanged(row, note):
-                return RowView(row.line, "unchanged", row.id, note or None)
+                return RowView(row.line or None, "unchanged", row.id, note or None)
             case Reject(row, code, reason):
                 return RowView(row.line, "rejected", None, reason, _late(code, reason))
             case Skip(row, _, reason):

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from itertools import count
 from typing import Any, Literal
 
 import orjson
@@ -244,6 +245,14 @@ class BookFiles:
         if self.objects.size(key) is None:
             return None
         return list(self.lines(key))
+
+    def not_done(self, stage: Stage) -> Iterator[tuple[str, Result]]:
+        """Contacts whose card was not written as planned, of those that the stage came to."""
+        for number in count():
+            lines = self.done(stage, number)
+            if lines is None:
+                return
+            yield from ((contact, result) for _, contact, result, _ in lines if result != "done")
 
     def left_key(self, stage: Stage) -> str:
         """Where all that the next run begins with lies."""

@@ -167,10 +167,16 @@ class BookRun:
             raise Busy("Another sync is at work on this address book.")
 
 
+def book_of(run: Run, ports: Ports) -> BookRun:
+    """The run with its book, for those who look at what we remember of it only."""
+    sync = ports.control.sync(run.account_id, run.sync_id).value
+    return BookRun(run, sync, ports.control.connection(run.account_id, sync.connection_id).value, ports)
+
+
 def open_book(run: Run, ports: Ports) -> BookRun:
     """The run with its book. Raises AccessLost where the provider does not let us in, Busy where it wants to rest."""
-    sync = ports.control.sync(run.account_id, run.sync_id).value
-    connection = ports.control.connection(run.account_id, sync.connection_id).value
+    work = book_of(run, ports)
+    connection = work.connection
     if connection.state != "active":
         raise AccessLost(
             "not_connected",
@@ -180,7 +186,7 @@ def open_book(run: Run, ports: Ports) -> BookRun:
     if connection.rest_until > ports.clock.now().timestamp():
         wait = connection.rest_until - ports.clock.now().timestamp() + BUSY_MARGIN_S
         raise Busy("The address book's provider wants to be left alone.", retry_after_s=wait)
-    return BookRun(run, sync, connection, ports)
+    return work
 
 
 def noting_access(ports: Ports, run: Run, error: Exception) -> None:

@@ -53,6 +53,12 @@ def commit_round(work: BookRun) -> Pushed:
     return pushed
 
 
+def added_up(work: BookRun) -> Pushed:
+    """What a run has done to its book that undoes another one. The sync stays where it is."""
+    counted, _ = _added_up(work.files, work.run.stage)
+    return Pushed(**{name: counted[name] for name in ("added", "updated", "deleted", "refused")})
+
+
 def _settle_reviews(work: BookRun) -> None:
     """Decisions that are carried out: their cards are linked, and need not be looked at again."""
     for key, read in work.control.reviews(*work.place).items():

@@ -61,6 +61,7 @@ class Meeting:
     _taken: set[str] = field(default_factory=set)
     _used: set[str] = field(default_factory=set)
     _closed: dict[str, Read[Link]] = field(default_factory=dict)
+    _unmade: dict[str, Read[Link]] = field(default_factory=dict)
 
     def pairs(self) -> list[Pair]:
         """Everybody about whom there is something to decide."""
@@ -140,6 +141,9 @@ class Meeting:
                 elif gone and link.state == "closed":
                     yield Pair(link.contact_id, None, ["gone", link.id], before=read)
                 continue
+            if link.state == "unmade" and card is None:
+                yield from self._taken_back(read, here.get(link.contact_id), chosen)
+                continue
             left = link.id in self.known.left and link.sync not in self.known.others
             here_only = link.contact_id in self.known.touched or self.round.everybody
             if card is None and not gone and not left and (link.sync in self.known.others or not here_only):
@@ -168,6 +172,17 @@ class Meeting:
                 parted="left" if left else "unchosen" if out else "",
                 revive=revive,
             )
+
+    def _taken_back(self, read: Read[Link], contact: Contact | None, chosen: set[str]) -> Iterator[Pair]:
+        """A contact whose card was taken back gets another once somebody edits it, or makes one by hand."""
+        link, again = read.value, ["contact", read.value.contact_id]
+        if contact is not None and same(contact.fields, link.agreed):
+            self._unmade[link.contact_id] = read
+        elif contact is None and (self.round.everybody or link.contact_id in self.known.touched):
+            yield Pair(link.contact_id, None, again, before=read)
+        elif link.contact_id in chosen:
+            self._taken.add(link.contact_id)
+            yield Pair(link.contact_id, None, again, before=read, revive=True)
 
     def _still_apart(self, read: Read[Link], card: Card | None) -> Iterator[Pair]:
         """A card that follows its contact no more, and has another id now, or bears the hub's mark where somebody died."""
@@ -254,7 +269,12 @@ class Meeting:
         if not cards and not self.round.everybody:
             return
         read_all_links(self.work, self.known)
-        linked = {read.value.contact_id for read in self.known.links.values() if not read.value.is_over}
+        linked = set()
+        for read in self.known.links.values():
+            if read.value.state == "unmade":
+                self._unmade[read.value.contact_id] = read
+            elif not read.value.is_over:
+                linked.add(read.value.contact_id)
         everybody = people(
             self.work,
             self.known,
@@ -286,7 +306,7 @@ class Meeting:
     def _new_contacts(self) -> dict[str, Fields]:
         """Contacts that belong to the sync and have no card yet, as far as they are looked at."""
         ids = self.known.slots if self.round.everybody else self.known.touched
-        slots = ((id_, self.known.slots.get(id_)) for id_ in sorted({*ids} - self._taken))
+        slots = ((id_, self.known.slots.get(id_)) for id_ in sorted({*ids} - self._taken - {*self._unmade}))
         return {id_: slot.fields for id_, slot in slots if isinstance(slot, Contact) and self.chooses(slot)}
 
     def _may_be(self, contacts: dict[str, Fields]) -> dict[str, Card]:
@@ -363,7 +383,8 @@ class Meeting:
         return self._pair(contact, card) if contact else None
 
     def _pair(self, contact_id: str, card: Card, *, skip: tuple[str, str] | None = None) -> Pair:
-        return Pair(contact_id, card, card_line(card), before=self._closed.get(card.id), skip=skip)
+        before = self._closed.get(card.id) or self._unmade.get(contact_id)
+        return Pair(contact_id, card, card_line(card), before=before, skip=skip)
 
     # Contacts without a card
 
@@ -374,7 +395,9 @@ class Meeting:
                 self._taken.update(set(review.contacts) - set(review.apart))
         for id_ in sorted(wanted):
             contact = self.known.slots.get(id_)
-            if id_ not in self._taken and isinstance(contact, Contact) and self.chooses(contact):
+            if id_ in self._taken or id_ in self._unmade:
+                continue
+            if isinstance(contact, Contact) and self.chooses(contact):
                 yield Pair(id_, None, ["contact", id_], marker=self._retried(id_))
 
     def _is_open(self, review: Review) -> bool:

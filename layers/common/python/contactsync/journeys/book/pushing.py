@@ -157,8 +157,14 @@ class Pushing:
 
     def _is_linked(self, errand: Errand) -> bool:
         """Whether a worker before us has linked the card that it made."""
-        read = self.work.control.link_of(*self.work.place, errand.contact_id)
-        return read is not None and read.value.marker == errand.marker and read.value.is_live
+        place, before = self.work.place, errand.before
+        read = self.work.control.link_of(*place, errand.contact_id)
+        if read is not None and read.value.marker == errand.marker and read.value.is_live:
+            return True
+        moves = (
+            before is not None and errand.link.is_over
+        )  # then no contact leads to it, and its former card did
+        return moves and before is not None and self.work.control.link(*place, before.value.key) is None
 
     def _begin(self, by_marker: dict[str, Errand]) -> None:
         now = self.work.now.timestamp()

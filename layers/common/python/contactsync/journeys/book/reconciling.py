@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from contactsync.core.decisions import Decision
 from contactsync.core.planning import Rules
 from contactsync.journeys.book.bookfiles import BookPlan, Errand, Line, Round
 from contactsync.journeys.book.bookrun import BookRun
@@ -80,7 +82,16 @@ def reconcile_book(work: BookRun, round_: Round, rules: Rules) -> tuple[int, tup
         tally.outcomes.append(outcome)
     if not work.run.dry_run:
         _keep_doubts(work, meeting)
-    rows = _save(work, round_, tally, linked, pairing)
+    work.files.save_carried([*tally.carried, *pairing.left])
+    rows = save_plans(
+        work,
+        tally.outcomes,
+        pairing.with_claims([outcome.decision for outcome in tally.outcomes]),
+        at_once=work.connector.capabilities.writes_at_once,
+        linked=linked,
+        size=round_.size,
+        looked=pairing.known.looked,
+    )
     return rows, _warnings(pairing.noted, tally.changes)
 
 
@@ -96,10 +107,21 @@ def _keep_doubts(work: BookRun, meeting: Meeting) -> None:
             work.control.store_review(*work.place, key_of(card_id), known, expected=read.version)
 
 
-def _save(work: BookRun, round_: Round, tally: _Tally, linked: int, pairing: Pairing) -> int:
-    """Write both plans; the summaries last. Returns how many rows there are."""
-    decisions = pairing.with_claims([outcome.decision for outcome in tally.outcomes])
-    errands = [errand for outcome in tally.outcomes for errand in outcome.errands]
+def save_plans(
+    work: BookRun,
+    outcomes: Sequence[Outcome],
+    decisions: Sequence[Decision],
+    *,
+    at_once: int,
+    linked: int = 0,
+    size: int = 0,
+    looked: str = "",
+) -> int:
+    """Write both plans; the summaries last. Returns how many rows there are.
+
+    `decisions` are those of the outcomes, with the addresses that they claim; the rest is what `BookPlan` holds.
+    """
+    errands = [errand for outcome in outcomes for errand in outcome.errands]
     errands.sort(key=lambda errand: ORDER.get(errand.kind, 1))
     digest = hashlib.sha256()
     kinds: Counter[str] = Counter()
@@ -118,10 +140,9 @@ def _save(work: BookRun, round_: Round, tally: _Tally, linked: int, pairing: Pai
     files.save_errands(told)
     files.save_conflicts(
         [outcome.decision.key, each.field, each.ours, each.theirs, each.kept]
-        for outcome in tally.outcomes
+        for outcome in outcomes
         for each in outcome.conflicts
     )
-    files.save_carried([*tally.carried, *pairing.left])
     files.save_plan(
         BookPlan(
             created=made["create"],
@@ -130,9 +151,9 @@ def _save(work: BookRun, round_: Round, tally: _Tally, linked: int, pairing: Pai
             errands=len(errands),
             linked=linked,
             linked_after=linked + sum(_gained(errand, work.sync.id) for errand in errands),
-            size=round_.size,
-            at_once=work.connector.capabilities.writes_at_once,
-            looked=pairing.known.looked,
+            size=size,
+            at_once=at_once,
+            looked=looked,
         )
     )
     plain.save_plan(0, lines)

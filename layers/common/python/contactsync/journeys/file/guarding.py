@@ -69,7 +69,8 @@ def judge_plan(
         warnings = (*(warning for warning in warnings if warning.code != unproven.code), unproven)
     kept = {"plan_hash": plan_hash, "planned": counts, "verdict": verdict, "warnings": warnings}
     control.update_run(run.account_id, run.id, lambda run: run.model_copy(update=kept))
-    going = _going(run, verdict, counts, is_book=bool(sync.connection_id) and run.undoes is None)
+    is_book = bool(sync.connection_id) and (run.undoes is None or _has_errands(files))
+    going = _going(run, verdict, counts, is_book=is_book)
     if going == "go":
         run = run.model_copy(update=kept)
         if writes_contacts(run):
@@ -103,6 +104,11 @@ def _of_book(
     told = guarding.judge_book(here, there, limits)
     kind: Literal["go", "hold_deletes"] = "go" if told.kind == "go" else "hold_deletes"
     return Verdict(kind=kind, code=told.code, title=told.title, detail=told.detail)
+
+
+def _has_errands(files: RunFiles) -> bool:
+    plan = BookFiles(files).plan()
+    return plan is not None and plan.errands > 0
 
 
 def _deletes_there(files: RunFiles) -> int:

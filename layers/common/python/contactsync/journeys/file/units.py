@@ -104,7 +104,7 @@ class Planning:
 
         `deleted`: whether that run carried its deletions out; they may have been held, and rejected.
         """
-        return self._save(unit, (decision.line() for decision in self._undo(unit, undone, deleted=deleted)))
+        return self._save(unit, (decision.line() for decision in self.undoing(unit, undone, deleted=deleted)))
 
     def _save(self, unit: int, lines: Iterator[bytes]) -> PlanSummary:
         kinds: Counter[str] = Counter()
@@ -289,7 +289,7 @@ class Planning:
                 return _unclaimed(decide(other, here, self.rules), claimed)
         return Reject(row, "code_taken", "No free code was found for this row. Import it again.")
 
-    def _undo(self, unit: int, undone: RunFiles, *, deleted: bool) -> Iterator[Decision]:
+    def undoing(self, unit: int, undone: RunFiles, *, deleted: bool) -> Iterator[Decision]:
         """What takes back what became of each row of one unit: as planned, unless upsert says otherwise.
 
         A unit that upsert never came to, because the run ended before, has changed nothing.

@@ -1,0 +1,225 @@
+"""Undo takes back what a run did to an address book too, card by card: reversed, kept as edited since, or why it could not."""
+
+from __future__ import annotations
+
+import pytest
+
+from contactsync.connectors.memory import Mishap
+from tests.calling import Client, served
+from tests.unit.test_api_hub import ApiBookWorld
+
+
+@pytest.fixture
+def api():
+    with served(ApiBookWorld()) as world:
+        yield Client(world, world.account)
+
+
+@pytest.fixture
+def world(api):
+    return api.world
+
+
+def person(n, **more):
+    return {"name": f"Person {n}", "emails": [{"value": f"p{n}@example.com"}], **more}
+
+
+@pytest.fixture
+def sync(world):
+    """Twenty who are on both sides."""
+    for n in range(20):
+        world.book.add(person(n, notes="Before"))
+    sync = world.sync()
+    world.go(sync)
+    return sync
+
+
+def one(world, n):
+    return world.id_of(f"p{n}@example.com")
+
+
+def card_of(world, n):
+    return next(card for card in world.book.cards().values() if card.fields["name"] == f"Person {n}")
+
+
+def undo(world, api, run):
+    """Undo a run to the end; the run that did, and what it says of each row."""
+    told = api.post(f"/runs/{run.id}/undo")
+    assert told.status == 202, told.text
+    undoing = world.control.run(run.account_id, told.json["id"]).value
+    world.execute(undoing)
+    undoing = world.run(undoing)
+    assert undoing.status == "succeeded"
+    rows = api.get(f"/runs/{undoing.id}/rows").json["items"]
+    return undoing, [(row["outcome"], row["reason"]) for row in rows]
+
+
+def stays(world, sync):
+    """Both sides as they are, and as they still are after further runs."""
+    before = world.everybody(), {id_: card.fields for id_, card in world.book.cards().items()}
+    for full in (False, True, False):
+        if full:
+            world.book.expire_cursors()
+        world.go(sync)
+    assert (world.everybody(), {id_: card.fields for id_, card in world.book.cards().items()}) == before
+
+
+REVERSED = "Its card in the address book was written back."
+
+
+class TestCardsThatWereChanged:
+    def test_are_written_back(self, world, api, sync):
+        world.edit(one(world, 1), notes="After", nickname="N")
+        run = world.go(sync)
+        assert (run.counts.updated, run.pushed.updated) == (0, 1)
+        undoing, rows = undo(world, api, run)
+        assert undoing.pushed.updated == 1
+        assert rows == [("unchanged", REVERSED)]
+        assert card_of(world, 1).fields == world.book.held(person(1, notes="Before"))
+        assert world.contact(one(world, 1)).fields["notes"] == "After", "what people did here is theirs"
+        stays(world, sync)
+
+    def test_keep_what_was_edited_since_field_by_field(self, world, api, sync):
+        world.edit(one(world, 1), notes="After", nickname="N")
+        run = world.go(sync)
+        card = card_of(world, 1)
+        world.book.edit(card.id, {**card.fields, "notes": "Edited"})
+        _, rows = undo(world, api, run)
+        assert rows == [("unchanged", f"{REVERSED} Changed there since, and stays: notes.")]
+        fields = card_of(world, 1).fields
+        assert (fields["notes"], fields.get("nickname")) == ("Edited", None)
+
+    def test_that_are_gone_since_are_said_to_be(self, world, api, sync):
+        world.edit(one(world, 1), notes="After")
+        run = world.go(sync)
+        world.book.remove(card_of(world, 1).id)
+        _, rows = undo(world, api, run)
+        assert rows == [("skipped", "Its card has been deleted since.")]
+
+    def test_while_somebody_edits_them_are_left_to_them(self, world, api, sync):
+        world.edit(one(world, 1), notes="After")
+        run = world.go(sync)
+        world.book.mishaps.append(Mishap.UNSENT)
+        _, rows = undo(world, api, run)
+        [(outcome, reason)] = rows
+        assert outcome == "skipped"
+        assert "could not be written back" in reason
+        assert card_of(world, 1).fields["notes"] == "After"
+
+    def test_go_back_on_both_sides_where_both_had_edits(self, world, api, sync):
+        card = card_of(world, 1)
+        world.edit(one(world, 1), nickname="Here")
+        world.book.edit(card.id, {**card.fields, "job_title": "There"})
+        run = world.go(sync)
+        assert (run.counts.updated, run.pushed.updated) == (1, 1)
+        undo(world, api, run)
+        fields = world.contact(one(world, 1)).fields
+        assert (fields.get("nickname"), fields.get("job_title")) == ("Here", None)
+        fields = card_of(world, 1).fields
+        assert (fields.get("nickname"), fields.get("job_title")) == (None, "There")
+        stays(world, sync)
+
+    def test_go_on_after_that(self, world, api, sync):
+        world.edit(one(world, 1), notes="After")
+        undo(world, api, world.go(sync))
+        world.edit(one(world, 1), notes="Later")
+        world.go(sync)
+        assert card_of(world, 1).fields["notes"] == "Later"
+
+
+class TestCardsThatWereMade:
+    def test_are_deleted_and_not_made_again(self, world, api, sync):
+        for n in (31, 32):
+            world.add(person(n))
+        run = world.go(sync)
+        assert run.pushed.added == 2
+        undoing, rows = undo(world, api, run)
+        assert undoing.pushed.deleted == 2
+        assert rows == 2 * [("unchanged", "Its card in the address book was deleted.")]
+        assert (len(world.everybody()), len(world.book.cards())) == (22, 20)
+        stays(world, sync)
+
+    def test_come_when_their_contact_is_edited(self, world, api, sync):
+        contact = world.add(person(31))
+        undo(world, api, world.go(sync))
+        world.edit(contact, notes="Edited")
+        for _ in range(2):
+            world.go(sync)
+        assert len(world.book.cards()) == 21
+        assert card_of(world, 31).fields["notes"] == "Edited"
+
+    def test_are_found_where_somebody_makes_them_by_hand(self, world, api, sync):
+        contact = world.add(person(31))
+        undo(world, api, world.go(sync))
+        card = world.book.add(person(31))
+        for _ in range(2):
+            world.go(sync)
+        assert len(world.everybody()) == len(world.book.cards()) == 21
+        assert world.links()[contact].id == card
+
+    def test_stay_where_somebody_has_edited_them_since(self, world, api, sync):
+        world.add(person(31))
+        run = world.go(sync)
+        card = card_of(world, 31)
+        world.book.edit(card.id, {**card.fields, "notes": "Edited"})
+        _, rows = undo(world, api, run)
+        assert rows == [("skipped", "Its card has been changed since, and stays.")]
+        assert card.id in world.book.cards()
+
+
+class TestCardsThatWereDeleted:
+    def test_are_made_again_and_bring_nobody_back(self, world, api, sync):
+        world.remove(one(world, 1))
+        run = world.go(sync)
+        assert run.pushed.deleted == 1
+        undoing, rows = undo(world, api, run)
+        assert undoing.pushed.added == 1
+        assert rows == [("unchanged", "Its card in the address book was made again.")]
+        assert card_of(world, 1).fields["notes"] == "Before"
+        assert one(world, 1) not in world.everybody()
+        stays(world, sync)
+
+    def test_are_made_once_though_a_worker_dies(self, world, api, sync):
+        world.remove(one(world, 1))
+        run = world.go(sync)
+        world.book.mishaps.append(Mishap.BUSY_AFTER)
+        undo(world, api, run)
+        assert len(world.book.cards()) == 20
+        stays(world, sync)
+
+
+def test_an_undo_is_undone(world, api, sync):
+    world.edit(one(world, 1), notes="After")
+    world.add(person(31))
+    undoing, _ = undo(world, api, world.go(sync))
+    assert len(world.book.cards()) == 20
+    undo(world, api, undoing)
+    assert len(world.book.cards()) == 21
+    assert card_of(world, 1).fields["notes"] == "After"
+    stays(world, sync)
+
+
+def test_a_book_that_is_not_connected_any_more_keeps_its_cards_and_says_so(world, api, sync):
+    card = card_of(world, 1)
+    world.edit(one(world, 1), nickname="Here")
+    world.book.edit(card.id, {**card.fields, "job_title": "There"})
+    world.edit(one(world, 2), notes="After")
+    run = world.go(sync)
+    world.control.update_connection(
+        run.account_id, "n1", lambda each: each.model_copy(update={"state": "lost"})
+    )
+    _, rows = undo(world, api, run)
+    assert "job_title" not in world.contact(one(world, 1)).fields
+    assert {outcome for outcome, _ in rows} == {"updated", "skipped"}
+    assert all("not connected" in reason for _, reason in rows)
+
+
+def test_a_run_that_only_wrote_to_the_book_and_failed_then_can_be_undone(world, api, sync):
+    for n in range(31, 51):
+        world.add(person(n))
+    world.book.mishaps.extend([None] * 12 + [Mishap.BUSY] * 20)
+    run = world.go(sync)
+    world.book.mishaps.clear()
+    assert (run.status, len(world.book.cards())) == ("failed", 32)
+    undo(world, api, run)
+    assert len(world.book.cards()) == 20
