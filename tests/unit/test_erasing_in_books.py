@@ -71,12 +71,20 @@ def test_nor_by_another_sync_with_the_same_book(world, api, sync):
     assert len(world.everybody()) == 1
 
 
-def test_who_is_added_again_by_hand_follows_their_card_again(world, api, sync):
+@pytest.mark.parametrize("direction", ["both", "pull"])
+@pytest.mark.parametrize("full", [False, True])
+def test_who_is_added_again_by_hand_follows_their_card_again(world, api, sync, full, direction):
+    world.control.update_sync(
+        world.account.account_id, sync, lambda read: read.value.model_copy(update={"direction": direction})
+    )
     forget(world, api)
     world.go(sync)
+    if full:
+        world.book.expire_cursors()
     contact = world.add({"name": "Ada Lovelace", "emails": [{"value": "ada@example.com"}]})
-    world.go(sync)
-    assert len(world.book.cards()) == 2
+    for _ in range(2):
+        world.go(sync)
+        assert len(world.book.cards()) == 2
     assert world.links()[contact].id == world.card
     world.book.edit(world.card, {**ADA, "notes": "Edited"})
     world.go(sync)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -47,6 +47,14 @@ class Linking:
     ticks: str = ""
     unticks: str = ""
     theirs: Fields | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErasedCard:
+    """The ids that a card's person had here, and since when they are here again, RFC 3339; "" if they are not."""
+
+    ids: frozenset[str]
+    back: str = ""
 
 
 class Books(Boxes):
@@ -322,12 +330,24 @@ class Books(Boxes):
 
     # People who were erased
 
-    def erased_cards(self, account_id: str, connection_id: str) -> dict[str, frozenset[str]]:
-        """Marks of cards whose people were erased (`core.identity.card_mark`), with the ids that these had here."""
+    def erased_cards(self, account_id: str, connection_id: str) -> dict[str, ErasedCard]:
+        """Cards whose people were erased, by their marks (`core.identity.card_mark`)."""
         found = self._pages(_book(account_id, connection_id), "erased#", LINKS_MAX)
         return {
-            record.key.name.removeprefix("erased#"): frozenset(record.document["ids"]) for record in found
+            record.key.name.removeprefix("erased#"): ErasedCard(
+                frozenset(record.document["ids"]), record.document.get("back", "")
+            )
+            for record in found
         }
+
+    def let_back(self, account_id: str, connection_id: str, ids: Collection[str], at: str) -> None:
+        """People who were erased have been added again: from now on their cards count. Said again, it changes nothing."""
+        for mark, card in self.erased_cards(account_id, connection_id).items():
+            if not card.ids.isdisjoint(ids) and not card.back:
+                key = RecordKey(_book(account_id, connection_id), f"erased#{mark}")
+                record = self.records.get(key)
+                document = {"ids": sorted(card.ids), "back": at}
+                self.records.commit([Put(key, document, record.version if record else 0)])
 
     def erase_card(
         self,

@@ -49,6 +49,7 @@ class Round(BaseModel):
         everybody: every contact is to be looked at, not only those in `changed`.
         size: cards of the group, as far as known.
         version: of the progress that this round goes on from.
+        at: when it began, RFC 3339: a complete list does not tell of what came later.
         erased: cards that were left out, because their people were erased.
         look: whether pictures are looked at of which the provider's list does not tell.
     """
@@ -64,6 +65,7 @@ class Round(BaseModel):
     changed: tuple[str, ...] = ()
     size: int = 0
     version: int = 0
+    at: str = ""
     erased: int = 0
     settings: str = ""
     first: bool = False

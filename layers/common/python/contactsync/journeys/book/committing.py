@@ -103,7 +103,6 @@ def _move_on(work: BookRun, round_: Round, stage: Stage, lines: list[Line]) -> N
         return
     if stage == "held" and stored.value.run != work.run.id:
         return
-    at = work.now.isoformat(timespec="milliseconds")
     looks = round_.full or round_.look
     progress = Progress(
         group=round_.group,
@@ -114,7 +113,7 @@ def _move_on(work: BookRun, round_: Round, stage: Stage, lines: list[Line]) -> N
         size=round_.size,
         linked=max(0, plan.linked_after),
         run=work.run.id,
-        full_at=at if round_.full else stored.value.full_at,
+        full_at=round_.at if round_.full else stored.value.full_at,
         looked=plan.looked if looks else stored.value.looked,
         looked_at=work.now.timestamp() if looks else stored.value.looked_at,
     )

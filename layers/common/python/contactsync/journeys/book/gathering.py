@@ -42,6 +42,7 @@ class Known:
         touched: ids of contacts that may have changed.
         renamed: card id → the link that it had under another id.
         reviews: what people are asked about cards, by the card's id, and what they have said.
+        erased: ids that erased people had here whose cards are left out.
         intents: creations of which nobody knows, by marker; `made` are those of them that came about.
         slots: what lies in the slots of contacts, as far as it was read.
         looked: the key of the link up to which cards were asked for their pictures.
@@ -57,6 +58,7 @@ class Known:
     touched: set[str] = field(default_factory=set)
     renamed: dict[str, Read[Link]] = field(default_factory=dict)
     reviews: dict[str, Review] = field(default_factory=dict)
+    erased: frozenset[str] = frozenset()
     intents: dict[str, Intent] = field(default_factory=dict)
     made: dict[str, Card] = field(default_factory=dict)
     slots: dict[str, Slot] = field(default_factory=dict)
@@ -75,6 +77,8 @@ def gather(work: BookRun, round_: Round) -> Known:
     carried = work.files.lines(progress.carry) if progress.carry else iter(())
     _take(known, (line for line in carried if line[0] in ("contact", "missing") or not round_.full))
     _take(known, work.files.pulled(round_.parts))
+    erased = work.control.erased_cards(*work.place).values()
+    known.erased = frozenset(id_ for card in erased if not card.back for id_ in card.ids)
     known.intents = work.control.intents(*work.place)
     known.made = work.connector.find(list(known.intents)) if known.intents else {}
     known.touched.update(intent.contact_id for intent in known.intents.values())

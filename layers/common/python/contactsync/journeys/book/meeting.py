@@ -57,6 +57,7 @@ class Meeting:
     known: Known
     chooses: Callable[[Contact], bool]
     waiting: list[Line] = field(default_factory=list)
+    back: set[str] = field(default_factory=set)
     doubts: dict[str, Review] = field(default_factory=dict)
     _taken: set[str] = field(default_factory=set)
     _used: set[str] = field(default_factory=set)
@@ -68,6 +69,7 @@ class Meeting:
         found = [*self._begun()]
         read_slots(self.work, self.known, self._named())
         found += self._linked()
+        self._let_back()
         new = self._new_cards()
         found += (self._skipped(card) for card in new.values() if self._lacks(card))
         met = {id_: card for id_, card in new.items() if not self._lacks(card)}
@@ -115,7 +117,11 @@ class Meeting:
 
     def _named(self) -> set[str]:
         """The contacts of links that may matter, and those that have changed."""
-        return self.known.touched | {read.value.contact_id for read in self.known.links.values()}
+        return (
+            self.known.touched
+            | self.known.erased
+            | {read.value.contact_id for read in self.known.links.values()}
+        )
 
     def _linked(self) -> Iterator[Pair]:
         here = {id_: slot for id_ in self._named() if isinstance(slot := self.known.slots.get(id_), Contact)}
@@ -193,6 +199,15 @@ class Meeting:
         elif link.is_marked:
             again: Line = ["contact", link.contact_id]
             yield Pair(link.contact_id, card or link.card, again, before=read, parted=parted)
+
+    def _let_back(self) -> None:
+        """Who was erased, and has been added again, waits for the next run: that one lists their card, too."""
+        for id_ in sorted(self.known.erased - self._taken):
+            contact = self.known.slots.get(id_)
+            if isinstance(contact, Contact) and self.chooses(contact):
+                self.back.add(id_)
+                self._taken.add(id_)
+                self.waiting.append(["contact", id_])
 
     def _is_wanted(self, link: Link) -> bool:
         """Whether a contact that belongs to the sync gets a card again although its card is gone.

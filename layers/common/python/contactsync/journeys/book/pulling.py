@@ -34,6 +34,7 @@ POSITION_KEPT = timedelta(days=7)
 
 def pull_round(work: BookRun) -> Round:
     """Read both sides, and keep what is new in the run's files."""
+    at = work.now.isoformat(timespec="milliseconds")
     stored = work.control.progress_of(*work.place, work.sync.id)
     settings = asked_for(work.sync)
     progress = stored.value
@@ -41,7 +42,7 @@ def pull_round(work: BookRun) -> Round:
         progress = Progress(full_at=progress.full_at)
     changed, feed = _followed(work, progress.feed)
     group = progress.group if progress.cursor else _chosen(work)
-    shunned, is_back = _erased(work, changed)
+    shunned, is_back = _erased(work, progress.full_at)
     try:
         pulled = _pulled(work, group, "" if is_back else progress.cursor, shunned)
     except CursorExpired:
@@ -56,6 +57,7 @@ def pull_round(work: BookRun) -> Round:
         changed=tuple(changed or ()),
         size=pulled.size if pulled.full else progress.size,
         version=stored.version,
+        at=at,
         erased=pulled.erased,
         settings=settings,
         first=not progress.full_at,
@@ -140,19 +142,17 @@ def _pulled(work: BookRun, group: str, cursor: str, shunned: Shunned) -> _Kept:
     return _Kept(parts, following, not cursor, len(known), len(erased))
 
 
-def _erased(work: BookRun, changed: list[str] | None) -> tuple[Shunned, bool]:
-    """Tells of a card whether its person was erased here; and whether one was added again, whose card is to be found."""
-    marks = work.control.erased_cards(*work.place)
-    ids = sorted({id_ for each in marks.values() for id_ in each})
-    here = work.ports.contacts.get(work.run.account_id, ids) if ids else {}
-    shunned = {mark for mark, each in marks.items() if each.isdisjoint(here)}
+def _erased(work: BookRun, full_at: str) -> tuple[Shunned, bool]:
+    """Tells of a card whether its person was erased here; and whether one has come back, whose card is to be found."""
+    cards = work.control.erased_cards(*work.place)
+    shunned = {mark for mark, card in cards.items() if not card.back}
     secret = bytes.fromhex(work.control.account(work.run.account_id).identity_secret) if shunned else b""
 
     def is_shunned(card: Card) -> bool:
         names = (card.id, *card.former, card.marker)
         return bool(shunned) and any(card_mark(secret, name) in shunned for name in names if name)
 
-    return is_shunned, not here.keys().isdisjoint(changed or ())
+    return is_shunned, any(card.back >= full_at for card in cards.values() if card.back)
 
 
 def _lines(part: Pulled) -> Iterator[Line]:

@@ -82,6 +82,9 @@ def reconcile_book(work: BookRun, round_: Round, rules: Rules) -> tuple[int, tup
         tally.outcomes.append(outcome)
     if not work.run.dry_run:
         _keep_doubts(work, meeting)
+        if meeting.back:
+            at = work.now.isoformat(timespec="milliseconds")
+            work.control.let_back(*work.place, meeting.back, at)
     work.files.save_carried([*tally.carried, *pairing.left])
     rows = save_plans(
         work,
