@@ -6,8 +6,9 @@ import gzip
 import logging
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from hashlib import sha256
 from io import BytesIO
 from typing import Any
@@ -137,6 +138,40 @@ def test_an_object_in_a_customers_bucket_is_asked_for_by_their_role_in_the_name_
 def _fresh(api) -> None:
     """As in a process that starts now."""
     api.world.know({})
+
+
+@dataclass
+class Nested:
+    """See `ports.Peeker`: while it looks, somebody of the account asks for another preview."""
+
+    act: Callable[[], Any]
+    told: list[Any] = field(default_factory=list)
+
+    def peek(self, account_id: str, source: RemoteSource) -> Beginning:
+        if not self.told:
+            self.told.append(None)
+            self.told.append(self.act())
+        return Beginning(ROWS, True, len(ROWS))
+
+
+def test_an_account_looks_at_as_many_files_at_a_time_as_it_has_runs(api, stranger, monkeypatch):
+    asked = {"source": {"kind": "http", "url": "https://example.com/a.csv"}}
+    for room, status in ((1, 409), (2, 200)):
+        api.world.limit(concurrent_runs=room)
+        nested = Nested(lambda: [each.post("/previews", asked) for each in (api, stranger)])
+        monkeypatch.setattr(type(api.world), "peeker", nested)
+        _fresh(api)
+        records = dict(api.world.records._stored)
+        assert api.post("/previews", asked).status == 200
+        mine, theirs = nested.told[1]
+        assert (mine.status, theirs.status) == (status, 200)
+        assert api.world.records._stored == records, "whoever has looked keeps nobody waiting"
+    api.world.limit(concurrent_runs=1)
+    _fresh(api)
+    api.world.control.begin_look(api.world.control.account(api.account.account_id), api.world.clock.now())
+    assert refused(api, asked["source"]) == (409, "previews_under_way")
+    api.world.clock.advance(timedelta(seconds=30))
+    assert api.post("/previews", asked).status == 200, "whoever has died while looking keeps nobody for ever"
 
 
 # How much

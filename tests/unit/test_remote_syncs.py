@@ -253,6 +253,44 @@ def test_what_is_kept_of_a_repeatable_request_does_not_tell_its_password_by_tryi
     assert api.post("/syncs", other, key="once").status == 422
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mapping": MAPPING[:1]},
+        {"options": {"existing": "skip"}},
+        {"options": {"segments": []}},
+        {"format": {"country": "DE"}},
+        {"identity": {"field": "name"}},
+    ],
+    ids="".join,
+)
+def test_the_same_file_is_read_again_once_the_sync_says_something_else_of_it(api, server, change):
+    sync = api.post("/imports", request(web_source(server))).json["sync"]
+    assert executed(api, sync["latest_run"]["id"])["status"] == "succeeded"
+    assert go(api, sync["id"])["status"] == "unchanged"
+    if change == {"options": {"segments": []}}:
+        change = {"options": {"segments": [api.post("/segments", {"name": "Fair"}).json["id"]]}}
+    changed = api.patch(f"/syncs/{sync['id']}", change)
+    assert changed.status == 200, changed.text
+    assert go(api, sync["id"])["status"] != "unchanged"
+
+
+def test_a_file_without_proof_is_read_again_when_the_same_comes_with_it(api, server):
+    people = b"email,name\n" + b"".join(b"p%d@example.com,P\n" % number for number in range(10))
+    server.answer = lambda _: reply(people)
+    sync = api.post(
+        "/imports", request(web_source(server), options={"delete_missing": {"scope": "all"}})
+    ).json["sync"]
+    executed(api, sync["latest_run"]["id"])
+    fewer = people[: people.index(b"p9@")]
+    server.answer = lambda _: [b"HTTP/1.1 200 OK\r\n\r\n" + fewer]  # nothing says how long it is
+    unproven = go(api, sync["id"])
+    assert (unproven["status"], unproven["counts"]["deleted"]) == ("succeeded", 0)
+    server.answer = lambda _: reply(fewer)
+    proven = go(api, sync["id"])
+    assert (proven["status"], proven["counts"]["deleted"]) == ("succeeded", 1)
+
+
 def test_the_file_of_a_dry_run_is_shown_from_our_own_copy(api, server):
     wrong = {**request(web_source(server)), "mapping": [{"column": "no such column", "field": "email"}]}
     sync = api.post("/syncs", wrong).json

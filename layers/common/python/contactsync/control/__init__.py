@@ -27,6 +27,7 @@
     <account>        erased#<contact>            {"at": …} whose slots were emptied, as hashes
     closing          account#<account>           {"at": …} when the account is to be forgotten
     forgotten#<account>  account                 Erasure, all that remains of an account
+    <account>        looks                       {<look>: until} at files on servers, under way
     <account>        contacts_marker             {"marker": …} another one whenever contacts are about to change
     <account>        deletions#<sync>            {<run>: [at, count]} of the last seven days
     <account>        feed#<time>#<who>           {"run": …} or {"contacts": […]} are about to change (`control.feed`)
@@ -61,6 +62,7 @@ from contactsync.control.connections import Connections
 from contactsync.control.documents import Read, new_id
 from contactsync.control.drops import Drops
 from contactsync.control.feed import Feed
+from contactsync.control.looks import Looks
 from contactsync.control.members import Members, key_digest
 from contactsync.control.memories import PROGRESS_KEPT, Memories
 from contactsync.control.plans import check_room, limits_of, plan_of, plans
@@ -81,5 +83,5 @@ __all__ = [
 ]
 
 
-class Control(Accounts, Members, Drops, Memories, Feed, Books, Connections):
+class Control(Accounts, Members, Drops, Memories, Feed, Looks, Books, Connections):
     """Typed access to the control table. Foreign and missing documents raise the same NotFound."""

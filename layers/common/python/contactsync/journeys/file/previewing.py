@@ -77,7 +77,7 @@ def preview(world: World, caller: Caller, body: Mapping[str, Any]) -> Preview:
     """Look at an upload, at pasted text, or at the beginning of a file on a server.
 
     Raises InvalidRequest; PlanLimit; UnreadableFile if the file is not to be had, or holds no rows that can be read; Conflict if
-    none has been dropped.
+    none has been dropped, or while too many look.
     """
     if checking.value_at(body, "source", "kind") == "connection":
         raise InvalidRequest([NO_FILE])
@@ -104,12 +104,15 @@ def _peeked(world: World, caller: Caller, source: RemoteSource) -> Beginning:
     """The beginning of a file on a server. What the server does is for the customer to mend, as in a run's problem."""
     if problems := unsuitable(source):
         raise InvalidRequest(problems)
+    look = world.control.begin_look(world.control.account(caller.account_id), world.clock.now())
     try:
         return world.peeker.peek(caller.account_id, source)
     except SourceAway as error:
         raise UnreadableFile(
             "source_away", error.title, "See that the address is right and the server is up, then ask again."
         ) from None
+    finally:
+        world.control.end_look(caller.account_id, look)
 
 
 def _dropped(world: World, caller: Caller, sync_id: str | None) -> Beginning:
