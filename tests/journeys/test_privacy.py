@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 import requests
 
-from contactsync.adapters import wire
-from contactsync.adapters.clock import SystemClock
-from contactsync.adapters.control_table import ControlTable
 from contactsync.adapters.memory import MemoryShares
-from contactsync.adapters.signing import Credentials
-from contactsync.control import Control
-from contactsync.journeys.account import forgetting
+from contactsync.journeys.account import errands, forgetting
+from contactsync.journeys.account.erasing import key_of
+from contactsync.model.errand import Erasure
 from local import deploy
-from local.place import REGION
+from local.accounts import control_of
 from local.stack import Stack
 from tests.customer import Customer
 from tests.journeys import traces
@@ -62,6 +60,15 @@ def held(stack: Stack, customer: Customer) -> list[str]:
     return traces.found(mark(customer), places)
 
 
+def erase(stack: Stack, account_id: str, erasure_id: str) -> None:
+    """Wake the function that forgets."""
+    deploy.client("lambda", stack.endpoint).invoke(
+        FunctionName=stack.deployed.resources["EraseFunction"],
+        InvocationType="Event",
+        Payload=json.dumps({"account_id": account_id, "erasure_id": erasure_id}).encode(),
+    )
+
+
 def test_what_one_account_takes_along_another_has_again(customer: Customer, other_customer: Customer) -> None:
     imported(customer, rows(customer), MAPPING)
     table = exported(customer)
@@ -85,21 +92,45 @@ def test_nothing_of_a_person_stays_in_any_store(stack: Stack, customer: Customer
     assert [contact["fields"]["email"] for contact in customer.contacts()] == ["bob@example.com"]
 
 
+def test_pictures_that_nobody_has_are_set_apart_and_go_with_the_account(
+    stack: Stack, customer: Customer, other_customer: Customer
+) -> None:
+    bucket, s3 = stack.deployed.outputs["PhotosBucketName"], deploy.client("s3", stack.endpoint)
+    for each in (customer, other_customer):
+        s3.put_object(Bucket=bucket, Key=f"photos/{each.account_id}/{'0' * 32}/{'A' * 43}", Body=b"picture")
+    control = control_of(stack.endpoint, stack.deployed)
+    at = "2026-11-22T09:00:00.000Z"
+    due = Erasure(
+        id="photos", kind="photos", account_id=customer.account_id, requested_at=at, requested_by="night",
+        touched_at=at, forget_at=2**33,
+    )  # fmt: skip
+    errands.store(control, key_of(customer.account_id, due.id), due)
+    erase(stack, customer.account_id, due.id)
+
+    def places() -> list[str]:
+        return [
+            place.where.split("/")[0]
+            for place in traces.objects(stack, bucket, "")
+            if customer.account_id in place.where
+        ]
+
+    wait_for(lambda: places() == ["former"], within_s=60, what="the picture among the former ones")
+    long_ago = datetime.now(UTC) - 2 * forgetting.GRACE
+    forgetting.close_account(control, MemoryShares(), customer.account_id, long_ago)
+    erase(stack, "", "night")
+    wait_for(lambda: places() == [], within_s=60, what="the end of the account's pictures")
+    assert traces.objects(stack, bucket, f"photos/{other_customer.account_id}/")
+
+
 def test_a_closed_account_is_gone_when_its_time_has_come(
     stack: Stack, customer: Customer, other_customer: Customer
 ) -> None:
     for each in (customer, other_customer):
         imported(each, rows(each), MAPPING)
     long_ago = datetime.now(UTC) - 2 * forgetting.GRACE
-    dynamodb = wire.dynamodb(REGION, endpoint=stack.endpoint, credentials=lambda: Credentials("test", "test"))
-    control = Control(ControlTable(stack.deployed.outputs["ControlTableName"], dynamodb, SystemClock()))
+    control = control_of(stack.endpoint, stack.deployed)
     forgetting.close_account(control, MemoryShares(), customer.account_id, long_ago)
-    functions = deploy.client("lambda", stack.endpoint)
-    functions.invoke(
-        FunctionName=stack.deployed.resources["EraseFunction"],
-        InvocationType="Event",
-        Payload=b'{"account_id": "", "erasure_id": "night"}',
-    )
+    erase(stack, "", "night")
 
     def gone() -> bool:
         records = [place for place in traces.records(stack) if customer.account_id in place.text]

@@ -66,7 +66,10 @@ ONLY_WHEN = {
         "dynamodb:PutItem dynamodb:Query",
         "authorize",
     ): "somebody signs in by an identity provider: test_sign_in.py does, on a stack of its own",
-    ("TidyPhotos", "erase"): "once a week, on a day that its id decides, an account's pictures are tidied up",
+    (
+        "TidyPhotos",
+        "erase",
+    ): "once a week, on a day that its id decides, an account's pictures are tidied up: test_privacy.py has it done",
     ("events:PutEvents", "notify"): "another run of the account waits for its turn",
     (
         "scheduler:DeleteSchedule dynamodb:Query",

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from contactsync.core.pictures import marked, name_of
 from local.demo import DemoBook
 from local.stack import Stack
 from tests.customer import Customer
 from tests.fakes.radicale import DavPerson, Radicale
+from tests.journeys import traces
+from tests.portraits import portrait
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.stack
@@ -61,6 +64,33 @@ def test_a_book_is_synced_both_ways_and_connected_again_without_doubles(
     assert customer.sync(sync_id)["counts"]["added"] == 0
     assert people(customer) == ["Ada Lovelace", "Zoë"]
     assert DavPerson(radicale.url, "maria", "close sesame").names("Friends") == ["Ada Lovelace", "Zoë"]
+
+
+def test_a_picture_bears_the_hub_s_mark_as_long_as_the_box_is_ticked_and_goes_with_its_person(
+    customer: Customer, radicale: Radicale, stack: Stack
+):
+    """S3.8 to S3.10, case 32."""
+    petra, face = radicale.person("petra", "Contacts"), portrait(1)
+    petra.put("Contacts", "1", "Ada", "ada@example.com", face)
+    connection = customer.post("/connections", opened(petra), expect=201)["connection"]["id"]
+    source = {"kind": "connection", "connection_id": connection}
+    sync_id = customer.post("/syncs", {"source": source, "selection": "subscribed"}, expect=201)["id"]
+    customer.sync(sync_id)
+    [ada] = customer.contacts()
+    assert petra.picture("Contacts", "1") == marked(face)
+    assert customer.request("GET", f"/contacts/{ada['id']}/photo").content == face
+
+    customer.sync(sync_id)
+    assert customer.request("DELETE", f"/contacts/{ada['id']}/subscription").status_code == 204
+    wait_for(lambda: petra.picture("Contacts", "1") == face, within_s=60, what="the original")
+    customer.sync(sync_id)
+    [same] = customer.contacts()
+    assert same["fields"]["photo"] == name_of(face)
+
+    erasure = customer.post("/erasures", {"contact_id": ada["id"]}, expect=202)
+    customer.wait_until_done(f"/erasures/{erasure['id']}")
+    kept = traces.objects(stack, stack.deployed.outputs["PhotosBucketName"], "")
+    assert not [place for place in kept if customer.account_id in place.where]
 
 
 def test_what_cannot_be_connected_is_told_and_nothing_is_kept(
