@@ -171,6 +171,12 @@ class TestBothWays:
         assert world.here == OTHER_FACE
         world.go(sync, undoes=run.id)
         assert world.here == FACE
+        for _ in range(2):
+            world.go(sync)
+        assert (world.here, world.there) == (FACE, OTHER_FACE), "what the book has was not the run's doing"
+        world.give(portrait(3))
+        world.go(sync)
+        assert world.there == portrait(3)
 
     def test_both_have_changed_it_and_the_rule_decides(self, world):
         for conflict, kept in (("remote", OTHER_FACE), ("hub", FACE)):

@@ -212,6 +212,16 @@ def test_a_card_that_is_pushed_back_out_bears_the_mark(world, encodes):
     assert seen(world.ben) == encodes(marked(FACE))
 
 
+def test_a_run_that_is_undone_gives_the_former_picture_back_under_the_mark(world, encodes):
+    put(world.anna, OTHER_FACE)
+    run = world.anna.go()
+    assert world.here == OTHER_FACE
+    world.go(world.anna.sync, undoes=run.id)
+    world.settle()
+    assert world.here == FACE
+    assert seen(world.anna) == encodes(marked(FACE))
+
+
 def test_what_we_cannot_keep_is_not_covered(encodes):
     world = MarkWorld(habits=Habits(encodes=encodes))
     odd = b"GIF89a" + b"x" * 90

@@ -15,6 +15,7 @@ from contactsync.control import Read
 from contactsync.core.decisions import Decision, Delete, Restore, Row, Skip, Unchanged, Update, Writing
 from contactsync.core.merging import same
 from contactsync.core.overlay import undone as fields_undone
+from contactsync.core.pictures import is_name
 from contactsync.core.planning import Rules
 from contactsync.errors import AccessLost
 from contactsync.journeys.book.bookfiles import BookFiles, Errand, Round
@@ -153,7 +154,12 @@ class _Undoing:
         read = self._links.get(decision.key) if isinstance(decision, Update) else None
         if read is None or not read.value.is_live:
             return None
-        after = replace(read.value, agreed=self._after[decision.key] or {})
+        fields = self._after[decision.key] or {}
+        shown = read.value.shown
+        if shown is not None and not shown.marked:  # a marked one is ours, and follows its contact
+            photo = fields.get("photo")
+            shown = replace(shown, photo=str(photo) if is_name(photo) else "")
+        after = replace(read.value, agreed=fields, shown=shown)
         return Errand("link", decision.key, after, read, needs=True)
 
     def _back(self, errand: Errand) -> Errand | _Kept:
