@@ -261,7 +261,7 @@ def test_a_workbook_is_shown_if_it_came_whole(api, server, monkeypatch):
     ids=lambda it: it if isinstance(it, str) else "",
 )
 def test_what_the_server_does_is_a_named_problem_with_what_to_do(api, server, monkeypatch, answer, code):
-    quick = Limits(connect_s=2, read_s=2, answer_s=2, attempts=2, first_wait_s=0.001)
+    quick = Limits(connect_s=2, read_s=2, answer_s=2, attempts=1)
     monkeypatch.setattr(staging, "PEEK_LIMITS", quick)
     server.answer = lambda _: answer
     assert refused(api, web_source(server)) == (422, code)
@@ -316,6 +316,8 @@ def test_the_newest_file_that_has_arrived_for_a_sync_is_shown_imported_or_not(ap
     missing = stranger.post("/previews", {"source": {"kind": "drop"}, "sync_id": "s" + "0" * 24})
     assert (foreign.status, foreign.pointers) == (422, {"/sync_id"})
     assert foreign.text == missing.text
+    assert api.delete(f"/syncs/{sync['id']}").status == 204
+    assert api.post("/previews", {"source": {"kind": "drop"}, **asked}).text == missing.text
 
 
 def test_a_sync_is_named_for_a_drop_only(api, server):

@@ -38,6 +38,11 @@ class Limits:
     attempts: int = 5
     first_wait_s: float = 0.5
 
+    @property
+    def in_all(self) -> str:
+        """The total, in words."""
+        return f"{self.total_s / 60:.0f} minutes" if self.total_s >= 60 else f"{self.total_s:.0f} seconds"
+
 
 class Cut(Exception):
     """A connection ended before the file did. What came is right as far as it goes."""
@@ -157,9 +162,8 @@ class Transfer(io.RawIOBase):
         self._failures = 1 if self._at - self._failed_at >= BUFFER_BYTES else self._failures + 1
         self._failed_at = self._at
         if self._failures >= self._limits.attempts:
-            raise SourceAway(
-                f"{self._host} broke off {self._failures} times, the last time after {self._at} bytes."
-            )
+            how_often = "" if self._failures == 1 else f" {self._failures} times, the last time"
+            raise SourceAway(f"{self._host} broke off{how_often} after {self._at} bytes.")
         self._check_total()
         time.sleep(random.uniform(0.5, 1) * self._limits.first_wait_s * 2 ** (self._failures - 1))  # noqa: S311 spreads load, keeps no secret
 
@@ -197,7 +201,7 @@ class Transfer(io.RawIOBase):
         if time.monotonic() - self._started > self._limits.total_s:
             raise UnreadableFile(
                 "too_slow",
-                f"The file did not arrive from {self._host} within {self._limits.total_s / 60:.0f} minutes.",
+                f"The file did not arrive from {self._host} within {self._limits.in_all}.",
                 "Split it, compress it, or have it served from a faster host.",
             )
 
