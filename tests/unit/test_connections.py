@@ -525,6 +525,9 @@ def test_access_that_was_withdrawn_is_said_and_comes_back_with_a_new_sign_in(api
     shown = api.get(f"/connections/{connection}").json
     assert shown["state"] == "lost"
     assert "Connect the account again" in shown["problem"]
+    assert [event.kind for event in world.bus.events if event.kind == "BookLost"] == ["BookLost"], (
+        "outside of any run"
+    )
     assert connected(api)["id"] == connection
     assert state_of(api, connection) == "active"
     assert api.get(f"/connections/{connection}/groups").status == 200

@@ -12,6 +12,8 @@ from contactsync.model.run import Run, RunProblem
 from contactsync.model.sync import Sync
 
 FAILURES_IN_A_ROW = 5
+ACCESS_LOST = "access_lost"
+"""An address book has not let its run in."""
 INTERNAL = "internal"
 """The code of a problem that is ours to mend."""
 STOPPED = "stopped"

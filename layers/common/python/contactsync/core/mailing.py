@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from contactsync.model.connection import Connection
 from contactsync.model.drop import Drop
 from contactsync.model.run import Counts, Refused, Run, RunProblem
 
@@ -154,6 +155,26 @@ def compose_parked(drop: Drop, why: RunProblem, *, sync_name: str, public_url: s
         subject=f"{name}: {outcome}",
         text="\n\n".join(block.as_text() for block in blocks) + "\n",
         html=_page(f"{name}: {outcome}", "".join(block.as_html() for block in blocks)),
+    )
+
+
+def compose_lost(connection: Connection, *, public_url: str) -> Letter:
+    """The mail about an address book that does not let us in any more. The subject does not name it."""
+    outcome = "your address book is not connected any more"
+    base = public_url.rstrip("/")
+    blocks: list[_Block] = [
+        _Paragraph(f"{clean(connection.name, NAME_LENGTH)} does not let us in any more."),
+        _Paragraph("Its syncs wait until then. Nothing was deleted, and they go on where they stopped."),
+        _Paragraph(f"What to do: {clean(connection.problem, 500) or 'Connect it again.'}"),
+        _Place(
+            "The connection, to be connected again:",
+            f"{base}/v1/connections/{connection.id}" if base else f"GET /v1/connections/{connection.id}",
+        ),
+    ]
+    return Letter(
+        subject=f"Contact Sync: {outcome}",
+        text="\n\n".join(block.as_text() for block in blocks) + "\n",
+        html=_page(f"Contact Sync: {outcome}", "".join(block.as_html() for block in blocks)),
     )
 
 

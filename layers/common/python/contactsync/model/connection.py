@@ -40,6 +40,7 @@ class Connection(BaseModel):
     )
     scopes: tuple[str, ...] = ()
     problem: str = Field(default="", description="Why the state is lost, in words for the member.")
+    told: bool = Field(default=False, description="The member knows that it is lost.")
     rest_until: float = Field(
         default=0, description="Epoch seconds until which the provider wants to be left alone."
     )

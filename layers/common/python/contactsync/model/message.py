@@ -74,9 +74,32 @@ class FileParked(BaseModel):
     drop_id: str
 
 
-class Told(FileParked):
+class BookLost(BaseModel):
+    """Tell reads this: an address book does not let us in any more, and its member does not know yet."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    account_id: str
+    connection_id: str
+
+
+class ToTell(BaseModel):
+    """Tell reads one of the two."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    account_id: str
+    drop_id: str | None = None
+    connection_id: str | None = None
+
+
+class Told(BaseModel):
     """How many addresses a mail has left for, by whomever."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    account_id: str
+    drop_id: str | None = None
     mails: int
 
 

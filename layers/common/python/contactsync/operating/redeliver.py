@@ -24,6 +24,7 @@ KINDS = {
     "run_id": "RunRequested",
     "sync_id": "SyncDue",
     "drop_id": "FileParked",
+    "connection_id": "BookLost",
     "export_id": "ExportDue",
     "erasure_id": "EraseDue",
     "but": "ContactsChanged",

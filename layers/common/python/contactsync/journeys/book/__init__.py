@@ -11,6 +11,7 @@ undoing        reconcile, where a run takes another one back
 books          what sets a run going when contacts change
 
 connecting     books begun, signed in for, disconnected; attaching: which connection a book has
+losing         whose book does not let us in any more is told
 keeping        what members have lent us, and the one function that opens it
 subscribing    who wants whom in their own book
 reviewing      who a card is, where that is not certain; contacts that two programs kept overwriting

@@ -73,6 +73,7 @@ def attach(control: Control, vault: Vault, begun: Read[Connection], lent: Lent, 
                 "url": asked.url or before.value.url,
                 "username": asked.username or before.value.username,
                 "problem": "",
+                "told": False,
                 "rest_until": 0,
                 "updated_at": now.isoformat(timespec="milliseconds"),
             }

@@ -25,6 +25,7 @@ from contactsync.errors import (
 from contactsync.journeys.asked.asking import World, derived_id, timestamp
 from contactsync.journeys.asked.telling import Page
 from contactsync.journeys.book.attaching import CONNECTED, PERMISSIONS, Lent, attach, check_connections
+from contactsync.journeys.book.losing import say_lost
 from contactsync.model.account import Caller
 from contactsync.model.card import Group
 from contactsync.model.connection import Connection
@@ -165,6 +166,9 @@ def groups(world: World, caller: Caller, connection_id: str) -> Sequence[Group]:
     errand = Errand(wants="groups", account_id=caller.account_id, connection_id=found.id)
     try:
         return world.keeper.keep(errand).groups
+    except AccessLost:
+        say_lost(world.control, world.bus, caller.account_id, found.id)
+        raise
     except SourceAway as error:
         raise Conflict(
             "server_away", error.title, "Ask again later; if it stays so, ask whoever runs the server."

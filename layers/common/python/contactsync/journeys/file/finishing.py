@@ -18,6 +18,7 @@ from contactsync.journeys.asked import queueing, scheduling
 from contactsync.journeys.book.bookfiles import BookFiles
 from contactsync.journeys.book.books import go_on, say_changed
 from contactsync.journeys.book.committing import count_day
+from contactsync.journeys.book.losing import say_lost
 from contactsync.journeys.book.pushing import settle_links
 from contactsync.journeys.file.applying import Applying
 from contactsync.journeys.file.chunks import raw_rows
@@ -105,6 +106,8 @@ def finish(
     scheduling.call_again(run.account_id, run.sync_id, control=control, bus=bus, clock=clock)
     sync = control.sync(run.account_id, run.sync_id).value
     queueing.announce_next(control, bus, run.account_id, clock.now())
+    if sync.connection_id and run.problem is not None and run.problem.code == health.ACCESS_LOST:
+        say_lost(control, bus, run.account_id, sync.connection_id)
     sent, failed = _mail(run, sync, control=control, runs=runs, mailer=mailer, public_url=public_url)
     problem = run.problem.code if run.problem else None
     return Notified(
