@@ -504,3 +504,36 @@ def test_a_card_that_gets_another_id_while_its_contact_is_out_is_found_again(wor
         world.go(sync)
     assert len(world.book.cards()) == 3
     assert world.links()[id_].id == card
+
+
+class TestTheBookGrows:
+    """S4.9: between two complete lists as well."""
+
+    @pytest.fixture
+    def sync(self, world):
+        world.limit(connection_contacts=5)
+        for n in range(3):
+            world.book.add(person(n))
+        sync = world.sync()
+        world.go(sync)
+        return sync
+
+    def test_beyond_what_may_be_in_it_and_is_not_synced_any_more(self, world, sync):
+        for n in range(10, 13):
+            world.book.add(person(n))
+        run = world.go(sync)
+        assert (run.status, run.problem.code) == ("failed", "book_too_large")
+        assert len(world.everybody()) == 3
+        world.book.remove(next(iter(world.book.cards())))
+        assert world.go(sync).status == "succeeded"
+        assert len(world.everybody()) == 5
+
+    def test_and_is_filled_no_further_than_it_may_be(self, world, sync):
+        for n in range(10, 14):
+            world.add(person(n))
+            world.go(sync)
+        assert len(world.book.cards()) == 5
+        world.book.remove(world.links()[one_of(world, 0)].id)
+        for _ in range(2):
+            world.go(sync)
+        assert len(world.book.cards()) == 5

@@ -49,7 +49,7 @@ def commit_round(work: BookRun) -> Pushed:
     count_day(work.run, work.connection.id, work.files, work.control, work.now)
     work.files.save_left(stage, lines)
     _settle_reviews(work)
-    _move_on(work, round_, stage, lines)
+    _move_on(work, round_, stage, lines, pushed)
     return pushed
 
 
@@ -94,7 +94,7 @@ def _added_up(files: BookFiles, stage: Stage, *, waiting: bool = True) -> tuple[
     return counted, left
 
 
-def _move_on(work: BookRun, round_: Round, stage: Stage, lines: list[Line]) -> None:
+def _move_on(work: BookRun, round_: Round, stage: Stage, lines: list[Line], pushed: Pushed) -> None:
     """Remember how far the sync has come, unless another run has gone on from there meanwhile."""
     plan = work.files.plan()
     assert plan is not None
@@ -110,7 +110,7 @@ def _move_on(work: BookRun, round_: Round, stage: Stage, lines: list[Line]) -> N
         feed=round_.feed,
         settings=round_.settings,
         carry=work.files.left_key(stage) if lines else "",
-        size=round_.size,
+        size=max(0, plan.size + pushed.added - pushed.deleted),
         linked=max(0, plan.linked_after),
         run=work.run.id,
         full_at=round_.at if round_.full else stored.value.full_at,

@@ -65,6 +65,13 @@ class Known:
     others: set[str] = field(default_factory=set)
     looked: str = ""
 
+    def size(self, round_: Round) -> int:
+        """How many cards the group has now, or a few more where the list was not a complete one."""
+        if round_.full:
+            return round_.size
+        new = sum(self.link_of(card) is None and card.id not in self.reviews for card in self.cards.values())
+        return max(0, round_.size + new - sum(key_of(id_) in self.links for id_ in self.gone))
+
     def link_of(self, card: Card) -> Read[Link] | None:
         """The link of a card, whatever id it had when it was made."""
         return self.renamed.get(card.id) or self.links.get(key_of(card.id))

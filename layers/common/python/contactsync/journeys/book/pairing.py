@@ -66,7 +66,7 @@ class _Change:
 
 @dataclass(slots=True)
 class Pairing:
-    """Decides pair by pair. `noted` counts what people should hear of; `left` is for when the book has room."""
+    """Decides pair by pair. `size`: cards there were before, `made`: that are to be made. `noted` counts what people should hear of; `left` is for when the book has room."""
 
     work: BookRun
     round: Round
@@ -74,6 +74,7 @@ class Pairing:
     rules: Rules
     noted: Counter[str] = field(default_factory=Counter)
     left: list[Line] = field(default_factory=list)
+    size: int = 0
     made: int = 0
     pictures: Picturing = field(init=False)
     _ids: dict[str, str] = field(default_factory=dict)
@@ -304,7 +305,7 @@ class Pairing:
 
     def _is_full(self) -> bool:
         room, size = self.work.limits.connection_contacts, self.work.connector.capabilities.book_size
-        return self.round.size + self.made >= min(room, size or room)
+        return self.size + self.made >= min(room, size or room)
 
     def _marker(self, id_: str) -> str:
         """Another one for each run that makes a card: what one before it has made may still be listed, and be gone."""

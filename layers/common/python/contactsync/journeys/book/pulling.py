@@ -47,6 +47,8 @@ def pull_round(work: BookRun) -> Round:
         pulled = _pulled(work, group, "" if is_back else progress.cursor, shunned)
     except CursorExpired:
         pulled = _pulled(work, _chosen(work), "", shunned)
+    if not pulled.full and progress.size + pulled.size > work.limits.connection_contacts:
+        pulled = _pulled(work, _chosen(work), "", shunned)  # only a complete list tells how many there are
     round_ = Round(
         parts=pulled.parts,
         group=group,

@@ -64,7 +64,7 @@ def reconcile_book(work: BookRun, round_: Round, rules: Rules) -> tuple[int, tup
     if known.all_links:
         links = (read.value for read in known.links.values())
         linked = sum(link.is_live and link.sync == work.sync.id for link in links)
-    pairing = Pairing(work, round_, known, rules)
+    pairing = Pairing(work, round_, known, rules, size=known.size(round_))
     pairing.noted["erased"] = round_.erased
     pairing.look_up(pairs)
     pairing.pictures.look(pairs)
@@ -92,7 +92,7 @@ def reconcile_book(work: BookRun, round_: Round, rules: Rules) -> tuple[int, tup
         pairing.with_claims([outcome.decision for outcome in tally.outcomes]),
         at_once=work.connector.capabilities.writes_at_once,
         linked=linked,
-        size=round_.size,
+        size=pairing.size,
         looked=pairing.known.looked,
     )
     return rows, _warnings(pairing.noted, tally.changes)
