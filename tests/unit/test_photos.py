@@ -178,6 +178,41 @@ class TestBothWays:
         world.go(sync)
         assert world.there == portrait(3)
 
+    @pytest.mark.parametrize("before", [None, OTHER_FACE], ids=["none", "another"])
+    def test_a_run_that_is_undone_gives_the_card_its_former_picture_back(self, world, before):
+        world.book.picture(world.card, before)
+        sync = world.sync()
+        world.go(sync)
+        world.give(FACE)
+        run = world.go(sync)
+        assert world.there == FACE
+        undoing = world.go(sync, undoes=run.id)
+        assert undoing.pushed.updated == 1
+        for _ in range(3):
+            assert (world.here, world.there) == (FACE, before), (
+                "who gave the contact its picture did not undo that"
+            )
+            assert world.go(sync).pushed.updated == 0
+
+    def test_undo_leaves_a_picture_alone_that_somebody_has_changed_since(self, world):
+        sync = world.sync()
+        world.go(sync)
+        world.give(FACE)
+        run = world.go(sync)
+        world.book.picture(world.card, OTHER_FACE)
+        world.go(sync, undoes=run.id)
+        assert world.there == OTHER_FACE
+
+    def test_what_lost_against_the_rule_is_put_back_by_undo(self, world):
+        sync = world.sync(conflict="hub")
+        world.go(sync)
+        world.give(FACE)
+        world.book.picture(world.card, OTHER_FACE)
+        run = world.go(sync)
+        assert world.there == FACE
+        world.go(sync, undoes=run.id)
+        assert world.there == OTHER_FACE
+
     def test_both_have_changed_it_and_the_rule_decides(self, world):
         for conflict, kept in (("remote", OTHER_FACE), ("hub", FACE)):
             world = PhotoWorld()

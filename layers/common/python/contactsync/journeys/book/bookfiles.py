@@ -106,7 +106,8 @@ class Errand:
         half: what the link becomes if the card is not written though the contact was.
         again: what the next run looks at if this comes to nothing.
         ticks, unticks: the member whose box of the contact goes with the link.
-        photo, marked: the picture that the card shall show, by its name, and whether under the hub's mark.
+        photo, marked: the picture that the card shall show, by its name, and whether under the hub's mark; `link.shown` says
+            which one counts as agreed then, and `former` which one it shows before.
     """
 
     kind: Literal["link", "create", "update", "delete", "photo"]
@@ -124,6 +125,7 @@ class Errand:
     unticks: str = ""
     photo: str = ""
     marked: bool = False
+    former: str = ""
 
     def line(self) -> bytes:
         """As stored."""
@@ -140,7 +142,7 @@ class Errand:
             self.marker,
         ]
         told += [self.needs, self.held, half, self.again, self.ticks, self.unticks]
-        return orjson.dumps([*told, self.photo, self.marked])
+        return orjson.dumps([*told, self.photo, self.marked, self.former])
 
 
 def read_errand(line: bytes) -> Errand:
@@ -148,7 +150,7 @@ def read_errand(line: bytes) -> Errand:
     told = orjson.loads(line)
     kind, contact_id, link, before, card, fields, marker, needs, held, half, again, *rest = told
     ticks, unticks, *picture = rest
-    photo, marked = picture or ("", False)
+    photo, marked, former = picture or ("", False, "")
     return Errand(
         kind=kind,
         contact_id=contact_id,
@@ -165,6 +167,7 @@ def read_errand(line: bytes) -> Errand:
         unticks=unticks,
         photo=photo,
         marked=marked,
+        former=former,
     )
 
 

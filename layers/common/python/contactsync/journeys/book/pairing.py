@@ -23,7 +23,7 @@ from contactsync.journeys.book.picturing import Pictured, Picturing, Wanted
 from contactsync.journeys.file.reading import Lookup
 from contactsync.journeys.file.runfiles import batches
 from contactsync.model.card import Card
-from contactsync.model.connection import Link, State, Turn
+from contactsync.model.connection import Link, Shown, State, Turn
 from contactsync.model.contact import Contact, Fields, Tombstone
 
 Parting = Literal["left", "unchosen", "closed"]
@@ -204,11 +204,12 @@ class Pairing:
         return Errand(
             "photo",
             link.contact_id,
-            Link(link.id, link.contact_id, "", {}, {}),
+            Link(link.id, link.contact_id, "", {}, {}, shown=Shown(photo=wanted.photo)),
             needs=needs,
             again=again,
             photo=wanted.photo,
             marked=wanted.marked,
+            former=link.shown.photo if link.shown else "",
         )
 
     def _here(self, row: Row, ours: Contact | None, merged: Merge) -> Decision:

@@ -153,6 +153,7 @@ class Picturing:
             if larger <= 0 and is_copy(picture, own):
                 return Pictured(Shown(seen.token, seen.photo, digest_of(picture)))
             if self._stays(seen, larger):
+                self.work.album.keep(seen.contact_id, picture)  # so that it can be put back
                 return Pictured(Shown(seen.token, name))
         if not self._takes(seen):
             return Pictured(Shown(seen.token, seen.photo, alone=True))

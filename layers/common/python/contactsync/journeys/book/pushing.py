@@ -289,8 +289,8 @@ class Pushing:
         if read is None or link is None:
             self._told(errand, "again", errand.again)
             return
-        shown = link.shown or Shown()
-        if (shown.photo, shown.marked) == (errand.photo, errand.marked) and not shown.begun:
+        shown, is_undone = link.shown or Shown(), self.work.run.undoes is not None
+        if (shown.photo, shown.marked, shown.begun) == (errand.photo, errand.marked, False) and not is_undone:
             self._told(errand, "done")
             return
         card = self.work.connector.read([link.id]).get(link.id)
@@ -324,7 +324,8 @@ class Pushing:
         """Remember what the provider calls the picture, and which bytes it gives of it: some encode it anew."""
         back = self.work.connector.photo(card) if picture is not None else None
         digest = digest_of(back or picture) if picture is not None else ""
-        shown = Shown(card.photo or "", errand.photo, digest, errand.marked)
+        agreed = errand.link.shown or Shown(photo=errand.photo)
+        shown = Shown(card.photo or "", agreed.photo, digest, errand.marked)
         after = replace(read.value.seeing(card), shown=shown, written_at=self.work.now.timestamp())
         if self._relinked(read, after) is None:
             self._told(errand, "again", errand.again)

@@ -139,6 +139,8 @@ def save_plans(
         digest.update(line)
     counts = counts_of(kinds)
     made = Counter(errand.kind for errand in errands)
+    written = {errand.contact_id for errand in errands if errand.kind in ("create", "update")}
+    photos = sum(errand.kind == "photo" and errand.contact_id not in written for errand in errands)
     files, plain = work.files, work.files.files
     files.save_errands(told)
     files.save_conflicts(
@@ -149,7 +151,7 @@ def save_plans(
     files.save_plan(
         BookPlan(
             created=made["create"],
-            updated=made["update"],
+            updated=made["update"] + photos,
             deleted=made["delete"],
             errands=len(errands),
             linked=linked,

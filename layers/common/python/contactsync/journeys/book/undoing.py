@@ -27,7 +27,7 @@ from contactsync.journeys.book.reconciling import save_plans
 from contactsync.journeys.file.runfiles import Stage, batches, files_of
 from contactsync.journeys.file.units import Planning
 from contactsync.model.card import Card
-from contactsync.model.connection import Link, State, key_of
+from contactsync.model.connection import Link, Shown, State, key_of
 from contactsync.model.contact import Contact, Fields
 from contactsync.model.run import Run
 
@@ -35,6 +35,7 @@ DONE = {
     "update": "Its card in the address book was written back.",
     "delete": "Its card in the address book was deleted.",
     "create": "Its card in the address book was made again.",
+    "photo": "Its card in the address book has its former picture again.",
 }
 
 
@@ -171,7 +172,7 @@ class _Undoing:
                 return self._deleted(errand)
             case "delete":
                 return self._made_again(errand)
-        return PICTURE
+        return self._shown_again(errand)
 
     def _changed_back(self, errand: Errand) -> Errand | _Kept:
         now, read = self._there.get(errand.link.id), self._links.get(errand.contact_id)
@@ -210,6 +211,26 @@ class _Undoing:
         state: State = "closed" if self._after.get(errand.contact_id) is None else "linked"
         return self._errand("create", errand, read, None, fields=errand.card.fields, state=state)
 
+    def _shown_again(self, errand: Errand) -> Errand | _Kept:
+        """The picture that the card had, unless somebody has given it another one since."""
+        read, now = self._links.get(errand.contact_id), self._there.get(errand.link.id)
+        if errand.former == errand.photo or not errand.link.id:
+            return PICTURE
+        if read is None or now is None or read.value.shown is None:
+            return GONE
+        shown = read.value.shown
+        if (shown.photo, shown.marked, shown.token) != (errand.photo, errand.marked, now.photo):
+            return CHANGED
+        if errand.former and self.work.album.place(errand.contact_id, errand.former) is None:
+            return PICTURE
+        photo = (self._after.get(errand.contact_id) or {}).get("photo")
+        link = replace(errand.link, shown=Shown(photo=str(photo) if is_name(photo) else ""))
+        return replace(errand, link=link, needs=self._is_written(errand.contact_id), photo=errand.former)
+
+    def _is_written(self, contact_id: str) -> bool:
+        """Whether the undo changes the contact as well."""
+        return any(each.key == contact_id for each in self.decisions if isinstance(each, Writing))
+
     def _errand(
         self,
         kind: Literal["create", "update", "delete"],
@@ -234,11 +255,7 @@ class _Undoing:
             card,
             fields,
             marker,
-            needs=any(
-                decision.key == errand.contact_id
-                for decision in self.decisions
-                if isinstance(decision, Writing)
-            ),
+            needs=self._is_written(errand.contact_id),
         )
 
     def _joined(self, found: Outcome | None, errand: Errand, back: Errand | _Kept) -> Outcome:
@@ -247,8 +264,13 @@ class _Undoing:
         if isinstance(back, _Kept):
             if decision is None:
                 return Outcome(Skip(Row(errand.contact_id, 0, "", {}), *back))
-            return Outcome(_told(decision, back.reason), found.errand if found else None)
+            return replace(found or Outcome(decision), decision=_told(decision, back.reason))
         reason = DONE[back.kind]
+        if back.kind == "photo":
+            told = (
+                _told(decision, reason) if decision else Unchanged(Row(errand.contact_id, 0, "", {}), reason)
+            )
+            return Outcome(told, found.errand if found else None, picture=back)
         if back.kind == "update" and back.card is not None:
             wrote = self.work.connector.held(errand.fields or {})
             kept = [
@@ -258,7 +280,7 @@ class _Undoing:
             ]
             reason += f" Changed there since, and stays: {', '.join(kept)}." if kept else ""
         told = _told(decision, reason) if decision else Unchanged(Row(errand.contact_id, 0, "", {}), reason)
-        return Outcome(told, back)
+        return Outcome(told, back, picture=found.picture if found else None)
 
 
 def _told(decision: Decision, reason: str) -> Decision:
