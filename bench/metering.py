@@ -71,7 +71,8 @@ class Meter:
     def s3(self, method: str, key: str, sent: int, received: int) -> None:
         """Note one request for an object; bytes as the bucket sees them: `sent` to it, `received` from it."""
         self.counts[f"s3 {method}"] += 1
-        self.counts[f"s3 bytes {_kind(key)} read"] += received
+        if method != "HEAD":  # whose answer tells of a body and has none
+            self.counts[f"s3 bytes {_kind(key)} read"] += received
         self.counts[f"s3 bytes {_kind(key)} written"] += sent
 
     def other(self, service: str) -> None:

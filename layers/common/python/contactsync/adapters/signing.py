@@ -1,6 +1,6 @@
 """AWS Signature Version 4 for the one request shape that the JSON services take: POST / with a JSON body.
 
-botocore signs the same, but its import costs a cold start five times what this module and http.client cost
+botocore signs the same, but its import costs a cold start five times what this module and `wire` cost
 together, and its general canonicalisation four times the CPU of a request. A test holds both to the same
 signature.
 """

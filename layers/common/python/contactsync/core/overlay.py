@@ -50,7 +50,7 @@ def overlay(base: Fields, row: Fields, *, only_empty: bool) -> tuple[Fields, Cha
 def laid_bare(row: Fields) -> Fields:
     """What `overlay` makes of a row over nothing, without keeping account: a first import is nothing else.
 
-    A fifth of the CPU of `overlay`, which would ask of every field what was there.
+    A quarter of the CPU of `overlay`, which would ask of every field what was there.
     """
     if any(list_key in row and key in row for key, list_key in PRIMARIES.items()):  # one speaks of the other
         return overlay({}, row, only_empty=False)[0]
