@@ -188,6 +188,23 @@ def test_a_list_that_tells_a_hundred_values_cuts_nobody_short(google, clock):
     assert (card.id, card.former, len(card.fields["emails"])) == (new, (id_,), 119)
 
 
+@pytest.mark.parametrize("anew", [False, True])
+def test_who_has_another_name_and_another_group_has_left_under_the_former_one(google, clock, anew):
+    """Cases 17 and 18 at once: a single read does not tell former names, so this is the one moment to say so."""
+    friends = google.add_group("Friends")
+    id_ = google.add(PERSONS.person(ADA), friends)
+    clock.advance(google.lag)
+    book = connector(google)
+    cards, said = pulled(book, friends)
+    assert cards.keys() == {id_}
+    new = google.rename(id_)
+    google.edit(new, {"memberships": google.persons[new]["memberships"][:1]})
+    clock.advance(google.lag)
+    cards, said = pulled(book, friends, "" if anew else said.cursor)
+    assert (cards, id_ in said.left, said.gone) == ({}, True, ())
+    assert book.read([new])[new].former == ()
+
+
 def test_who_cannot_be_read_now_is_not_gone(google):
     card = made(connector(google), ADA)
     google.inner_codes.append(503)

@@ -286,14 +286,17 @@ class GoogleConnector:
         return whole
 
     def _part(self, people: Sequence[Person], group: str, cursor: str, incremental: bool) -> Pulled:
-        cards, gone, left = [], [], []
+        cards: list[Card] = []
+        gone: list[str] = []
+        left: list[str] = []
         for person in people:
             if person.get("metadata", {}).get("deleted"):
                 gone.append(person["resourceName"])
             elif group in (ALL, *_groups_of(person)):
                 cards.append(self._card(person))
-            elif incremental:
-                left.append(person["resourceName"])
+            else:  # under a former name as well, which a complete list does not have either
+                left += person.get("metadata", {}).get("previousResourceNames") or ()
+                left += [person["resourceName"]] if incremental else []
         return Pulled(tuple(cards), tuple(gone), tuple(left), cursor)
 
     def _drafted(self, draft: Draft, group: str) -> Person:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import islice
 from typing import TypeVar
@@ -208,8 +208,8 @@ def _read_anew(work: BookRun, known: Known) -> None:
     for ids in batches(doubtful, CARDS_AT_ONCE):
         found = work.connector.read(ids)
         for id_ in ids:
-            if id_ in found:
-                known.cards[id_] = found[id_]
+            if id_ in found:  # former names are told by lists alone
+                known.cards[id_] = replace(found[id_], former=known.cards[id_].former)
             else:
                 del known.cards[id_]
                 known.missing.setdefault(id_, work.now.timestamp())
