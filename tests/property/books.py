@@ -210,12 +210,14 @@ class Books(RuleBasedStateMachine):
 
     @rule(whole_book=st.booleans())
     def reselect(self, whole_book: bool) -> None:
-        """Somebody has the sync follow another part of the book."""
+        """Somebody has the sync follow another part of the book; see `leave` for cards that have another id just now."""
+        if any(person.renamed for person in self.people.values()):
+            return
         group = self.whole if whole_book else self.book.group
         outside = self.book.ids() - self.book.ids(self.book.group)
         for id_, card in self.cards().items():
             person = self.people.get(token_of(card.fields))
-            if person is not None and (id_ in outside or person.renamed):
+            if person is not None and id_ in outside:
                 person.apart = True
         self.world.control.update_sync(
             self.world.account.account_id,
