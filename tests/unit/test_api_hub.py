@@ -218,3 +218,34 @@ class TestToday:
         world.go(world.sync())
         assert today(api)["added"] == (1, 0, {CONNECTION: 1})
         assert today(api)["updated"] == (1, 1, {})
+
+
+class TestPreview:
+    """Case 40: what a first sync would do, on both sides, before it does anything."""
+
+    def test_shows_both_sides_and_writes_neither(self, api, world):
+        world.book.add(ADA)
+        bob = world.add(BOB)
+        dry = world.go(world.sync(), dry_run=True)
+        shown = api.get(f"/runs/{dry.id}").json
+        assert (shown["planned"]["added"], shown["book"]["planned"]["added"]) == (1, 1)
+        assert shown["book"]["counts"]["added"] == 0
+        rows = api.get(f"/runs/{dry.id}/plan").json["items"]
+        [added] = [row for row in rows if row["change"] == "add"]
+        assert added["card"] is None
+        [row] = [row for row in rows if row["contact_id"] == bob]
+        assert (row["change"], row["card"]["change"]) == ("unchanged", "add")
+        assert {"field": "name", "from": None, "to": BOB["name"]} in row["card"]["fields"]
+        assert (len(world.everybody()), len(world.book.cards())) == (1, 1)
+
+    def test_shows_field_by_field_what_a_card_would_become(self, api, world):
+        world.book.add(BOB)
+        sync = world.sync()
+        world.go(sync)
+        [bob] = world.everybody()
+        world.edit(bob, notes="Here")
+        dry = world.go(sync, dry_run=True)
+        [row] = api.get(f"/runs/{dry.id}/plan").json["items"]
+        assert row["card"] == {"change": "update", "fields": [{"field": "notes", "from": None, "to": "Here"}]}
+        run = world.go(sync, plan_of=dry.id)
+        assert api.get(f"/runs/{run.id}").json["book"]["counts"]["updated"] == 1

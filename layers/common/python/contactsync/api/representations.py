@@ -181,6 +181,7 @@ def run(view: RunView) -> dict[str, Any]:
         },
         "counts": counts.model_dump(),
         "planned": planned_counts(stored),
+        "book": _book_side(stored),
         **stored.model_dump(mode="json", include={"warnings", "problem", "verdict", "plan_hash"}),
         **stored.model_dump(mode="json", include={"plan_of", "undoes", "undone_by", "approved"}),
         "file": stored.file.model_dump(mode="json", include={"key", "version", "size"})
@@ -191,6 +192,13 @@ def run(view: RunView) -> dict[str, Any]:
         "finished_at": stored.finished_at,
         "mails_failed": stored.mails_failed,
     }
+
+
+def _book_side(run: Run) -> dict[str, Any] | None:
+    if run.journey != "sync":
+        return None
+    planned = run.planned_there.model_dump() if run.planned_there else None
+    return {"planned": planned, "counts": run.pushed.model_dump()}
 
 
 def row(view: RowView) -> dict[str, Any]:
@@ -211,6 +219,7 @@ def planned(view: RowView) -> dict[str, Any]:
         "change": view.outcome,
         "contact_id": view.contact_id,
         "fields": _changes(view.changes),
+        "card": {"change": view.card[0], "fields": _changes(view.card[1])} if view.card else None,
         "reason": view.reason,
         "errors": list(view.errors),
     }

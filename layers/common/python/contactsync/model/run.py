@@ -146,6 +146,9 @@ class Run(BaseModel):
     planned: Counts | None = Field(default=None, description="What the plan would do; guard's sum.")
     counts: Counts = Counts()
     pushed: Pushed = Pushed()
+    planned_there: Pushed | None = Field(
+        default=None, description="What the plan would do to the address book; None where there is none."
+    )
     refusals: tuple[Refused, ...] = ()
     warnings: tuple[RunWarning, ...] = ()
     problem: RunProblem | None = None

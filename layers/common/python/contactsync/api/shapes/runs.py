@@ -154,6 +154,23 @@ class DropList(Shape):
     next: Next
 
 
+class CardCounts(Shape):
+    """How many cards of an address book."""
+
+    added: int = About(description="Made.")
+    updated: int = About(description="Changed.")
+    deleted: int = About(description="Deleted.")
+    refused: int = About(description="Those that the address book does not take.")
+    carried: int = About(description="Changes that are left for the next run.")
+
+
+class BookSide(Shape):
+    """What a run with an address book does there; `counts` and `planned` of the run are those of the contacts here."""
+
+    planned: CardCounts | None = About(description="What its plan would do; null before there is one.")
+    counts: CardCounts = About(description="What it has done.")
+
+
 class Run(Shape):
     """One run of a sync. `queued`, `running` and `awaiting_approval` can still change; `succeeded` can become `undone`."""
 
@@ -166,6 +183,7 @@ class Run(Shape):
     progress: Progress
     counts: Counts = About(description="What it has done; of a run that waits, what its plan would do.")
     planned: Counts | None = About(description="What its plan would do; null before there is one.")
+    book: BookSide | None = About(description="Its address book's side; null for a run that imports a file.")
     warnings: tuple[RunWarning, ...]
     problem: RunProblem | None
     verdict: Verdict | None
@@ -222,6 +240,13 @@ class ChangedValue(Shape):
     after: Any = About(alias="to")
 
 
+class PlannedCard(Shape):
+    """What a plan does with the card of a contact in the address book."""
+
+    change: Literal["add", "update", "delete"] = About(description="What becomes of the card.")
+    fields: tuple[ChangedValue, ...] = About(description="What differs afterwards.")
+
+
 class PlannedRow(Shape):
     """What a plan does with one row."""
 
@@ -229,6 +254,9 @@ class PlannedRow(Shape):
     change: Literal["add", "update", "delete", "unchanged", "skip", "reject"]
     contact_id: Id | None
     fields: tuple[ChangedValue, ...]
+    card: PlannedCard | None = About(
+        description="Of a sync with an address book; null where no card is written."
+    )
     reason: str | None
     errors: tuple[RowError, ...]
 

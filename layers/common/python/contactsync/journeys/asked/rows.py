@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from contactsync.core.decisions import (
@@ -30,6 +30,7 @@ LOOKED_AT_MAX = 20_000
 """Rows that one page of a filtered listing goes through, found or not."""
 OUTCOMES = ("added", "updated", "unchanged", "deleted", "skipped", "rejected")
 PLANNED = ("add", "update", "delete", "unchanged", "skip", "reject")
+CARD_CHANGES = {"create": "add", "update": "update", "delete": "delete"}
 NOT_REACHED = "The run stopped before this row."
 NOT_WRITTEN = {
     "again": "Its card could not be written back, for it was changed meanwhile, or the address book did not answer.",
@@ -44,7 +45,8 @@ class RowView:
     """What becomes of one row: one of OUTCOMES, or of PLANNED where nothing is done yet.
 
     `line` is where it stands in the file, None for a contact that no row mentions; `contact_id` is None for a
-    refused row. `changes` are those of a plan, `{field: [from, to]}`.
+    refused row. `changes` are those of a plan, `{field: [from, to]}`; `card` is what it does with the contact's card in
+    an address book, and its changes.
     """
 
     line: int | None
@@ -53,6 +55,7 @@ class RowView:
     reason: str | None
     errors: Sequence[dict[str, Any]] = ()
     changes: Changes = field(default_factory=dict)
+    card: tuple[str, Changes] | None = None
 
 
 def rows(world: World, run: Run, *, outcome: str | None, after: str | None, limit: int) -> Page[RowView]:
@@ -78,7 +81,13 @@ def plan(world: World, run: Run, *, change: str | None, after: str | None, limit
     `change` is one of PLANNED, or None for all.
     """
     files = files_of(run, world.runs)
-    return _page(files, ("reject", "skip"), lambda _: _planned, wanted=change, after=after, limit=limit)
+    cards = _cards(files) if run.journey == "sync" else {}
+
+    def tell(decision: Decision) -> RowView:
+        view = _planned(decision)
+        return replace(view, card=cards.get(decision.key))
+
+    return _page(files, ("reject", "skip"), lambda _: tell, wanted=change, after=after, limit=limit)
 
 
 def with_outcome(files: RunFiles, manifest: Manifest, run: Run, outcome: str) -> Iterator[RowView]:
@@ -223,6 +232,22 @@ def outcomes(files: RunFiles, run: Run, unit: int) -> Tell:
                 return RowView(row.line or None, "skipped", row.id, reason)
 
     return outcome_of
+
+
+def _cards(files: RunFiles) -> dict[str, tuple[str, Changes]]:
+    """What a plan does with cards, by contact."""
+    found = {}
+    for errand in BookFiles(files).errands():
+        before = errand.card.fields if errand.card is not None and errand.kind != "create" else {}
+        after = errand.fields or {}
+        if errand.kind in CARD_CHANGES:
+            changes = {
+                key: [before.get(key), after.get(key)]
+                for key in sorted({*before, *after})
+                if before.get(key) != after.get(key)
+            }
+            found[errand.contact_id] = CARD_CHANGES[errand.kind], changes
+    return found
 
 
 def _planned(decision: Decision) -> RowView:

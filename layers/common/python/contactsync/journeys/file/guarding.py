@@ -14,7 +14,7 @@ from contactsync.errors import PlanLimit
 from contactsync.journeys.book.bookfiles import BookFiles, BookPlan
 from contactsync.journeys.file.applying import fits
 from contactsync.journeys.file.runfiles import RunFiles, batches
-from contactsync.model.run import Counts, Run, RunWarning, Verdict
+from contactsync.model.run import Counts, Pushed, Run, RunWarning, Verdict
 from contactsync.model.sync import Sync
 from contactsync.ports import Clock, ContactStore
 
@@ -68,6 +68,7 @@ def judge_plan(
         unproven = UNPROVEN.model_copy(update={"message": said})
         warnings = (*(warning for warning in warnings if warning.code != unproven.code), unproven)
     kept = {"plan_hash": plan_hash, "planned": counts, "verdict": verdict, "warnings": warnings}
+    kept["planned_there"] = _planned_there(files)
     control.update_run(run.account_id, run.id, lambda run: run.model_copy(update=kept))
     is_book = bool(sync.connection_id) and (run.undoes is None or _has_errands(files))
     going = _going(run, verdict, counts, is_book=is_book)
@@ -104,6 +105,11 @@ def _of_book(
     told = guarding.judge_book(here, there, limits)
     kind: Literal["go", "hold_deletes"] = "go" if told.kind == "go" else "hold_deletes"
     return Verdict(kind=kind, code=told.code, title=told.title, detail=told.detail)
+
+
+def _planned_there(files: RunFiles) -> Pushed | None:
+    plan = BookFiles(files).plan()
+    return Pushed(added=plan.created, updated=plan.updated, deleted=plan.deleted) if plan else None
 
 
 def _has_errands(files: RunFiles) -> bool:
