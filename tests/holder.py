@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from contactsync.control.books import Linking
+from contactsync.journeys.book.album import Album
 from contactsync.model.connection import Connection, Link, Review, key_of
 from tests.calling import Client
 
@@ -36,7 +37,9 @@ class Holder:
             world.clock.advance(timedelta(seconds=5))
             world.execute(world.control.run(client.account.account_id, each["run"]["id"]).value)
         contacts = [each["id"] for each in client.get("/contacts").json["items"]]
-        client.patch(f"/contacts/{contacts[0]}", {"fields": {"name": "Edited"}})
+        photo = Album(world.photos, client.account.account_id).keep(contacts[0], b"\xff\xd8\xff a face")
+        edit = {"fields": {"name": "Edited", "photo": photo}}
+        assert client.patch(f"/contacts/{contacts[0]}", edit).status == 200
         self.kept = client.post("/uploads", {"filename": "kept.csv"}, key="the same").json["upload_id"]
         self.plan_hash = client.get(f"/runs/{told[0]['run']['id']}").json["plan_hash"]
         self.upload_ids = uploads
@@ -88,7 +91,7 @@ class Holder:
         stored = [
             sorted((str(key), value) for key, value in world.records._stored.items() if key.partition == account_id),
             sorted((key, sorted(slots.items())) for key, slots in world.contacts._partitions.items() if account_id in key),
-            [(key, files.get(key)) for files in (world.runs, world.uploads) for key in files.keys("") if account_id in key],
+            [(key, files.get(key)) for files in (world.runs, world.uploads, world.photos) for key in files.keys("") if account_id in key],
         ]  # fmt: skip
         assert all(stored)
         return hashlib.sha256(repr(stored).encode()).hexdigest()
