@@ -49,6 +49,20 @@ def words_of(page):
     return html.unescape(re.sub("<[^>]+>", " ", body)).split()
 
 
+def test_what_to_do_is_said_to_its_end():
+    """A mapping that misses several columns names each of them."""
+    missing = " ".join(f"The file has no column “Column {number}”: correct the name." for number in range(13))
+    problem = RunProblem(
+        code="mapping_does_not_fit", title="The file does not fit the mapping.", detail=missing
+    )
+    letter = compose(FAILED.model_copy(update={"problem": problem}))
+    assert f"What to do: {missing}" in letter.text
+    endless = compose(
+        FAILED.model_copy(update={"problem": problem.model_copy(update={"detail": missing * 50})})
+    )
+    assert len(endless.text) < 2_000
+
+
 def test_it_states_counts_duration_reasons_and_where_to_look():
     letter = compose()
     assert letter.subject == "Trade fair: 1,200 added, 3 updated, 5 refused"

@@ -235,7 +235,7 @@ def _blocks(
     yield _Paragraph(f"{name}: {outcome}.")
     if run.problem is not None:
         yield _Paragraph(clean(run.problem.title, REASON_LENGTH))
-        yield _Paragraph(f"What to do: {clean(run.problem.detail, REASON_LENGTH)}")
+        yield _Paragraph(f"What to do: {clean(run.problem.detail, DETAIL_LENGTH)}")
     if deletions is not None:
         yield from _undecided(run, deletions, base)
     if paused is not None:
