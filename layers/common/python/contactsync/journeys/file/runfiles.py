@@ -140,6 +140,7 @@ class RunFiles:
         self.records = f"{self.prefix}records"
         self.rejects_csv = f"{self.done}rejects.csv"
         self.deletions_csv = f"{self.done}deletions.csv"
+        self._spans: dict[int, dict[str, tuple[int, int]]] = {}
 
     # Parse
 
@@ -199,8 +200,11 @@ class RunFiles:
     def mapped_lines(self, chunks: int, shards: range) -> Iterator[bytes]:
         """The mapped rows of some neighbouring shards, unread, chunk by chunk in the file's order."""
         for chunk in range(chunks):
-            index = orjson.loads(self.objects.get(f"{self.prefix}rows/{chunk:05d}.json"))["shards"]
-            ranges = [index[str(shard)] for shard in shards if str(shard) in index]
+            if chunk not in self._spans:  # the next unit asks for other shards of the same chunks
+                index = orjson.loads(self.objects.get(f"{self.prefix}rows/{chunk:05d}.json"))
+                self._spans[chunk] = index["shards"]
+            spans = self._spans[chunk]
+            ranges = [spans[str(shard)] for shard in shards if str(shard) in spans]
             if not ranges:
                 continue
             offset = ranges[0][0]
