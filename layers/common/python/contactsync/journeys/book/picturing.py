@@ -8,7 +8,7 @@ no change, and one that bears our mark is nobody's picture.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from contactsync.journeys.book.meeting import Pair
 from contactsync.journeys.file.runfiles import batches
 from contactsync.model.card import Card
 from contactsync.model.connection import Shown
-from contactsync.model.contact import Contact
+from contactsync.model.contact import Contact, Slot
 
 PHOTOS_A_RUN = 500
 """Pictures that a run fetches or puts there, one by one, a second or less each; the others wait for the next run."""
@@ -61,14 +61,27 @@ class Picturing:
     _tokens: dict[str, str | None] = field(default_factory=dict)
     _moved: int = 0
 
-    def look(self, pairs: Iterable[Pair]) -> None:
-        """Ask what the pictures of these cards are called, as far as nobody has told."""
+    def look(self, pairs: Iterable[Pair], slots: Mapping[str, Slot]) -> None:
+        """Ask what the pictures of these cards are called, as far as nobody has told and it matters."""
         if not self.work.carries_photos:
             return
-        untold = [pair.card.id for pair in pairs if pair.card is not None and pair.card.photo is None]
+        untold = [
+            pair.card.id
+            for pair in pairs
+            if pair.card is not None
+            and pair.card.photo is None
+            and (
+                not self.work.connector.capabilities.lists_photos
+                or self._is_to_go(slots.get(pair.contact_id))
+            )
+        ]
         for ids in batches(untold[:TOKENS_A_RUN], CARDS_AT_ONCE):
             found = self.work.connector.read(ids)
             self._tokens.update((id_, card.photo) for id_, card in found.items())
+
+    def _is_to_go(self, slot: Slot | None) -> bool:
+        """Whether a card that has not changed may get a picture all the same."""
+        return self.work.is_hub or (isinstance(slot, Contact) and is_name(slot.fields.get("photo")))
 
     def of_pair(self, pair: Pair, contact_id: str, ours: Contact | None, newer: Side | None) -> Pictured:
         """Of a pair of which both stay, or come."""

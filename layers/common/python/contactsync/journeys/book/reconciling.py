@@ -67,7 +67,7 @@ def reconcile_book(work: BookRun, round_: Round, rules: Rules) -> tuple[int, tup
     pairing = Pairing(work, round_, known, rules, size=known.size(round_))
     pairing.noted["erased"] = round_.erased
     pairing.look_up(pairs)
-    pairing.pictures.look(pairs)
+    pairing.pictures.look(pairs, known.slots)
     missing: list[Line] = [["missing", [id_, at]] for id_, at in sorted(known.missing.items())]
     tally = _Tally(carried=[*meeting.waiting, *missing])
     limits = work.limits
