@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from contactsync.adapters.memory import MemoryScheduler
+from contactsync.adapters.memory import Event, MemoryScheduler
 from contactsync.control import Control, new_id
 from contactsync.core.dropping import prefix_of
 from contactsync.journeys.asked import dropping, scheduling
@@ -60,10 +60,14 @@ class DropBucket:
     def go_on(self, *, runs: bool = True) -> None:
         """Deliver all that is on the bus, and what comes of it, until nothing is left; without `runs`, no run is executed."""
         while self.delivered < len(self.world.bus.events):
-            self.delivered += 1
-            event = self.world.bus.events[self.delivered - 1]
+            event = self.next_event()
             if event.kind != "RunRequested" or runs:
                 self.act(event.kind, event.detail)
+
+    def next_event(self) -> Event:
+        """The next event on the bus."""
+        self.delivered += 1
+        return self.world.bus.events[self.delivered - 1]
 
     def act(self, kind: str, detail: dict[str, str]) -> None:
         """What the rule for one event on the bus sets going."""

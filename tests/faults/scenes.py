@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from contactsync.adapters.memory import Event
 from contactsync.model.field import FieldSpec
 from contactsync.model.message import FileDropped
 from contactsync.model.run import Run
@@ -18,7 +20,8 @@ class Scene:
     """A world ready for a workload.
 
     `run` is the run that it comes down to, as it is stored; `again` does the same once more, with nothing new to
-    say, and returns its run; `settle` is what happens later anyway; `told` is what else must be the same each time.
+    say, and returns its run; `settle` is what happens later anyway; `told` is what else must be the same each time;
+    `bucket` is what delivers events, if some are on their way.
     """
 
     world: World
@@ -27,6 +30,7 @@ class Scene:
     again: Callable[[], Run] | None = None
     settle: Callable[[], None] = lambda: None
     told: Callable[[], object] = lambda: None
+    bucket: Retrying | None = None
 
 
 @dataclass(frozen=True)
@@ -62,10 +66,14 @@ def execute(world: World, run: Run) -> None:
 
 
 class Retrying(DropBucket):
-    """Whatever answers an event is tried again when it fails, as Lambda does; each event is delivered `times` times."""
+    """Whatever answers an event is tried again when it fails, as Lambda does; each event is delivered `times` times.
+
+    With `lots`, events come in any order, and each any number of times.
+    """
 
     times = 1
     tries = 3
+    lots: random.Random | None = None
 
     def tried(self, answer: Callable[[], object]) -> None:
         for left in reversed(range(self.tries)):
@@ -82,5 +90,12 @@ class Retrying(DropBucket):
 
     def act(self, kind: str, detail: dict[str, str]) -> None:
         act = super().act
-        for _ in range(self.times):
+        for _ in range(self.lots.randint(1, 3) if self.lots else self.times):
             self.tried(lambda: act(kind, detail))
+
+    def next_event(self) -> Event:
+        if self.lots is not None:
+            at = self.lots.randrange(self.delivered, len(self.world.bus.events))
+            events = self.world.bus.events
+            events[self.delivered], events[at] = events[at], events[self.delivered]
+        return super().next_event()

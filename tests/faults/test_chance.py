@@ -1,6 +1,6 @@
 """Faults by lot, many in one run: workers die, answers are lost, services throttle, events repeat, clocks jump.
 
-Whatever has become of a run then, it has ended and holds nothing; and once all works again, doing the same once more
+Events come in any order and repeatedly, and providers have moods of their own. Whatever has become of a run then, it has ended and holds nothing; and once all works again, doing the same once more
 leaves what an undisturbed world has. Each seed is one lot: `make faults N=…` draws so many for each workload, and
 SEED=… draws that one again.
 """
@@ -12,15 +12,17 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from contactsync.connectors.memory import MemoryBook, MemoryConnector, Mishap
 from contactsync.errors import Busy
 from contactsync.model.contact import Contact
 from tests.bookworld import BookWorld
 from tests.faults import invariants
 from tests.faults.figures import note
-from tests.faults.interruptions import Interruptions, Way
+from tests.faults.interruptions import ASKS_NOBODY, Interruptions, Way
 from tests.faults.scenes import Scene
 from tests.faults.test_crashes import add_neighbour
 from tests.faults.workloads import WORKLOADS
@@ -38,11 +40,40 @@ REPEATABLE = [
     "address book, both ways",
     "address book, into the list",
     "address book, out of the list",
+    "three address books, an edit in one",
+    "three address books, an edit in the list",
 ]
 """What can be done once more after it has failed."""
 JUMP = timedelta(minutes=10)
 LATER = timedelta(hours=3)
 """Longer than the claim to an address lasts whose contact never came, however often the clock has jumped."""
+
+
+class Moody:
+    """A way into a book whose provider forgets cursors (410), changes versions (412), is busy (429, 5xx), says it of a
+    part of a batch only, loses answers, and breaks lists off: by lot.
+    """
+
+    def __init__(self, connector: MemoryConnector, lots: random.Random, share: float) -> None:
+        self._connector, self._lots, self._share = connector, lots, share
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ASKS_NOBODY and self._lots.random() < 2 * self._share:
+            self._change(self._connector.book)
+        return getattr(self._connector, name)
+
+    def _change(self, book: MemoryBook) -> None:
+        match self._lots.randrange(5):
+            case 0:
+                book.expire_cursors()
+            case 1:
+                book.touch(self._lots.choice(sorted(book.cards())))
+            case 2:
+                book.be_busy(self._lots.randint(1, 2), retry_after_s=self._lots.choice([None, 30]))
+            case 3:
+                book.cut_pulls()
+            case _:
+                book.mishaps.extend(self._lots.choices([None, *Mishap], k=4))
 
 
 class Weather(Interruptions):
@@ -60,6 +91,12 @@ class Weather(Interruptions):
         self.fired = self._lots.random() < self._share
         self.way = self._lots.choice(list(Way))
         return self.fired
+
+    def watched(self, port: object) -> Any:
+        """An address book has moods of its own besides."""
+        if isinstance(port, MemoryConnector):
+            port = Moody(port, self._lots, self._share)
+        return super().watched(port)
 
     def raise_before(self) -> None:
         if self.way is Way.BEFORE:
@@ -91,6 +128,9 @@ def calm(scene: Scene) -> None:
         elif run.status == "queued":
             world.execute(run, execution="asked for again")
     world.clock.advance(LATER)
+    for book in world.books.values() if isinstance(world, BookWorld) else ():
+        book.calm()
+    scene.settle()
     assert scene.again is not None
     assert scene.again().status in {"succeeded", "unchanged"}
     scene.settle()
@@ -105,6 +145,8 @@ def drawn(name: str, seed: int) -> object:
     untouched = invariants.digest(world, neighbour)
     before = list(invariants.slots(world))
     weather = Weather(lots, world)
+    if scene.bucket is not None:
+        scene.bucket.lots = lots
     world.ports, world.watch = weather.ports(world.ports), weather.watched
     with suppress(Exception, Died):  # all tries of the last step were in vain
         scene.go()

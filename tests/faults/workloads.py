@@ -317,6 +317,7 @@ def scheduled() -> Scene:
         lambda: runs_of(world, sync.id)[-1],
         again,
         told=lambda: [run.status for run in runs_of(world, sync.id)[:1]],
+        bucket=bucket,
     )
 
 

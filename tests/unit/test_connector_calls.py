@@ -102,6 +102,7 @@ def test_a_moment_to_come_back_at_is_understood_too():
     soon = datetime.now(UTC) + timedelta(seconds=30)
     assert retry_after({"Retry-After": format_datetime(soon)}) == pytest.approx(30, abs=2)
     assert retry_after({"Retry-After": "soon"}) is None
+    assert retry_after({"Retry-After": "²"}) is None
     assert retry_after({}) is None
 
 

@@ -266,6 +266,7 @@ def test_a_million_entries_are_refused():
         ({**parts_of(""), "xl/worksheets/sheet1.xml": "<worksheet>"}, "workbook_damaged"),
         ({**parts_of('<row r="x"/>')}, "workbook_damaged"),
         ({**parts_of('<row><c t="s"><v>5</v></c></row>')}, "workbook_damaged"),
+        ({**parts_of('<row><c t="s"><v>²</v></c></row>')}, "workbook_damaged"),
     ],
 )
 def test_what_is_no_workbook_is_called_what_it_is(parts, code):

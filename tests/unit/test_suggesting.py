@@ -132,6 +132,12 @@ def test_what_is_unknown_or_about_something_else_gets_no_suggestion(header):
     assert suggest([header]) == [None]
 
 
+def test_a_footnote_beside_a_name_is_no_number():
+    """Python calls "¹" a digit, and reads no number from it."""
+    assert fields("Phone ¹,Email ²") == ["phone", "email"]
+    assert suggest(["¹"]) == [None]
+
+
 def test_words_beside_a_name_give_the_label_or_nothing():
     assert fields("Work Email,Email (private),customer_email") == ["emails.work", "emails.home", "email"]
     assert fields("Telefoon zakelijk,Telefoon privé,Telefoon") == ["phones.work", "phones.home", "phone"]

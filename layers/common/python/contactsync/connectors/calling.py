@@ -180,7 +180,7 @@ class Calls:
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds from a Retry-After header, which may be a date; None without a readable one."""
     said = headers.get("Retry-After", "").strip()
-    if said.isdigit():
+    if said.isdecimal():
         return float(said)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(said).timestamp() - time.time())

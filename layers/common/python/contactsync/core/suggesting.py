@@ -102,7 +102,7 @@ def _undressed(words: Sequence[str]) -> tuple[str, str, int]:
     rest: list[str] = []
     label, number = "", 1
     for word in words:
-        if word.isdigit():
+        if word.isdecimal():  # of "¹" Python says that it is a digit, and reads no number from it
             number = int(word) if len(word) < 3 else 0
         elif word in _labels():
             label = _labels()[word]

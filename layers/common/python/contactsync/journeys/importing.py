@@ -28,7 +28,7 @@ from contactsync.journeys.file.remote import is_remote, is_unattended, pinned, w
 from contactsync.journeys.file.ruling import rules_of, settings_hash
 from contactsync.journeys.file.runfiles import Manifest, files_of
 from contactsync.journeys.file.units import Planning
-from contactsync.journeys.steps import claim, enter
+from contactsync.journeys.steps import check_turn, claim, enter, keep
 from contactsync.model.field import FieldSpec
 from contactsync.model.message import (
     Chunks,
@@ -109,7 +109,7 @@ def fetch(
     }
     if is_unattended(sync):
         known |= _aged(carried, sync, clock.now(), unchanged=unchanged)
-    control.update_run(run.account_id, run.id, lambda run: run.model_copy(update=known))
+    keep(control, run, **known)
     outcome: Literal["unchanged", "fetched"] = "unchanged" if unchanged else "fetched"
     return Fetched(account_id=run.account_id, run_id=run.id, outcome=outcome)
 
@@ -144,7 +144,7 @@ def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
         known |= {"figures": like, "warnings": (*aged, *figures.compared(like, sync.figures), *warnings)}
     if sync.options.delete_missing and (doubt := broken_end(manifest, files)):
         known |= {"proof": None, "doubt": doubt}
-    control.update_run(run.account_id, run.id, lambda run: run.model_copy(update=known))
+    keep(control, run, **known)
     return _parsed(run, manifest, "map")
 
 
@@ -180,7 +180,8 @@ def plan(message: Units, *, control: Control, contacts: ContactStore, runs: Obje
     run = enter(control, message, "plan")
     files = files_of(run, runs)
     rules = rules_of(run, control)
-    planning = Planning(files, files.manifest(), contacts, rules, int(clock.now().timestamp()))
+    still = partial(check_turn, control, run)
+    planning = Planning(files, files.manifest(), contacts, rules, int(clock.now().timestamp()), still)
     undone = control.run(run.account_id, run.undoes).value if run.undoes else None
     total = Counts()
     for unit in message.units:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 from contactsync.control import Control
 from contactsync.errors import Cancelled
@@ -46,3 +46,29 @@ def enter(control: Control, message: Message, step: Step) -> Run:
     if run.status != "running":
         raise Cancelled(f"the run is {run.status}")
     return run
+
+
+def check_turn(control: Control, run: Run) -> None:
+    """See that the run is still where this worker has found it, as `claim` or `enter` returned it.
+
+    The machine takes a worker for dead whose answer does not come, and another one finishes the step; what the late one
+    would store by then is not what the run has gone on with. Raises Cancelled.
+    """
+    _late(control.run(run.account_id, run.id).value, run)
+
+
+def keep(control: Control, run: Run, **known: Any) -> None:
+    """What a step has found out about its run. Raises Cancelled as `check_turn` does."""
+
+    def kept(stored: Run) -> Run:
+        _late(stored, run)
+        return stored.model_copy(update=known)
+
+    control.update_run(run.account_id, run.id, kept)
+
+
+def _late(stored: Run, run: Run) -> None:
+    if stored.status != "running":
+        raise Cancelled(f"the run is {stored.status}")
+    if stored.step != run.step:
+        raise Cancelled(f"another worker has brought the run to {stored.step}")

@@ -19,7 +19,7 @@ from contactsync.journeys.book.pushing import Pushing
 from contactsync.journeys.book.reconciling import reconcile_book
 from contactsync.journeys.book.undoing import undo_book
 from contactsync.journeys.file.ruling import rules_of
-from contactsync.journeys.steps import claim, enter
+from contactsync.journeys.steps import claim, enter, keep
 from contactsync.model.message import Committed, Message, Pulled, Pushed, Reconciled, Requested
 from contactsync.model.run import Run
 
@@ -40,9 +40,7 @@ def pull(message: Requested, *, ports: Ports) -> Pulled:
         round_ = pull_round(work)
         if not is_idle(work, round_):
             return Pulled(**names, outcome="pulled")
-        ports.control.update_run(
-            run.account_id, run.id, lambda run: run.model_copy(update={"unchanged": True})
-        )
+        keep(ports.control, run, unchanged=True)
         return Pulled(**names, outcome="unchanged")
 
 
@@ -59,8 +57,7 @@ def reconcile(message: Message, *, ports: Ports) -> Reconciled:
         work = open_book(run, ports)
         work.check_turn()
         rows, warnings = reconcile_book(work, work.files.round(), rules)
-    known: dict[str, object] = {"rows_total": rows, "warnings": warnings}
-    ports.control.update_run(run.account_id, run.id, lambda run: run.model_copy(update=known))
+    keep(ports.control, run, rows_total=rows, warnings=warnings)
     return Reconciled(account_id=run.account_id, run_id=run.id, rows=rows)
 
 
@@ -82,9 +79,7 @@ def commit(message: Message, *, ports: Ports) -> Committed:
     with _noted(ports, run):
         work = open_book(run, ports) if run.undoes is None else book_of(run, ports)
         pushed = commit_round(work) if run.undoes is None else added_up(work)
-        ports.control.update_run(
-            run.account_id, run.id, lambda run: run.model_copy(update={"pushed": pushed})
-        )
+        keep(ports.control, run, pushed=pushed)
         ports.control.leave_book(*work.place, run.id)
     return Committed(account_id=run.account_id, run_id=run.id)
 

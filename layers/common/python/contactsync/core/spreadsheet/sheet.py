@@ -148,7 +148,7 @@ class _Reader:
             case "n":
                 return self._number(text)
             case "s":
-                if not text.strip().isdigit() or len(text) > 12:
+                if not text.strip().isdecimal() or len(text) > 12:
                     raise damaged()
                 return self._strings[int(text)]
             case "b":
@@ -163,7 +163,7 @@ class _Reader:
 
     def _number(self, text: str) -> str:
         style = self._style
-        show = self._formats[int(style)] if style.isdigit() and int(style) < len(self._formats) else general
+        show = self._formats[int(style)] if style.isdecimal() and int(style) < len(self._formats) else general
         if show is general and len(text) < 7 and text.isdigit():
             return text
         try:

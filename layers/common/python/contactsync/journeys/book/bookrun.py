@@ -12,10 +12,11 @@ from functools import cached_property
 from contactsync.control import Control, limits_of
 from contactsync.core.merging import Policy
 from contactsync.core.viewing import View, keys_of
-from contactsync.errors import AccessLost, Busy, Cancelled
+from contactsync.errors import AccessLost, Busy
 from contactsync.journeys.book.album import Album
 from contactsync.journeys.book.bookfiles import BookFiles
 from contactsync.journeys.file.runfiles import files_of
+from contactsync.journeys.steps import check_turn
 from contactsync.model.connection import Connection
 from contactsync.model.contact import Contact, Fields
 from contactsync.model.plan import PlanLimits
@@ -160,9 +161,8 @@ class BookRun:
         return bool
 
     def check_turn(self) -> None:
-        """See that this run, and no other, works on the book. Raises Cancelled or Busy."""
-        if self.control.run(self.run.account_id, self.run.id).value.status != "running":
-            raise Cancelled("the run was ended")
+        """See that this run, and no other, works on the book, and no worker that is late. Raises Cancelled or Busy."""
+        check_turn(self.control, self.run)
         if not self.control.take_book(*self.place, self.run.id, self.now):
             raise Busy("Another sync is at work on this address book.")
 

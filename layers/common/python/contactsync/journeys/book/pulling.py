@@ -65,6 +65,7 @@ def pull_round(work: BookRun) -> Round:
         first=not progress.full_at,
         look=not pulled.full and _is_look_due(work, progress),
     )
+    work.check_turn()
     work.files.save_round(round_)
     return round_
 

@@ -142,6 +142,7 @@ def save_plans(
     written = {errand.contact_id for errand in errands if errand.kind in ("create", "update")}
     photos = sum(errand.kind == "photo" and errand.contact_id not in written for errand in errands)
     files, plain = work.files, work.files.files
+    work.check_turn()
     files.save_errands(told)
     files.save_conflicts(
         [outcome.decision.key, each.field, each.ours, each.theirs, each.kept]

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Literal, NamedTuple
 
+from functools import partial
+
 from contactsync.control import Read
 from contactsync.core.decisions import Decision, Delete, Restore, Row, Skip, Unchanged, Update, Writing
 from contactsync.core.merging import same
@@ -26,6 +28,7 @@ from contactsync.journeys.book.pushing import divided
 from contactsync.journeys.book.reconciling import save_plans
 from contactsync.journeys.file.runfiles import Stage, batches, files_of
 from contactsync.journeys.file.units import Planning
+from contactsync.journeys.steps import check_turn
 from contactsync.model.card import Card
 from contactsync.model.connection import Link, Shown, State, key_of
 from contactsync.model.contact import Contact, Fields
@@ -55,7 +58,8 @@ PICTURE = _Kept("picture_stays", "The picture of its card stays as it is.")
 def undo_book(run: Run, undone: Run, ports: Ports, rules: Rules) -> int:
     """Decide what takes back what a run did here, and in its book, and save that. Returns the number of rows."""
     files, theirs = files_of(run, ports.runs), files_of(undone, ports.runs)
-    planning = Planning(files, theirs.manifest(), ports.contacts, rules, int(ports.clock.now().timestamp()))
+    now, still = int(ports.clock.now().timestamp()), partial(check_turn, ports.control, run)
+    planning = Planning(files, theirs.manifest(), ports.contacts, rules, now, still)
     deleted = undone.stage != "rest" and undone.status != "blocked"
     decisions = list(planning.undoing(0, theirs, deleted=deleted))
     carried_out = [*_carried_out(undone, BookFiles(theirs), ports)]

@@ -14,6 +14,7 @@ from contactsync.errors import PlanLimit
 from contactsync.journeys.book.bookfiles import BookFiles, BookPlan
 from contactsync.journeys.file.applying import fits
 from contactsync.journeys.file.runfiles import RunFiles, batches
+from contactsync.journeys.steps import keep
 from contactsync.model.run import Counts, Pushed, Run, RunWarning, Verdict
 from contactsync.model.sync import Sync
 from contactsync.ports import Clock, ContactStore
@@ -69,7 +70,7 @@ def judge_plan(
         warnings = (*(warning for warning in warnings if warning.code != unproven.code), unproven)
     kept = {"plan_hash": plan_hash, "planned": counts, "verdict": verdict, "warnings": warnings}
     kept["planned_there"] = _planned_there(files)
-    control.update_run(run.account_id, run.id, lambda run: run.model_copy(update=kept))
+    keep(control, run, **kept)
     is_book = bool(sync.connection_id) and (run.undoes is None or _has_errands(files))
     going = _going(run, verdict, counts, is_book=is_book)
     if going == "go":

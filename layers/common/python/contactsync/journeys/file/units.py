@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby
 
@@ -85,13 +85,17 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Planning:
-    """One run's decisions, unit by unit. `now` is epoch seconds."""
+    """One run's decisions, unit by unit.
+
+    `now` is epoch seconds; `still` raises where another worker has finished the plan since, which is then the one that counts.
+    """
 
     files: RunFiles
     manifest: Manifest
     contacts: ContactStore
     rules: Rules
     now: int
+    still: Callable[[], None]
     scope: Scope = field(default_factory=Scope)
 
     def plan(self, unit: int) -> PlanSummary:
@@ -115,6 +119,7 @@ class Planning:
                 kinds[kind_of(line)] += 1
                 digest.update(line)
                 yield line
+            self.still()
 
         self.files.save_plan(unit, counted())
         summary = PlanSummary(
