@@ -90,6 +90,7 @@ class Pushing:
             case "photo":
                 for errand in part:
                     self._show(errand)
+        self.work.check_turn()
         self.work.files.save_done(self.stage, number, self._results)
 
     def _told(self, errand: Errand, result: Result, again: Line | None = None) -> None:
@@ -141,6 +142,7 @@ class Pushing:
         if not by_marker:
             return
         self._begin(by_marker)
+        self.work.check_turn()  # a creation is the one thing that cannot be made conditional
         drafts = [Draft(marker, errand.fields or {}) for marker, errand in by_marker.items()]
         unknown: dict[str, Errand] = {}
         for draft, outcome in self.work.connector.create(self.work.files.round().group, drafts):
