@@ -10,7 +10,7 @@ from typing import Any
 
 from contactsync.control.boxes import Boxes, ticking
 from contactsync.control.documents import UPDATE_ATTEMPTS, Read, put
-from contactsync.errors import Busy, NotFound, Stale
+from contactsync.errors import Busy, Cancelled, NotFound, Stale
 from contactsync.model.connection import Connection, Intent, Link, Progress, Review, read_link
 from contactsync.model.contact import Fields
 from contactsync.ports import Delete, Put, Record, RecordKey
@@ -233,16 +233,26 @@ class Books(Boxes):
             for record in found
         }
 
-    def begin_creations(self, account_id: str, connection_id: str, intents: dict[str, Intent]) -> None:
-        """Say, before the first try, which cards are about to be made; said again, it counts from the latest try."""
+    def begin_creations(
+        self, account_id: str, connection_id: str, intents: dict[str, Intent], *, run_id: str
+    ) -> None:
+        """Say, before the first try, which cards are about to be made; said again, it counts from the latest try.
+
+        Raises Cancelled or Stale unless the book is this run's, and no other worker's since: with the lease in the same commit
+        nobody who is late leaves an intent behind.
+        """
         book = _book(account_id, connection_id)
+        lease = self.records.get(RecordKey(book, "lease"))
+        if lease is None or lease.document["run"] != run_id:
+            raise Cancelled("the address book is not this run's any more")
         writes = []
         for marker, intent in intents.items():
             key = RecordKey(book, f"intent#{marker}")
             record = self.records.get(key)
             writes.append(put(key, intent, expected=record.version if record else 0))
-        for start in range(0, len(writes), WRITES_AT_ONCE):
-            self.records.commit(writes[start : start + WRITES_AT_ONCE])
+        for number, start in enumerate(range(0, len(writes), WRITES_AT_ONCE)):
+            held = Put(lease.key, lease.document, lease.version + number)
+            self.records.commit([held, *writes[start : start + WRITES_AT_ONCE]])
 
     def has_intent(self, account_id: str, connection_id: str, marker: str) -> Intent | None:
         """The creation that was begun under a marker, if its link is not there yet."""

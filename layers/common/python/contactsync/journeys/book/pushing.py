@@ -179,7 +179,7 @@ class Pushing:
             )
             for marker, errand in by_marker.items()
         }
-        self.work.control.begin_creations(*self.work.place, intents)
+        self.work.control.begin_creations(*self.work.place, intents, run_id=self.work.run.id)
 
     def _look_for(self, by_marker: dict[str, Errand]) -> None:
         """Take out of these creations those that came about, and those of which nobody can know yet."""

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import blake2b
 from typing import Literal, NamedTuple
-
-from functools import partial
 
 from contactsync.control import Read
 from contactsync.core.decisions import Decision, Delete, Restore, Row, Skip, Unchanged, Update, Writing
