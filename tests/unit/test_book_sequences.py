@@ -537,3 +537,39 @@ class TestTheBookGrows:
         for _ in range(2):
             world.go(sync)
         assert len(world.book.cards()) == 5
+
+
+def test_what_is_edited_on_a_card_while_its_contact_leaves_is_news_when_it_comes_back(world):
+    segment = Segment(id="g1", name="Book", created_at="now", created_by="member:m1")
+    world.control.create_segment(world.account.account_id, segment)
+    for n in range(3):
+        world.add(person(n), "g1")
+    sync = world.sync(selection={"segment": "g1"})
+    world.go(sync)
+    id_ = one_of(world, 1)
+    card = world.links()[id_].id
+    world.regroup(id_)
+    world.book.edit(card, person(1, notes="Edited"))
+    for _ in range(2):
+        world.go(sync)
+    assert "notes" not in world.contact(id_).fields
+    world.regroup(id_, "g1")
+    world.go(sync)
+    assert world.contact(id_).fields["notes"] == world.book.cards()[card].fields["notes"] == "Edited"
+
+
+def test_a_card_that_is_deleted_right_after_it_got_another_id_is_gone(world):
+    """Case 17: and its contact is edited, so it is made again."""
+    world.habits.shows_after = timedelta(minutes=14)
+    world.book.add(person(1))
+    sync = world.sync()
+    world.go(sync)
+    card = world.book.rename(next(iter(world.book.cards())))
+    world.go(sync)
+    id_ = one_of(world, 1)
+    world.book.remove(card)
+    world.edit(id_, notes="Edited")
+    for _ in range(5):
+        world.go(sync)
+    assert [*world.book.cards()] == [world.links()[id_].id]
+    assert next(iter(world.book.cards().values())).fields["notes"] == "Edited"

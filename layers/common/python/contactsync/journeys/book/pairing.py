@@ -138,12 +138,17 @@ class Pairing:
         return self._merged(pair, row, ours)
 
     def _parted(self, pair: Pair, row: Row, state: Parting) -> Outcome:
-        """The two follow each other no more; neither is changed. Of one that is gone nothing is left to follow."""
+        """The two follow each other no more; neither is changed. Of one that is gone nothing is left to follow.
+
+        What was agreed stays so: what the card has beyond it is news to a contact that comes back.
+        """
         if pair.before is None:
             return Outcome(Unchanged(row))
         after = replace(pair.before.value, state=state if pair.card is not None else "gone")
         if pair.card is not None:
+            seen = after.seen
             after = after.seeing(pair.card)
+            after = after if state == "closed" else replace(after, seen=seen)
         is_gone = not isinstance(self.known.slots.get(row.id), Contact)
         errand = self._linking(pair, after, unticks=self._mine(when=is_gone))
         picture = self._picture(after, self.pictures.parted(pair), needs=False)

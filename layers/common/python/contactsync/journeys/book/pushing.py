@@ -242,7 +242,9 @@ class Pushing:
                 self._failed(errand, "again", card_line(now))
 
     def _missing(self, errand: Errand) -> Line:
-        return ["missing", [errand.link.id, self.work.now.timestamp()]]
+        """By the id under which it is linked: the card may have had another one when it was listed."""
+        id_ = errand.before.value.id if errand.before is not None else errand.link.id
+        return ["missing", [id_, self.work.now.timestamp()]]
 
     def _whole(self, part: Sequence[Errand]) -> dict[str, Card]:
         """The cards to be changed with all that belongs to them; links do not keep what is very long."""
