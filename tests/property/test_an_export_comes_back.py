@@ -64,9 +64,9 @@ STANDARD = {
 }
 OF_THEIR_OWN = {
     "tier": st.sampled_from(["gold", "=1+1"]),
-    "balance": st.decimals(allow_nan=False, allow_infinity=False, places=3, max_value=10**9).map(
-        lambda number: converter("decimal")(str(number))
-    ),
+    "balance": st.decimals(
+        allow_nan=False, allow_infinity=False, places=3, min_value=-(10**9), max_value=10**9
+    ).map(lambda number: converter("decimal")(str(number))),
     "visits": st.integers(-(2**40), 2**40),
     "vip": st.booleans(),
     "since": DATES,
