@@ -573,3 +573,20 @@ def test_a_card_that_is_deleted_right_after_it_got_another_id_is_gone(world):
         world.go(sync)
     assert [*world.book.cards()] == [world.links()[id_].id]
     assert next(iter(world.book.cards().values())).fields["notes"] == "Edited"
+
+
+def test_a_card_with_another_id_that_is_deleted_before_its_link_knows_is_gone(world):
+    """Case 17: our own deletion of it did not get through."""
+    for n in range(10):
+        world.book.add(person(n))
+    sync = world.sync()
+    world.go(sync)
+    id_ = one_of(world, 1)
+    card = world.book.rename(world.links()[id_].id)
+    world.remove(id_)
+    world.book.mishaps.append(Mishap.DROPPED)
+    world.go(sync)
+    world.book.remove(card)
+    for _ in range(2):
+        world.go(sync)
+    assert len(world.links()) == len(world.book.cards()) == len(world.everybody()) == 9

@@ -115,13 +115,14 @@ def _take(known: Known, lines: Iterable[Line]) -> None:
             known.missing[said[0]] = said[1]
             continue
         id_ = said["id"] if kind == "card" else said
-        known.cards.pop(id_, None)
+        earlier = known.cards.pop(id_, None)
         known.gone.discard(id_)
         known.left.discard(id_)
         if kind == "card":
             known.cards[id_] = read_card(said)
         else:
-            (known.gone if kind == "gone" else known.left).add(id_)
+            ids = {id_, *(earlier.former if earlier else ())}  # its link may know it under a former one yet
+            (known.gone if kind == "gone" else known.left).update(ids)
 
 
 def _find_links(work: BookRun, known: Known, *, everything: bool) -> None:
