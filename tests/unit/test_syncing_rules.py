@@ -394,6 +394,18 @@ class TestEdits:
             "and so on for ever"
         )
 
+    def test_that_a_clock_puts_into_the_future_have_no_run_follow_another(self, world):
+        contact = world.add(person(1))
+        sync = world.sync()
+        for _ in range(2):
+            world.go(sync)
+        world.clock.advance(timedelta(hours=1))
+        world.edit(contact, job_title="Dame")
+        world.clock.advance(-timedelta(minutes=30))
+        told = len(world.bus.events)
+        world.go(sync)
+        assert "ContactsChanged" not in [event.kind for event in world.bus.events[told:]]
+
     def test_set_nothing_going_that_nobody_has_started(self, world):
         world.sync()
         assert self.follow(world) == []

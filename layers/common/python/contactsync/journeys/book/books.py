@@ -85,20 +85,23 @@ def go_on(run: Run, *, control: Control, bus: Bus, now: datetime) -> None:
     sync = control.sync(run.account_id, run.sync_id).value
     read_to = control.progress_of(run.account_id, sync.connection_id, sync.id).value.feed
     for entry in control.changes_since(run.account_id, read_to, now) or ():
-        if entry.run_id != run.id and _was_missed(control, run, entry):
+        if entry.run_id != run.id and _was_missed(control, run, entry, now):
             say_changed(bus, run.account_id)
             return
 
 
-def _was_missed(control: Control, run: Run, entry: Entry) -> bool:
-    """Whether what an entry says may have been written after the run had begun."""
-    began = datetime.fromisoformat(str(run.started_at))
-    if not entry.run_id:
-        return entry.at >= began
-    ended = control.run(run.account_id, entry.run_id).value.finished_at
-    return (
-        ended is not None and datetime.fromisoformat(ended) >= began
-    )  # one that is still at it says so itself
+def _was_missed(control: Control, run: Run, entry: Entry, now: datetime) -> bool:
+    """Whether what an entry says may have been written after the run had begun.
+
+    What by its own clock is still to come is not: a clock that was set back would have one run follow another.
+    """
+    at = entry.at
+    if entry.run_id:
+        ended = control.run(run.account_id, entry.run_id).value.finished_at
+        if ended is None:
+            return False  # it says so itself
+        at = datetime.fromisoformat(ended)
+    return datetime.fromisoformat(str(run.started_at)) < at <= now
 
 
 def _follows(control: Control, account_id: str, sync: Sync) -> bool:
