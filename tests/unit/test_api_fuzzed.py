@@ -12,6 +12,12 @@ from tests.fuzzing import MAPPING, SENSIBLE, TEXT, TIER, Known, examples, fuzz, 
 USUAL = 12
 
 
+@pytest.fixture(autouse=True)
+def _no_bucket_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source may name anybody's bucket: nobody listens where it is asked for."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+
+
 @pytest.fixture
 def known(api: Client) -> Known:
     """A customer who has something of everything."""
