@@ -11,7 +11,7 @@ from contactsync.adapters.memory import ManualClock
 from contactsync.connectors.calling import WAITS
 from contactsync.connectors.google import ALL, GoogleConnector
 from contactsync.connectors.google_person import Translation, whole
-from contactsync.errors import Busy, CursorExpired
+from contactsync.errors import AccessLost, Busy, CursorExpired
 from contactsync.model.card import Changed, Draft, Edit, Refused, Unknown, Written
 from contactsync.ports import Connector
 from tests.contract.book import made, pulled, written
@@ -343,3 +343,17 @@ def test_requests_for_a_book_of_25_000(google, clock):
     assert first.requests <= 30
     assert idle.requests <= 2
     assert busy.requests <= 2
+
+
+def test_who_left_out_the_contacts_when_signing_in_is_asked_again(google):
+    """Case 46."""
+    text = "Request had insufficient authentication scopes."
+    google.refusals.append(failed(403, "PERMISSION_DENIED", text, "ACCESS_TOKEN_SCOPE_INSUFFICIENT"))
+    with pytest.raises(AccessLost, match="not to the contacts"):
+        pulled(connector(google), ALL)
+
+
+def test_an_app_that_may_not_ask_is_nobody_s_lost_access(google):
+    google.refusals.append(failed(403, "PERMISSION_DENIED", "People API is disabled.", "SERVICE_DISABLED"))
+    with pytest.raises(Busy):
+        pulled(connector(google), ALL)

@@ -8,11 +8,11 @@ import pytest
 
 from contactsync.connectors.microsoft import ALL, MicrosoftConnector
 from contactsync.connectors.microsoft_contact import Translation
-from contactsync.errors import Busy, CursorExpired
+from contactsync.errors import AccessLost, Busy, CursorExpired
 from contactsync.model.card import Changed, Draft, Edit, Unknown, Written
 from tests.contract.book import made, pulled, written
 from tests.contract.cards import ADA, FULL, NAMED, numbered, picture
-from tests.fakes.graph import DEFAULT, GraphServer
+from tests.fakes.graph import DEFAULT, GraphServer, failed
 from tests.fakes.jsonserver import Mishap
 from tests.outgoing import watching
 
@@ -290,3 +290,10 @@ def test_an_idle_book_costs_two_requests(graph):
     idle = connector(graph)
     assert pulled(idle, ALL, cursor)[0] == {}
     assert idle.requests == 2
+
+
+def test_who_may_not_be_read_any_more_is_asked_again(graph):
+    """Case 46."""
+    graph.refusals.append(failed(403, "ErrorAccessDenied", "Access is denied."))
+    with pytest.raises(AccessLost, match="not to the contacts"):
+        pulled(connector(graph), DEFAULT)

@@ -177,6 +177,16 @@ class Calls:
             raise SourceAway("The provider broke off its answer.") from None
 
 
+def not_allowed(provider: str) -> AccessLost:
+    """We are let in, but not to the contacts: the person left that out, or somebody has taken it back since."""
+    return AccessLost(
+        "access_lost",
+        f"{provider} lets us in, but not to the contacts of this account.",
+        "Connect the account again, and allow contacts when you are asked; nothing was deleted, and everything "
+        "goes on from where it was.",
+    )
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds from a Retry-After header, which may be a date; None without a readable one."""
     said = headers.get("Retry-After", "").strip()

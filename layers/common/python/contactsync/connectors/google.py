@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from contactsync.connectors.calling import Access, Calls, Lost, Reply
+from contactsync.connectors.calling import Access, Calls, Lost, Reply, not_allowed
 from contactsync.connectors.google_person import (
     FIELDS,
     READ_MASK,
@@ -324,7 +324,9 @@ class GoogleConnector:
 
 
 def _read(reply: Reply) -> Any:
-    """A reading call's answer. Raises Busy for whatever is none."""
+    """A reading call's answer. Raises AccessLost where we may not read contacts, Busy for whatever else is none."""
+    if reply.status == 403 and "ACCESS_TOKEN_SCOPE_INSUFFICIENT" in _reasons(_error(reply)):
+        raise not_allowed("Google")
     if not reply.ok:
         raise Busy(f"Google answered {reply.status}.")
     return reply.json()
@@ -348,10 +350,13 @@ def _is_expired(reply: Reply) -> bool:
     if reply.status not in (400, 410):
         return False
     error = _error(reply)
-    reasons = [detail.get("reason") for detail in error.get("details") or () if isinstance(detail, dict)]
-    return "EXPIRED_SYNC_TOKEN" in reasons or str(error.get("message", "")).startswith(
+    return "EXPIRED_SYNC_TOKEN" in _reasons(error) or str(error.get("message", "")).startswith(
         "Sync token is expired"
     )
+
+
+def _reasons(error: Mapping[str, Any]) -> list[Any]:
+    return [detail.get("reason") for detail in error.get("details") or () if isinstance(detail, dict)]
 
 
 def _is_outrun(reply: Reply) -> bool:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import orjson
 
-from contactsync.connectors.calling import Access, Calls, Lost, Reply, retry_after
+from contactsync.connectors.calling import Access, Calls, Lost, Reply, not_allowed, retry_after
 from contactsync.connectors.microsoft_contact import FIELDS, PROPERTIES, Contact, Translation
 from contactsync.connectors.oauth import Authority
 from contactsync.core.identity import digest_of
@@ -423,7 +423,9 @@ def _obstacle(card: Card, now: Mapping[str, Contact]) -> Outcome | None:
 
 
 def _read(reply: Reply) -> Any:
-    """A reading call's answer. Raises Busy for whatever is none."""
+    """A reading call's answer. Raises AccessLost where we may not read contacts, Busy for whatever else is none."""
+    if reply.status == 403 and _code(reply) == "erroraccessdenied":
+        raise not_allowed("Microsoft")
     if not reply.ok:
         raise Busy(f"Microsoft answered {reply.status}.")
     return reply.json()
