@@ -38,6 +38,11 @@ class DemoBook(PeopleServer):
         """Of the functions, that they take this for Google."""
         return {"GOOGLE_ELSEWHERE": self.url}
 
+    @property
+    def revoked(self) -> list[str]:
+        """The tokens that were given back."""
+        return self._authority.revoked
+
     def begin_anew(self) -> None:
         """Have those in the book who were there at first."""
         for all_of_it in (self.persons, self.events, self.sync_tokens, self.pages):

@@ -18,6 +18,7 @@ def lambda_handler(message: EraseDue) -> EraseDue:
         drops=bootstrap.drops(),
         scheduler=bootstrap.scheduler(),
         bus=bootstrap.bus(),
+        keeper=bootstrap.keeper(),
         clock=bootstrap.clock(),
     )
     return forgetting.erase(message, stores)

@@ -147,19 +147,19 @@ def test_ids_tell_what_is_a_sync_s_and_what_is_a_connection_s():
     assert (derived_id("0" * 24, "sync")[0], derived_id("0" * 24, "connection")[0]) == ("s", "c")
 
 
-def test_only_connect_is_told_who_we_are_to_providers_and_only_the_steps_and_the_api_borrow_from_it():
+def test_only_connect_is_told_who_we_are_to_providers_and_only_they_go_to_it_who_have_to():
     told = {
         word: {name for name in it.get("Environment", {}).get("Variables", {}) if "CLIENT_" in name}
         for word, it in functions().items()
     }
     assert {word for word, names in told.items() if names} == {"connect"}
-    borrowing = {
+    going = {
         it.role
         for it in permissions()
         if "lambda:InvokeFunction" in it.actions
         and any("connect" in resource.lower() for resource in it.resources)
     }
-    assert borrowing == {"api", "pull", "reconcile", "push"}
+    assert going == {"api", "pull", "reconcile", "push", "erase"}
     secrets = {name for name, it in TEMPLATE["Parameters"].items() if "Secret" in name and it.get("NoEcho")}
     assert secrets == {"GoogleClientSecret", "MicrosoftClientSecret"}
 

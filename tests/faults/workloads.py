@@ -349,6 +349,7 @@ def forgotten() -> Scene:
             drops=ports.drops,
             scheduler=scheduler,
             bus=ports.bus,
+            keeper=world.keeper,
         )
         bucket.tried(lambda: forgetting.erase(message, stores))
 

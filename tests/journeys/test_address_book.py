@@ -12,15 +12,6 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.stack
 
 
-def signed_in(customer: Customer) -> str:
-    """Connects the book as its person; the connection's id."""
-    begun = customer.post("/connections", {"provider": "google"}, expect=201)
-    page = requests.get(begun["authorize_url"], timeout=30)
-    assert "is connected to" in page.text, page.text
-    active = [each for each in customer.get("/connections")["items"] if each["state"] == "active"]
-    return str(active[0]["id"])
-
-
 def edited(customer: Customer, sync_id: str) -> str | None:
     """The run that an edit has set going."""
     latest = customer.get(f"/syncs/{sync_id}")["latest_run"]
@@ -32,7 +23,7 @@ def test_a_book_is_synced_both_ways_and_connected_again_without_doubles(
 ):
     """Case 45, with every role enforced."""
     book = demo_book
-    connection = signed_in(customer)
+    connection = customer.connect_demo_book()
     groups = customer.get(f"/connections/{connection}/groups")["items"]
     assert groups[0]["name"] == "All contacts"
     source = {"kind": "connection", "connection_id": connection}
@@ -49,7 +40,7 @@ def test_a_book_is_synced_both_ways_and_connected_again_without_doubles(
     assert {each["fields"]["name"] for each in customer.contacts()} == names
     assert customer.request("DELETE", f"/connections/{connection}").status_code == 204
     assert customer.get(f"/syncs/{sync_id}")["paused_because"]["code"] == "not_connected"
-    assert signed_in(customer) == connection
+    assert customer.connect_demo_book() == connection
     customer.sync(sync_id)
     assert sorted(each["fields"]["name"] for each in customer.contacts()) == sorted(names)
     assert sorted(requests.get(f"{book.url}/demo", timeout=30).json()["contacts"]) == sorted(names)

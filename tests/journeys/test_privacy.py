@@ -14,6 +14,7 @@ from contactsync.journeys.account.erasing import key_of
 from contactsync.model.errand import Erasure
 from local import deploy
 from local.accounts import control_of
+from local.demo import DemoBook
 from local.stack import Stack
 from tests.customer import Customer
 from tests.journeys import traces
@@ -123,10 +124,12 @@ def test_pictures_that_nobody_has_are_set_apart_and_go_with_the_account(
 
 
 def test_a_closed_account_is_gone_when_its_time_has_come(
-    stack: Stack, customer: Customer, other_customer: Customer
+    stack: Stack, customer: Customer, other_customer: Customer, demo_book: DemoBook
 ) -> None:
     for each in (customer, other_customer):
         imported(each, rows(each), MAPPING)
+    customer.connect_demo_book()
+    before = len(demo_book.revoked)
     long_ago = datetime.now(UTC) - 2 * forgetting.GRACE
     control = control_of(stack.endpoint, stack.deployed)
     forgetting.close_account(control, MemoryShares(), customer.account_id, long_ago)
@@ -137,6 +140,7 @@ def test_a_closed_account_is_gone_when_its_time_has_come(
         return len(records) == 1 and not traces.contacts(stack, customer.account_id)
 
     wait_for(gone, within_s=60, what="the end of the account")
+    assert len(demo_book.revoked) == before + 1, "the provider keeps what was lent"
     assert customer.request("GET", "/account").status_code in (
         401,
         403,

@@ -72,7 +72,7 @@ ONLY_WHEN = {
     ): "once a week, on a day that its id decides, an account's pictures are tidied up: test_privacy.py has it done",
     ("events:PutEvents", "notify"): "another run of the account waits for its turn",
     (
-        "scheduler:DeleteSchedule dynamodb:Query",
+        "scheduler:DeleteSchedule dynamodb:Query GiveBackWhatWasLent",
         "erase",
     ): "a whole account is forgotten: test_privacy.py does that",
 }

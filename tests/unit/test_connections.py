@@ -10,7 +10,9 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from contactsync.adapters.memory import MemoryShares
 from contactsync.errors import Busy
+from contactsync.journeys.account import forgetting
 from contactsync.journeys.asked import scheduling
 from contactsync.model.connection import Link
 from contactsync.model.lending import Errand
@@ -21,6 +23,7 @@ from tests.connecting import authority, come_back, connected, consent, known, si
 from tests.fakes.authority import AuthorityServer, Person
 from tests.fakes.graph import GraphServer
 from tests.fakes.people import PeopleServer
+from tests.unit.test_forgetting import nights
 
 BOB = Person("subject-2", "bob@example.com")
 
@@ -398,6 +401,17 @@ def test_a_provider_that_is_away_keeps_nobody_connected(api, world, google):
     google.down = True
     assert api.delete(f"/connections/{connection['id']}").status == 204
     assert stored(world, connection["id"]).sealed == ""
+
+
+def test_an_account_that_is_forgotten_gives_back_what_its_members_lent(api, world, google):
+    connected(api)
+    connected(member(world, api, "sync.google"))
+    given = list(google.refresh_tokens)
+    forgetting.close_account(world.control, MemoryShares(), world.account.account_id, world.clock.now())
+    world.clock.advance(forgetting.GRACE)
+    nights(world)
+    assert set(google.revoked) & set(given)
+    assert world.control.connections(world.account.account_id) == []
 
 
 def test_nothing_is_forgotten_while_our_own_keys_are_away(api, world, google, monkeypatch):

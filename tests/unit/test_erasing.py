@@ -26,7 +26,17 @@ MARKS = ("ada@example.com", "Ada Lovelace", "12345678", "Countess")
 def stores(world: ApiWorld, **changed: Any) -> forgetting.All:
     ports: dict[str, Any] = {
         name: getattr(world, name)
-        for name in ("control", "contacts", "runs", "uploads", "photos", "clock", "scheduler", "bus")
+        for name in (
+            "control",
+            "contacts",
+            "runs",
+            "uploads",
+            "photos",
+            "clock",
+            "scheduler",
+            "bus",
+            "keeper",
+        )
     }
     return forgetting.All(**{"drops": world.uploads, **ports, **changed})
 

@@ -28,8 +28,9 @@ from contactsync.journeys.book import album
 from contactsync.journeys.file.runfiles import batches
 from contactsync.model.account import RETENTION_DAYS
 from contactsync.model.errand import Erasure
+from contactsync.model.lending import Errand
 from contactsync.model.message import EraseDue
-from contactsync.ports import Bus, Delete, Objects, Put, RecordKey, Remove, Scheduler, Shares
+from contactsync.ports import Bus, Delete, Keeper, Objects, Put, RecordKey, Remove, Scheduler, Shares
 
 GRACE = timedelta(days=7)
 NIGHT = "night"
@@ -52,6 +53,7 @@ class All(Stores):
     drops: Objects
     scheduler: Scheduler
     bus: Bus
+    keeper: Keeper
 
 
 # Closing an account
@@ -188,6 +190,7 @@ def account_stretch(erasure: Erasure, stores: All) -> Erasure:
             after = erasure.model_copy(update={"files": erasure.files + len(keys)})
             return after if len(keys) == OBJECTS_A_STRETCH else _next(after)
         case "keys":
+            _give_back(stores, erasure.account_id)
             _forget_ways_in(stores.control, erasure.account_id)
             return _next(erasure)
         case "records":
@@ -238,6 +241,13 @@ def _objects(stores: All, account_id: str) -> Iterator[tuple[Objects, str]]:
     return chain.from_iterable(
         ((objects, key) for key in objects.keys(f"{folder}{account_id}/")) for objects, folder in folders
     )
+
+
+def _give_back(stores: All, account_id: str) -> None:
+    """What members have lent us goes back to the providers, while what it is sealed with can still be found."""
+    for connection in stores.control.connections(account_id):
+        if connection.sealed:
+            stores.keeper.keep(Errand(wants="disconnect", account_id=account_id, connection_id=connection.id))
 
 
 def _forget_ways_in(control: Control, account_id: str) -> None:
