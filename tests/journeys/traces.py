@@ -10,6 +10,7 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus
 
@@ -120,15 +121,14 @@ def object_keys(stack: Stack) -> list[Place]:
 
 
 def objects(stack: Stack, bucket: str, prefix: str) -> list[Place]:
-    """The content of objects: where people's data belongs."""
+    """The content of objects: where people's data belongs. What goes while it is looked for is not there."""
     service = deploy.client("s3", stack.endpoint)
-    return [
-        Place(
-            held["Key"],
-            service.get_object(Bucket=bucket, Key=held["Key"])["Body"].read().decode(errors="replace"),
-        )
-        for held in _all(service, "list_objects_v2", "Contents", Bucket=bucket, Prefix=prefix)
-    ]
+    places = []
+    for held in _all(service, "list_objects_v2", "Contents", Bucket=bucket, Prefix=prefix):
+        with suppress(service.exceptions.NoSuchKey):
+            content = service.get_object(Bucket=bucket, Key=held["Key"])["Body"].read()
+            places.append(Place(held["Key"], content.decode(errors="replace")))
+    return places
 
 
 def contacts(stack: Stack, account_id: str) -> list[dict[str, Any]]:
