@@ -100,7 +100,7 @@ class _RuntimeApiHandler(BaseHTTPRequestHandler):
         """/invocation/next: hand out the next event, however long it takes to come."""
         invocation = self.server.waiting.get()
         if invocation is None:
-            self.server.waiting.put(None)  # whoever asks once more before the port is closed would wait for ever
+            self.server.waiting.put(None)  # for who asks once more before the port is closed
             self.close_connection = True
             return
         self.server.current = invocation
