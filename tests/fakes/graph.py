@@ -12,7 +12,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import orjson
 
@@ -81,6 +81,7 @@ class GraphServer(JsonServer):
         self.sparing = False
         self.at_once_max = 4
         self.folders: dict[str, str] = {}
+        self.lies_in: dict[str, str] = {}
         self.categories: list[str] | None = []
         self.contacts: dict[str, Contact] = {}
         self.photos: dict[str, bytes] = {}
@@ -112,10 +113,11 @@ class GraphServer(JsonServer):
         self.events.append(Event(self.contacts[id_]["parentFolderId"], id_))
         self._keep(id_, {**self.contacts[id_], "parentFolderId": folder})
 
-    def add_folder(self, name: str) -> str:
-        """Somebody makes a folder; returns its id."""
+    def add_folder(self, name: str, inside: str = DEFAULT) -> str:
+        """Somebody makes a folder in another one; returns its id."""
         id_ = f"Fo{self._next():06d}=="
         self.folders[id_] = name
+        self.lies_in[id_] = inside
         return id_
 
     def expire(self) -> None:
@@ -171,7 +173,11 @@ class GraphServer(JsonServer):
             case "GET", ["me"]:
                 return Reply(200, {"id": "user-1", "mail": None, "userPrincipalName": "ann@example.com"})
             case "GET", ["me", "contactFolders"]:
-                return self._folders(query)
+                return self._folders("me/contactFolders", DEFAULT, query)
+            case "GET", ["me", "contactFolders", folder, "childFolders"]:
+                return self._folders(
+                    f"me/contactFolders/{quote(folder, safe='')}/childFolders", folder, query
+                )
             case "GET", ["me", "outlook", "masterCategories"]:
                 if self.categories is None:
                     return failed(403, "ErrorAccessDenied")
@@ -259,10 +265,14 @@ class GraphServer(JsonServer):
             200, {"id": "240x240", "@odata.mediaEtag": f'"{hashlib.sha256(picture).hexdigest()[:8]}"'}
         )
 
-    def _folders(self, query: dict[str, list[str]]) -> Reply:
+    def _folders(self, path: str, inside: str, query: dict[str, list[str]]) -> Reply:
         begin, size = int(query.get("$skip", ["0"])[0]), int(query.get("$top", [str(PAGE)])[0])
-        found = [{"id": id_, "displayName": name} for id_, name in self.folders.items()]
-        more = f"{self.url}/v1.0/me/contactFolders?$top={size}&$skip={begin + size}"
+        found = [
+            {"id": id_, "displayName": name}
+            for id_, name in self.folders.items()
+            if self.lies_in[id_] == inside
+        ]
+        more = f"{self.url}/v1.0/{path}?$top={size}&$skip={begin + size}"
         following = {"@odata.nextLink": more} if begin + size < len(found) else {}
         return Reply(200, {"value": found[begin : begin + size], **following})
 

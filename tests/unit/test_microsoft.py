@@ -89,6 +89,17 @@ def test_lists_come_page_by_page(graph):
     assert not said.gone
 
 
+def test_folders_lie_in_folders(graph):
+    work = graph.add_folder("Work")
+    clients = [graph.add_folder(f"Client {number}", inside=work) for number in range(130)]
+    former = graph.add_folder("Former", inside=clients[-1])
+    id_ = graph.add({"displayName": "Ada"}, former)
+    names = {group.id: group.name for group in connector(graph).groups()}
+    assert (names[work], names[former]) == ("Work", "Work/Client 129/Former")
+    assert len(names) == 1 + 1 + 130 + 1
+    assert pulled(connector(graph), ALL)[0].keys() == {id_}
+
+
 def test_folders_come_page_by_page(graph):
     names = [f"Folder {number}" for number in range(230)]
     for name in names:

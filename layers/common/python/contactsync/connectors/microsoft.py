@@ -45,6 +45,7 @@ AT_ONCE = 20
 SETTLES_S = 300
 PAGES_MAX = 500
 FOLDERS = 100
+LEVELS_MAX = 20
 MARKER = "String {6f2b4a1e-5d0c-4c3f-9a57-0c1d9be1a4f7} Name contact-sync-marker"
 """The property that holds our marker: an extended one, which no program shows."""
 EXPAND = f"singleValueExtendedProperties($filter=id eq '{MARKER}')"
@@ -218,14 +219,32 @@ class MicrosoftConnector:
         return Written(now) if now else Missing()
 
     def _folders(self) -> list[tuple[str, str]]:
+        """Folders and those that lie in them, level by level, each named with what it lies in."""
+        level = self._listed(_read(self._calls.get("/me/contactFolders", {"$top": FOLDERS}, Prefer=IDS)))
+        found = list(level)
+        for _ in range(LEVELS_MAX):
+            if not level:
+                return found
+            places = [f"/me/contactFolders/{quote(id_, safe='')}/childFolders" for id_, _ in level]
+            parts = self._batch([_Ask("GET", f"{place}?$top={FOLDERS}") for place in places])
+            level = [
+                (id_, f"{outer}/{name}")
+                for (_, outer), part in zip(level, parts, strict=True)
+                if part.is_there()
+                for id_, name in self._listed(part.document)
+            ]
+            found += level
+        raise Busy("Microsoft's folders lie in each other without an end.")
+
+    def _listed(self, answer: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Ids and names of a list of folders that begins with this answer."""
         found: list[tuple[str, str]] = []
-        link, query = "/me/contactFolders", {"$top": FOLDERS}
         for _ in range(PAGES_MAX):
-            answer = _read(self._calls.get(link, query if not found else None, Prefer=IDS))
             found += [(each["id"], each.get("displayName", "")) for each in answer.get("value") or ()]
             link = str(answer.get("@odata.nextLink", ""))
             if not link:
                 return found
+            answer = _read(self._calls.get(link, None, Prefer=IDS))
         raise Busy("Microsoft's list of folders does not end.")
 
     def _delta(self, folder: str, link: str | None) -> Iterator[tuple[list[Contact], str]]:
