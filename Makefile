@@ -37,6 +37,11 @@ fuzz: .venv/.ready ## 20,000 odd files, cards, rules and answers of providers fo
 	env -u CI HYPOTHESIS_PROFILE=fuzz FUZZ=200 .venv/bin/pytest tests/property/test_odd_answers_are_read.py tests/property/test_any_bytes_end.py \
 		tests/unit/test_api_fuzzed.py --hypothesis-show-statistics $(ARGS)
 
+SECONDS ?= 60
+fuzz-guided: .venv-guided/.ready ## the readers' laws driven by coverage, each for SECONDS (60); ARGS="files card" names some
+	@for law in $(or $(ARGS),files google microsoft carddav card rule); do \
+		echo "$$law"; .venv-guided/bin/python -m tests.guided $$law -max_total_time=$(SECONDS) -print_final_stats=1 2>&1 | grep -v Instrumenting; done
+
 faults: .venv/.ready ## fail every call of every workload in every way, and N seeds of random faults (make test takes one call in 37)
 	FAULTS=all N=$(N) SEED=$(SEED) .venv/bin/pytest tests/faults --timeout 3600 $(ARGS)
 
@@ -131,8 +136,11 @@ $(UV): local/uv.txt
 .venv-bench/.ready: uv.lock pyproject.toml $(UV)
 	UV_PROJECT_ENVIRONMENT=.venv-bench $(UV) sync --quiet --frozen --python $(PYTHON) --no-default-groups --group test --group bench
 	@touch $@
+.venv-guided/.ready: uv.lock pyproject.toml $(UV)
+	UV_PROJECT_ENVIRONMENT=.venv-guided $(UV) sync --quiet --frozen --python $(PYTHON) --no-default-groups --group test --group guided
+	@touch $@
 .venv-sam/.ready .venv-audit/.ready: .venv-%/.ready: uv.lock pyproject.toml $(UV)
 	UV_PROJECT_ENVIRONMENT=.venv-$* $(UV) sync --quiet --frozen --python $(PYTHON) --only-group $*
 	@touch $@
 
-.PHONY: costs million run test fuzz fuzz-api faults test-thorough check format bench audit build deploy account accounts redeliver redrive docs lock clean help
+.PHONY: costs million run test fuzz fuzz-api fuzz-guided faults test-thorough check format bench audit build deploy account accounts redeliver redrive docs lock clean help
