@@ -9,7 +9,6 @@ process it is the handler alone over memory adapters, which is all of our code b
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import sys
 import tempfile
@@ -54,9 +53,10 @@ def _over_stack(requests: int) -> dict[str, Latency]:
 
 
 def _in_process(requests: int) -> dict[str, Latency]:
-    os.environ["POWERTOOLS_LOG_LEVEL"] = "ERROR"  # the log goes to a pipe in Lambda, and to a terminal here
+    from contactsync.entry import logger
     from tests.calling import ApiWorld, Client, served
 
+    logger.setLevel("ERROR")  # the log goes to a pipe in Lambda, and to a terminal here
     with served(ApiWorld()) as world:
         client = Client(world, world.account)
 
