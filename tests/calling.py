@@ -21,6 +21,7 @@ from contactsync.journeys.account.accounts import NewAccount, create_account
 from contactsync.journeys.account.signing_in import Guests
 from contactsync.model.account import ALL_PERMISSIONS
 from functions.api import handler
+from tests.bookworld import BookWorld
 from tests.promises import hold
 from tests.world import World
 
@@ -70,6 +71,11 @@ class ApiWorld(World):
         return create_account(
             self.control, name="Globex", country="GB", email="other@example.com", now=self.clock.now()
         )
+
+
+@dataclass
+class ApiBookWorld(ApiWorld, BookWorld):
+    """The service with its API and an address book."""
 
 
 @contextmanager

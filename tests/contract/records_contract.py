@@ -104,8 +104,10 @@ class RecordsContract:
             with pytest.raises(Stale):
                 records.commit(writes)
 
-    def test_a_commit_of_nothing(self, records):
+    def test_a_commit_of_nothing_changes_nothing(self, records):
+        records.commit([put("a", 0, n=1)])
         records.commit([])
+        assert names(records, "", limit=10) == ["a"]
 
     def test_a_hundred_writes_fit_and_one_more_does_not(self, records):
         records.commit([put(f"n#{n:03d}", 0, n=n) for n in range(100)])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:  # most unit tests have no use for the whole service
-    from tests.calling import ApiWorld, Client
+    from tests.calling import ApiBookWorld, ApiWorld, Client
 
 
 @pytest.fixture
@@ -17,6 +17,16 @@ def world() -> Iterator[ApiWorld]:
     from tests.calling import ApiWorld, served
 
     with served(ApiWorld()) as world:
+        yield world
+
+
+@pytest.fixture
+def book_world() -> Iterator[ApiBookWorld]:
+    """A service with one customer and an address book: `world` of the modules that need one."""
+    from tests.calling import ApiBookWorld, served
+
+    world = ApiBookWorld()
+    with served(world):
         yield world
 
 

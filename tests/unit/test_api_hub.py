@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -11,28 +10,17 @@ from contactsync.connectors.memory import MemoryConnector
 from contactsync.journeys.book.bookfiles import BookFiles
 from contactsync.journeys.book.committing import count_day
 from contactsync.journeys.file.runfiles import files_of
-from tests.bookworld import CONNECTION, BookWorld
-from tests.calling import ApiWorld, Client, served
+from tests.bookworld import CONNECTION
+from tests.calling import Client
 from tests.contract.cards import ADA
 
 BOB = {"name": "Bob Kahn", "emails": [{"value": "bob@example.com"}]}
 CEM = {"name": "Cem Usta", "emails": [{"value": "cem@example.com"}]}
 
 
-@dataclass
-class ApiBookWorld(ApiWorld, BookWorld):
-    """The service with its API and an address book."""
-
-
 @pytest.fixture
-def api():
-    with served(ApiBookWorld()) as world:
-        yield Client(world, world.account)
-
-
-@pytest.fixture
-def world(api):
-    return api.world
+def world(book_world):
+    return book_world
 
 
 def fillers(world, count=20):

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from tests.calling import Client, served
+from tests.calling import Client
 from tests.contract.cards import ADA
-from tests.unit.test_api_hub import ApiBookWorld
 
 PLACE = "/connections/n1"
 HOME = [{"value": "home@example.com"}]
 
 
 @pytest.fixture
-def api():
-    with served(ApiBookWorld()) as world:
-        yield Client(world, world.account)
-
-
-@pytest.fixture
-def world(api):
-    return api.world
+def world(book_world):
+    return book_world
 
 
 @pytest.fixture

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.calling import Client, served
 from tests.contract.cards import ADA
-from tests.unit.test_api_hub import ApiBookWorld
 from tests.unit.test_erasing import erased
 
 MARKS = ("ada@example.com", "Lovelace", "Countess", "7946 0018")
 
 
 @pytest.fixture
-def api():
-    with served(ApiBookWorld()) as world:
-        yield Client(world, world.account)
-
-
-@pytest.fixture
-def world(api):
-    return api.world
+def world(book_world):
+    return book_world
 
 
 @pytest.fixture

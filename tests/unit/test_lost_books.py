@@ -10,29 +10,26 @@ from contactsync.adapters.memory import MemoryMailer
 from contactsync.errors import Busy
 from contactsync.journeys.book import losing
 from contactsync.model.message import BookLost
-from contactsync.ports import Mail, MailRefused, MailUncertain
-from tests.calling import Client, served
+from contactsync.ports import MailRefused, MailUncertain
 from tests.contract.cards import ADA
-from tests.unit.test_api_hub import ApiBookWorld
+from tests.mailers import Failing
 
 
 @pytest.fixture
-def api():
-    with served(ApiBookWorld()) as world:
-        yield Client(world, world.account)
-
-
-@pytest.fixture
-def world(api):
-    member_id = api.account.member_id
-    api.world.control.update_connection(
-        api.account.account_id,
+def world(book_world):
+    account = book_world.account
+    book_world.control.update_connection(
+        account.account_id,
         "n1",
         lambda each: each.model_copy(
-            update={"account_id": api.account.account_id, "member_id": member_id, "name": "ann@book.example"}
+            update={
+                "account_id": account.account_id,
+                "member_id": account.member_id,
+                "name": "ann@book.example",
+            }
         ),
     )
-    return api.world
+    return book_world
 
 
 def lose(world: Any) -> None:
@@ -93,21 +90,10 @@ def test_whoever_is_let_in_or_disconnects_gets_no_mail(world):
     assert said(world) == []
 
 
-class Failing(MemoryMailer):
-    def __init__(self, *errors: Exception) -> None:
-        super().__init__()
-        self.errors = list(errors)
-
-    def send(self, mail: Mail) -> None:
-        if self.errors:
-            raise self.errors.pop(0)
-        super().send(mail)
-
-
 def test_a_mail_service_that_is_away_is_tried_again(world):
     lose(world)
     losing.say_lost(world.control, world.bus, world.account.account_id, "n1")
-    mailer = Failing(Busy("away"))
+    mailer = Failing(Busy("away"), times=1)
     with pytest.raises(Busy):
         tell(world, mailer)
     assert tell(world, mailer) == 1
@@ -117,7 +103,7 @@ def test_a_mail_service_that_is_away_is_tried_again(world):
 def test_of_a_mail_that_may_have_left_there_is_no_second_one(world, error):
     lose(world)
     losing.say_lost(world.control, world.bus, world.account.account_id, "n1")
-    mailer = Failing(error)
+    mailer = Failing(error, times=1)
     assert tell(world, mailer) == 0
     assert tell(world, mailer) == 0
     assert mailer.sent == []

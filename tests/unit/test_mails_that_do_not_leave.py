@@ -14,6 +14,7 @@ from contactsync.journeys.file.finishing import MAILS_PUT_OFF
 from contactsync.model.message import Finishing
 from contactsync.ports import Mail, MailRefused, MailUncertain
 from tests.architecture.template import MACHINES
+from tests.mailers import Failing
 
 ADDRESSES = ["ann@example.com", "bob@example.com"]
 BODY = {
@@ -22,20 +23,6 @@ BODY = {
     "mapping": [{"column": "email", "field": "email"}],
     "notify": {"emails": ADDRESSES},
 }
-
-
-class Failing(MemoryMailer):
-    """Raises `error` for the next `times` mails, or those to one address only."""
-
-    def __init__(self, error: Exception, times: int = 1_000, only: str = "") -> None:
-        super().__init__()
-        self.error, self.times, self.only = error, times, only
-
-    def send(self, mail: Mail) -> None:
-        if self.times and self.only in mail.to:
-            self.times -= 1
-            raise self.error
-        super().send(mail)
 
 
 def run_with(api: Any, mailer: MemoryMailer, **body: Any) -> dict[str, Any]:

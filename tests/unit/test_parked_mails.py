@@ -13,6 +13,7 @@ from contactsync.journeys.asked import dropping
 from contactsync.model.message import FileParked
 from contactsync.ports import Mail, MailRefused, MailUncertain
 from tests.dropped import MAPPING, DropBucket, prefix
+from tests.mailers import Failing
 
 ADDRESSES = ["ann@example.com", "bob@example.com"]
 
@@ -44,19 +45,6 @@ def tell(world: Any, parked: FileParked, mailer: Any) -> int:
     return dropping.tell(parked, control=control, mailer=mailer, public_url="https://x.example").mails
 
 
-class Failing(MemoryMailer):
-    """Raises these in turn, then sends."""
-
-    def __init__(self, *errors: Exception) -> None:
-        super().__init__()
-        self.errors = list(errors)
-
-    def send(self, mail: Mail) -> None:
-        if self.errors:
-            raise self.errors.pop(0)
-        super().send(mail)
-
-
 def to(mailer: MemoryMailer) -> list[str]:
     return [mail.to for mail in mailer.sent]
 
@@ -65,7 +53,7 @@ def to(mailer: MemoryMailer) -> list[str]:
     "error", [MailRefused("no"), MailUncertain("who knows")], ids=["refused", "uncertain"]
 )
 def test_a_mail_that_did_not_leave_keeps_no_other_back_and_is_not_sent_twice(world, parked, error):
-    mailer = Failing(error)
+    mailer = Failing(error, times=1)
     assert tell(world, parked, mailer) == 2
     assert to(mailer) == ADDRESSES[1:]
     assert tell(world, parked, mailer) == 2
@@ -73,7 +61,7 @@ def test_a_mail_that_did_not_leave_keeps_no_other_back_and_is_not_sent_twice(wor
 
 
 def test_a_mail_service_that_was_away_is_asked_again(world, parked):
-    mailer = Failing(Busy("away"))
+    mailer = Failing(Busy("away"), times=1)
     with pytest.raises(Busy):
         tell(world, parked, mailer)
     assert tell(world, parked, mailer) == 2

@@ -5,19 +5,11 @@ from __future__ import annotations
 import pytest
 
 from contactsync.connectors.memory import Mishap
-from tests.calling import Client, served
-from tests.unit.test_api_hub import ApiBookWorld
 
 
 @pytest.fixture
-def api():
-    with served(ApiBookWorld()) as world:
-        yield Client(world, world.account)
-
-
-@pytest.fixture
-def world(api):
-    return api.world
+def world(book_world):
+    return book_world
 
 
 def person(n, **more):
