@@ -6,10 +6,9 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter
-
 from contactsync.adapters.clients import busy_if_transient
-from contactsync.errors import Busy, SourceAway, UnreadableFile
+from contactsync.adapters.errands import sent
+from contactsync.errors import UnreadableFile
 from contactsync.model.message import Reached, Reaching, StagingKeys
 from contactsync.model.source import RemoteSource, S3Source
 from contactsync.ports import Carried, Courier, Destination, Ending
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 SESSION_S = 900
 """The shortest that STS grants, and longer than Reach may run."""
-_PROBLEM = TypeAdapter(dict[str, str])
 
 
 class ReachCourier:
@@ -55,14 +53,7 @@ class ReachCourier:
             key=to.key,
             keys=self._keys(to),
         )
-        with busy_if_transient():
-            answer = self._functions().invoke(
-                FunctionName=self._function, Payload=asked.model_dump_json().encode()
-            )
-        told = answer["Payload"].read()
-        if answer.get("FunctionError"):
-            raise _raised(json.loads(told))
-        reached = Reached.model_validate_json(told, extra="ignore")
+        reached = sent(self._functions(), self._function, asked, Reached, UnreadableFile.told, gives_up=True)
         modified = reached.modified.isoformat() if reached.modified else None
         ending = Ending(reached.proof, reached.doubt)
         return Carried(reached.digest, ending, reached.size, modified, reached.host_key)
@@ -92,16 +83,3 @@ def session_policy(role: str, bucket: str, key: str) -> dict[str, Any]:
         "Resource": f"arn:{partition}:s3:::{bucket}/{key}",
     }
     return {"Version": "2012-10-17", "Statement": [allowed]}
-
-
-def _raised(error: dict[str, Any]) -> Exception:
-    """What Reach has raised, by the names of `entry`. Its bugs are ours, and told as a reference only."""
-    kind, message = error.get("errorType", ""), error.get("errorMessage", "")
-    if kind == "Refused":
-        return UnreadableFile.told(_PROBLEM.validate_json(message))
-    if kind == "Busy":
-        try:
-            return SourceAway.told(_PROBLEM.validate_json(message))
-        except ValueError:
-            return Busy(message)
-    return RuntimeError(f"reach failed with {kind}")

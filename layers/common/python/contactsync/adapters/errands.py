@@ -24,8 +24,14 @@ def sent(
     message: BaseModel,
     answers: type[T],
     refusal: Callable[[dict[str, str]], UserError],
+    *,
+    gives_up: bool = False,
 ) -> T:
     """What the function makes of the message, or what it has raised; `refusal` makes an error of its problem.
+
+    Args:
+        gives_up: the function itself stops waiting for a server before its own time is over; running out of that is
+            then a bug of ours.
 
     Raises as well Busy, and SourceAway where the function has waited for a server in vain.
     """
@@ -33,11 +39,13 @@ def sent(
         answer = client.invoke(FunctionName=function, Payload=message.model_dump_json().encode())
     told = answer["Payload"].read()
     if answer.get("FunctionError"):
-        raise _raised(json.loads(told), refusal)
-    return answers.model_validate_json(told)
+        raise _raised(json.loads(told), refusal, gives_up=gives_up)
+    return answers.model_validate_json(told, extra="ignore")  # a newer function may say more
 
 
-def _raised(error: dict[str, Any], refusal: Callable[[dict[str, str]], UserError]) -> Exception:
+def _raised(
+    error: dict[str, Any], refusal: Callable[[dict[str, str]], UserError], *, gives_up: bool
+) -> Exception:
     """What the function has raised, by the names of `entry`. Its bugs are ours, and told as a reference only."""
     kind, message = error.get("errorType", ""), error.get("errorMessage", "")
     if kind == "Refused":
@@ -47,6 +55,6 @@ def _raised(error: dict[str, Any], refusal: Callable[[dict[str, str]], UserError
             return SourceAway.told(_PROBLEM.validate_json(message))
         except ValueError:
             return Busy(message)
-    if "timed out" in message.lower() or kind.endswith("Timeout"):
+    if not gives_up and ("timed out" in message.lower() or kind.endswith("Timeout")):
         return SourceAway("The server takes too long to answer.")
     return RuntimeError(f"the function failed with {kind}")
