@@ -29,10 +29,7 @@ def sent(
 ) -> T:
     """What the function makes of the message, or what it has raised; `refusal` makes an error of its problem.
 
-    Args:
-        gives_up: the function itself stops waiting for a server before its own time is over; running out of that is
-            then a bug of ours.
-
+    One that `gives_up` stops waiting for a server before its own time is over: running out of that is then our bug.
     Raises as well Busy, and SourceAway where the function has waited for a server in vain.
     """
     with busy_if_transient():
