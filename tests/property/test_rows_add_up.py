@@ -63,6 +63,7 @@ LINES = [
     '"16",","","",x"\n',
     '"17","","","\n\n"\n',
     '18,a","b,"c\nd"\n',
+    '19,Ann"\n',
 ]
 FILES_OF_LINES = st.lists(st.sampled_from(LINES), max_size=40).map(lambda lines: "".join(lines).encode())
 """Mostly sound, so that whole windows can be counted rather than lexed."""

@@ -117,7 +117,7 @@ def fetch(
 def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
     """Bytes → chunks cut on record boundaries, and how to read them. A mapping that does not fit ends the run."""
     # workbooks, address books, encodings: the other steps need none of them, and start 40 ms of CPU sooner
-    from contactsync.journeys.file.cutting import broken_end, cut_file, date_orders  # noqa: PLC0415
+    from contactsync.journeys.file.cutting import broken_end, cut_file  # noqa: PLC0415
     from contactsync.journeys.file.opening import open_file  # noqa: PLC0415
 
     run = enter(control, message, "parse")
@@ -133,9 +133,9 @@ def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
     source = stored(runs, files.source)
     opened = open_file(source, sync.format, sync.mapping)
     rules = _check_mapping(sync, opened, control.fields(run.account_id))
-    manifest, warnings = cut_file(opened, source, files)
-    if sync.format.date_order == "auto":
-        manifest = manifest.model_copy(update={"date_orders": date_orders(manifest, files, rules)})
+    dates = [rule.column for rule in rules if rule.type == "date" and rule.column is not None]
+    unproven = dates if sync.format.date_order == "auto" else ()
+    manifest, warnings = cut_file(opened, source, files, dates=unproven)
     files.save_manifest(manifest)
     known: dict[str, object] = {"rows_total": manifest.rows, "warnings": warnings}
     if run.figures is not None:

@@ -9,16 +9,19 @@ from contactsync.core.parsing.damage import Finding
 from contactsync.core.parsing.detection import Detected, Requested, detect
 from contactsync.core.parsing.dialect import Dialect
 from contactsync.core.parsing.encoding import lines_beyond_ascii, to_utf8
+from contactsync.core.parsing.evidence import Evidence
 from contactsync.core.parsing.kinds import kind_of
-from contactsync.core.parsing.records import Chunk, Damaged, cut, read_chunk
+from contactsync.core.parsing.records import Chunk, Damaged, Stretch, cut, read_chunk
 
 __all__ = [
     "Chunk",
     "Damaged",
     "Detected",
     "Dialect",
+    "Evidence",
     "Finding",
     "Requested",
+    "Stretch",
     "cut",
     "detect",
     "kind_of",

@@ -4,17 +4,20 @@ Both ask `lexer.Lexer` what a record is, and what `cut` counts is what `read_chu
 the text that a stray quote would have swallowed; that quote is then refused because the data ends, as it was
 refused for another reason by `cut`.
 
-`cut` need not read cells. Where a window of text has no quotes, or only quotes that open and close cells, line
-ends are counted and nothing else is done; other windows are taken line by line.
+`cut` need not read cells. Where a window of text has no quotes, or only quotes that open and close cells, it is
+divided at line ends and nothing else is done; other windows are taken line by line. Whoever wants something of all
+rows can look at what `cut` passes (`Stretch`), so that the file is read once for both.
 """
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import NamedTuple
 
 from contactsync.core.parsing.dialect import Dialect
 from contactsync.core.parsing.lexer import CELL_CHARS, CELL_TOO_LONG, ENDS, Fault, Lexer
@@ -32,6 +35,8 @@ CHUNK_ROWS = 25_000
 TOO_MANY_COLUMNS = Fault("too_many_columns", f"The row has more than {COLUMNS:,} columns. Remove the rest.")
 _MANY_QUOTES = 8
 """A line, from which on it pays to fold those between two cells before anything else."""
+_GLANCE_BYTES = 4 << 10
+"""Of a window, from which its quotes are estimated."""
 _WINDOW_BYTES = 64 << 10
 """What is counted at once: a few hundred to a few thousand rows, of the many that go into a chunk."""
 _BOM = b"\xef\xbb\xbf"
@@ -39,6 +44,11 @@ _BOM = b"\xef\xbb\xbf"
 _INSIDE = b"\xff"  # a line end inside quotes
 _NEXT_CELL = b"\xfe"  # a quote, the delimiter and a quote, inside quotes
 _NEVER = b"\xfd"  # a quote or an escape that the dialect lacks
+_TEXT = b"\xfc"  # a delimiter inside quotes
+_DOUBLED = b"\xfb"  # two quotes that are one
+_MARKS = (_INSIDE, _NEXT_CELL, _NEVER, _TEXT, _DOUBLED)
+_CR = b"\r"[0]
+_first, _last = itemgetter(0), itemgetter(-1)
 _SUSPECT = re.compile("[\0\udc80-\udcff]")
 """NUL, and what a byte that is no UTF-8 becomes under surrogateescape."""
 
@@ -54,6 +64,47 @@ class Chunk:
     length: int
     first_line: int
     rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Some whole records that `cut` passes, as `data`: `read_chunk` has of them what it has of their chunk.
+
+    `records` are these one by one, where `cut` knows them without reading cells.
+    """
+
+    data: bytes
+    dialect: Dialect
+    width: int
+    records: Sequence[bytes] | None = None
+
+    def roughly(self, column: int) -> bytes | None:
+        """The cells of one column, each on a line; None if `records` are not known.
+
+        They are what `read_chunk` has, but for three things: those of damaged rows are among them, cells are not
+        in the order of the rows, and a byte that is no text stands for each line feed in a cell.
+        """
+        if self.records is None:
+            return None
+        quote, delimiter = self.dialect.quote.encode() or _NEVER, self.dialect.delimiter.encode()
+        usual, after = self.width - 1, self.width - column
+        cells = [
+            line.rsplit(delimiter, after)[-after] for line in self.records if line.count(delimiter) == usual
+        ]
+        if len(cells) < len(self.records):
+            for line in self.records:
+                if line.count(delimiter) != usual:
+                    cells += line.split(delimiter, column + 1)[column : column + 1]
+        text = b"\n".join(cells).replace(quote + quote, _DOUBLED).replace(quote, b"")
+        return text.replace(_DOUBLED, quote).replace(_TEXT, delimiter)
+
+
+class _Counted(NamedTuple):
+    """What is known of a window's records where counting is enough: bytes, lines, and one by one."""
+
+    size: int
+    lines: int
+    records: list[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +129,17 @@ def cut(
     width: int,
     target_bytes: int = CHUNK_BYTES,
     target_rows: int = CHUNK_ROWS,
+    look: Callable[[Stretch], None] | None = None,
 ) -> Iterator[Chunk]:
     """Chunks of a UTF-8 object, in order, without its byte-order mark, preamble and header.
 
     One pass with bounded memory: some windows of text, whatever the length of a line or of a block. No chunk has
-    more than `target_rows` rows, nor more than `target_bytes` unless one record does.
+    more than `target_rows` rows, nor more than `target_bytes` unless one record does. `look` is shown every row of
+    every chunk once, some windows at a time.
 
     Raises UnreadableFile, naming the line: `line_too_long`, `too_many_rows`.
     """
-    cutter = _Cutter(dialect, width, target_bytes, target_rows)
+    cutter = _Cutter(dialect, width, target_bytes, target_rows, look)
     source = _slices(blocks)
     pending = b""
     final = False
@@ -112,12 +165,24 @@ def _slices(blocks: Iterable[bytes]) -> Iterator[bytes]:
 class _Cutter:
     """Where `cut` has come to: the chunk being filled, and the number of its next line."""
 
-    def __init__(self, dialect: Dialect, width: int, target_bytes: int, target_rows: int) -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        width: int,
+        target_bytes: int,
+        target_rows: int,
+        look: Callable[[Stretch], None] | None,
+    ) -> None:
+        self.dialect = dialect
+        self.look = look
         self.lexer = Lexer(dialect)
         self.quote = dialect.quote.encode() or _NEVER
         self.escape = dialect.escape.encode() if dialect.escape else _NEVER
         self.delimiter = dialect.delimiter.encode()
         self.between = self.quote + self.delimiter + self.quote
+        self.before_quotes = {*self.delimiter[:1], *b"\n"}
+        self.after_quotes = {*self.delimiter[:1], *b"\r\n"}
+        self.as_text = bytes.maketrans(b"\n" + self.delimiter[:1], _INSIDE + _TEXT)
         self.width = width
         self.target_bytes = target_bytes
         self.target_rows = target_rows
@@ -133,21 +198,27 @@ class _Cutter:
         if not self.begun:
             self.begun = True
             self.offset = taken = len(_BOM) if window.startswith(_BOM) else 0
-        elif counted := self._countable(window):
-            taken, rows, lines = counted
+        elif counted := self._counted(window):
+            taken = counted.size
             self.length += taken
-            self.rows += rows
-            self.line += lines
+            self.rows += len(counted.records)
+            self.line += counted.lines
+            if self.look:
+                self.look(Stretch(window[:taken], self.dialect, self.width, counted.records))
+        begin = taken
         for size, lines, row in self._records(window[taken:], final=final):
             taken += size
             if self.skip_rows or (self.header and row):
                 self._leave_out(size, lines, row=row)
+                begin = taken
                 continue
             if self.length + size > self.target_bytes or self.rows + row > self.target_rows:
                 yield from self.close()
             self.length += size
             self.rows += row
             self.line += lines
+        if self.look and taken > begin:
+            self.look(Stretch(window[begin:taken], self.dialect, self.width))
         return taken
 
     def close(self) -> Iterator[Chunk]:
@@ -176,55 +247,57 @@ class _Cutter:
         self.line += lines
         self.first_line = self.line
 
-    def _countable(self, window: bytes) -> tuple[int, int, int] | None:
-        """Bytes, rows and lines of the window's records, where counting line ends is enough to know them.
+    def _counted(self, window: bytes) -> _Counted | None:
+        """The window's records, where its line ends are enough to know them.
 
         It is where each quote opens a cell, closes one or is doubled, CRs stand before LFs, no line is blank, and
         no record of several lines seems to hold rows.
         """
-        if self.skip_rows or self.header or len(window) > LINE_BYTES or len(self.delimiter) > 1:
+        if self.skip_rows or self.header or len(window) > CELL_CHARS or len(self.delimiter) > 1:
             return None
-        if self.escape in window or _INSIDE in window or _NEXT_CELL in window:
+        if self.escape in window or any(mark in window for mark in _MARKS):
             return None
         folded = window
-        if window.count(self.quote) > _MANY_QUOTES * window.count(b"\n"):
+        glance = window[:_GLANCE_BYTES]
+        if glance.count(self.quote) > _MANY_QUOTES * glance.count(b"\n"):
             folded = window.replace(self.between, _NEXT_CELL)
         parts = folded.split(self.quote)  # outside quotes, inside, outside, …
         if not self._sound(parts[::2]):
             return None
-        parts[1::2] = [part.replace(b"\n", _INSIDE) if b"\n" in part else part for part in parts[1::2]]
-        *records, tail = self.quote.join(parts).split(b"\n")
-        end, rows = len(window) - self._length(tail), len(records)
-        if self.length + end > self.target_bytes or self.rows + rows > self.target_rows:
+        if len(parts) > 1:
+            inside = self.quote.join(parts[1::2])
+            parts[1::2] = inside.translate(self.as_text).split(self.quote)
+            folded = self.quote.join(parts)
+        body, _, tail = folded.rpartition(b"\n")
+        size = len(window) - len(tail) - (len(self.between) - 1) * tail.count(_NEXT_CELL)
+        if _NEXT_CELL in body:
+            body = body.replace(_NEXT_CELL, self.delimiter)
+        records = body.split(b"\n") if size else []
+        if self.length + size > self.target_bytes or self.rows + len(records) > self.target_rows:
             return None
-        several = [record for record in records if _INSIDE in record]
-        returns = sum([record[-1:] == b"\r" for record in records]) if b"\r" in window else 0
-        returns += sum(record.count(b"\r" + _INSIDE) for record in several)
-        if returns != window.count(b"\r", 0, end) or b"" in records or b"\r" in records:
+        within = body.split(_INSIDE)
+        if b"" in records or b"\r" in records or any(map(self._may_swallow, within[1:])):
             return None
-        if any(map(self._may_swallow, several)):
-            return None
-        return end, rows, rows + sum(record.count(_INSIDE) for record in several)
+        if b"\r" in window:
+            ends = [*map(_last, records), *map(_last, filter(None, within[:-1]))]
+            if ends.count(_CR) != window.count(b"\r", 0, size):
+                return None
+        return _Counted(size, len(records) + len(within) - 1, records)
 
     def _sound(self, outside: list[bytes]) -> bool:
         """Whether the text between quotes begins and ends where cells do; nothing between two is a doubled one."""
-        before, after = (self.delimiter, b"\n"), (self.delimiter, b"\n", b"\r")
+        ends = set(map(_last, filter(None, outside[:-1])))
+        begins = set(map(_first, filter(None, outside[1:])))
         return (
-            not any(part and not part.endswith(before) for part in set(outside[:-1]))
-            and not any(part and not part.startswith(after) for part in set(outside[1:]))
-            and not any(_NEXT_CELL in part for part in set(outside))
+            ends <= self.before_quotes
+            and begins <= self.after_quotes
+            and _NEXT_CELL not in self.quote.join(outside)
         )
 
-    def _may_swallow(self, record: bytes) -> bool:
-        """Whether a record of several lines is one that `Lexer` must look at."""
-        enough = max(1, self.width - 1)
-        lines = record.replace(_NEXT_CELL, self.between).split(_INSIDE)
-        return self._length(record) > CELL_CHARS or any(
-            line.count(self.delimiter) >= enough for line in lines[1:]
-        )
-
-    def _length(self, folded: bytes) -> int:
-        return len(folded) + (len(self.between) - 1) * folded.count(_NEXT_CELL)
+    def _may_swallow(self, begun: bytes) -> bool:
+        """Whether text that begins with a further line of a record makes it one that `Lexer` must look at."""
+        line = begun.partition(b"\n")[0]
+        return line.count(self.delimiter) + line.count(_TEXT) >= max(1, self.width - 1)
 
     def _records(self, window: bytes, *, final: bool) -> Iterator[tuple[int, int, bool]]:
         """Bytes, lines, and whether it is a row, for each record and blank line that the window decides."""

@@ -21,7 +21,14 @@ def raw_rows(number: int, files: RunFiles, manifest: Manifest) -> Iterator[tuple
         rows = records_file.read(data, width=width)
     else:
         rows = read_chunk(data, manifest.dialect, width=width, first_line=first_line)
-    return _restored(rows, width, manifest.ours) if manifest.ours else rows
+    return as_theirs(rows, width, manifest.ours)
+
+
+def as_theirs(
+    rows: Iterator[tuple[int, list[str]] | Damaged], width: int, ours: int
+) -> Iterator[tuple[int, list[str]] | Damaged]:
+    """The rows of a report of ours as they were before it, of other files as they are."""
+    return _restored(rows, width, ours) if ours else rows
 
 
 def _restored(

@@ -7,15 +7,14 @@ which have to be read from their beginning, become lines of JSON (`core.records_
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from contactsync.core import records_file
-from contactsync.core.date_order import Order, date_order, together
-from contactsync.core.mapping import Rule
-from contactsync.core.parsing import Chunk, Damaged, cut, to_utf8
+from contactsync.core.parsing import Chunk, Damaged, Evidence, cut, read_chunk, to_utf8
 from contactsync.core.vcard import table
 from contactsync.errors import UnreadableFile
-from contactsync.journeys.file.chunks import raw_rows
+from contactsync.journeys.file.chunks import as_theirs, raw_rows
 from contactsync.journeys.file.files import File, blocks
 from contactsync.journeys.file.opening import Opened, cards_of, unpacked, workbook_of
 from contactsync.journeys.file.runfiles import Manifest, RunFiles, batches, units_for
@@ -25,17 +24,23 @@ UNIT_ROWS = 25_000
 LINES_AT_ONCE = 1_000
 
 
-def cut_file(opened: Opened, file: File, files: RunFiles) -> tuple[Manifest, tuple[RunWarning, ...]]:
+def cut_file(
+    opened: Opened, file: File, files: RunFiles, *, dates: Sequence[int] = ()
+) -> tuple[Manifest, tuple[RunWarning, ...]]:
     """Write what has to be written, and say where the chunks lie.
+
+    `dates` are columns of which all rows together have to prove whether day or month comes first.
 
     Returns:
         The manifest, and what is worth knowing about the file.
 
-    Raises UnreadableFile: `no_rows`, or whatever is wrong with the file further down.
+    Raises UnreadableFile: `no_rows`, or whatever is wrong with the file further down; `date_order_unclear`,
+    `date_orders_mixed`.
     """
     width, warnings = opened.width, opened.warnings
+    evidence = Evidence(dates)
     if opened.kind == "csv":
-        key, chunks = _cut_text(opened, file, files)
+        key, chunks = _cut_text(opened, file, files, evidence)
     else:
         key = files.records
         recorder = records_file.Recorder()
@@ -64,7 +69,10 @@ def cut_file(opened: Opened, file: File, files: RunFiles) -> tuple[Manifest, tup
         own_mapping=opened.own_mapping,
         ours=opened.ours,
     )
-    return manifest, warnings
+    if dates and manifest.dialect is None:
+        for number in range(len(chunks)):
+            evidence.add(raw_rows(number, files, manifest))
+    return manifest.model_copy(update={"date_orders": _proven(evidence, manifest)}), warnings
 
 
 def broken_end(manifest: Manifest, files: RunFiles) -> str:
@@ -81,22 +89,13 @@ def broken_end(manifest: Manifest, files: RunFiles) -> str:
     return f"Its last row, at line {line:,}, breaks off: let the file end with a whole row." if broken else ""
 
 
-def date_orders(manifest: Manifest, files: RunFiles, rules: Sequence[Rule]) -> dict[int, str]:
+def _proven(evidence: Evidence, manifest: Manifest) -> dict[int, str]:
     """What each column of dates proves about day and month, all of its rows taken together.
 
     Raises UnreadableFile: `date_order_unclear`, `date_orders_mixed`, where a column proves nothing, or both:
     whoever knows the file must say, before any row is touched.
     """
-    columns = [rule.column for rule in rules if rule.type == "date" and rule.column is not None]
-    found: dict[int, Order | None] = dict.fromkeys(columns)
-    for number in range(len(manifest.chunks)) if columns else ():
-        dates: dict[int, set[str]] = {column: set() for column in columns}
-        for row in raw_rows(number, files, manifest):
-            for column, seen in dates.items():
-                if not isinstance(row, Damaged) and column < len(row[1]):
-                    seen.add(row[1][column])
-        for column, seen in dates.items():
-            found[column] = together([found[column], date_order(seen)])
+    found = evidence.orders()
     for column, order in found.items():
         name = manifest.columns[column]
         if order == "ambiguous":
@@ -116,7 +115,7 @@ def date_orders(manifest: Manifest, files: RunFiles, rules: Sequence[Rule]) -> d
     return {column: order or "dmy" for column, order in found.items()}
 
 
-def _cut_text(opened: Opened, file: File, files: RunFiles) -> tuple[str, list[Chunk]]:
+def _cut_text(opened: Opened, file: File, files: RunFiles, evidence: Evidence) -> tuple[str, list[Chunk]]:
     dialect = opened.dialect
     if dialect is None:
         raise TypeError("delimited text has a dialect")
@@ -129,8 +128,12 @@ def _cut_text(opened: Opened, file: File, files: RunFiles) -> tuple[str, list[Ch
             data = blocks(stream)
             for block in data if dialect.is_utf8 else to_utf8(data, dialect.encoding):
                 out.write(block)
+
+    def read(data: bytes) -> Iterator[tuple[int, list[str]] | Damaged]:
+        return as_theirs(read_chunk(data, dialect, width=width, first_line=1), width, opened.ours)
+
     with files.objects.open(key) as stream:
-        return key, list(cut(blocks(stream), dialect, width=width))
+        return key, list(cut(blocks(stream), dialect, width=width, look=partial(evidence.look, read=read)))
 
 
 def _record_workbook(
