@@ -5,11 +5,23 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
+import orjson
 import pytest
 
 from contactsync.adapters.items import SHARDS, Unstorable, shard_of
-from contactsync.model.contact import Alias, Audit, Contact, Glimpse, Slot, Source, Tombstone, glimpse_of
-from contactsync.ports import ContactStore, Insert, Remove, Replace, Write
+from contactsync.core.overlay import laid_bare
+from contactsync.model.contact import (
+    Alias,
+    Audit,
+    Contact,
+    Glimpse,
+    Origin,
+    Slot,
+    Source,
+    Tombstone,
+    glimpse_of,
+)
+from contactsync.ports import Arrival, ContactStore, Insert, Remove, Replace, Write
 
 ACCOUNT = "acc1"
 AUDIT = Audit("2026-01-01T00:00:00Z", "run:r1", "2026-01-02T00:00:00Z", "member:m1")
@@ -128,6 +140,49 @@ class ContactStoreContract:
         written(store, Insert(first))
         assert written(store, Replace(second)) == [True]
         assert store.get(ACCOUNT, [first.id]) == {first.id: second}
+
+    @pytest.mark.parametrize(
+        "origin",
+        [
+            Origin(AUDIT, "sync1", "run1"),
+            Origin(replace(AUDIT, created_by='a"\\\0%b%%', via="m1#c1"), 's"\0ü%d', "r%2", ("a %s", "ü")),
+        ],
+        ids=["plain", "odd"],
+    )
+    def test_an_arrival_is_stored_as_an_insert_of_its_contact_would_be(self, store, origin):
+        rows = [
+            {"name": "Ada"},
+            VALUES,
+            NAUGHTY,
+            {},
+            {"email": "ada@example.com", "url": None},
+            {"name": "Zoe"},
+        ]
+        said = [orjson.dumps(row, option=orjson.OPT_SORT_KEYS) for row in rows]
+        arrivals = [Arrival(contact_id(n), n, f"{n:016x}", each, origin) for n, each in enumerate(said)]
+        assert written(store, *arrivals) == [True] * len(rows)
+        assert store.get(ACCOUNT, [contact_id(n) for n in range(len(rows))]) == {
+            contact_id(n): origin.contact(contact_id(n), 1, laid_bare(row), n, f"{n:016x}")
+            for n, row in enumerate(rows)
+        }
+
+    def test_an_arrival_where_somebody_is_writes_nothing(self, store):
+        first, origin = contact(1), Origin(AUDIT, "sync1", "run1")
+        gone = Tombstone(contact_id(2), 1, "2026-02-01T00:00:00Z", "member:m1", {}, 4102444800)
+        written(store, Insert(first), Insert(gone))
+        arrivals = [Arrival(contact_id(n), n, "0" * 16, b'{"name":"Zoe"}', origin) for n in (1, 2, 3)]
+        assert written(store, *arrivals) == [False, False, True]
+        assert store.slots(ACCOUNT, [first.id, gone.id]) == {first.id: first, gone.id: gone}
+
+    def test_an_arrival_that_cannot_be_stored_is_named_after_the_others_were_stored(self, store):
+        origin = Origin(AUDIT, "sync1", "run1")
+        said = [b'{"name":"Ada"}'] * 40 + [b'{"notes":"%b"}' % (b"n" * 410_000), b'{"score":1.5}']
+        outcomes: list[tuple[Write, bool]] = []
+        arrivals = [Arrival(contact_id(n), n, "0" * 16, each, origin) for n, each in enumerate(said)]
+        with pytest.raises(Unstorable) as raised:
+            outcomes.extend(store.write(ACCOUNT, arrivals))
+        assert set(raised.value.ids) == {contact_id(40), contact_id(41)}
+        assert [done for _, done in outcomes] == [True] * 40
 
     def test_an_insert_over_a_contact_writes_nothing(self, store):
         first = contact(1)

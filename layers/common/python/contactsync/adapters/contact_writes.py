@@ -9,17 +9,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from contactsync.adapters.items import Attribute, Unstorable, item_of, partition, shard_of
+import orjson
+
+from contactsync.adapters.items import (
+    SHARDS,
+    Attribute,
+    Item,
+    Unstorable,
+    attributes,
+    item_of,
+    partition,
+    shard_of,
+)
 from contactsync.adapters.lanes import Batch, Lanes
 from contactsync.adapters.patience import Patience
 from contactsync.adapters.wire import TRANSIENT, ServiceError
-from contactsync.ports import Insert, Remove, Write
+from contactsync.core.overlay import laid_bare
+from contactsync.core.shapes import Shapes
+from contactsync.model.contact import Origin
+from contactsync.ports import Arrival, Insert, Remove, Write
 
 OPERATION = "BatchExecuteStatement"
 LOST = frozenset({"ConditionalCheckFailed", "DuplicateItem"})
 TRANSIENT_STATEMENT = frozenset(code.removesuffix("Exception") for code in TRANSIENT) | {"ThrottlingError"}
 ATTRIBUTES = ("k", "v", "f", "g", "h", "s", "ca", "cb", "ua", "ub", "uv", "t", "ct", "expires_at")
 WHERE = "WHERE pk = ? AND sk = ? AND v = ?"
+HOLE = b"\0"
+"""What each arrival puts its own in. No JSON holds this byte."""
 UNSTORABLE = frozenset({"ItemCollectionSizeLimitExceeded", "ValidationError"})
 
 
@@ -30,9 +46,15 @@ class Statements:
         self._table = table
         self._made: dict[tuple[bool, tuple[str, ...]], str] = {}
         self._delete = f'DELETE FROM "{table}" {WHERE}'  # noqa: S608 no value in it
+        self._arrivals: _Arrivals | None = None
 
-    def of(self, account_id: str, write: Write) -> dict[str, Any]:
-        """The statement that carries out a write. Raises TypeError for a contact that no item can hold."""
+    def of(self, account_id: str, write: Write) -> dict[str, Any] | orjson.Fragment:
+        """The statement that carries out a write, as JSON has it.
+
+        Raises TypeError for a contact that no item can hold.
+        """
+        if isinstance(write, Arrival):
+            return orjson.Fragment(self._arrivals_of(account_id, write.origin).statement(write))
         if isinstance(write, Remove):
             key = [{"S": partition(account_id, shard_of(write.slot_id))}, {"S": write.slot_id}]
             return {"Statement": self._delete, "Parameters": [*key, _number(write.version)]}
@@ -44,6 +66,15 @@ class Statements:
             "Statement": self._statement(tuple(item), insert=False),
             "Parameters": [*values[2:], *values[:2], _number(write.slot.version - 1)],
         }
+
+    def _arrivals_of(self, account_id: str, origin: Origin) -> _Arrivals:
+        """Those of this origin: the last one's nearly always, as a run has but one."""
+        known = self._arrivals
+        if known is None or known.account_id != account_id or known.origin is not origin:
+            like = item_of(account_id, origin.contact("0" * 32, 1, {}, 0, ""))
+            known = _Arrivals(account_id, origin, like, self._statement(tuple(like), insert=True))
+            self._arrivals = known
+        return known
 
     def _statement(self, names: tuple[str, ...], *, insert: bool) -> str:
         """The statement for an item of these attributes: there are as many as there are kinds of items."""
@@ -58,6 +89,37 @@ class Statements:
                 made = f'UPDATE "{self._table}" {sets} {gone} {WHERE}'
             self._made[insert, names] = made
         return made
+
+
+class _Arrivals:
+    """The statement that inserts a contact of one origin, encoded once, with holes for what each has of its own.
+
+    `like` is the item of such a contact: what an arrival stores is what an insert of the same contact would.
+    """
+
+    def __init__(self, account_id: str, origin: Origin, like: Item, statement: str) -> None:
+        self.account_id = account_id
+        self.origin = origin
+        hole, quoted = orjson.Fragment(HOLE), orjson.Fragment(b'"%b"' % HOLE)
+        row: dict[str, Any] = like["s"]["M"][origin.sync_id]["M"]
+        row["n"], row["h"] = {"N": quoted}, {"S": quoted}
+        values: dict[str, Any] = like | {"pk": hole, "sk": {"S": quoted}, "f": {"M": hole}}
+        text = orjson.dumps({"Statement": statement, "Parameters": list(values.values())})
+        self._pattern = text.replace(b"%", b"%%").replace(HOLE, b"%b")
+        self._shapes = Shapes(lambda row: attributes(laid_bare(row)))
+        shards = (partition(account_id, shard) for shard in range(SHARDS))
+        self._partitions = [orjson.dumps({"S": shard}) for shard in shards]
+
+    def statement(self, write: Arrival) -> bytes:
+        """As JSON. Ids and hashes are hex digits: they need no escaping."""
+        id_, line, hash_, said, _ = write
+        return self._pattern % (
+            self._partitions[shard_of(id_)],
+            id_.encode(),
+            self._shapes.transformed(said),
+            str(line).encode(),
+            hash_.encode(),
+        )
 
 
 class Writing:

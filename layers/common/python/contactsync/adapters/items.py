@@ -52,9 +52,9 @@ def attribute(value: Any) -> Attribute:
     if kind is str:
         return {"S": value}
     if kind is dict:
-        return {"M": _attributes(value)}
+        return {"M": attributes(value)}
     if kind is list or kind is tuple:
-        return {"L": [attribute(inner) for inner in value]}
+        return {"L": [{"M": attributes(each)} if type(each) is dict else attribute(each) for each in value]}
     if kind is bool:
         return {"BOOL": value}
     if kind is int:
@@ -64,9 +64,12 @@ def attribute(value: Any) -> Attribute:
     raise TypeError(f"A contact field holds a {kind.__name__}; decimals are stored as text.")
 
 
-def _attributes(values: Mapping[str, Any]) -> dict[str, Attribute]:
-    """Most values are text, and a call each would cost more than all the rest."""
-    return {key: {"S": value} if type(value) is str else attribute(value) for key, value in values.items()}
+def attributes(values: Mapping[str, Any]) -> dict[str, Attribute]:
+    """Each value's, by its key. Most are text, and a call for each would cost more than all the rest."""
+    typed: dict[str, Attribute] = {}
+    for key, value in values.items():
+        typed[key] = {"S": value} if type(value) is str else attribute(value)
+    return typed
 
 
 def value_of(typed: Attribute) -> Any:
@@ -112,7 +115,7 @@ def _contact_item(account_id: str, contact: Contact) -> Item:
         "sk": {"S": contact.id},
         "k": {"S": CONTACT},
         "v": {"N": str(contact.version)},
-        "f": {"M": _attributes(contact.fields)},
+        "f": {"M": attributes(contact.fields)},
         "s": _sources_attribute(contact.sources),
         "ca": {"S": audit.created_at},
         "cb": {"S": audit.created_by},

@@ -34,6 +34,7 @@ from contactsync.adapters.mailer import check_address, one_line
 from contactsync.errors import NotFound, Stale
 from contactsync.model.contact import Contact, Glimpse, Slot, glimpse_of
 from contactsync.ports import (
+    Arrival,
     Clock,
     ContactPage,
     Delete,
@@ -128,7 +129,7 @@ class MemoryContacts:
         data = _encoded(account_id, slot)
         with self._lock:
             place = self._slot(account_id, slot.id)
-            expected = 0 if isinstance(write, Insert) else slot.version - 1
+            expected = 0 if isinstance(write, Insert | Arrival) else slot.version - 1
             if _version(place.get(slot.id)) != expected:
                 return False
             place[slot.id] = data

@@ -29,8 +29,7 @@ from contactsync.core.overlay import Changes
 from contactsync.model.contact import Audit, Contact, Fields, Source
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One mapped row: the slot of its identity, its line in the file, its fields and their hash."""
 
     id: str
@@ -46,8 +45,7 @@ class Claim(NamedTuple):
     over: int
 
 
-@dataclass(frozen=True, slots=True)
-class Add:
+class Add(NamedTuple):
     """The row's contact is not here yet. `over`: the version of what lies in its slot, 0 if that is empty."""
 
     row: Row
@@ -226,6 +224,32 @@ def _hash_at(mapped_line: bytes) -> int:
 def read_row(mapped_line: bytes) -> Row:
     """A row as map stored it."""
     return Row(*orjson.loads(mapped_line))
+
+
+class Newcomer(NamedTuple):
+    """The row of a plan line that fills an empty slot and claims nothing, its fields unread: `said`, as JSON."""
+
+    id: str
+    line: int
+    hash: str
+    said: bytes
+
+
+def read_newcomer(line: bytes) -> Newcomer | None:
+    """The row of a plan line made by `add_line`, for an eighth of the CPU; None of any other line."""
+    if not (line.startswith(b'["add","') and line.endswith(b"}]")):  # over and claim end in null] or ]]
+        return None
+    id_, _, rest = line[len(b'["add","') : -1].partition(b'",')
+    number, _, rest = rest.partition(b',"')
+    hash_, _, said = rest.partition(b'",')
+    return Newcomer(id_.decode(), int(number), hash_.decode(), said)
+
+
+def read_writing(line: bytes) -> Writing:
+    """A decision that writes, as `line()` stored it."""
+    decision = read_decision(line)
+    assert isinstance(decision, Writing)
+    return decision
 
 
 def read_decision(line: bytes) -> Decision:

@@ -50,18 +50,19 @@ def overlay(base: Fields, row: Fields, *, only_empty: bool) -> tuple[Fields, Cha
 def laid_bare(row: Fields) -> Fields:
     """What `overlay` makes of a row over nothing, without keeping account: a first import is nothing else.
 
-    A quarter of the CPU of `overlay`, which would ask of every field what was there.
+    An eighth of the CPU of `overlay`, which would ask of every field what was there.
     """
-    if any(list_key in row and key in row for key, list_key in PRIMARIES.items()):  # one speaks of the other
-        return overlay({}, row, only_empty=False)[0]
     fields: Fields = {}
     for key, value in row.items():
         if value is None:
             continue
-        if key in PRIMARIES:
-            fields[PRIMARIES[key]] = [value if key == "phone" else {"value": value}]
-        else:
+        if key not in PRIMARIES:
             fields[key] = value
+            continue
+        list_key = PRIMARIES[key]
+        if list_key in row:  # one speaks of the other
+            return overlay({}, row, only_empty=False)[0]
+        fields[list_key] = [value if key == "phone" else {"value": value}]
     return fields
 
 

@@ -22,7 +22,7 @@ from contactsync.core.decisions import (
 )
 from contactsync.core.identity import contact_id, identity_key
 from contactsync.core.overlay import Changes, laid_bare, overlay, undone
-from contactsync.model.contact import Audit, Contact, Fields, Glimpse, Slot, Source, Tombstone
+from contactsync.model.contact import Audit, Contact, Fields, Glimpse, Origin, Slot, Source, Tombstone
 from contactsync.model.field import PRIMARIES
 
 Existing = Literal["override", "skip", "fill_empty"]
@@ -218,18 +218,16 @@ def same_email(earlier: Row, later: Row) -> Reject:
     )
 
 
+def origin(rules: Rules) -> Origin:
+    """What all contacts have in common that the run adds."""
+    audit = Audit(rules.at, rules.author, rules.at, rules.author, rules.via)
+    return Origin(audit, rules.sync_id, rules.run_id, rules.segments)
+
+
 def new_contact(add: Add, rules: Rules) -> Contact:
     """The contact that an Add stores."""
     row = add.row
-    return Contact(
-        id=row.id,
-        version=add.over + 1,
-        fields=laid_bare(row.fields),
-        audit=Audit(rules.at, rules.author, rules.at, rules.author, rules.via),
-        sources={rules.sync_id: Source(rules.run_id, row.line, row.hash)},
-        segments=rules.segments,
-        runs=(rules.run_id,),
-    )
+    return origin(rules).contact(row.id, add.over + 1, laid_bare(row.fields), row.line, row.hash)
 
 
 def signed(contact: Contact, row: Row, rules: Rules) -> Contact:

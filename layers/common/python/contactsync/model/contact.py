@@ -52,6 +52,28 @@ class Contact:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """What all contacts have in common that one run adds: who made them, from which sync, into which segments."""
+
+    audit: Audit
+    sync_id: str
+    run_id: str
+    segments: tuple[str, ...] = ()
+
+    def contact(self, id_: str, version: int, fields: Fields, line: int, hash_: str) -> Contact:
+        """The contact that a row brings; `fields` are the contact's, `line` and `hash_` the row's."""
+        return Contact(
+            id=id_,
+            version=version,
+            fields=fields,
+            audit=self.audit,
+            sources={self.sync_id: Source(self.run_id, line, hash_)},
+            segments=self.segments,
+            runs=(self.run_id,),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Glimpse:
     """As much of a slot as tells whether a row has anything new for its contact; all else is read where it has.
 

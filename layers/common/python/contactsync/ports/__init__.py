@@ -7,7 +7,15 @@ Every port has a memory adapter and a real one; both pass the suites in tests/co
 from __future__ import annotations
 
 from contactsync.ports.connectors import Connector
-from contactsync.ports.contacts import ContactPage, ContactStore, Insert, Remove, Replace, Write
+from contactsync.ports.contacts import (
+    Arrival,
+    ContactPage,
+    ContactStore,
+    Insert,
+    Remove,
+    Replace,
+    Write,
+)
 from contactsync.ports.objects import Objects, ObjectWriter, Version
 from contactsync.ports.records import Delete, Put, Record, RecordKey, RecordPage, Records
 from contactsync.ports.services import (
@@ -39,6 +47,7 @@ from contactsync.ports.sources import (
 
 __all__ = [
     "VAULT_BYTES",
+    "Arrival",
     "Beginning",
     "Bus",
     "Carried",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
-from contactsync.model.contact import Contact, Glimpse, Slot
+import orjson
+
+from contactsync.core.overlay import laid_bare
+from contactsync.model.contact import Contact, Glimpse, Origin, Slot
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,26 @@ class Insert:
     def slot_id(self) -> str:
         """Which slot."""
         return self.slot.id
+
+
+class Arrival(NamedTuple):
+    """Fill a slot that is empty with a contact that a row brings: an Insert, for a quarter of the CPU.
+
+    A first import is nothing else, a million times over: what its contacts have in common is encoded once, and what
+    the row said (its fields as JSON) is not decoded at all (`core.shapes`).
+    """
+
+    slot_id: str
+    line: int
+    hash: str
+    said: bytes
+    origin: Origin
+
+    @property
+    def slot(self) -> Contact:
+        """What the slot is filled with."""
+        fields = laid_bare(orjson.loads(self.said))
+        return self.origin.contact(self.slot_id, 1, fields, self.line, self.hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +64,7 @@ class Remove:
     version: int
 
 
-Write = Insert | Replace | Remove
+Write = Arrival | Insert | Replace | Remove
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +102,7 @@ class ContactStore(Protocol):
         """Carry out every write whose condition holds, in batches and in any order.
 
         Yields each write with whether it was carried out; False means that the stored version is another
-        one (or that the slot is not empty, for Insert) and that nothing was written. A False may also be our
+        one (or that the slot is not empty, for Insert and Arrival) and that nothing was written. A False may also be our
         own earlier write, whose answer was lost: read again to tell. A slot occurs once in `writes`.
         """
         ...

@@ -222,7 +222,7 @@ class Pairing:
             return Delete(ours) if ours is not None else Unchanged(row)
         if ours is None:
             slot = self.known.slots.get(row.id)
-            return Add(replace(row, fields=merged.ours), slot.version if slot else 0)
+            return Add(row._replace(fields=merged.ours), slot.version if slot else 0)
         changes: Changes = {
             key: [ours.fields.get(key), merged.ours.get(key)]
             for key in [*ours.fields, *(key for key in merged.ours if key not in ours.fields)]

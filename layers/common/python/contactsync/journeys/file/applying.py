@@ -21,15 +21,26 @@ from contactsync.core.decisions import (
     Update,
     Writing,
     read_decision,
+    read_newcomer,
+    read_writing,
 )
-from contactsync.core.planning import NOTHING, Rules, decide, is_applied, new_contact, same_effect, signed
+from contactsync.core.planning import (
+    NOTHING,
+    Rules,
+    decide,
+    is_applied,
+    new_contact,
+    origin,
+    same_effect,
+    signed,
+)
 from contactsync.errors import Cancelled
 from contactsync.journeys.file.reading import Lookup
 from contactsync.journeys.file.runfiles import RunFiles, batches
 from contactsync.journeys.file.units import counts_of, kind_of
 from contactsync.model.contact import Alias, Contact, Slot, Tombstone
 from contactsync.model.run import Counts, Run
-from contactsync.ports import Clock, ContactStore, Insert, Remove, Replace, Write
+from contactsync.ports import Arrival, Clock, ContactStore, Insert, Remove, Replace, Write
 
 BATCH_ROWS = 2_000
 """Rows between two looks at the run's record: how long a cancelled run goes on, and how often progress shows."""
@@ -121,14 +132,17 @@ class _Unit:
         self.kinds: Counter[str] = Counter()
         self.stage = applying.run.stage
         self.undoing = applying.run.undoes is not None
+        self.origin = origin(applying.rules)
         stored = self.files.deviations(unit, self.stage)
         self.deviations = {decision.key: decision for decision in map(read_decision, stored)}
 
     def go_through(self, lines: list[bytes], *, doubtful: bool) -> None:
         """Apply these plan lines; `doubtful` if some of them may be applied already."""
-        waiting = self._to_write(lines)
-        if not doubtful:
-            waiting = self._write(waiting)
+        if doubtful:
+            waiting = self._to_write(lines)
+        else:
+            others, waiting = self._bring(lines)
+            waiting += self._write(self._to_write(others))
         for _ in range(ATTEMPTS):
             if not waiting:
                 return
@@ -155,6 +169,33 @@ class _Unit:
         """Keep the outcome; from here on the unit is done."""
         self.files.save_upserted(self.unit, self.stage, self._deviation_lines(), self.counts())
 
+    def _bring(self, lines: list[bytes]) -> tuple[list[bytes], list[Writing]]:
+        """Write the contacts that are simply new: nearly all of a first import, and so the way with the fewest steps.
+
+        Returns the other lines, and what was not carried out.
+        """
+        if self.stage == "held":
+            return lines, []
+        others: list[bytes] = []
+        planned: dict[str, bytes] = {}
+        arrivals: list[Arrival] = []
+        for line in lines:
+            row = read_newcomer(line)
+            if row is None or row.id in self.deviations:
+                others.append(line)
+            else:
+                planned[row.id] = line
+                arrivals.append(Arrival(*row, self.origin))
+        refused: list[Writing] = []
+        brought = 0
+        for write, done in self.contacts.write(self.rules.account_id, arrivals):
+            if done:
+                brought += 1
+            else:
+                refused.append(read_writing(planned[write.slot_id]))
+        self.kinds["add"] += brought
+        return others, refused
+
     def _to_write(self, lines: list[bytes]) -> list[Writing]:
         """Those decisions that write, as they were made last; the others are settled as they stand."""
         writing: list[Writing] = []
@@ -165,8 +206,7 @@ class _Unit:
             if kind in ("unchanged", "skip", "reject"):
                 self.kinds[kind] += 1
                 continue
-            planned = read_decision(line)
-            assert isinstance(planned, Writing)
+            planned = read_writing(line)
             decision = self.deviations.get(planned.key, planned)
             if isinstance(decision, Writing):
                 writing.append(decision)
