@@ -26,7 +26,7 @@ from moto import mock_aws
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 
 from contactsync import bootstrap, config
-from contactsync.adapters import clients, wire
+from contactsync.adapters import clients, s3_wire, wire
 from functions.api import handler as api
 from local import deploy
 from local.stack import Stack
@@ -158,6 +158,7 @@ def second_interpreter(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterato
         monkeypatch.setattr(lambda_eval_utils, "_invoke_lambda_function", second.invoke)
         monkeypatch.setattr(clients, "functions", lambda region, answer_s: _Functions(second, stack))
         monkeypatch.setattr(wire.Wire, "send", _noting(wire.Wire.send, second, _of_wire))
+        monkeypatch.setattr(s3_wire.S3Wire, "send", _noting(s3_wire.S3Wire.send, second, _of_bucket))
         by_boto = "_make_api_call"
         monkeypatch.setattr(BaseClient, by_boto, _noting(getattr(BaseClient, by_boto), second, _of_client))
         yield second
@@ -205,14 +206,14 @@ def _forget_settings() -> None:
 
 # What a request needs, in the words of a role
 
-Needs = Callable[[Any, str, Any], Iterator[tuple[str, str]]]
+Needs = Callable[..., Iterator[tuple[str, str]]]
 
 
 def _noting(call: Callable[..., Any], second: SecondInterpreter, needs: Needs) -> Callable[..., Any]:
-    def noted(self: Any, operation: str, request: Any) -> Any:
-        for action, resource in needs(self, operation, request):
+    def noted(self: Any, *request: Any) -> Any:
+        for action, resource in needs(self, *request):
             second.note(action, resource)
-        return call(self, operation, request)
+        return call(self, *request)
 
     return noted
 
@@ -250,12 +251,15 @@ S3_ACTIONS = {
 }
 
 
+def _of_bucket(bucket: s3_wire.S3Wire, request: s3_wire.Request) -> Iterator[tuple[str, str]]:
+    """S3's requests, of our own buckets."""
+    action = S3_ACTIONS.get(request.operation, f"s3:{request.operation}")
+    yield action, f"bucket/{bucket.bucket}" + (f"/{request.key}" if request.key else "")
+
+
 def _of_client(client: Any, operation: str, request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Requests by boto3. Step Functions' own are the test's."""
     match client.meta.service_model.service_name:
-        case "s3":
-            key = f"/{request['Key']}" if "Key" in request else ""
-            yield S3_ACTIONS.get(operation, f"s3:{operation}"), f"bucket/{request['Bucket']}{key}"
         case "sesv2":
             yield f"ses:{operation}", f"identity/{request['FromEmailAddress']}"
         case "sts":

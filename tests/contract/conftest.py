@@ -7,15 +7,17 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from moto.server import ThreadedMotoServer
 
 from contactsync.adapters.patience import Patience
 from contactsync.adapters.signing import Credentials
+from tests.contract.scripted import Server
 from tests.faults.proxy import FaultProxy
 from tests.waiting import wait_for
 
@@ -73,6 +75,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=lane[1:])
         silent = set(lane[1:])
         items[:] = [item for item in items if item not in silent]
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    """Call it with what a server shall say."""
+    servers: list[Server] = []
+
+    def start(*answers: bytes | None, **options: Any) -> Server:
+        servers.append(Server(*answers, **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
 
 
 @pytest.fixture

@@ -19,6 +19,15 @@ KEYS = [
     "runs/ab/source",
     "other/Ω é +&?%20.csv",
 ]
+ODD_KEYS = [
+    "a//b/",
+    "~-._!*'()",
+    '#;,:@$=[]{}|^`"<>\\',
+    "🎉/☃",
+    "line\nend\r\t",
+    "\x01\x1f",
+    "%2F%0A",
+]
 
 
 def read(objects: Objects, key: str, **options: int) -> bytes:
@@ -59,6 +68,15 @@ class ObjectsContract:
         objects.put(key, key.encode())
         assert objects.get(key) == key.encode()
         assert list(objects.keys("")) == [key]
+
+    def test_objects_are_deleted_whatever_they_are_called(self, objects):
+        keys = [*KEYS, *ODD_KEYS]
+        for key in keys:
+            objects.put(key, key.encode())
+            assert objects.get(key) == key.encode()
+        assert list(objects.keys("")) == sorted(keys)
+        objects.delete([*keys, "none"])
+        assert list(objects.keys("")) == []
 
     def test_keys_come_in_order_under_their_prefix(self, objects):
         for key in KEYS:

@@ -20,6 +20,8 @@ from contactsync.adapters import clients
 from contactsync.adapters.bucket import Bucket
 from contactsync.adapters.courier import ReachCourier, session_policy
 from contactsync.adapters.memory import MemoryObjects
+from contactsync.adapters.s3_wire import S3Wire
+from contactsync.adapters.signing import Credentials
 from contactsync.errors import Busy, SourceAway, UnreadableFile
 from contactsync.model.message import StagingKeys
 from contactsync.model.source import REMOTE_SOURCE
@@ -29,7 +31,7 @@ from contactsync.sources.opening import source_of
 from contactsync.sources.staging import DirectCourier
 from contactsync.sources.transfer import Limits
 from functions.reach import handler
-from tests.contract.conftest import REGION
+from tests.contract.conftest import REGION, credentials
 from tests.fakes.webserver import RESET, WebServer, reply
 
 SECRET = "s3cret-canary-2718"
@@ -152,7 +154,8 @@ class TestReach(CourierContract):
 
         def staged(keys: StagingKeys) -> Objects:
             used.append(keys)
-            return Bucket("runs", partial(clients.s3, REGION, endpoint=moto_url, keys=keys))
+            lent = Credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
+            return Bucket(S3Wire("runs", REGION, endpoint=moto_url, credentials=lambda: lent))
 
         monkeypatch.setattr(bootstrap, "remote", lambda: opened)
         monkeypatch.setattr(bootstrap, "staged", staged)
@@ -162,7 +165,7 @@ class TestReach(CourierContract):
     def runs(self, moto_url) -> Iterator[Objects]:
         bucket = boto3.resource("s3", endpoint_url=moto_url, region_name="us-east-1").Bucket("runs")
         bucket.create()
-        yield Bucket("runs", partial(clients.s3, REGION, endpoint=moto_url))
+        yield Bucket(S3Wire("runs", REGION, endpoint=moto_url, credentials=credentials))
         bucket.objects.delete()
 
     @pytest.fixture

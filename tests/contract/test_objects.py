@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import itertools
-import re
 import tracemalloc
 import urllib.request
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
+import boto3
 import pytest
-from botocore.exceptions import ClientError
 
-from contactsync.adapters import clients
-from contactsync.adapters.bucket import PART_BYTES, Bucket
+from contactsync.adapters.bucket import BUFFER_BYTES, PART_BYTES, Bucket
 from contactsync.adapters.memory import MemoryObjects
+from contactsync.adapters.s3_wire import S3Wire
+from contactsync.adapters.wire import ServiceError
 from contactsync.errors import Busy
 from contactsync.ports import Version
-from tests.contract.conftest import IMPATIENT, REGION
+from tests.contract.conftest import IMPATIENT, REGION, credentials
 from tests.contract.objects_contract import LARGE, ObjectsContract, read
 from tests.faults.proxy import (
     Call,
@@ -45,20 +46,34 @@ class TestMemoryObjects(ObjectsContract):
         return objects, objects.put_version
 
 
+def boto(url: str) -> Any:
+    """A hand to reach into a bucket past the adapter."""
+    return boto3.client("s3", region_name=REGION, endpoint_url=url)
+
+
 def make_bucket(url: str) -> Bucket:
     name = f"bucket-{next(_numbers)}"
-    client = clients.s3(REGION, endpoint=url)
-    client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    return Bucket(name, lambda: client, patience=IMPATIENT)
+    boto(url).create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    return bucket_at(url, name)
+
+
+def bucket_at(url: str, name: str) -> Bucket:
+    return Bucket(S3Wire(name, REGION, endpoint=url, credentials=credentials, patience=IMPATIENT))
+
+
+def past(bucket: Bucket) -> tuple[Any, str]:
+    """The hand, and the name of its bucket."""
+    return boto(bucket._wire._host.address), bucket._wire.bucket
 
 
 def uploads_under_way(bucket: Bucket) -> int:
-    return len(bucket._client.list_multipart_uploads(Bucket=bucket._name).get("Uploads", []))
+    client, name = past(bucket)
+    return len(client.list_multipart_uploads(Bucket=name).get("Uploads", []))
 
 
 def with_versions(bucket: Bucket) -> tuple[Bucket, Callable[[str, bytes], Version]]:
     """A bucket that keeps versions, and what puts one there."""
-    client, name = bucket._client, bucket._name
+    client, name = past(bucket)
     client.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
 
     def put(key: str, data: bytes) -> Version:
@@ -104,8 +119,20 @@ class _BucketContract(ObjectsContract):
                 sink.write(LARGE[:1_000_000])
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert peak < 4 * PART_BYTES
+        assert peak < 2 * PART_BYTES
         assert objects.size("key") == 50_000_000
+
+    def test_reading_takes_bounded_memory(self, objects):
+        with objects.writer("key") as sink:
+            for _ in range(50):
+                sink.write(LARGE[:1_000_000])
+        tracemalloc.start()
+        with objects.open("key") as stream:
+            read = sum(len(piece) for piece in iter(lambda: stream.read(100_000), b""))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert read == 50_000_000
+        assert peak < 4 * BUFFER_BYTES
 
 
 class TestBucketOnMinistack(_BucketContract):
@@ -122,24 +149,53 @@ class TestBucketOnMoto(_BucketContract):
     def test_writing_takes_bounded_memory(self, objects):
         pytest.skip("moto lives in this process, so its memory would be measured")
 
+    def test_reading_takes_bounded_memory(self, objects):
+        pytest.skip("moto lives in this process, so its memory would be measured")
+
+    def test_objects_are_deleted_whatever_they_are_called(self, objects):
+        pytest.skip("moto's router finds no object whose name has a line end; on ministack it runs")
+
     def test_more_keys_than_one_answer_holds(self, objects):
         pytest.skip("a thousand puts take moto twenty seconds, and ministack pages alike")
 
 
-def test_addresses_in_the_cloud_name_the_bucket_in_the_host():
-    bucket = Bucket("uploads", lambda: clients.s3(REGION))
-    url = urlsplit(bucket.presign_put("a/b.csv", expires_s=60))
-    assert (url.scheme, url.path) == ("https", "/a/b.csv")
-    assert re.fullmatch(r"uploads\.s3(\.eu-west-1)?\.amazonaws\.com", url.netloc)
+@pytest.mark.parametrize(
+    ("region", "host"),
+    [
+        ("eu-west-1", "uploads.s3.eu-west-1.amazonaws.com"),
+        ("cn-north-1", "uploads.s3.cn-north-1.amazonaws.com.cn"),
+    ],
+)
+def test_addresses_in_the_cloud_name_the_bucket_in_the_host(region, host):
+    url = urlsplit(Bucket(S3Wire("uploads", region)).presign_put("a/b.csv", expires_s=60))
+    assert (url.scheme, url.netloc, url.path) == ("https", host, "/a/b.csv")
     assert "X-Amz-Algorithm=AWS4-HMAC-SHA256" in url.query
     assert "X-Amz-Expires=60" in url.query
     assert "X-Amz-SignedHeaders=host&" in url.query  # the client may send any headers of its own
 
 
-def test_addresses_of_a_local_stack_name_it_in_the_path(monkeypatch):
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:4566")
-    bucket = Bucket("uploads", lambda: clients.s3(REGION))
+def test_no_certificate_covers_a_bucket_with_a_dot():
+    url = Bucket(S3Wire("up.loads", REGION)).presign_put("a.csv", expires_s=60)
+    assert url.startswith("https://s3.eu-west-1.amazonaws.com/up.loads/a.csv?")
+
+
+@pytest.mark.parametrize("variable", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"])
+def test_addresses_of_a_local_stack_name_it_in_the_path(monkeypatch, variable):
+    monkeypatch.setenv(variable, "http://localhost:4566")
+    bucket = Bucket(S3Wire("uploads", REGION))
     assert bucket.presign_put("a.csv", expires_s=60).startswith("http://localhost:4566/uploads/a.csv?")
+
+
+def test_an_object_without_a_name_is_not_the_bucket():
+    bucket = Bucket(S3Wire("uploads", REGION, endpoint="http://127.0.0.1:9"))
+    for using in (
+        lambda: bucket.put("", b"x"),
+        lambda: bucket.get(""),
+        lambda: bucket.size(""),
+        lambda: bucket.presign_put("", expires_s=60),
+    ):
+        with pytest.raises(ValueError, match="empty"):
+            using()
 
 
 class ChangeInBetween(Fault):
@@ -160,8 +216,7 @@ def proxy(ministack_url, proxy_to):
 
 
 @pytest.fixture
-def objects(proxy, monkeypatch):
-    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+def objects(proxy):
     bucket = make_bucket(proxy.url)
     proxy.reset()
     return bucket
@@ -257,11 +312,11 @@ class TestFaultsOnTheWay:
             before = len(proxy.calls)
             with pytest.raises(Busy):
                 using()
-            assert len(proxy.calls) - before == clients.ATTEMPTS
+            assert len(proxy.calls) - before == IMPATIENT.attempts
 
     def test_a_refusal_is_not_tried_again(self, objects, proxy):
         proxy.plan(1, s3_error("AccessDenied", 403))
-        with pytest.raises(ClientError):
+        with pytest.raises(ServiceError):
             objects.put("key", b"x")
         assert len(proxy.calls) == 1
 

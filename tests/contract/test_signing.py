@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from hashlib import sha256
+from urllib.parse import parse_qsl, urlsplit
 
 import botocore.auth
 import pytest
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
+from botocore.config import Config
 from botocore.credentials import Credentials as BotocoreCredentials
+from botocore.utils import percent_encode
 
-from contactsync.adapters.signing import Credentials, NoCredentials, Signer, credential_source
+from contactsync.adapters.signing import (
+    Credentials,
+    NoCredentials,
+    S3Signer,
+    Signer,
+    credential_source,
+    s3_target,
+)
 
 
 @pytest.mark.parametrize("token", [None, "token/with+signs=="])
@@ -29,6 +41,59 @@ def test_both_sign_alike(monkeypatch, token, body, host):
         request
     )
     assert dict(request.headers.items()) == ours
+
+
+HOST = "uploads.s3.eu-west-1.amazonaws.com"
+ODD = [
+    "a/b.csv",
+    "a//b/../c",
+    "./",
+    "Ω é/☃ 🎉",
+    "+&?%20=#;,:@$",
+    "~-._!*'()",
+    "line\nend\r\x01\t",
+    '[{<"\\|^`>}]',
+    "/",
+]
+WHEN = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
+
+
+@pytest.fixture
+def at_when(monkeypatch):
+    monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda **_: WHEN.replace(tzinfo=None))
+
+
+@pytest.mark.parametrize("token", [None, "token/with+signs=="])
+@pytest.mark.parametrize("key", ODD)
+class TestS3:
+    def test_both_sign_alike(self, at_when, key, token):
+        target = s3_target(f"/{key}", [("versionId", key), ("uploads", ""), ("a-b", "1"), ("a", "2")])
+        headers = {"range": "bytes=1-2", "if-match": '"e"', "x-amz-checksum-crc32": "AAAAAA=="}
+        body = key.encode()
+        ours = S3Signer("eu-west-1", HOST).headers(
+            "PUT", target, headers, sha256(body).hexdigest(), Credentials("AKID", "secret/+", token),
+            at=WHEN.timestamp(),
+        )  # fmt: skip
+        request = AWSRequest("PUT", f"https://{HOST}{target}", headers={**headers, "host": HOST}, data=body)
+        request.context["client_config"] = Config(s3={"payload_signing_enabled": True})
+        S3SigV4Auth(BotocoreCredentials("AKID", "secret/+", token), "s3", "eu-west-1").add_auth(request)
+        assert {name.lower(): value for name, value in request.headers.items()} == ours
+
+    def test_both_presign_alike(self, at_when, key, token):
+        query = [("response-content-disposition", key)]
+        ours = S3Signer("eu-west-1", HOST).presigned(
+            "GET", f"/{key}", query, 60, Credentials("AKID", "secret/+", token), at=WHEN.timestamp()
+        )
+        request = AWSRequest("GET", f"https://{HOST}{s3_target(f'/{key}', query)}")
+        S3SigV4QueryAuth(
+            BotocoreCredentials("AKID", "secret/+", token), "s3", "eu-west-1", expires=60
+        ).add_auth(request)
+        theirs = urlsplit(request.url)
+        assert ours.partition("?")[0] == theirs.path
+        assert sorted(parse_qsl(ours.partition("?")[2])) == sorted(parse_qsl(theirs.query))
+
+    def test_both_write_the_path_alike(self, key, token):
+        assert s3_target(f"/{key}") == percent_encode(f"/{key}", safe="/~")
 
 
 def test_the_signing_key_follows_day_and_credentials():

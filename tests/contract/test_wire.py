@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 import time
-from contextlib import suppress
 
 import pytest
 
@@ -17,71 +15,8 @@ from contactsync.adapters.patience import Patience, answering
 from contactsync.adapters.wire import Wire, dynamodb, eventbridge
 from contactsync.errors import Busy
 from tests.contract.conftest import IMPATIENT, REGION, credentials
+from tests.contract.scripted import EMPTY, Server
 from tests.fakes.certificates import Authority
-
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
-
-
-class Server:
-    """Says what it is told to, once a request; None is silence, b"" hangs up."""
-
-    def __init__(self, *answers: bytes | None, tls: ssl.SSLContext | None = None) -> None:
-        self._answers = list(answers)
-        self._tls = tls
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        port = self._listener.getsockname()[1]
-        self.url = f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
-        self.connections = 0
-        self.open: list[socket.socket] = []
-        self.heard: list[bytes] = []
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def close(self) -> None:
-        self._listener.close()
-        for connection in self.open:
-            connection.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            if self._tls:
-                try:
-                    connection = self._tls.wrap_socket(connection, server_side=True)
-                except OSError:
-                    continue  # the client does not trust us
-            self.connections += 1
-            self.open.append(connection)
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        with suppress(OSError), connection.makefile("rb") as reader:  # the client may go at any time
-            while line := reader.readline():
-                self.heard.append(line)
-                if line != b"\r\n":
-                    continue
-                reader.read(2)  # every request here is {}
-                answer = self._answers.pop(0) if self._answers else ANSWER
-                if answer:
-                    connection.sendall(answer)
-                elif answer is not None:
-                    connection.shutdown(socket.SHUT_RDWR)
-                    return
-
-
-@pytest.fixture
-def serve():
-    servers: list[Server] = []
-
-    def start(*answers: bytes | None) -> Server:
-        servers.append(Server(*answers))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.close()
 
 
 @pytest.fixture
@@ -145,18 +80,30 @@ def test_nobody_sleeps_beyond_the_time_for_an_answer():
     assert slept == [0]
 
 
-def test_connections_that_died_while_idle_cost_one_attempt_altogether(serve):
-    server = serve()
-    wire = wire_to(server, Patience(attempts=2, first_s=0.001))
+def five_idle(wire: Wire) -> None:
     with Lanes[int](wire, 5) as lanes:
         for n in range(5):
             lanes.send("GetItem", {}, n)
         for _ in range(5):
             lanes.next()
-    assert len(wire._idle) == 5
+
+
+def test_connections_that_died_while_idle_cost_one_attempt_altogether(serve):
+    server = serve(*[EMPTY] * 5, b"")
+    wire = wire_to(server, Patience(attempts=2, first_s=0.001))
+    five_idle(wire)
+    assert wire.call("GetItem", {}) == {}
+    assert server.connections == 6
+
+
+def test_connections_whose_end_is_known_are_not_asked(serve):
+    server = serve()
+    wire = wire_to(server, Patience(attempts=1))
+    five_idle(wire)
     for connection in server.open:
         connection.shutdown(socket.SHUT_RDWR)
     assert wire.call("GetItem", {}) == {}
+    assert server.connections == 6
 
 
 @pytest.mark.parametrize(
@@ -175,7 +122,7 @@ def test_an_answer_says_its_length_at_first_or_as_it_goes(serve, answer):
 
 
 @pytest.mark.parametrize(
-    "answer", [ANSWER.replace(b"1.1", b"1.0"), ANSWER.replace(b"OK", b"OK\r\nConnection: Close")]
+    "answer", [EMPTY.replace(b"1.1", b"1.0"), EMPTY.replace(b"OK", b"OK\r\nConnection: Close")]
 )
 def test_who_hangs_up_after_its_answer_is_called_anew(serve, answer):
     server = serve(answer)
@@ -281,13 +228,14 @@ def test_patience_grows_to_its_bound_and_waits_some_of_it():
 )
 def test_addresses_in_the_cloud(region, address):
     wire = dynamodb(region)
-    assert (wire._host, wire._tls) == (address, True)
+    assert wire._host.address == f"https://{address}"
 
 
 def test_the_environment_says_where_else_a_service_is(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:2")
-    assert [dynamodb(REGION)._port, eventbridge(REGION)._port] == [2, 1]
+    addresses = [wire._host.address for wire in (dynamodb(REGION), eventbridge(REGION))]
+    assert addresses == ["http://127.0.0.1:2", "http://127.0.0.1:1"]
 
 
 @pytest.mark.parametrize("endpoint", ["ftp://127.0.0.1", "127.0.0.1:80", "http://127.0.0.1/path"])

@@ -9,14 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from contactsync.adapters import clients
+import boto3
+
 from contactsync.adapters.bucket import Bucket
 from contactsync.adapters.contact_table import ContactTable
 from contactsync.adapters.control_table import ControlTable
 from contactsync.adapters.patience import Patience
+from contactsync.adapters.s3_wire import S3Wire
 from contactsync.control import Control
 from contactsync.journeys.account.accounts import create_account
-from tests.contract.conftest import REGION
+from tests.contract.conftest import REGION, credentials
 from tests.contract.tables import make_table, wire_to
 from tests.faults import invariants
 from tests.faults.figures import note
@@ -91,17 +93,17 @@ def real_world(url: str) -> tuple[World, Callable[[str], None]]:
     world = World()
     wire = wire_to(url)
     control, contacts, bucket = make_table(wire), make_table(wire), f"runs-{make_table(wire)}"
-    clients.s3(REGION, endpoint=url).create_bucket(
+    boto3.client("s3", region_name=REGION, endpoint_url=url).create_bucket(
         Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
     )
 
     def reach(address: str) -> dict[str, Any]:
         here = wire_to(address, PATIENT)
-        client = clients.s3(REGION, endpoint=address)
+        wire = S3Wire(bucket, REGION, endpoint=address, credentials=credentials, patience=PATIENT)
         return {
             "records": ControlTable(control, here, world.clock),
             "contacts": ContactTable(contacts, here),
-            "runs": Bucket(bucket, lambda: client, patience=PATIENT),
+            "runs": Bucket(wire),
         }
 
     for name, port in reach(url).items():

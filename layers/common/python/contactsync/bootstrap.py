@@ -15,6 +15,8 @@ from contactsync.adapters.bucket import Bucket
 from contactsync.adapters.clock import SystemClock
 from contactsync.adapters.contact_table import ContactTable
 from contactsync.adapters.control_table import ControlTable
+from contactsync.adapters.s3_wire import S3Wire
+from contactsync.adapters.signing import Credentials
 from contactsync.config import settings
 from contactsync.control import Control
 
@@ -187,7 +189,8 @@ def courier() -> Courier:
 
 def staged(keys: StagingKeys) -> Objects:
     """The runs bucket, as far as somebody else's keys go."""
-    return Bucket(settings().runs_bucket, partial(clients.s3, settings().aws_region, keys=keys))
+    lent = Credentials(keys.access_key_id, keys.secret_access_key, keys.session_token)
+    return _bucket(settings().runs_bucket, credentials=lambda: lent)
 
 
 @cache
@@ -325,5 +328,5 @@ def world() -> World:
     )
 
 
-def _bucket(name: str) -> Objects:
-    return Bucket(name, partial(clients.s3, settings().aws_region))
+def _bucket(name: str, **options: Any) -> Objects:
+    return Bucket(S3Wire(name, settings().aws_region, **options))

@@ -6,46 +6,46 @@ Keys hold identifiers only, never people's data: they show up in access logs and
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
-from urllib.parse import quote
+from typing import Any, BinaryIO, cast
+from urllib.parse import quote, unquote_plus
 
-from contactsync.adapters.clients import busy_if_transient
-from contactsync.adapters.patience import Patience
+from contactsync.adapters.s3_wire import CRC32, Checksum, Crc32, Incoming, S3Wire, checksum_to_be
+from contactsync.adapters.wire import ServiceError
 from contactsync.errors import Busy, NotFound
 from contactsync.ports import ObjectWriter, Version
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 PART_BYTES = 8 * 1024 * 1024
 """Parts of an upload. S3 takes 10,000 of them, so an object of up to 78 GB, and wants 5 MiB at least."""
 BUFFER_BYTES = 256 * 1024
 KEYS_A_REQUEST = 1000
 """S3's bound for one DeleteObjects."""
-MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
+MISSING = frozenset({"HTTP 404", "NoSuchKey"})
 VERSION_MISSING = frozenset({"NoSuchVersion", "MethodNotAllowed", "InvalidArgument"})
 """What S3 says of a version that is gone, of one that only marks a deletion, and of a name that no version has."""
+UNFIT_FOR_XML = re.compile("[^\t\n\r\\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that a key may have and XML cannot."""
 _CHANGED = "An object changed while it was read."
+_NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+_ONE_CHECKSUM = {"x-amz-checksum-type": "FULL_OBJECT"}
+"""An object in parts shall have a checksum of all its bytes, with which whoever reads it can compare, not one of the parts' checksums."""
+_ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;", "\n": "&#10;"})
+"""Line ends as well, because XML reads one kind for another."""
 
 
 class Bucket:
-    """See `ports.Objects`. `client` makes the client when it is first needed."""
+    """See `ports.Objects`."""
 
-    def __init__(
-        self, name: str, client: Callable[[], S3Client], *, patience: Patience | None = None
-    ) -> None:
-        self._name = name
-        self._make_client = client
-        self._patience = patience or Patience(attempts=5)
+    def __init__(self, wire: S3Wire) -> None:
+        self._wire = wire
 
     def get(self, key: str) -> bytes:
         """See `ports.Objects.get`."""
-        with self.open(key) as stream:
-            return stream.read()
+        with _Body(self._wire, key) as body:
+            return body.readall()
 
     @contextmanager
     def open(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[BinaryIO]:
@@ -55,17 +55,15 @@ class Bucket:
                 raise NotFound
             yield io.BytesIO()
             return
-        address = {"Bucket": self._name, "Key": key}
         stop = None if length is None else offset + length
-        body = _Body(self._client, self._patience, address, offset, stop)
+        body = _Body(self._wire, key, start=offset, stop=stop)
         with body, io.BufferedReader(body, BUFFER_BYTES) as stream:
             yield cast(BinaryIO, stream)
 
     @contextmanager
     def open_version(self, key: str, version: Version) -> Iterator[BinaryIO]:
         """See `ports.Objects.open_version`."""
-        address = {"Bucket": self._name, "Key": key, "VersionId": version.id}
-        body = _Body(self._client, self._patience, address, 0, None)
+        body = _Body(self._wire, key, version=version)
         with body, io.BufferedReader(body, BUFFER_BYTES) as stream:
             if body.etag.strip('"') != version.etag:
                 raise NotFound
@@ -75,19 +73,18 @@ class Bucket:
         """See `ports.Objects.size`."""
         try:
             with _translated():
-                return self._client.head_object(Bucket=self._name, Key=key)["ContentLength"]
+                return int(self._wire.call("HeadObject", key).headers["content-length"])
         except NotFound:
             return None
 
     def put(self, key: str, data: bytes) -> None:
         """See `ports.Objects.put`."""
-        with _translated():
-            self._client.put_object(Bucket=self._name, Key=key, Body=data)
+        _put(self._wire, key, data)
 
     @contextmanager
     def writer(self, key: str) -> Iterator[ObjectWriter]:
         """See `ports.Objects.writer`. What fits into one part goes up as one request."""
-        upload = _Upload(self._client, self._name, key)
+        upload = _Upload(self._wire, key)
         try:
             yield upload
             upload.complete()
@@ -97,68 +94,83 @@ class Bucket:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """See `ports.Objects.keys`."""
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._name, Prefix=prefix)
-        with _translated():
-            for page in pages:
-                for entry in page.get("Contents", ()):
-                    yield entry["Key"]
+        return self._listed("Contents/Key", prefix=prefix)
 
     def folders(self, prefix: str) -> Iterator[str]:
         """See `ports.Objects.folders`."""
-        listing = self._client.get_paginator("list_objects_v2")
-        with _translated():
-            for page in listing.paginate(Bucket=self._name, Prefix=prefix, Delimiter="/"):
-                for entry in page.get("CommonPrefixes", ()):
-                    yield entry["Prefix"]
+        return self._listed("CommonPrefixes/Prefix", prefix=prefix, delimiter="/")
 
     def delete(self, keys: Iterable[str]) -> None:
         """See `ports.Objects.delete`."""
         remaining = iter(keys)
         while batch := list(islice(remaining, KEYS_A_REQUEST)):
-            with _translated():
-                answer = self._client.delete_objects(
-                    Bucket=self._name, Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True}
-                )
-            if answer.get("Errors"):
-                raise Busy(f"{len(answer['Errors'])} of {len(batch)} objects were not deleted.")
+            self._delete([key for key in batch if not UNFIT_FOR_XML.search(key)])
+            for key in filter(UNFIT_FOR_XML.search, batch):
+                with _translated():
+                    self._wire.call("DeleteObject", key)
 
     def presign_put(self, key: str, *, expires_s: int) -> str:
         """See `ports.Objects.presign_put`."""
-        return self._presigned("put_object", {"Key": key}, expires_s)
+        return self._wire.presigned("PUT", key, expires_s=expires_s)
 
     def presign_get(self, key: str, *, expires_s: int, filename: str) -> str:
         """See `ports.Objects.presign_get`."""
         disposition = f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
-        return self._presigned(
-            "get_object", {"Key": key, "ResponseContentDisposition": disposition}, expires_s
-        )
+        query = [("response-content-disposition", disposition)]
+        return self._wire.presigned("GET", key, query=query, expires_s=expires_s)
 
-    def _presigned(self, method: Any, parameters: dict[str, str], expires_s: int) -> str:
-        return self._client.generate_presigned_url(
-            method, {"Bucket": self._name, **parameters}, ExpiresIn=expires_s
-        )
+    def _listed(self, what: str, **asked: str) -> Iterator[str]:
+        """The encoded names at the path `what` of each page."""
+        query = [("list-type", "2"), ("encoding-type", "url"), *asked.items()]
+        token = ""
+        while True:
+            with _translated():
+                page = self._wire.ask(
+                    "ListObjectsV2", query=[*query, ("continuation-token", token)] if token else query
+                )
+            yield from map(unquote_plus, page.all(what))
+            token = page.one("NextContinuationToken")
+            if page.one("IsTruncated") != "true":
+                return
+            if not token:
+                raise Busy("A page of a listing did not say where the next one begins.")
 
-    @cached_property
-    def _client(self) -> S3Client:
-        return self._make_client()
+    def _delete(self, batch: list[str]) -> None:
+        if not batch:
+            return
+        objects = "".join(f"<Object><Key>{key.translate(_ESCAPED)}</Key></Object>" for key in batch)
+        body = f'<Delete xmlns="{_NAMESPACE}"><Quiet>true</Quiet>{objects}</Delete>'.encode()
+        with _translated():
+            answer = self._wire.ask(
+                "DeleteObjects", query=[("delete", "")], headers={CRC32: Crc32(body).text()}, body=body
+            )
+        if refused := answer.all("Error/Code"):
+            raise Busy(f"{len(refused)} of {len(batch)} objects were not deleted.")
 
 
 class _Body(io.RawIOBase):
     """The bytes from `start` up to `stop` (None: the object's end) of one version of an object.
 
-    A body that stops short is asked for again from there, of the same version: urllib3 and botocore report some
-    cut bodies and hand out others as if they were whole, so bytes are counted here.
+    A body that stops short is asked for again from there, of the same version. Where S3 has a checksum of the whole
+    object and all of it is read, the last bytes come only if it is right.
     """
 
     def __init__(
-        self, client: S3Client, patience: Patience, address: dict[str, Any], start: int, stop: int | None
+        self,
+        wire: S3Wire,
+        key: str,
+        *,
+        start: int = 0,
+        stop: int | None = None,
+        version: Version | None = None,
     ) -> None:
-        self._client = client
-        self._patience = patience
-        self._address = address
+        self._wire = wire
+        self._key = key
+        self._query = [("versionId", version.id)] if version else []
         self._at = self._end = start
         self.etag = ""
-        self._stream: Any = None
+        self._incoming: Incoming | None = None
+        self._checksum: tuple[Checksum, bytes] | None = None
         self._failures = 0
         self._begin(stop)
 
@@ -167,86 +179,80 @@ class _Body(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Fill some of `buffer`; 0 only at the true end."""
+        view = memoryview(buffer)
         while self._at < self._end:
-            data = self._some(min(len(buffer), self._end - self._at))
-            if data:
-                buffer[: len(data)] = data
-                self._at += len(data)
-                self._failures = 0
-                return len(data)
+            assert self._incoming
+            count = self._incoming.readinto(view)
+            if count:
+                self._take(view[:count])
+                return count
             self._resume()
-        self._check_sum()
         return 0
+
+    def readall(self) -> bytes:
+        """All the rest."""
+        data = bytearray(self._end - self._at)
+        view, filled = memoryview(data), 0
+        while count := self.readinto(view[filled:]):
+            filled += count
+        return bytes(data)
 
     def close(self) -> None:
         """Drop the connection unless the body was read to its end."""
-        if not self.closed and self._stream is not None:
-            self._stream.close()
+        if not self.closed and self._incoming is not None:
+            self._incoming.close()
         super().close()
 
     def _begin(self, stop: int | None) -> None:
         """Ask for the bytes, and learn where they end and of which version they are."""
-        request = dict(self._address)
+        headers = {"x-amz-checksum-mode": "ENABLED"}
         if self._at or stop is not None:
-            request["Range"] = f"bytes={self._at}-{'' if stop is None else stop - 1}"
+            headers = {"range": f"bytes={self._at}-{'' if stop is None else stop - 1}"}
         try:
-            answer = self._get(request)
+            self._incoming = self._get(headers)
         except _OutOfRange:
             return  # the object ends before the range begins
-        self._end += answer["ContentLength"]
-        self.etag = answer["ETag"]
-        self._stream = answer["Body"]
+        self._end += self._incoming.length
+        self.etag = self._incoming.headers["etag"]
+        if "range" not in headers:
+            self._checksum = checksum_to_be(self._incoming.headers)
 
-    def _some(self, count: int) -> bytes:
-        """Up to `count` bytes; none where the connection has ended, whether it says so or not."""
-        from botocore.exceptions import BotoCoreError  # noqa: PLC0415 lazy, like the client
-
-        try:
-            return cast(bytes, self._stream.read(count))
-        except (BotoCoreError, OSError):
-            return b""
+    def _take(self, data: bytes | memoryview) -> None:
+        """These bytes have come."""
+        self._at += len(data)
+        self._failures = 0
+        if self._checksum is None:
+            return
+        checksum, expected = self._checksum
+        checksum.update(data)
+        if self._at == self._end and checksum.digest() != expected:
+            raise Busy("An object's bytes are not those that were stored.")
 
     def _resume(self) -> None:
+        assert self._incoming
+        self._incoming.close()
         self._failures += 1
-        self._stream.close()
-        if self._failures >= self._patience.attempts:
+        if self._failures >= self._wire.patience.attempts:
             raise Busy(f"An object's body ended early {self._failures} times at the same place.")
-        self._patience.wait(self._failures)
-        expected = {"Range": f"bytes={self._at}-{self._end - 1}", "IfMatch": self.etag}
+        self._wire.patience.wait(self._failures)
         try:
-            answer = self._get(self._address | expected)
+            self._incoming = self._get({"range": f"bytes={self._at}-{self._end - 1}", "if-match": self.etag})
         except _OutOfRange:
             raise Busy(_CHANGED) from None
-        self._stream = answer["Body"]
-        if answer["ContentLength"] != self._end - self._at:
+        if self._incoming.length != self._end - self._at:
+            self._incoming.close()
             raise Busy(_CHANGED)
 
-    def _get(self, request: dict[str, Any]) -> Any:
-        from botocore.exceptions import ClientError  # noqa: PLC0415 lazy, like the client
-
+    def _get(self, headers: dict[str, str]) -> Incoming:
         try:
             with _translated():
-                return self._client.get_object(**request)
-        except ClientError as error:
-            code = error.response.get("Error", {}).get("Code")
-            if code in {"InvalidRange", "416"}:
+                return self._wire.open(self._key, query=self._query, headers=headers)
+        except ServiceError as error:
+            if error.status == 416:
                 raise _OutOfRange from None
-            if "VersionId" in request and code in VERSION_MISSING:
+            if self._query and error.code in VERSION_MISSING:
                 raise NotFound from None
             raise
-
-    def _check_sum(self) -> None:
-        """Reading on at the end is when botocore compares the checksum of a whole object, where it has one."""
-        from botocore.exceptions import BotoCoreError, FlexibleChecksumError  # noqa: PLC0415 lazy, like the client
-
-        if self._stream is None:
-            return
-        try:
-            self._stream.read(1)
-        except FlexibleChecksumError:
-            raise Busy("An object's bytes are not those that were stored.") from None
-        except (BotoCoreError, OSError):
-            pass  # every byte has arrived
 
 
 class _OutOfRange(Exception):
@@ -254,14 +260,15 @@ class _OutOfRange(Exception):
 
 
 class _Upload:
-    """An object going up in parts; see `ports.ObjectWriter`. Holds one part in memory at most, twice over."""
+    """An object going up in parts; see `ports.ObjectWriter`. Holds one part in memory at most."""
 
-    def __init__(self, client: S3Client, bucket: str, key: str) -> None:
-        self._client = client
-        self._address: Any = {"Bucket": bucket, "Key": key}
+    def __init__(self, wire: S3Wire, key: str) -> None:
+        self._wire = wire
+        self._key = key
         self._buffer = bytearray()
-        self._upload_id: str | None = None
-        self._parts: list[Any] = []
+        self._address: list[tuple[str, str]] = []
+        self._parts: list[str] = []
+        self._whole = Crc32()
 
     def write(self, data: bytes, /) -> int:
         """See `ports.ObjectWriter.write`."""
@@ -276,52 +283,70 @@ class _Upload:
 
     def complete(self) -> None:
         """Make the object appear."""
-        if self._upload_id is None:
-            with _translated():
-                self._client.put_object(**self._address, Body=bytes(self._buffer))
+        if not self._address:
+            _put(self._wire, self._key, self._buffer)
             return
         if self._buffer:
             self._send_part()
+        body = (
+            f'<CompleteMultipartUpload xmlns="{_NAMESPACE}">{"".join(self._parts)}</CompleteMultipartUpload>'
+        )
         with _translated(gone=Busy("An upload had vanished when it was to be completed.")):
-            self._client.complete_multipart_upload(
-                **self._address, UploadId=self._upload_id, MultipartUpload={"Parts": self._parts}
+            told = self._wire.ask(
+                "CompleteMultipartUpload",
+                self._key,
+                query=self._address,
+                headers=_ONE_CHECKSUM,
+                body=body.encode(),
             )
+        if told.one("ChecksumType") == "FULL_OBJECT" and told.one("ChecksumCRC32") != self._whole.text():
+            raise Busy("An object was put together from other bytes than those that were sent.")
 
     def abort(self) -> None:
         """Leave nothing behind. What cannot be tidied now, the bucket's lifecycle rule removes."""
-        if self._upload_id is None:
-            return
-        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 lazy, like the client
-
-        with suppress(BotoCoreError, ClientError):
-            self._client.abort_multipart_upload(**self._address, UploadId=self._upload_id)
+        if self._address:
+            with suppress(Busy, ServiceError):
+                self._wire.call("AbortMultipartUpload", self._key, query=self._address)
 
     def _send_part(self) -> None:
         with _translated(gone=Busy("An upload vanished while it was under way.")):
-            if self._upload_id is None:
-                self._upload_id = self._client.create_multipart_upload(**self._address)["UploadId"]
+            if not self._address:
+                self._address = self._begin()
             number = len(self._parts) + 1
-            sent = self._client.upload_part(
-                **self._address, UploadId=self._upload_id, PartNumber=number, Body=bytes(self._buffer)
+            part = [("partNumber", str(number)), *self._address]
+            checksum = Crc32(self._buffer).text()
+            sent = self._wire.call(
+                "UploadPart", self._key, query=part, headers={CRC32: checksum}, body=self._buffer
             )
-        self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+        etag = sent.headers["etag"].translate(_ESCAPED)
+        self._parts.append(
+            f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag>"
+            f"<ChecksumCRC32>{checksum}</ChecksumCRC32></Part>"
+        )
+        self._whole.update(self._buffer)
         self._buffer.clear()
+
+    def _begin(self) -> list[tuple[str, str]]:
+        headers = {"x-amz-checksum-algorithm": "CRC32", **_ONE_CHECKSUM}
+        begun = self._wire.ask("CreateMultipartUpload", self._key, query=[("uploads", "")], headers=headers)
+        return [("uploadId", begun.one("UploadId"))]
+
+
+def _put(wire: S3Wire, key: str, data: bytes | bytearray) -> None:
+    with _translated():
+        wire.call("PutObject", key, headers={CRC32: Crc32(data).text()}, body=data)
 
 
 @contextmanager
 def _translated(gone: Exception | None = None) -> Iterator[None]:
     """S3's errors in the port's words. `gone` is raised where the upload, not the object, is missing."""
-    from botocore.exceptions import ClientError  # noqa: PLC0415 lazy, like the client
-
     try:
-        with busy_if_transient():
-            yield
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        if code in MISSING:
+        yield
+    except ServiceError as error:
+        if error.code in MISSING:
             raise NotFound from None
-        if code == "NoSuchUpload" and gone is not None:
+        if error.code == "NoSuchUpload" and gone is not None:
             raise gone from None
-        if code == "PreconditionFailed":
+        if error.code == "PreconditionFailed":
             raise Busy(_CHANGED) from None
         raise

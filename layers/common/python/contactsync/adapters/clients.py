@@ -15,12 +15,9 @@ from contactsync.errors import Busy
 if TYPE_CHECKING:
     from botocore.session import Session
     from mypy_boto3_lambda import LambdaClient
-    from mypy_boto3_s3 import S3Client
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sts import STSClient
-
-    from contactsync.model.message import StagingKeys
 
 CONNECT_S = 3
 READ_S = 20
@@ -39,22 +36,6 @@ TRANSIENT_CODES = frozenset(
         "TooManyRequestsException",
     }
 )
-
-
-def s3(region: str, *, endpoint: str | None = None, keys: StagingKeys | None = None) -> S3Client:
-    """A client of S3, by this function's own role or by `keys`.
-
-    Against an endpoint of one's own it names buckets in the path, as no host name would resolve.
-    """
-    given: dict[str, Any] = {}
-    if keys is not None:
-        given = {
-            "aws_access_key_id": keys.access_key_id,
-            "aws_secret_access_key": keys.secret_access_key,
-            "aws_session_token": keys.session_token,
-        }
-    client: S3Client = _client("s3", region, endpoint, _bounds() | {"signature_version": "s3v4"}, **given)
-    return client
 
 
 def sts(region: str, *, endpoint: str | None = None) -> STSClient:

@@ -1,4 +1,4 @@
-"""One kept-alive HTTP/1.1 connection, as far as AWS's JSON services speak it.
+"""Kept-alive HTTP/1.1 connections to one server, as far as AWS's services speak it.
 
 http.client reads headers with the email package and writes head and body apart: 205 µs of CPU a request of 25
 writes, of which a socket needs 15 and signing 20. Here it takes 85.
@@ -6,30 +6,131 @@ writes, of which a socket needs 15 and signing 20. Here it takes 85.
 
 from __future__ import annotations
 
+import os
+import select
 import socket
 import ssl
-from collections.abc import Mapping
-from typing import BinaryIO, NamedTuple
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
+from contactsync.adapters.patience import Again, left_s
+
+CONNECT_S = 3.0
+LEAST_READ_S = 0.1
+"""An answer that is there is taken, however little time is left."""
+IDLE_CONNECTIONS = 16
 LINE_BYTES = 16_384
 HEADERS = 100
+JOINED_BYTES = 65_536
+"""A body of up to this size goes out in one piece with its head; a larger one is not copied."""
+TRACE = "_X_AMZN_TRACE_ID"
+"""Where Lambda says to which trace the invocation belongs. AWS hands it on to whom it calls, so that it goes on there."""
+
+Sendable = bytes | bytearray
 
 
 class Mangled(Exception):
     """What came is no answer, or not the one that was sent: cut, or changed on the way."""
 
 
-class Answer(NamedTuple):
-    """One answer, whole. Names of headers are in lower case; `closes`: the server will hear no more here."""
+class Head(NamedTuple):
+    """How an answer begins. Names of headers are in lower case; `closes`: the server will hear no more here."""
 
     status: int
     headers: dict[str, str]
-    content: bytes
     closes: bool
 
 
+class Answer(NamedTuple):
+    """One answer, whole."""
+
+    head: Head
+    content: bytes
+
+
+class Host:
+    """One server and the connections to it that are idle. Safe to share between threads.
+
+    `service` is whose it is, for errors; `read_s` is how long it may be silent.
+    """
+
+    def __init__(self, service: str, address: str, *, read_s: float) -> None:
+        url = urlsplit(address)
+        if url.scheme not in {"http", "https"} or not url.hostname or url.path not in {"", "/"}:
+            raise ValueError(f"The endpoint of {service} must be a plain http or https address.")
+        self.address = f"{url.scheme}://{url.netloc}"
+        self.named = url.netloc
+        self._tls = url.scheme == "https"
+        self._place = url.hostname, url.port or (443 if self._tls else 80)
+        self._read_s = read_s
+        self._idle: deque[Connection] = deque()
+
+    def send(self, method: str, target: str, headers: dict[str, str], body: Sendable) -> Connection:
+        """A request goes out on a connection that is the sender's until it is given back. Raises Again."""
+        if trace := os.environ.get(TRACE):
+            headers["X-Amzn-Trace-Id"] = trace
+        connection = self._idle_or_new()
+        with self.doubted(connection):
+            connection.sock.settimeout(min(self._read_s, max(left_s(), LEAST_READ_S)))
+            connection.send(method, target, headers, body)
+        return connection
+
+    def give_back(self, connection: Connection, head: Head) -> None:
+        """The answer has been read to its end: the connection can bear another request, or is closed."""
+        if head.closes or len(self._idle) >= IDLE_CONNECTIONS:
+            connection.close()
+        else:
+            self._idle.append(connection)
+
+    @contextmanager
+    def doubted(self, connection: Connection | None) -> Iterator[None]:
+        """Close a connection in any doubt about it, and say Again where another one may fare better."""
+        try:
+            yield
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            if not isinstance(error, (OSError, Mangled)) or isinstance(error, ssl.SSLCertVerificationError):
+                raise
+            self.close()  # the idle ones are suspect as well: a frozen sandbox loses all of them at once
+            raise Again(type(error).__name__) from None
+
+    def close(self) -> None:
+        """Close the connections that are idle."""
+        while True:
+            try:
+                self._idle.pop().close()
+            except IndexError:
+                return
+
+    def _idle_or_new(self) -> Connection:
+        """An idle connection, the most recently used first, or a new one. Raises Again."""
+        with suppress(IndexError):
+            while True:
+                connection = self._idle.pop()
+                if not connection.has_ended():
+                    return connection
+                connection.close()
+        trust = _trust(os.environ.get("AWS_CA_BUNDLE") or None) if self._tls else None
+        with self.doubted(None):
+            return Connection(*self._place, trust, connect_s=CONNECT_S, read_s=self._read_s)
+
+
+@cache
+def _trust(bundle: str | None) -> ssl.SSLContext:
+    """Whom to believe; one for all hosts, because reading the authorities takes 20 ms of CPU."""
+    return ssl.create_default_context(cafile=bundle)
+
+
 class Connection:
-    """A request at a time: `post`, then `answer`. `trust` makes it TLS. All but `close` may raise OSError."""
+    """A request at a time: `send`, then `answer`, or `head` and then the body by `readinto`.
+
+    `trust` makes it TLS. All but `close` may raise OSError.
+    """
 
     def __init__(
         self, host: str, port: int, trust: ssl.SSLContext | None, *, connect_s: float, read_s: float
@@ -42,24 +143,53 @@ class Connection:
             plain.close()
             raise
         self.sock.settimeout(read_s)
-        self._reader: BinaryIO = self.sock.makefile("rb")
+        self._reader = self.sock.makefile("rb")
+        self._is_head = False
 
-    def post(self, headers: Mapping[str, str], body: bytes) -> None:
-        """Send one request to the path /."""
-        head = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        self.sock.sendall(f"POST / HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    def send(self, method: str, target: str, headers: Mapping[str, str], body: Sendable) -> None:
+        """Send one request."""
+        self._is_head = method == "HEAD"
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        head = f"{method} {target} HTTP/1.1\r\n{lines}Content-Length: {len(body)}\r\n\r\n".encode()
+        if len(body) <= JOINED_BYTES:
+            self.sock.sendall(head + body)
+            return
+        with suppress(
+            BrokenPipeError, ConnectionResetError
+        ):  # whoever hangs up before all is sent may have said why
+            self.sock.sendall(head)
+            self.sock.sendall(body)
 
     def answer(self) -> Answer:
         """Read the answer. Raises Mangled for what cannot be one."""
+        head = self.head()
+        return Answer(head, self.content(head))
+
+    def head(self) -> Head:
+        """Read how the answer begins. Raises Mangled."""
         status, version = self._status()
         headers = self._headers()
-        closes = version == b"HTTP/1.0" or headers.get("connection", "").lower() == "close"
-        if headers.get("transfer-encoding", "").lower() == "chunked":
-            return Answer(status, headers, b"".join(self._chunks()), closes)
-        length = headers.get("content-length", "")
-        if not length.isdecimal():
-            raise Mangled
-        return Answer(status, headers, self._exactly(int(length)), closes)
+        return Head(
+            status, headers, version == b"HTTP/1.0" or headers.get("connection", "").lower() == "close"
+        )
+
+    def content(self, head: Head) -> bytes:
+        """Read the body that follows, whole. Raises Mangled."""
+        if self._is_head or head.status == 204:
+            return b""
+        if head.headers.get("transfer-encoding", "").lower() == "chunked":
+            return b"".join(self._chunks())
+        return self._exactly(length_of(head))
+
+    def readinto(self, view: memoryview) -> int:
+        """What has come of a body, as far as it fits; 0 where the connection has ended."""
+        return self._reader.readinto1(view)
+
+    def has_ended(self) -> bool:
+        """Whether the server has hung up meanwhile, as S3 does after seconds: nothing else is to be read between answers."""
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return bool(poll.poll(0))
 
     def close(self) -> None:
         """Hang up."""
@@ -110,3 +240,11 @@ class Connection:
         if len(content) < length:
             raise Mangled
         return content
+
+
+def length_of(head: Head) -> int:
+    """The bytes of a body, or of the one that a HEAD leaves out. Raises Mangled if it does not say."""
+    length = head.headers.get("content-length", "")
+    if not length.isdecimal():
+        raise Mangled
+    return int(length)

@@ -18,8 +18,8 @@ from typing import Any, Generic, Self, TypeVar
 import orjson
 
 from contactsync.adapters.connection import Connection
-from contactsync.adapters.patience import Patience
-from contactsync.adapters.wire import READ_S, Again, ServiceError, Wire
+from contactsync.adapters.patience import Again, Patience
+from contactsync.adapters.wire import READ_S, ServiceError, Wire
 from contactsync.errors import Busy
 
 C = TypeVar("C")
@@ -128,7 +128,7 @@ class Lanes(Generic[C]):
 
     def _postpone(self, lane: _Lane[C], last: Again) -> None:
         lane.failures += 1
-        self._wire.check_patience(lane.operation, lane.failures, last)
+        self._wire.patience.check(lane.operation, lane.failures, last)
         lane.until = monotonic() + self._wire.patience.delay_s(lane.failures)
 
     def _taken(self, lane: _Lane[C]) -> Connection:

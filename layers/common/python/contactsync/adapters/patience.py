@@ -9,7 +9,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from math import inf
+from typing import TypeVar
 
+from contactsync.errors import Busy
+
+A = TypeVar("A")
 _until: ContextVar[float] = ContextVar("until", default=inf)
 
 
@@ -32,6 +36,10 @@ def left_s() -> float:
     return max(0.0, _until.get() - time.monotonic())
 
 
+class Again(Exception):
+    """One attempt failed in a way that may pass; the message is a code."""
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """Exponential backoff with full jitter.
@@ -52,3 +60,19 @@ class Patience:
     def wait(self, failures: int) -> None:
         """Sleep for it, but not beyond what is left."""
         self.sleep(min(self.delay_s(failures), left_s()))
+
+    def check(self, operation: str, failures: int, last: Again) -> None:
+        """Raises Busy once an operation has failed as often as this allows, or whoever waits has no time left."""
+        if failures >= self.attempts or not left_s():
+            raise Busy(f"{operation} failed {failures} times, the last time with {last}.") from None
+
+    def until_answered(self, operation: str, attempt: Callable[[], A]) -> A:
+        """Attempt it until it succeeds. Raises Busy, and whatever but Again an attempt does."""
+        failures = 0
+        while True:
+            try:
+                return attempt()
+            except Again as last:
+                failures += 1
+                self.check(operation, failures, last)
+            self.wait(failures)

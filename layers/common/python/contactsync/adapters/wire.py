@@ -11,28 +11,17 @@ a condition, or an event on a bus that delivers at least once anyway.
 from __future__ import annotations
 
 import os
-import ssl
 import zlib
-from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import orjson
 
-from contactsync.adapters.connection import Connection, Mangled
-from contactsync.adapters.patience import Patience, left_s
+from contactsync.adapters.connection import Connection, Host, Mangled
+from contactsync.adapters.patience import Again, Patience
 from contactsync.adapters.signing import CredentialSource, Signer, credential_source
-from contactsync.errors import Busy
 
-CONNECT_S = 3.0
 READ_S = 15.0
-LEAST_READ_S = 0.1
-"""An answer that is there is taken, however little time is left."""
-IDLE_CONNECTIONS = 16
-TRACE = "_X_AMZN_TRACE_ID"
-"""Where Lambda says to which trace the invocation belongs. The bus hands it on to whom it calls, so that it goes on there."""
 
 TRANSIENT = frozenset(
     {
@@ -78,10 +67,6 @@ class ServiceError(Exception):
         self.reasons = reasons
 
 
-class Again(Exception):
-    """One attempt failed in a way that may pass; the message is a code."""
-
-
 class Wire:
     """One service in one region, over kept-alive connections. Safe to share between threads."""
 
@@ -96,17 +81,12 @@ class Wire:
         credentials: CredentialSource | None = None,
         patience: Patience | None = None,
     ) -> None:
-        url = urlsplit(endpoint or _endpoint(service, region))
-        if url.scheme not in {"http", "https"} or not url.hostname or url.path not in {"", "/"}:
-            raise ValueError(f"The endpoint of {service} must be a plain http or https address.")
+        address = endpoint or own_endpoint(service) or f"https://{service}.{region}.{domain(region)}"
+        self._host = Host(service, address, read_s=READ_S)
         self.patience = patience or Patience()
         self._target = target
-        self._tls = url.scheme == "https"
-        self._host, self._port = url.hostname, url.port or (443 if self._tls else 80)
         self._credentials = credentials
-        self._signer = Signer(service, region, url.netloc, f"application/x-amz-json-{json_version}")
-        self._trust: ssl.SSLContext | None = None
-        self._idle: deque[Connection] = deque()
+        self._signer = Signer(service, region, self._host.named, f"application/x-amz-json-{json_version}")
 
     def call(self, operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Send one request until it is answered for good.
@@ -118,84 +98,33 @@ class Wire:
             TypeError: the request holds something that JSON does not, such as half a surrogate pair.
         """
         body = orjson.dumps(request)
-        failures = 0
-        while True:
-            try:
-                return self.receive(operation, self.send(operation, body))
-            except Again as last:
-                failures += 1
-                self.check_patience(operation, failures, last)
-                self.patience.wait(failures)
+        return self.patience.until_answered(
+            operation, lambda: self.receive(operation, self.send(operation, body))
+        )
 
     def send(self, operation: str, body: bytes) -> Connection:
         """Half an attempt: the request goes out on a connection that is the sender's until `receive`. Raises Again."""
         if self._credentials is None:
             self._credentials = credential_source()
         headers = self._signer.headers(f"{self._target}.{operation}", body, self._credentials())
-        if trace := os.environ.get(TRACE):
-            headers["X-Amzn-Trace-Id"] = trace
-        connection = self._idle_or_new()
-        with self._closed_on_failure(connection):
-            connection.sock.settimeout(min(READ_S, max(left_s(), LEAST_READ_S)))
-            connection.post(headers, body)
-        return connection
+        return self._host.send("POST", "/", headers, body)
 
     def receive(self, operation: str, connection: Connection) -> dict[str, Any]:
         """The other half: the answer. Raises Again, or ServiceError for a refusal that is final."""
-        with self._closed_on_failure(connection):
-            status, headers, content, closes = connection.answer()
-            checksum = headers.get("x-amz-crc32")
+        with self._host.doubted(connection):
+            head, content = connection.answer()
+            checksum = head.headers.get("x-amz-crc32")
             if checksum is not None and checksum != str(zlib.crc32(content)):
                 raise Mangled
-            answer = _decoded(status, content)
-        if closes or len(self._idle) >= IDLE_CONNECTIONS:
-            connection.close()
-        else:
-            self._idle.append(connection)
-        if status == 200:
+            answer = _decoded(head.status, content)
+        self._host.give_back(connection, head)
+        if head.status == 200:
             return answer
         code = _code(answer)
-        if status >= 500 or status == 429 or code in TRANSIENT:
-            raise Again(code or f"HTTP {status}")
-        request_id = headers.get("x-amzn-requestid", "unknown")
-        raise ServiceError(operation, status, code, request_id, _reasons(answer))
-
-    def check_patience(self, operation: str, failures: int, last: Again) -> None:
-        """Raises Busy once an operation has failed as often as patience allows, or whoever waits has no time left."""
-        if failures >= self.patience.attempts or not left_s():
-            raise Busy(f"{operation} failed {failures} times, the last time with {last}.") from None
-
-    def close(self) -> None:
-        """Close the connections that are idle."""
-        while True:
-            try:
-                self._idle.pop().close()
-            except IndexError:
-                return
-
-    def _idle_or_new(self) -> Connection:
-        """An idle connection, the most recently used first, or a new one. Raises Again."""
-        try:
-            return self._idle.pop()
-        except IndexError:
-            pass
-        if self._tls and self._trust is None:
-            self._trust = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE") or None)
-        with self._closed_on_failure(None):
-            return Connection(self._host, self._port, self._trust, connect_s=CONNECT_S, read_s=READ_S)
-
-    @contextmanager
-    def _closed_on_failure(self, connection: Connection | None) -> Iterator[None]:
-        """Close a connection in any doubt about it, and say Again where another one may fare better."""
-        try:
-            yield
-        except BaseException as error:
-            if connection is not None:
-                connection.close()
-            if not isinstance(error, (OSError, Mangled)) or isinstance(error, ssl.SSLCertVerificationError):
-                raise
-            self.close()  # the idle ones are suspect as well: a frozen sandbox loses all of them at once
-            raise Again(type(error).__name__) from None
+        if head.status >= 500 or head.status == 429 or code in TRANSIENT:
+            raise Again(code or f"HTTP {head.status}")
+        request_id = head.headers.get("x-amzn-requestid", "unknown")
+        raise ServiceError(operation, head.status, code, request_id, _reasons(answer))
 
 
 def dynamodb(region: str, **options: Any) -> Wire:
@@ -213,15 +142,15 @@ def kms(region: str, **options: Any) -> Wire:
     return Wire("kms", "TrentService", "1.1", region=region, **options)
 
 
-def _endpoint(service: str, region: str) -> str:
-    """Where the service is: the environment's word, as for every AWS client, else the public address."""
-    suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+def own_endpoint(service: str) -> str | None:
+    """Where the environment says that the service is, as for every AWS client; None if it says nothing."""
     variable = {"events": "EVENTBRIDGE"}.get(service, service.upper())
-    return (
-        os.environ.get(f"AWS_ENDPOINT_URL_{variable}")
-        or os.environ.get("AWS_ENDPOINT_URL")
-        or f"https://{service}.{region}.{suffix}"
-    )
+    return os.environ.get(f"AWS_ENDPOINT_URL_{variable}") or os.environ.get("AWS_ENDPOINT_URL") or None
+
+
+def domain(region: str) -> str:
+    """The domain of the region's partition."""
+    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
 
 
 def _decoded(status: int, content: bytes) -> dict[str, Any]:
