@@ -24,7 +24,7 @@ from contactsync.adapters.s3_wire import S3Wire
 from contactsync.adapters.signing import Credentials
 from contactsync.errors import Busy, SourceAway, UnreadableFile
 from contactsync.model.message import StagingKeys
-from contactsync.model.source import REMOTE_SOURCE
+from contactsync.model.source import remote_source
 from contactsync.ports import Carried, Courier, Destination, Objects
 from contactsync.sources.net import Guard
 from contactsync.sources.opening import source_of
@@ -61,7 +61,7 @@ class CourierContract:
             "auth": {"kind": "bearer", "token": SECRET},
             **changes,
         }
-        return courier.carry(REMOTE_SOURCE.validate_python(asked), TO, host_key=None)
+        return courier.carry(remote_source().validate_python(asked), TO, host_key=None)
 
     def test_a_file_is_copied_with_its_digest_proof_size_and_time(self, courier, runs, server):
         server.answer = lambda _: reply(DATA, Last_Modified="Sun, 22 Nov 2026 09:00:00 GMT")
@@ -224,7 +224,7 @@ class TestReach(CourierContract):
             "reach", ROLE, "runs", sts=cast("Any", None), functions=cast("Any", None), direct=cast("Any", direct)
         )  # fmt: skip
         bucket = {"kind": "s3", "bucket": "customer", "key": "a.csv", "role_arn": ROLE}
-        assert courier.carry(REMOTE_SOURCE.validate_python(bucket), TO, host_key=None) is carried
+        assert courier.carry(remote_source().validate_python(bucket), TO, host_key=None) is carried
 
 
 def test_a_session_may_write_its_own_object_and_nothing_else():

@@ -15,7 +15,7 @@ import pytest
 from contactsync import bootstrap
 from contactsync.adapters.peeker import LambdaPeeker
 from contactsync.errors import Busy, SourceAway, UnreadableFile
-from contactsync.model.source import REMOTE_SOURCE
+from contactsync.model.source import remote_source
 from contactsync.ports import Beginning, Peeker
 from contactsync.sources import staging
 from contactsync.sources.net import Guard
@@ -54,7 +54,7 @@ class PeekerContract:
             "auth": {"kind": "bearer", "token": SECRET},
             **changes,
         }
-        return peeker.peek("a1", REMOTE_SOURCE.validate_python(asked))
+        return peeker.peek("a1", remote_source().validate_python(asked))
 
     def test_a_small_file_comes_whole_with_what_its_server_says_of_it(self, peeker, server):
         server.answer = lambda _: reply(DATA, Last_Modified="Sun, 22 Nov 2026 09:00:00 GMT")
@@ -175,4 +175,4 @@ class TestPeek(PeekerContract):
         direct = SimpleNamespace(peek=lambda account_id, source: came)
         peeker = LambdaPeeker("peek", cast("Any", None), direct=cast("Any", direct))
         bucket = {"kind": "s3", "bucket": "customer", "key": "a.csv"}
-        assert peeker.peek("a1", REMOTE_SOURCE.validate_python(bucket)) is came
+        assert peeker.peek("a1", remote_source().validate_python(bucket)) is came

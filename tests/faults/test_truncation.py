@@ -10,7 +10,7 @@ import pytest
 
 from contactsync.core.compression import decompressed
 from contactsync.errors import Busy, UnreadableFile
-from contactsync.model.source import REMOTE_SOURCE
+from contactsync.model.source import remote_source
 from contactsync.ports import Source
 from contactsync.sources.net import Guard
 from contactsync.sources.opening import source_of
@@ -23,7 +23,7 @@ QUICK = Limits(connect_s=2, read_s=2, answer_s=3, attempts=2, first_wait_s=0.001
 
 def source(server: Cuts) -> Source:
     guard = Guard(frozenset({("127.0.0.1", server.port)}))
-    return source_of(REMOTE_SOURCE.validate_python(server.source), guard=guard, limits=QUICK)
+    return source_of(remote_source().validate_python(server.source), guard=guard, limits=QUICK)
 
 
 def fetched(source: Source) -> tuple[bytes, str | None]:

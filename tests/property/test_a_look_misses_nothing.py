@@ -8,7 +8,8 @@ from unittest.mock import patch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from contactsync.core.parsing import Damaged, Dialect, Evidence, Stretch, cut, read_chunk, records
+from contactsync.core.parsing import Damaged, Dialect, Stretch, cut, read_chunk, records
+from contactsync.core.parsing.evidence import Evidence
 from tests.property.test_rows_add_up import CUTTINGS, DIALECTS, FILES, FILES_OF_LINES, Cutting, all_rows
 
 DATES = st.sampled_from(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from contactsync.core.parsing import Detected, detect
+from contactsync.core.parsing.detection import Detected, detect
 from contactsync.errors import UnreadableFile
 from contactsync.model.sync import Format
 from tests.corpus import corpus

@@ -7,8 +7,9 @@ import random
 
 import pytest
 
-from contactsync.core.parsing import Damaged, Dialect, cut, detect, lines_beyond_ascii, read_chunk, to_utf8
-from contactsync.core.parsing.encoding import encoding_named, read_sample
+from contactsync.core.parsing import Damaged, Dialect, cut, read_chunk
+from contactsync.core.parsing.detection import detect
+from contactsync.core.parsing.encoding import encoding_named, lines_beyond_ascii, read_sample, to_utf8
 from contactsync.model.sync import Format
 from tests.corpus import corpus
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from contactsync.errors import UnreadableFile
-from contactsync.model.source import REMOTE_SOURCE, joined, public, secrets
+from contactsync.model.source import joined, public, remote_source, secrets
 from contactsync.sources.net import Guard
 from contactsync.sources.opening import source_of
 
@@ -49,7 +49,7 @@ REQUESTS = [
 
 @pytest.mark.parametrize("request_", REQUESTS)
 def test_secrets_are_taken_out_and_put_back(request_):
-    source = REMOTE_SOURCE.validate_python(request_)
+    source = remote_source().validate_python(request_)
     shown, secret = public(source), secrets(source)
     assert SECRET not in str(shown)
     assert (SECRET in str(secret)) == (SECRET in str(request_))
@@ -60,7 +60,7 @@ def test_secrets_are_taken_out_and_put_back(request_):
 @pytest.mark.parametrize("request_", REQUESTS)
 def test_each_request_has_a_source_that_shows_no_secret(request_):
     source = source_of(
-        REMOTE_SOURCE.validate_python(request_), guard=Guard(), reader_role="arn:aws:iam::1:role/ours"
+        remote_source().validate_python(request_), guard=Guard(), reader_role="arn:aws:iam::1:role/ours"
     )
     assert SECRET not in repr(source)
 
@@ -68,7 +68,8 @@ def test_each_request_has_a_source_that_shows_no_secret(request_):
 def test_a_bucket_needs_a_role():
     with pytest.raises(UnreadableFile) as caught:
         source_of(
-            REMOTE_SOURCE.validate_python({"kind": "s3", "bucket": "customer", "key": "a.csv"}), guard=Guard()
+            remote_source().validate_python({"kind": "s3", "bucket": "customer", "key": "a.csv"}),
+            guard=Guard(),
         )
     assert caught.value.code == "role_needed"
 
@@ -115,7 +116,7 @@ def test_a_bucket_needs_a_role():
 )
 def test_what_cannot_be_meant_is_refused_without_repeating_it(request_):
     with pytest.raises(ValidationError) as caught:
-        REMOTE_SOURCE.validate_python(request_)
+        remote_source().validate_python(request_)
     assert SECRET not in str(caught.value)
     assert not [problem for problem in caught.value.errors() if SECRET in problem["msg"]]
 

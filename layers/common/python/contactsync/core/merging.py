@@ -14,9 +14,8 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from contactsync.core.identity import email_key
-from contactsync.core.vcard.fields import NAME_PARTS
 from contactsync.model.contact import Fields
-from contactsync.model.field import PRIMARIES
+from contactsync.model.field import NAME_PARTS, PRIMARIES
 
 Entry = Mapping[str, Any]
 Side = Literal["ours", "theirs"]

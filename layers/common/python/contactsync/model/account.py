@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contactsync.model.deferred import Deferred
+
 Permission = Literal[
     "contacts.view",
     "contacts.create",
@@ -53,7 +55,7 @@ class Account(BaseModel):
     created_at: str
 
 
-class Member(BaseModel):
+class Member(Deferred):
     """A person of an account, and what they may do."""
 
     model_config = ConfigDict(frozen=True)
@@ -76,7 +78,7 @@ class Member(BaseModel):
         return "account.manage" in self.permissions
 
 
-class Key(BaseModel):
+class Key(Deferred):
     """An API key as stored: the hash finds it, the key itself is shown once and kept nowhere."""
 
     model_config = ConfigDict(frozen=True)
@@ -97,7 +99,7 @@ class Key(BaseModel):
         return not self.revoked and (self.expires_at is None or now < datetime.fromisoformat(self.expires_at))
 
 
-class AuditNote(BaseModel):
+class AuditNote(Deferred):
     """Who has changed what of an account, its members or its keys. `about` is the id of what was changed."""
 
     model_config = ConfigDict(frozen=True)
@@ -107,10 +109,10 @@ class AuditNote(BaseModel):
     by: str = Field(description="member:<id> or operator.")
     what: str
     about: str
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = Field(default_factory=dict)
 
 
-class Caller(BaseModel):
+class Caller(Deferred):
     """Who is asking, as the authorizer found: the only source of the account in any request."""
 
     model_config = ConfigDict(frozen=True)

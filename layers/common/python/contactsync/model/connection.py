@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from hashlib import blake2b
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from contactsync.model.card import Card
 from contactsync.model.contact import Fields
+from contactsync.model.deferred import Deferred
 
 Provider = Literal["google", "microsoft", "carddav", "memory"]
 Turn = tuple[float, Literal["ours", "theirs"]]
@@ -19,7 +20,7 @@ EXTRA_KEPT = 50_000
 """Characters of a card's own form that its link keeps; of a longer one the card is read again before it is written."""
 
 
-class Connection(BaseModel):
+class Connection(Deferred):
     """A member's way into an address book. `subject` is the provider's unchanging id of the person whose book it is."""
 
     model_config = ConfigDict(frozen=True)
@@ -56,7 +57,7 @@ class Connection(BaseModel):
         return bool(self.username)
 
 
-class SignIn(BaseModel):
+class SignIn(Deferred):
     """A sign-in at a provider that was begun; found by a hash of the state that comes back, and by nothing else.
 
     `verifier` is sealed for the connection, `nonce` comes back in the id token. `expires_at`: epoch seconds.
@@ -73,7 +74,7 @@ class SignIn(BaseModel):
     expires_at: float
 
 
-class Progress(BaseModel):
+class Progress(Deferred):
     """How far a sync has read its book and the contact list: written last of all, by the run `run`.
 
     `group` is the provider's id of what was chosen, `feed` the place in the account's feed of changes, `settings`
@@ -98,7 +99,7 @@ class Progress(BaseModel):
     looked_at: float = 0
 
 
-class Intent(BaseModel):
+class Intent(Deferred):
     """A creation that was begun at `at`, epoch seconds: of a card for this contact, as both sides would then agree."""
 
     model_config = ConfigDict(frozen=True)
@@ -109,7 +110,7 @@ class Intent(BaseModel):
     seen: Fields = Field(repr=False)
 
 
-class Review(BaseModel):
+class Review(Deferred):
     """A card that may be one of these contacts; a person says which, or that it is none of them.
 
     `decision` is a contact's id, or "new". `apart` are contacts that it certainly is not. `settled`: a run has

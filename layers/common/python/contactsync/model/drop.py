@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from contactsync.model.deferred import Deferred
 
 Parked = Literal[
     "no_such_sync",
@@ -17,7 +19,7 @@ Parked = Literal[
 ]
 
 
-class DroppedFile(BaseModel):
+class DroppedFile(Deferred):
     """One version of an object: what it is called here, its bytes are for ever the same."""
 
     model_config = ConfigDict(frozen=True)
@@ -33,7 +35,7 @@ class DroppedFile(BaseModel):
         return self.key.split("/", 2)[-1]
 
 
-class Drop(BaseModel):
+class Drop(Deferred):
     """A file that has arrived.
 
     waiting: its turn comes when the runs before it have ended. run: it has its run. parked: it lies where it was

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from contactsync.model.deferred import Deferred
 
 ExportKind = Literal["contacts", "history", "runs", "settings"]
 
 
-class Errand(BaseModel):
+class Errand(Deferred):
     """What all long work has in common."""
 
     model_config = ConfigDict(frozen=True)
@@ -28,7 +30,7 @@ class Errand(BaseModel):
     forget_at: int = Field(description="Epoch seconds after which the record is gone.")
 
 
-class ExportFile(BaseModel):
+class ExportFile(Deferred):
     """One file of an export."""
 
     model_config = ConfigDict(frozen=True)

@@ -65,5 +65,8 @@ STANDARD_FIELDS: dict[str, FieldSpec] = {
     )
 }
 
+NAME_PARTS = ("family_name", "given_name", "middle_name", "prefix", "suffix")
+"""What a name consists of, in the order in which a card has it."""
+
 PRIMARIES: dict[str, str] = {"email": "emails", "phone": "phones", "address": "addresses", "url": "urls"}
 """The singular key reads and writes the first value of the list: its primary."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from contactsync.model.card import Group
+from contactsync.model.deferred import Deferred
 
 
-class _Travelling(BaseModel):
+class _Travelling(Deferred):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 

@@ -10,13 +10,14 @@ import json
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 
+from contactsync.model.deferred import Deferred
 from contactsync.model.run import Counts, Status
 from contactsync.model.source import RemoteSource
 
 
-class Message(BaseModel):
+class Message(Deferred):
     """The run at hand; all that parse and guard need.
 
     Frozen, and loud about a field it does not know: samples and tests must agree with it. What arrives in the cloud
@@ -29,7 +30,7 @@ class Message(BaseModel):
     run_id: str
 
 
-class CreatedObject(BaseModel):
+class CreatedObject(Deferred):
     """An object as S3 names it in its events, and where its version stands among those of its key."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -41,13 +42,13 @@ class CreatedObject(BaseModel):
     sequencer: str = ""
 
 
-class _Created(BaseModel):
+class _Created(Deferred):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     object: CreatedObject
 
 
-class FileDropped(BaseModel):
+class FileDropped(Deferred):
     """Receive reads this: S3's own event, as it is. It may say more than we need, and S3 may add to it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -56,7 +57,7 @@ class FileDropped(BaseModel):
     detail: _Created
 
 
-class Received(BaseModel):
+class Received(Deferred):
     """What became of it. `stray`: its key names no account of ours; `ignored`: it is no file."""
 
     model_config = ConfigDict(frozen=True)
@@ -65,7 +66,7 @@ class Received(BaseModel):
     drop_id: str | None = None
 
 
-class FileParked(BaseModel):
+class FileParked(Deferred):
     """Tell reads this: a file was left where it lies, and its owner does not know yet."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -74,7 +75,7 @@ class FileParked(BaseModel):
     drop_id: str
 
 
-class BookLost(BaseModel):
+class BookLost(Deferred):
     """Tell reads this: an address book does not let us in any more, and its member does not know yet."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -83,7 +84,7 @@ class BookLost(BaseModel):
     connection_id: str
 
 
-class ToTell(BaseModel):
+class ToTell(Deferred):
     """Tell reads one of the two."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -93,7 +94,7 @@ class ToTell(BaseModel):
     connection_id: str | None = None
 
 
-class Told(BaseModel):
+class Told(Deferred):
     """How many addresses a mail has left for, by whomever."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -103,7 +104,7 @@ class Told(BaseModel):
     mails: int
 
 
-class SyncDue(BaseModel):
+class SyncDue(Deferred):
     """Listen reads this: something of a sync may be due, because a day has come, a file waits or a run has ended."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -118,7 +119,7 @@ class Heard(SyncDue):
     run_id: str | None
 
 
-class ExportDue(BaseModel):
+class ExportDue(Deferred):
     """Export reads this, and answers it: the next stretch of an export is due."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -127,7 +128,7 @@ class ExportDue(BaseModel):
     export_id: str
 
 
-class EraseDue(BaseModel):
+class EraseDue(Deferred):
     """Erase reads this, and answers it: the next stretch of an erasure is due; or it is night."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -136,7 +137,7 @@ class EraseDue(BaseModel):
     erasure_id: str
 
 
-class ContactsChanged(BaseModel):
+class ContactsChanged(Deferred):
     """Follow reads this: contacts of an account have changed, by a run of the sync `but` if that is not empty."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -145,7 +146,7 @@ class ContactsChanged(BaseModel):
     but: str = ""
 
 
-class Followed(BaseModel):
+class Followed(Deferred):
     """How many runs that set going."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -166,7 +167,7 @@ class Fetched(Message):
     outcome: Literal["fetched", "unchanged", "duplicate"]
 
 
-class StagingKeys(BaseModel):
+class StagingKeys(Deferred):
     """Credentials that may write one object and do nothing else."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -201,7 +202,7 @@ class Reached(Message):
     host_key: str | None
 
 
-class Peeking(BaseModel):
+class Peeking(Deferred):
     """Peek reads this from the API: a file that somebody waits to see. It holds secrets, and nothing keeps it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -210,7 +211,7 @@ class Peeking(BaseModel):
     source: RemoteSource = Field(repr=False)
 
 
-class Peeked(BaseModel):
+class Peeked(Deferred):
     """What came: see `ports.Beginning`; `data` in base64."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -307,7 +308,7 @@ class Upserted(Message):
     rejected: int
 
 
-class Failure(BaseModel):
+class Failure(Deferred):
     """What a Catch of the state machine puts at `$.error`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -316,7 +317,7 @@ class Failure(BaseModel):
     cause: str = Field(default="", alias="Cause")
 
 
-class Finishing(BaseModel):
+class Finishing(Deferred):
     """Notify reads the whole state: it must not fail over a field it has no use for.
 
     It reads as well, in the place of a state, EventBridge's word that an execution has come to no end of its own:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from contactsync.model.deferred import Deferred
 
 
-class PlanLimits(BaseModel):
+class PlanLimits(Deferred):
     """How much of everything. A limit of 0 is something that the plan does not have."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,7 +30,7 @@ class PlanLimits(BaseModel):
     connection_contacts: int = Field(ge=0, description="In one address book altogether.")
 
 
-class Requests(BaseModel):
+class Requests(Deferred):
     """What API Gateway lets an account ask; template.yaml has a usage plan with these very numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -38,7 +40,7 @@ class Requests(BaseModel):
     a_day: int = Field(ge=1)
 
 
-class Plan(BaseModel):
+class Plan(Deferred):
     """One plan."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,7 +49,7 @@ class Plan(BaseModel):
     requests: Requests
 
 
-class PlanTable(BaseModel):
+class PlanTable(Deferred):
     """All plans by name, and which one holds for an account that names none, or one that is gone."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

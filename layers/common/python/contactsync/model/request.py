@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, RootModel, field_validator
+from pydantic import AwareDatetime, ConfigDict, Field, RootModel, field_validator
 
 from contactsync.model.account import ALL_PERMISSIONS, RETENTION_DAYS, Permission
+from contactsync.model.deferred import Deferred
 from contactsync.model.field import FieldType
 from contactsync.model.source import FtpSource, HttpSource, Line, S3Source, plain_url
 from contactsync.model.sync import (
@@ -25,7 +26,7 @@ from contactsync.model.sync import (
 )
 
 
-class _Asked(BaseModel):
+class _Asked(Deferred):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 

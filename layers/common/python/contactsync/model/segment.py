@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from contactsync.model.deferred import Deferred
 
 
-class Segment(BaseModel):
+class Segment(Deferred):
     """One segment of an account. Who is a member stands with the contact, not here."""
 
     model_config = ConfigDict(frozen=True)

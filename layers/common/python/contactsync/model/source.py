@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, field_validator, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, field_validator, model_validator
+
+from contactsync.model.deferred import Deferred
 
 _UNSEEN = re.compile(r"[\x00-\x20\x7f\\]")
 Secret = Annotated[str, Field(repr=False, max_length=20_000)]
@@ -18,7 +21,7 @@ Line = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
 """Text that goes into a command or a header, where a line break would begin another one."""
 
 
-class _Asked(BaseModel):
+class _Asked(Deferred):
     """Part of a request body: an unknown key is a mistake, and is said so."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -129,10 +132,12 @@ class S3Source(_Asked):
 
 RemoteSource = Annotated[HttpSource | FtpSource | S3Source, Field(discriminator="kind")]
 
-REMOTE_SOURCE: TypeAdapter[HttpSource | FtpSource | S3Source] = TypeAdapter(
-    RemoteSource,
-    config=ConfigDict(hide_input_in_errors=True),  # pydantic heeds the outermost setting only
-)
+
+@cache
+def remote_source() -> TypeAdapter[HttpSource | FtpSource | S3Source]:
+    """Made with its first use: few functions open such sources."""
+    # pydantic heeds the outermost setting only
+    return TypeAdapter(RemoteSource, config=ConfigDict(hide_input_in_errors=True))
 
 
 def external_id(account_id: str) -> str:
@@ -181,8 +186,8 @@ def joined(shown: Mapping[str, Any], secret: Mapping[str, str]) -> HttpSource | 
             whole["url"] += f"?{query}"
         if "auth" in whole:
             whole["auth"] = {**whole["auth"], **rest}
-        return REMOTE_SOURCE.validate_python(whole)
-    return REMOTE_SOURCE.validate_python(whole | rest)
+        return remote_source().validate_python(whole)
+    return remote_source().validate_python(whole | rest)
 
 
 def plain_url(url: str, schemes: tuple[str, ...]) -> str:

@@ -7,12 +7,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contactsync.model.deferred import Deferred
 from contactsync.model.field import FieldSpec, FieldType
 from contactsync.model.run import Figures, RunProblem
 from contactsync.model.source import FtpSource, HttpSource, S3Source, with_stand_ins
 
 
-class _Asked(BaseModel):
+class _Asked(Deferred):
     """Part of a request body: an unknown key is a mistake, and is said so."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -272,7 +273,7 @@ class SyncRequest(_Asked):
     limits: Limits = Limits()
 
 
-class LastGood(BaseModel):
+class LastGood(Deferred):
     """What a successful run read, and how the contact list was then: the same again needs no run.
 
     Hashes: of the source's bytes, of the sync's settings. `marker` changes with every change of the contact list.
@@ -349,7 +350,7 @@ class Sync(BaseModel):
         return {"source": source, **self.model_dump(mode="json", include=set(names))}
 
 
-class Upload(BaseModel):
+class Upload(Deferred):
     """A place in the uploads bucket that one client may fill once."""
 
     model_config = ConfigDict(frozen=True)

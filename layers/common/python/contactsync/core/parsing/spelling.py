@@ -16,7 +16,8 @@ WORDS = 2_000
 """How many different words are looked at: enough to be sure, and bounded for a long sample."""
 _TOGETHER = 0.15
 
-_WORD = re.compile("(?:[^\\W\\d_]|[\u0080-\uffff])+(?:['’.-]?(?:[^\\W\\d_]|[\u0080-\uffff]))*")
+_LETTER = r"(?:[^\W\d_]|[^\x00-\x7f\U00010000-\U0010ffff])"  # "\u0080-\uffff" takes 5 ms to compile
+_WORD = re.compile(rf"{_LETTER}+(?:['’.-]?{_LETTER})*")
 _PART = re.compile("[-.'’‘`ʼ\u00a0\u3000・·]+")
 _AROUND = "“”‘’„‚«»‹›–—…€£°ºª©®™·•¿¡§\u00a0\u00ad\u200b\u3000、。「」（），：；！？"
 

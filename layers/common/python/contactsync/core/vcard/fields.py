@@ -15,8 +15,8 @@ from contactsync.core.vcard.card import Card, Property, Version
 from contactsync.core.vcard.labels import label, labels
 from contactsync.core.vcard.values import listed, parts, plain, text, uncaret
 from contactsync.model.contact import Fields
+from contactsync.model.field import NAME_PARTS
 
-NAME_PARTS = ("family_name", "given_name", "middle_name", "prefix", "suffix")
 ADDRESS_PARTS = ("po_box", "extended", "street", "city", "region", "postal_code", "country")
 LISTS = {"emails": "EMAIL", "phones": "TEL", "addresses": "ADR", "urls": "URL"}
 _DISPLAY = ("prefix", "given_name", "middle_name", "family_name", "suffix")

@@ -13,10 +13,11 @@ from typing import Any
 from contactsync.core.vcard import fields as reading
 from contactsync.core.vcard.card import Card, Param, Property, Version
 from contactsync.core.vcard.converting import converted, dated, preferred
-from contactsync.core.vcard.fields import ADDRESS_PARTS, LISTS, NAME_PARTS, to_fields
+from contactsync.core.vcard.fields import ADDRESS_PARTS, LISTS, to_fields
 from contactsync.core.vcard.labels import labels, type_params, types_for, without_types
 from contactsync.core.vcard.values import caret, quoted, written
 from contactsync.model.contact import Fields
+from contactsync.model.field import NAME_PARTS
 
 LINE_OCTETS = 75
 _SINGLES = {

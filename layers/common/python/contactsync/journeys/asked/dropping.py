@@ -17,7 +17,6 @@ from contextlib import suppress
 from datetime import datetime
 
 from contactsync.control import Control, Read
-from contactsync.core import mailing
 from contactsync.core.dropping import SUPERSEDED, drop_of, holds_nothing, place_of, run_id_of, why_parked
 from contactsync.errors import Busy, Conflict, NotFound, PlanLimit, Stale, Suspended
 from contactsync.model.drop import Drop, Parked
@@ -95,6 +94,8 @@ def tell(message: FileParked, *, control: Control, mailer: Mailer, public_url: s
     drop = control.drop(message.account_id, message.drop_id).value
     if drop.state != "parked" or drop.parked is None:
         return Told(account_id=drop.account_id, drop_id=drop.id, mails=drop.mails_claimed)
+    from contactsync.core import mailing  # noqa: PLC0415 few who import this write a mail
+
     name, addresses = _whom_to_tell(drop, control)
     letter = mailing.compose_parked(drop, why_parked(drop.parked), sync_name=name, public_url=public_url)
     for number in range(drop.mails_claimed, len(addresses)):

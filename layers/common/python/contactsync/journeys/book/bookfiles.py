@@ -21,7 +21,7 @@ from itertools import count
 from typing import Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from contactsync.control import Read
 from contactsync.errors import NotFound
@@ -29,6 +29,7 @@ from contactsync.journeys.file.runfiles import RunFiles, Stage, batches
 from contactsync.model.card import Card
 from contactsync.model.connection import Link, read_link
 from contactsync.model.contact import Fields
+from contactsync.model.deferred import Deferred
 
 Line = list[Any]
 """["card", {…}], ["gone", id], ["left", id], ["contact", id] or ["missing", [id, at]]: what a run has to look at.
@@ -39,7 +40,7 @@ provider may have given it another id, which lists show later.
 Result = Literal["done", "refused", "again"]
 
 
-class Round(BaseModel):
+class Round(Deferred):
     """What reconcile begins with.
 
     Attributes:
@@ -72,7 +73,7 @@ class Round(BaseModel):
     look: bool = False
 
 
-class BookPlan(BaseModel):
+class BookPlan(Deferred):
     """What a run is to do to its book.
 
     `linked`: contacts that it has there before; `at_once`: how many writes the provider takes together;

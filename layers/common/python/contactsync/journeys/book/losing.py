@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 
 from contactsync.control import Control
-from contactsync.core import mailing
 from contactsync.errors import Busy, NotFound
 from contactsync.model.connection import Connection
 from contactsync.model.message import BookLost, Told
@@ -31,6 +30,8 @@ def tell_lost(message: BookLost, *, control: Control, mailer: Mailer, public_url
         member = control.member(message.account_id, connection.member_id)
         if not _claim(control, connection, told=True):
             return nothing
+        from contactsync.core import mailing  # noqa: PLC0415 few who import this write a mail
+
         letter = mailing.compose_lost(connection, public_url=public_url)
         try:
             mailer.send(Mail(member.email, letter.subject, letter.text, letter.html))

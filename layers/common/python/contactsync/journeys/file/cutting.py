@@ -11,7 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from contactsync.core import records_file
-from contactsync.core.parsing import Chunk, Damaged, Evidence, cut, read_chunk, to_utf8
+from contactsync.core.parsing import Chunk, Damaged, cut, read_chunk
+from contactsync.core.parsing.encoding import to_utf8
+from contactsync.core.parsing.evidence import Evidence
 from contactsync.core.vcard import table
 from contactsync.errors import UnreadableFile
 from contactsync.journeys.file.chunks import as_theirs, raw_rows

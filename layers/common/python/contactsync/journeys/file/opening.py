@@ -17,9 +17,11 @@ from typing import BinaryIO, Literal
 
 from contactsync.core.compression import decompressed
 from contactsync.core.exporting import EXPORT_COLUMNS, is_export, mapping_of
-from contactsync.core.parsing import Damaged, Detected, Dialect, detect, kind_of, lines_beyond_ascii, to_utf8
+from contactsync.core.parsing import Damaged, Dialect
 from contactsync.core.parsing.damage import Finding, damage_in
-from contactsync.core.parsing.encoding import CODECS, encoding_named
+from contactsync.core.parsing.detection import Detected, detect
+from contactsync.core.parsing.encoding import CODECS, encoding_named, lines_beyond_ascii, to_utf8
+from contactsync.core.parsing.kinds import kind_of
 from contactsync.core.parsing.tables import Table, table_of
 from contactsync.core.reporting import REPORT_COLUMNS, is_report, restore, restored
 from contactsync.core.spreadsheet import Workbook

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from io import BufferedReader
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from contactsync.core import checking
 from contactsync.core.suggesting import Suggestion, suggest
@@ -13,7 +13,6 @@ from contactsync.errors import Conflict, InvalidRequest, NotFound, Problem, Sour
 from contactsync.journeys.asked import dropping
 from contactsync.journeys.asked.asking import World, active_sync, check_kind, upload_problems
 from contactsync.journeys.file.files import File, beginning, pasted, stored
-from contactsync.journeys.file.opening import Opened, open_file, unpacked
 from contactsync.journeys.file.remote import unsuitable
 from contactsync.journeys.file.runfiles import files_of
 from contactsync.model.account import Caller
@@ -25,6 +24,9 @@ from contactsync.model.sync import DropSource, Format, PasteSource, UploadSource
 from contactsync.ports import Beginning, Version
 from contactsync.sources.staging import PEEK_S, begun
 from contactsync.sources.stored import DroppedSource
+
+if TYPE_CHECKING:
+    from contactsync.journeys.file.opening import Opened
 
 ROWS = 20
 SAMPLES = 5
@@ -134,6 +136,8 @@ def _beginning_of(came: Beginning) -> File:
     """What came, as far as it can be unpacked where it is packed and goes on."""
     if came.whole:
         return pasted(came.data)
+    from contactsync.journeys.file.opening import unpacked  # noqa: PLC0415
+
     with unpacked(pasted(came.data)) as stream:
         data, there = bytearray(), cast(BufferedReader, stream)  # of which a piece is what has been unpacked
         try:
@@ -163,6 +167,9 @@ def preview_of_run(world: World, run: Run) -> Preview:
 
 def preview_of(file: File, stated: Format, fields: Mapping[str, FieldSpec]) -> Preview:
     """Look at a file, for an account with these fields."""
+    # what files may be takes 18 ms to import, and few requests open one
+    from contactsync.journeys.file.opening import open_file  # noqa: PLC0415
+
     opened = open_file(file, stated, most_bytes=MOST_BYTES)
     names = opened.header or []
     names = [*names, *[""] * (opened.width - len(names))]
