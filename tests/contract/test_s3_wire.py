@@ -6,6 +6,8 @@ import hashlib
 import re
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import zlib
 from base64 import b64encode
@@ -93,11 +95,12 @@ class TestConnections:
         assert server.connections == 2
 
     def test_a_body_that_is_left_takes_its_connection_along(self, serve):
-        server = serve(then=told(DATA))
+        server = serve(told(DATA)[:-100], then=told(DATA))
         bucket = bucket_at(server, ONCE)
         with bucket.open("key") as stream:
             stream.read(1)
         assert bucket.get("key") == DATA
+        assert server.connections == 2
 
     def test_who_hangs_up_after_its_answer_is_called_anew(self, serve):
         server = serve(told(DATA, "Connection: close"), then=told(DATA))
@@ -128,6 +131,21 @@ class TestConnections:
             Bucket(wire).put("key", b"x" * PART_BYTES)
         thread.join()
         listener.close()
+
+
+def test_a_file_costs_no_import_of_botocore(serve):
+    server = serve(told(), page("<Contents><Key>key</Key></Contents>"), then=told(DATA))
+    code = (
+        "import sys\n"
+        "from contactsync.adapters.bucket import Bucket\n"
+        "from contactsync.adapters.s3_wire import S3Wire\n"
+        f"bucket = Bucket(S3Wire('runs', {REGION!r}, endpoint={server.url!r}))\n"
+        "bucket.put('key', b'x'), list(bucket.keys('')), bucket.get('key')\n"
+        "print(*{'boto3', 'botocore', 'urllib3', 'http.client', 'xml.etree'} & set(sys.modules))"
+    )
+    told_of = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told_of.stdout.strip() == ""
+    assert len(server.requests) == 3
 
 
 class TestSilence:
@@ -209,6 +227,19 @@ class TestRefusals:
             sink.write(b"x" * (PART_BYTES + 1))
         assert server.requests[-1] == "DELETE /runs/key?uploadId=u"
 
+    def test_one_of_the_tidying_up_hides_nothing(self, serve):
+        begun = page("<UploadId>u</UploadId>", "InitiateMultipartUploadResult")
+        server = serve(begun, told(), refused("AccessDenied", "403 Forbidden"))
+
+        def failing() -> None:
+            with bucket_at(server).writer("key") as sink:
+                sink.write(b"x" * PART_BYTES)
+                raise KeyError("the writer's own")
+
+        with pytest.raises(KeyError):
+            failing()
+        assert server.requests[-1] == "DELETE /runs/key?uploadId=u"
+
     @pytest.mark.parametrize(
         "content",
         [
@@ -253,6 +284,14 @@ class TestBytes:
                 continue
             with pytest.raises(Busy, match="not those that were stored"):
                 read(bucket_at(server))
+
+    def test_a_rest_that_is_shorter_is_of_another_object(self, serve):
+        half = len(DATA) // 2
+        rest = told(
+            DATA[half:-1], f"Content-Range: bytes {half}-{len(DATA) - 2}/{len(DATA)}", status="206 Partial"
+        )
+        with pytest.raises(Busy, match="changed while it was read"):
+            read(bucket_at(serve(Cut(told(DATA)[:-half]), rest)))
 
     @pytest.mark.parametrize(
         "header", ["x-amz-checksum-crc32: AAAAAA==-3", "x-amz-checksum-crc64nvme: AAAAAAAAAAA="]
@@ -309,7 +348,7 @@ class TestListsAndDeletions:
         ]
 
     def test_a_page_without_the_place_of_the_next_is_no_end(self, serve):
-        with pytest.raises(Busy):
+        with pytest.raises(Busy, match="where the next one begins"):
             list(bucket_at(serve(page("<IsTruncated>true</IsTruncated>"))).keys(""))
 
     def test_names_that_xml_cannot_hold_are_deleted_by_themselves(self, serve):

@@ -154,9 +154,7 @@ class Connection:
         if len(body) <= JOINED_BYTES:
             self.sock.sendall(head + body)
             return
-        with suppress(
-            BrokenPipeError, ConnectionResetError
-        ):  # whoever hangs up before all is sent may have said why
+        with suppress(BrokenPipeError, ConnectionResetError):  # who hangs up before the end may have said why
             self.sock.sendall(head)
             self.sock.sendall(body)
 
