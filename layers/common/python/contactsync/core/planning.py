@@ -301,6 +301,14 @@ def is_as_seen(row_id: str, row_hash: str, seen: Glimpse, rules: Rules) -> bool:
     )
 
 
+def is_plain(decision: Decision, contact: Contact | None, rules: Rules) -> bool:
+    """Whether a row's contact is as the row says, once the decision is carried out, and in the row's own slot."""
+    if not isinstance(decision, Add | Update | Unchanged):
+        return False
+    id_ = decision.row.id
+    return contact is None or (contact.id == id_ and rules.identity_slot(contact) in (None, id_))
+
+
 def may_delete(contact: Glimpse, rules: Rules) -> bool:
     """Whether a contact that no row mentions is the run's to delete.
 

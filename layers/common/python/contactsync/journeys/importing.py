@@ -41,7 +41,7 @@ from contactsync.model.message import (
     Upserted,
 )
 from contactsync.model.run import Counts, Run
-from contactsync.model.sync import FieldIdentity, LastGood, Sync
+from contactsync.model.sync import FieldIdentity, Sync
 from contactsync.ports import (
     Bus,
     Carried,
@@ -94,16 +94,16 @@ def fetch(
     else:
         ours = _source(sync, run, control=control, uploads=uploads, drops=drops, runs=runs, paste=files.paste)
         carried = copied(ours, runs, files.source)
-    good = LastGood(
-        digest=carried.digest, settings=settings_hash(sync), marker=control.marker(run.account_id)
-    )
-    unchanged = good == sync.last_good and not run.dry_run
+    marker = control.marker(run.account_id)
+    good = sync.last_good
+    as_before = good is not None and good.is_as(carried.digest, settings_hash(sync), marker)
+    unchanged = as_before and not run.dry_run
     known: dict[str, object] = {
         "digest": carried.digest,
         "proof": carried.ending.proof,
         "doubt": carried.ending.doubt,
         "unchanged": unchanged,
-        "marker": good.marker,
+        "marker": marker,
     }
     if is_unattended(sync):
         known |= _aged(carried, sync, clock.now(), unchanged=unchanged)
@@ -116,6 +116,7 @@ def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
     """Bytes → chunks cut on record boundaries, and how to read them. A mapping that does not fit ends the run."""
     # workbooks, address books, encodings: the other steps need none of them, and start 40 ms of CPU sooner
     from contactsync.journeys.file.cutting import broken_end, cut_file  # noqa: PLC0415
+    from contactsync.journeys.file.known import recognising  # noqa: PLC0415
     from contactsync.journeys.file.opening import open_file  # noqa: PLC0415
 
     run = enter(control, message, "parse")
@@ -134,6 +135,7 @@ def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
     dates = [rule.column for rule in rules if rule.type == "date" and rule.column is not None]
     unproven = dates if sync.format.date_order == "auto" else ()
     manifest, warnings = cut_file(opened, source, files, dates=unproven)
+    manifest = recognising(manifest, rules, run, control=control, runs=runs)
     files.save_manifest(manifest)
     known: dict[str, object] = {"rows_total": manifest.rows, "warnings": warnings}
     if run.figures is not None:
@@ -161,18 +163,20 @@ def _parsed(run: Run, manifest: Manifest, following: Literal["map", "plan", "gua
 def map(message: Chunks, *, control: Control, runs: Objects, clock: Clock) -> Mapped:  # noqa: A001 - the step's word
     """Chunks → typed fields sorted to shards; what cannot be typed is a reject with line and reason."""
     from contactsync.journeys.file.chunks import map_chunk  # noqa: PLC0415
+    from contactsync.journeys.file.known import KnownRows  # noqa: PLC0415
 
     run = enter(control, message, "map")
     files = files_of(run, runs)
     manifest = files.manifest()
     mapper = _mapper(run, control.sync(run.account_id, run.sync_id).value, manifest, control)
+    known = KnownRows.of(manifest.known, run.account_id, runs)
     total = Counts()
     for number in message.chunks:
-        counts = map_chunk(number, files, manifest, mapper)
+        counts = map_chunk(number, files, manifest, mapper, known)
         control.note_progress(run, "map", number, counts.rows, clock.now())
         gc.collect(
             1
-        )  # phonenumbers' errors are young cycles that hold their callers' frames, and so all of a chunk
+        )  # phonenumbers' errors are young cycles: they hold their callers' frames, and so all of a chunk
         total += counts
     return Mapped(account_id=run.account_id, run_id=run.id, rows=total.rows, rejected=total.rejected)
 

@@ -187,6 +187,10 @@ class Run(BaseModel):
         """Whether the run can still change."""
         return self.status in OPEN_STATUSES
 
+    def began(self) -> datetime:
+        """When it began; when it was asked for, before that."""
+        return datetime.fromisoformat(self.started_at or self.requested_at)
+
     @property
     def took_s(self) -> float | None:
         """Seconds from the first step to the end; None where there was no first step or is no end."""

@@ -277,6 +277,8 @@ class LastGood(Deferred):
     """What a successful run read, and how the contact list was then: the same again needs no run.
 
     Hashes: of the source's bytes, of the sync's settings. `marker` changes with every change of the contact list.
+    `run_id`: in whose files the rows lie, "" if they were not kept so. `feed`: the place in the feed of changes from which
+    on contacts may be otherwise than that run has left them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -284,6 +286,12 @@ class LastGood(Deferred):
     digest: str
     settings: str
     marker: str
+    run_id: str = ""
+    feed: str = ""
+
+    def is_as(self, digest: str, settings: str, marker: str) -> bool:
+        """Whether a source is as it was then, and the contact list as well."""
+        return (self.digest, self.settings, self.marker) == (digest, settings, marker)
 
 
 class Sync(BaseModel):

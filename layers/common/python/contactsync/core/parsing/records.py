@@ -325,10 +325,10 @@ class _Cutter:
 
     def _lex(self, lines: list[bytes], at: int, *, final: bool) -> int:
         """How many lines the record at `at` takes; 0 if the window ends before that is certain."""
-        cells = self.lexer.line(_text(lines[at]))
+        cells = self.lexer.line(text_of(lines[at]))
         if cells is not None:
             return 1
-        ahead = (_text(lines[index]) for index in range(at, len(lines)))
+        ahead = (text_of(lines[index]) for index in range(at, len(lines)))
         used, _ = self.lexer.lines(ahead, None if self.header else self.width, final=final)
         return used
 
@@ -361,7 +361,7 @@ def read_chunk(
     try:
         lines = [line.decode() for line in physical]
     except UnicodeDecodeError:
-        lines = [_text(line) for line in physical]
+        lines = [text_of(line) for line in physical]
         suspicious = True
     del physical
     lexer = Lexer(dialect)
@@ -379,7 +379,7 @@ def read_chunk(
                     break
                 if cells:
                     if unusual or len(cells) > COLUMNS:
-                        yield _judged(lexer.restored(cells), lines[begun], first_line + begun, dialect)
+                        yield judged(lexer.restored(cells), lines[begun], first_line + begun, dialect)
                     else:
                         yield first_line + begun, cells
                 begun = at
@@ -388,7 +388,7 @@ def read_chunk(
         while at < ahead:
             used, found = lexer.record(lines, at, width)
             if found:
-                yield _judged(found, lines[at], first_line + at, dialect)
+                yield judged(found, lines[at], first_line + at, dialect)
             at += used
         if at > ahead:
             del pending[ahead - at :]
@@ -396,7 +396,7 @@ def read_chunk(
         begun = at
 
 
-def _judged(
+def judged(
     cells: list[str] | Fault, line: str, number: int, dialect: Dialect
 ) -> tuple[int, list[str]] | Damaged:
     """The row after the checks that few rows need."""
@@ -425,7 +425,7 @@ def _suspicion(found: str, column: int, dialect: Dialect) -> Fault:
     return Fault("not_in_encoding", f"Column {column + 1} holds {what} not {dialect.encoding}. {remedy}")
 
 
-def _text(data: bytes) -> str:
+def text_of(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 

@@ -10,19 +10,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from contactsync.control.feed import YOUNG, Entry, position_at, time_of
-from contactsync.core.decisions import Writing, read_decision
 from contactsync.core.identity import card_mark
-from contactsync.errors import CursorExpired, NotFound, UserError
+from contactsync.errors import CursorExpired, UserError
 from contactsync.journeys.book.bookfiles import Line, Round, card_line
 from contactsync.journeys.book.bookrun import BookRun, asked_for
-from contactsync.journeys.file.runfiles import files_of
+from contactsync.journeys.changes import CHANGED_MAX, run_named, written_by
 from contactsync.model.card import Card, Pulled
 from contactsync.model.connection import Progress
 from contactsync.model.run import Run
 
 Shunned = Callable[[Card], bool]
-CHANGED_MAX = 5_000
-"""From so many changed contacts on it is quicker to look at all of them."""
 LOST_AFTER = timedelta(days=3)
 """A run that has not ended by then never will."""
 LOOK_EVERY = timedelta(days=1)
@@ -174,13 +171,13 @@ def _followed(work: BookRun, position: str) -> tuple[list[str] | None, str]:
     following = position if entries else position_at(now - YOUNG)
     everybody, passing = False, True
     for entry in entries:
-        run = _run_of(work, entry)
+        run = run_named(work.control, work.run.account_id, entry.run_id) if entry.run_id else None
         passing = passing and entry.at < now - YOUNG and _is_settled(run, entry, now)
         if passing:
             following = entry.name
         changed.update(dict.fromkeys(entry.contacts))
         if entry.run_id and not everybody and not _is_ours(work, run):
-            written = _written_by(work, run) if run else None
+            written = written_by(run, work.ports.runs) if run else None
             changed.update(written or {})
             everybody = written is None or len(changed) > CHANGED_MAX
     return (None if everybody else list(changed)), following
@@ -198,15 +195,6 @@ def _before_open_runs(work: BookRun, now: datetime) -> str:
     return position_at(min([now - YOUNG, *others]))
 
 
-def _run_of(work: BookRun, entry: Entry) -> Run | None:
-    if not entry.run_id:
-        return None
-    try:
-        return work.control.run(work.run.account_id, entry.run_id).value
-    except NotFound:
-        return None
-
-
 def _is_settled(run: Run | None, entry: Entry, now: datetime) -> bool:
     """Whether nothing more will be written on behalf of an entry."""
     return run is None or run.has_ended or run.status == "awaiting_approval" or now - entry.at > LOST_AFTER
@@ -217,29 +205,3 @@ def _is_ours(work: BookRun, run: Run | None) -> bool:
     if run is None or run.sync_id != work.sync.id:
         return False
     return run.undoes is None and run.status == "succeeded"
-
-
-def _written_by(work: BookRun, run: Run) -> dict[str, None] | None:
-    """The contacts that a run was to write; None if they are too many, or not known any more."""
-    files = files_of(run, work.ports.runs)
-    try:
-        manifest = files.manifest()
-    except NotFound:
-        return None
-    summaries = [files.plan_summary(unit) for unit in range(manifest.units)]
-    written = sum(
-        summary.counts.added + summary.counts.updated + summary.counts.deleted
-        for summary in summaries
-        if summary is not None
-    )
-    if written > CHANGED_MAX:
-        return None
-    found: dict[str, None] = {}
-    for unit, summary in enumerate(summaries):
-        if summary is None or not summary.writes:
-            continue
-        for lines in (files.plan(unit), files.deviations(unit), files.deviations(unit, "held")):
-            for decision in map(read_decision, lines):
-                if isinstance(decision, Writing):
-                    found[decision.target] = None
-    return found

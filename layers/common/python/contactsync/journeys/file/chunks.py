@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contactsync.core import records_file
 from contactsync.core.identity import SHARDS, shard_of
 from contactsync.core.mapping import Blank, Mapper, Rejected
-from contactsync.core.parsing import Damaged, read_chunk
+from contactsync.core.parsing import Damaged, Met, read_chunk
 from contactsync.core.reporting import restored
+from contactsync.journeys.file.known import KnownRows
 from contactsync.journeys.file.runfiles import BLANK, Manifest, Reject, RunFiles, mention
 from contactsync.model.run import Counts
 
@@ -38,13 +39,19 @@ def _restored(
         yield row if isinstance(row, Damaged) else (row[0], restored(row[1], width, ours))
 
 
-def map_chunk(number: int, files: RunFiles, manifest: Manifest, mapper: Mapper) -> Counts:
-    """Type every row of one chunk; returns rows, rejected and skipped (blank rows), the rest is mapped."""
+def map_chunk(
+    number: int, files: RunFiles, manifest: Manifest, mapper: Mapper, known: KnownRows | None = None
+) -> Counts:
+    """Type every row of one chunk that is not known; returns rows, rejected and skipped (blank rows), the rest is mapped."""
     by_shard: list[list[bytes]] = [[] for _ in range(SHARDS)]
     rejects: list[bytes] = []
     rows = skipped = unreadable = 0
-    for item in raw_rows(number, files, manifest):
+    for item in (known and known.rows(number, files, manifest)) or raw_rows(number, files, manifest):
         rows += 1
+        if isinstance(item, Met):
+            id_, begin, end = item.known
+            by_shard[shard_of(id_)].append(b"%b%d%b" % (begin, item.line, end))
+            continue
         if isinstance(item, Damaged):
             problem = (None, None, item.code, item.message)
             rejects.append(Reject(item.line, item.cells, [problem]).line())

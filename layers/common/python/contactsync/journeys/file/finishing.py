@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from itertools import chain, islice
 
 from contactsync.control import Control
+from contactsync.control.feed import position_at
 from contactsync.core import figures, health, mailing, reporting
 from contactsync.core.decisions import Reject as RejectedLate
 from contactsync.core.naming import called
@@ -227,7 +228,14 @@ def _last_good(work: Applying, counts: Counts, marker: str | None) -> LastGood |
         mapped = work.files.mapped_counts(len(work.files.manifest().chunks))
         if counts.rejected > mapped.rejected:
             return None
-    return LastGood(digest=run.digest, settings=settings_hash(sync), marker=marker)
+    before = sync.last_good if run.unchanged else None
+    return LastGood(
+        digest=run.digest,
+        settings=settings_hash(sync),
+        marker=marker,
+        run_id=run.id if before is None else before.run_id,
+        feed=position_at(work.clock.now()),
+    )
 
 
 def _note_contacts(work: Applying, counts: Counts, marker: str | None) -> None:

@@ -6,11 +6,13 @@
         text                  the same in UTF-8 and unpacked, where the source is not
         records               the rows of a workbook or of an address book (`core.records_file`)
         manifest.json         which of the three to read, dialect, header, where the chunks begin and end
-        rows/<chunk>.jsonl    mapped rows grouped by shard: [id, row, hash, fields]; [id, row, "", null] for a refused row
+        rows/<chunk>.jsonl    mapped rows grouped by shard: [id, row, hash, fields]; [id, row, "", null] for a refused row,
+                              [id, row, hash, true] for one that is known and was not typed
         rows/<chunk>.json     where each shard's rows lie in it, and the chunk's counts
         rejects/<chunk>.jsonl [row, [cell, …], [[column, field, code, message], …]]
         plan/<unit>.jsonl     one decision a row (`core.planning`)
         plan/<unit>.json      the unit's counts and the digest of its decisions
+        plan/<unit>.odd       ids of contacts that are not as their row says: a later run looks at them again
         upsert/<unit>.jsonl   decisions that turned out otherwise than planned
         upsert/<unit>.json    the unit's counts
         held/<unit>.*         the same for deletions that waited for an approval
@@ -49,6 +51,17 @@ READ_BYTES = 1 << 20
 BLANK = "blank_row"
 MENTION = b",null]"
 """How the line of a row ends that was refused, but whose identity is known: its contact is not missing."""
+KNOWN = b",true]"
+"""How the line of a row ends that says nothing new (`journeys.file.known`): it was not typed."""
+
+
+class Known(BaseModel):
+    """The run that knows rows of a later run's file, and the contacts that have to be looked at all the same."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    but: tuple[str, ...] = ()
 
 
 class Manifest(BaseModel):
@@ -57,7 +70,7 @@ class Manifest(BaseModel):
     `dialect` is None where the rows lie in `records`. `own_mapping` is that of cards, which counts where the sync
     has none. `ours`: so many columns behind the customer's are ours, in what we have written and comes back.
     `header` and `width` are the customer's.
-    `date_orders` are those that columns have proven.
+    `date_orders` are those that columns have proven. `reading` is a digest of what decides how a row is read.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -72,6 +85,8 @@ class Manifest(BaseModel):
     own_mapping: list[dict[str, str]] | None = None
     ours: int = 0
     date_orders: dict[int, str] = {}
+    reading: str = ""
+    known: Known | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -86,7 +101,10 @@ class Manifest(BaseModel):
 
 
 class PlanSummary(BaseModel):
-    """What one unit's decisions come to."""
+    """What one unit's decisions come to.
+
+    `odd`: how many contacts are not as their row says, though the run has gone well; None if they were not noted.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -94,6 +112,7 @@ class PlanSummary(BaseModel):
     digest: str
     stored: int = 0
     found: int = 0
+    odd: int | None = None
 
     @property
     def writes(self) -> bool:
@@ -211,6 +230,10 @@ class RunFiles:
             length = sum(length for _, length in ranges)
             yield from self._lines(f"{self.prefix}rows/{chunk:05d}.jsonl", offset=offset, length=length)
 
+    def mapped_chunk(self, chunk: int) -> Iterator[bytes]:
+        """The mapped rows of one chunk, unread."""
+        return self._lines(f"{self.prefix}rows/{chunk:05d}.jsonl")
+
     def rejects(self, chunks: int) -> Iterator[Reject]:
         """Every refused row, in the file's order."""
         for chunk in range(chunks):
@@ -237,6 +260,25 @@ class RunFiles:
             return PlanSummary.model_validate_json(self.objects.get(f"{self.prefix}plan/{unit:02d}.json"))
         except NotFound:
             return None
+
+    def save_odd(self, unit: int, ids: list[str]) -> None:
+        """Whose contacts are not as their rows say. No file of JSON: whoever erases a person deletes it."""
+        self.objects.put(f"{self.prefix}plan/{unit:02d}.odd", "\n".join(ids).encode())
+
+    def odd(self, units: int) -> set[str] | None:
+        """The contacts that are not as their rows say, by plan and by what became of it; None if they were not noted.
+
+        Raises NotFound if the run's files are kept no longer.
+        """
+        found: set[str] = set()
+        for unit in range(units):
+            summary = self.plan_summary(unit)
+            if summary is None or summary.odd is None:
+                return None
+            if summary.odd:
+                found.update(self.objects.get(f"{self.prefix}plan/{unit:02d}.odd").decode().split("\n"))
+            found.update(read_decision(line).key for line in self.deviations(unit))
+        return found
 
     def plan(self, unit: int) -> Iterator[bytes]:
         """One unit's decisions, unread."""
@@ -351,6 +393,11 @@ def read_reject(line: bytes) -> Reject:
     """A refused row as `line()` stored it."""
     row, cells, problems = orjson.loads(line)
     return Reject(row, cells, [tuple(problem) for problem in problems])
+
+
+def line_of(reject_line: bytes) -> int:
+    """Where a refused row stood, its line unread."""
+    return int(reject_line[1 : reject_line.index(b",")])
 
 
 def files_of(run: Run, objects: Objects) -> RunFiles:

@@ -30,6 +30,7 @@ from contactsync.core.planning import (
     Rules,
     decide,
     is_as_seen,
+    is_plain,
     may_delete,
     outdated_identity,
     same_email,
@@ -43,12 +44,22 @@ from contactsync.journeys.file.reading import (
     slots_by_key,
     slots_of_shard,
 )
-from contactsync.journeys.file.runfiles import MENTION, Manifest, PlanSummary, RunFiles, batches, shards_of
+from contactsync.journeys.file.runfiles import (
+    KNOWN,
+    MENTION,
+    Manifest,
+    PlanSummary,
+    RunFiles,
+    batches,
+    shards_of,
+)
 from contactsync.model.contact import Contact, Glimpse, Slot, glimpse_of
 from contactsync.model.run import Counts
 from contactsync.ports import ContactStore
 
 ROWS_AT_ONCE = 2_000
+ODD_MAX = 1_000
+"""Of a unit's contacts that are not as their rows say, so many are noted: where there are more, all are looked at again."""
 ID = slice(2, 34)
 """Where the id stands in a mapped row's line: `["<32 hex digits>", …`."""
 COUNTED = {
@@ -97,10 +108,12 @@ class Planning:
     now: int
     still: Callable[[], None]
     scope: Scope = field(default_factory=Scope)
+    odd: list[str] = field(default_factory=list)
 
     def plan(self, unit: int) -> PlanSummary:
         """Decide what each row of one unit does, and save that."""
         self.scope.stored = self.scope.found = 0
+        self.odd.clear()
         return self._save(unit, self._decisions(unit))
 
     def plan_undo(self, unit: int, undone: RunFiles, *, deleted: bool = True) -> PlanSummary:
@@ -122,11 +135,14 @@ class Planning:
             self.still()
 
         self.files.save_plan(unit, counted())
+        if 0 < len(self.odd) <= ODD_MAX:
+            self.files.save_odd(unit, self.odd)
         summary = PlanSummary(
             counts=counts_of(kinds),
             digest=digest.hexdigest(),
             stored=self.scope.stored,
             found=self.scope.found,
+            odd=len(self.odd) if len(self.odd) <= ODD_MAX else None,
         )
         self.files.save_plan_summary(unit, summary)
         return summary
@@ -147,6 +163,7 @@ class Planning:
             elif self.rules.generate:
                 again.append(read_row(line))
             else:
+                self.odd.append(id_)
                 yield _superseded(read_row(earlier), read_row(line)).line()
                 rows[id_] = line
         mentioned |= rows.keys()
@@ -155,7 +172,9 @@ class Planning:
         by_shard = {shard: list(ids) for shard, ids in groupby(sorted(rows), shard_of)}
         for shard in shards if self.rules.deletes else by_shard:
             ids = by_shard.get(shard, [])
-            seen, settled, slots = self._look(shard, ids, rows)
+            known = {id_: unchanged_line(rows[id_]) for id_ in ids if rows[id_].endswith(KNOWN)}
+            seen, settled, slots = self._look(shard, [id_ for id_ in ids if id_ not in known], rows)
+            settled |= known
             for batch in batches(ids, ROWS_AT_ONCE):
                 lines = [rows[id_] for id_ in batch if id_ not in settled]
                 decided = self._decide(lines, slots, lookup, claimed, rows)
@@ -200,6 +219,8 @@ class Planning:
         if self.rules.identity == "email":
             return claimed
         for line in rows.values():
+            if line.endswith(KNOWN):  # the address is its contact's already
+                continue
             row = read_row(line)
             slot = self.rules.email_slot(row.fields)
             if slot and (slot not in claimed or row.line < claimed[slot].line):
@@ -262,12 +283,16 @@ class Planning:
                 yield self._recoded(row, lookup, claimed).line()
                 continue
             if here.contact and (other := self._row_of(here.contact, row, rows)):
+                self.odd.append(row.id)
                 yield outdated_identity(row, other.line).line()
                 continue
             decision = decide(row, here, self.rules)
             if isinstance(decision, Update):
                 [decision] = lookup.with_claims([decision])
-            yield _unclaimed(decision, claimed).line()
+            decision = _unclaimed(decision, claimed)
+            if not is_plain(decision, here.contact, self.rules):
+                self.odd.append(row.id)
+            yield decision.line()
 
     def _row_of(self, contact: Contact, row: Row, rows: dict[str, bytes]) -> Row | None:
         """The row that names a contact by the identity it has now, where this one names it by an earlier one.

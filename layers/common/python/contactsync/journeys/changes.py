@@ -1,0 +1,84 @@
+"""Which contacts have changed here since somebody last looked: the account's feed, and the plans of its runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from contactsync.control import Control
+from contactsync.control.feed import YOUNG, position_at, time_of
+from contactsync.core.decisions import Writing, read_decision
+from contactsync.errors import NotFound
+from contactsync.journeys.file.runfiles import files_of
+from contactsync.model.run import Run
+from contactsync.ports import Objects
+
+CHANGED_MAX = 5_000
+"""From so many changed contacts on it is quicker to look at all of them."""
+
+IDLE = (b'["unchanged"', b'["skip"', b'["reject"')
+"""How the lines of decisions begin that write nothing: nearly all of a file that comes again."""
+
+
+def changed_since(
+    control: Control, runs: Objects, account_id: str, position: str, now: datetime, *, but: Iterable[str]
+) -> set[str] | None:
+    """The contacts that may have changed after a position of the feed; None for perhaps all of them.
+
+    What the runs `but` have changed does not count. Edits that were announced just before may have been made after.
+    """
+    since = time_of(position)
+    entries = control.changes_since(account_id, position_at(since - YOUNG), now)
+    if entries is None:
+        return None
+    changed: set[str] = set()
+    for entry in entries:
+        changed.update(entry.contacts)
+        if entry.run_id and entry.run_id not in but:
+            run = run_named(control, account_id, entry.run_id)
+            if run is not None and run.finished_at and datetime.fromisoformat(run.finished_at) < since:
+                continue
+            written = written_by(run, runs) if run is not None else None
+            if written is None:
+                return None
+            changed.update(written)
+        if len(changed) > CHANGED_MAX:
+            return None
+    return changed
+
+
+def run_named(control: Control, account_id: str, run_id: str) -> Run | None:
+    """A run; None where it is not known any more."""
+    try:
+        return control.run(account_id, run_id).value
+    except NotFound:
+        return None
+
+
+def written_by(run: Run, runs: Objects) -> dict[str, None] | None:
+    """The contacts that a run was to write; None if they are too many, or not known any more."""
+    files = files_of(run, runs)
+    try:
+        manifest = files.manifest()
+    except NotFound:
+        return None
+    summaries = [files.plan_summary(unit) for unit in range(manifest.units)]
+    written = sum(
+        summary.counts.added + summary.counts.updated + summary.counts.deleted
+        for summary in summaries
+        if summary is not None
+    )
+    if written > CHANGED_MAX:
+        return None
+    found: dict[str, None] = {}
+    for unit, summary in enumerate(summaries):
+        if summary is None or not summary.writes:
+            continue
+        for lines in (files.plan(unit), files.deviations(unit), files.deviations(unit, "held")):
+            for line in lines:
+                if line.startswith(IDLE):
+                    continue
+                decision = read_decision(line)
+                if isinstance(decision, Writing):
+                    found[decision.target] = None
+    return found
