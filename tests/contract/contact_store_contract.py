@@ -14,6 +14,7 @@ from contactsync.model.contact import (
     Alias,
     Audit,
     Contact,
+    Fields,
     Glimpse,
     Origin,
     Slot,
@@ -150,7 +151,7 @@ class ContactStoreContract:
         ids=["plain", "odd"],
     )
     def test_an_arrival_is_stored_as_an_insert_of_its_contact_would_be(self, store, origin):
-        rows = [
+        rows: list[Fields] = [
             {"name": "Ada"},
             VALUES,
             NAUGHTY,
