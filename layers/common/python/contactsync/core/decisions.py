@@ -19,7 +19,8 @@ It is stored one JSON array a line, so that a million rows need no more memory t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -196,6 +197,10 @@ class Reject:
 Writing = Add | Update | Delete | Restore
 Decision = Writing | Unchanged | Skip | Reject
 
+KINDS = {
+    kind[:3].encode(): kind for kind in ("add", "update", "delete", "restore", "unchanged", "skip", "reject")
+}
+
 
 def add_line(mapped_line: bytes) -> bytes:
     """The plan line that adds a mapped row, made from the row's own line `[id, row, hash, fields]` unread.
@@ -219,6 +224,12 @@ def hash_of(mapped_line: bytes) -> str:
 def _hash_at(mapped_line: bytes) -> int:
     """Where the hash begins in `["<id>",<row>,"<hash>", …`: neither the id nor the row holds a comma."""
     return mapped_line.index(b',"') + 2
+
+
+def kinds_in(lines: Iterable[bytes]) -> Counter[str]:
+    """How many plan lines there are of each kind. Three letters tell kinds apart, and are quicker to find than a word's end."""
+    found = Counter([line[2:5] for line in lines])
+    return Counter({KINDS[letters]: number for letters, number in found.items()})
 
 
 def read_row(mapped_line: bytes) -> Row:

@@ -77,6 +77,11 @@ def shard_of(contact_id: str) -> int:
     return int(contact_id[:2], 16) >> _SHARD_SHIFT
 
 
+def first_id(shard: int) -> str:
+    """The digits with which the ids of a shard begin: those before sort before it, all of its own after it."""
+    return f"{shard << _SHARD_SHIFT:02x}"
+
+
 def digest_of(text: str) -> str:
     """16 hex digits that stand for a text where it would be too long; no secret, and no proof of anything."""
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,11 +20,12 @@ from contactsync.core.decisions import (
     Writing,
     add_line,
     hash_of,
+    kinds_in,
     read_decision,
     read_row,
     unchanged_line,
 )
-from contactsync.core.identity import shard_of
+from contactsync.core.identity import SHARDS, first_id, shard_of
 from contactsync.core.planning import (
     CODE_ATTEMPTS,
     NOTHING,
@@ -128,10 +130,10 @@ class Planning:
         digest = hashlib.sha256()
 
         def counted() -> Iterator[bytes]:
-            for line in lines:
-                kinds[kind_of(line)] += 1
-                digest.update(line)
-                yield line
+            for batch in batches(lines, ROWS_AT_ONCE):
+                kinds.update(kinds_in(batch))
+                digest.update(b"".join(batch))
+                yield from batch
             self.still()
 
         self.files.save_plan(unit, counted())
@@ -169,20 +171,26 @@ class Planning:
         mentioned |= rows.keys()
         lookup = Lookup(self.contacts, self.rules, self.now)
         claimed = self._claimed(rows)
-        by_shard = {shard: list(ids) for shard, ids in groupby(sorted(rows), shard_of)}
-        for shard in shards if self.rules.deletes else by_shard:
-            ids = by_shard.get(shard, [])
-            known = {id_: unchanged_line(rows[id_]) for id_ in ids if rows[id_].endswith(KNOWN)}
+        for shard, ids in by_shard(sorted(rows), shards):
+            if not ids and not self.rules.deletes:
+                continue
+            known = self._known(ids, rows)
             seen, settled, slots = self._look(shard, [id_ for id_ in ids if id_ not in known], rows)
             settled |= known
             for batch in batches(ids, ROWS_AT_ONCE):
                 lines = [rows[id_] for id_ in batch if id_ not in settled]
                 decided = self._decide(lines, slots, lookup, claimed, rows)
-                yield from (settled.get(id_) or next(decided) for id_ in batch)
+                yield from (settled.get(id_) or next(decided) for id_ in batch) if settled else decided
             if self.rules.deletes:
                 yield from self._missing(seen, mentioned, shards)
         for row in again:
             yield self._recoded(row, lookup, claimed).line()
+
+    def _known(self, ids: list[str], rows: dict[str, bytes]) -> dict[str, bytes]:
+        """Plan lines of the rows that say nothing new."""
+        if self.manifest.known is None:
+            return {}
+        return {id_: unchanged_line(rows[id_]) for id_ in ids if rows[id_].endswith(KNOWN)}
 
     def _look(
         self, shard: int, ids: list[str], rows: dict[str, bytes]
@@ -268,6 +276,9 @@ class Planning:
     ) -> Iterator[bytes]:
         """Plan lines of some rows of one shard, one each."""
         if self.rules.identity == "email":  # a row whose slot is empty needs no look and no thought
+            if not slots:
+                yield from map(add_line, lines)
+                return
             known = [read_row(line) for line in lines if line[ID].decode() in slots]
         else:
             known = [read_row(line) for line in lines]
@@ -346,6 +357,15 @@ class Planning:
                 for each in lookup.with_claims([each for each in back if isinstance(each, Writing)])
             }
             yield from (checked.get(each.key, each) for each in back)
+
+
+def by_shard(ids: list[str], shards: range) -> Iterator[tuple[int, list[str]]]:
+    """Sorted ids, for each of these neighbouring shards its own: they begin with the shard's digits."""
+    begin = 0
+    for shard in shards:
+        end = bisect_left(ids, first_id(shard + 1), begin) if shard + 1 < SHARDS else len(ids)
+        yield shard, ids[begin:end]
+        begin = end
 
 
 def _superseded(earlier: Row, later: Row) -> Skip:
