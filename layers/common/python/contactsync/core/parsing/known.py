@@ -3,57 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Generic, NamedTuple, TypeVar, overload
+from typing import overload
 
 from contactsync.core.parsing.dialect import Dialect
 from contactsync.core.parsing.lexer import Lexer
 from contactsync.core.parsing.records import Damaged, judged, text_of
 
-K = TypeVar("K")
-
-
-class Record(NamedTuple, Generic[K]):
-    """A row that was read once without a fault: the lines that follow its first one, and what it is known as."""
-
-    rest: list[bytes]
-    known: K
-
-
-class Met(NamedTuple, Generic[K]):
-    """A row that is known: the number of its first line, and what it is known as."""
-
-    line: int
-    known: K
+Records = Mapping[bytes, tuple[list[bytes], bytes]]
+"""Rows that were read once without a fault, by their first line: the lines that follow it, and what the row is known as."""
 
 
 def read_unknown(
-    lines: Sequence[bytes],
-    dialect: Dialect,
-    *,
-    width: int,
-    first_line: int,
-    known: Mapping[bytes, Record[K]],
-) -> Iterator[Met[K] | tuple[int, list[str]] | Damaged]:
-    """As `read_chunk`, of its physical lines with their ends; but records that are known are not read.
+    lines: Sequence[bytes], dialect: Dialect, *, width: int, first_line: int, known: Records
+) -> Iterator[tuple[int, list[str] | bytes] | Damaged]:
+    """As `read_chunk`, of its physical lines with their ends; but of records that are known it says as what.
 
-    `known` holds them by their first line. What a record is, where one may begin, its own lines decide: so one that was
-    read before in this dialect and width is one again, whatever follows.
+    What a record is, where one may begin, its own lines decide: so one that was read before in this dialect and width
+    is one again, whatever follows.
     """
     lexer = Lexer(dialect)
     texts = _Texts(lines)
     at = 0
     while at < len(lines):
-        record = known.get(lines[at])
-        if record is not None and (
-            not record.rest or lines[at + 1 : at + 1 + len(record.rest)] == record.rest
-        ):
-            yield Met(first_line + at, record.known)
-            at += 1 + len(record.rest)
+        rest, known_as = known.get(lines[at], _UNKNOWN)
+        if known_as and (not rest or lines[at + 1 : at + 1 + len(rest)] == rest):
+            yield first_line + at, known_as
+            at += 1 + len(rest)
             continue
         used, found = lexer.record(texts, at, width)
         if found:
             yield judged(found, texts[at], first_line + at, dialect)
         at += used
+
+
+_UNKNOWN: tuple[list[bytes], bytes] = [], b""
 
 
 class _Texts(Sequence[str]):

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contactsync.core import records_file
 from contactsync.core.identity import SHARDS, shard_of
 from contactsync.core.mapping import Blank, Mapper, Rejected
-from contactsync.core.parsing import Damaged, Met, read_chunk
+from contactsync.core.parsing import Damaged, read_chunk
 from contactsync.core.reporting import restored
-from contactsync.journeys.file.known import KnownRows
+from contactsync.journeys.file.known import KnownRows, known_line, shard_in
 from contactsync.journeys.file.runfiles import BLANK, Manifest, Reject, RunFiles, mention
 from contactsync.model.run import Counts
 
@@ -48,16 +48,15 @@ def map_chunk(
     rows = skipped = unreadable = 0
     for item in (known and known.rows(number, files, manifest)) or raw_rows(number, files, manifest):
         rows += 1
-        if isinstance(item, Met):
-            id_, begin, end = item.known
-            by_shard[shard_of(id_)].append(b"%b%d%b" % (begin, item.line, end))
-            continue
         if isinstance(item, Damaged):
             problem = (None, None, item.code, item.message)
             rejects.append(Reject(item.line, item.cells, [problem]).line())
             unreadable += 1
             continue
         line, cells = item
+        if isinstance(cells, bytes):
+            by_shard[shard_in(cells)].append(known_line(cells, line))
+            continue
         mapped = mapper.map(cells, line)
         if isinstance(mapped, Rejected):
             rejects.append(Reject(line, cells, mapped.problems).line())

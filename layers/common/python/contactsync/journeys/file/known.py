@@ -8,19 +8,17 @@ rows, chunk by chunk, by what lies in the files of that run. All others go the u
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import chain
-from operator import itemgetter
-from typing import NamedTuple, Self
+from collections.abc import Collection, Iterator, Sequence
+from typing import Self
 
 from contactsync.control import Control
-from contactsync.core.identity import digest_of
-from contactsync.core.mapping import Rule
-from contactsync.core.parsing import Damaged, Met, Record, read_unknown
+from contactsync.core.identity import ID_BYTES, digest_of, shard_of
+from contactsync.core.mapping import HASH_BYTES, Rule
+from contactsync.core.parsing import Damaged, Records, read_unknown
 from contactsync.errors import NotFound
 from contactsync.journeys.changes import changed_since
 from contactsync.journeys.file.ruling import rules_of, settings_hash
-from contactsync.journeys.file.runfiles import KNOWN, Known, Manifest, RunFiles, line_of
+from contactsync.journeys.file.runfiles import ID, KNOWN, MENTION, Known, Manifest, RunFiles, line_of
 from contactsync.journeys.steps import check_turn
 from contactsync.model.run import Run
 from contactsync.model.sync import Sync
@@ -78,14 +76,6 @@ def _known(run: Run, sync: Sync, manifest: Manifest, control: Control, runs: Obj
     return Known(run_id=good.run_id, but=tuple(sorted(odd | changed)))
 
 
-class Recognised(NamedTuple):
-    """A known row: its contact, and how its line in the files of a run begins and ends, but for its number."""
-
-    id: str
-    begin: bytes
-    end: bytes
-
-
 class KnownRows:
     """The rows that an earlier run knows, by their bytes. One chunk of them is kept in memory, or three."""
 
@@ -107,7 +97,7 @@ class KnownRows:
 
     def rows(
         self, number: int, files: RunFiles, manifest: Manifest
-    ) -> Iterator[Met[Recognised] | tuple[int, list[str]] | Damaged] | None:
+    ) -> Iterator[tuple[int, list[str] | bytes] | Damaged] | None:
         """The rows of a chunk, known ones unread; None where so few are known that it does not pay.
 
         Rows that were put in or taken out shift those that follow, so the chunks around are looked at as well.
@@ -125,40 +115,50 @@ class KnownRows:
             lines, manifest.dialect, width=manifest.file_width, first_line=chunk.first_line, known=known
         )
 
-    def _records(self, number: int) -> Mapping[bytes, Record[Recognised]]:
-        """What that run has read and applied of one chunk, by first lines. A row reaches as far as the next begins."""
+    def _records(self, number: int) -> Records:
+        """What that run has read and applied of one chunk. A row reaches as far as the next one begins."""
         manifest = self._manifest
         if not 0 <= number < len(manifest.chunks):
             return {}
+        first_line = manifest.chunks[number].first_line
         try:
             lines = self._files.chunk(manifest, number).splitlines(keepends=True)
-            mapped = map(recognised_in, self._files.mapped_chunk(number))
-            refused = ((line_of(row), None) for row in self._files.reject_lines(number))
-            rows = sorted(chain(mapped, refused), key=itemgetter(0))
+            mapped = {line_in(row) - first_line: row for row in self._files.mapped_chunk(number)}
+            refused = [line_of(row) - first_line for row in self._files.reject_lines(number)]
         except NotFound:
             return {}
-        first_line = manifest.chunks[number].first_line
-        ends = [at - first_line for at, _ in rows[1:]] + [len(lines)]
-        found: dict[bytes, Record[Recognised]] = {}
-        for (at, recognised), end in zip(rows, ends, strict=True):
-            if recognised is not None and recognised.id not in self._but:
-                begin = at - first_line
-                found[lines[begin]] = Record(lines[begin + 1 : end], recognised)
+        begins = sorted({*mapped, *refused})
+        found: dict[bytes, tuple[list[bytes], bytes]] = {}
+        for begin, end in zip(begins, [*begins[1:], len(lines)], strict=True):
+            row = mapped.get(begin)
+            if row is not None and not row.endswith(MENTION) and row[ID].decode() not in self._but:
+                found[lines[begin]] = lines[begin + 1 : end], row
         return found
 
 
-def _count(lines: Sequence[bytes], known: Mapping[bytes, Record[Recognised]]) -> int:
+def _count(lines: Sequence[bytes], known: Records) -> int:
     return sum(map(known.__contains__, lines))
 
 
-def recognised_in(row: bytes) -> tuple[int, Recognised | None]:
-    """Where a mapped row stood, and how another run recognises it: from its line `["<id>",<row>,"<hash>",…]`.
+# What a mapped row's line, `["<32 hex digits>",<row>,"<16 hex digits>",…]`, says unread
 
-    None for one that was refused, whose contact alone is known.
-    """
-    begin, _, rest = row.partition(b'",')
-    at, _, rest = rest.partition(b',"')
-    hash_, _, _ = rest.partition(b'"')
-    if not hash_:
-        return int(at), None
-    return int(at), Recognised(begin[len(b'["') :].decode(), begin + b'",', b',"%b"%b' % (hash_, KNOWN))
+
+def shard_in(row: bytes) -> int:
+    """The shard of its contact."""
+    return _SHARDS[row[2:4]]
+
+
+def line_in(row: bytes) -> int:
+    """Where the row stood."""
+    return int(row[_ROW : row.index(b",", _ROW)])
+
+
+def known_line(row: bytes, line: int) -> bytes:
+    """The line of a row that comes again as it was."""
+    hash_at = row.index(b",", _ROW)
+    return b"%b%d%b%b" % (row[:_ROW], line, row[hash_at : hash_at + _HASH], KNOWN)
+
+
+_ROW = len(b'["",') + 2 * ID_BYTES
+_HASH = len(b',""') + 2 * HASH_BYTES
+_SHARDS = {b"%02x" % first: shard_of(f"{first:02x}") for first in range(256)}

@@ -49,6 +49,8 @@ Stage = Literal["all", "rest", "held"]
 
 READ_BYTES = 1 << 20
 BLANK = "blank_row"
+ID = slice(2, 34)
+"""Where the id stands in a mapped row's line: `["<32 hex digits>", …`."""
 MENTION = b",null]"
 """How the line of a row ends that was refused, but whose identity is known: its contact is not missing."""
 KNOWN = b",true]"

@@ -47,6 +47,7 @@ from contactsync.journeys.file.reading import (
     slots_of_shard,
 )
 from contactsync.journeys.file.runfiles import (
+    ID,
     KNOWN,
     MENTION,
     Manifest,
@@ -62,8 +63,6 @@ from contactsync.ports import ContactStore
 ROWS_AT_ONCE = 2_000
 ODD_MAX = 1_000
 """Of a unit's contacts that are not as their rows say, so many are noted: where there are more, all are looked at again."""
-ID = slice(2, 34)
-"""Where the id stands in a mapped row's line: `["<32 hex digits>", …`."""
 COUNTED = {
     "add": "added",
     "restore": "added",
