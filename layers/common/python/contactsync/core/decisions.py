@@ -232,6 +232,10 @@ def kinds_in(lines: Iterable[bytes]) -> Counter[str]:
     return Counter({KINDS[letters]: number for letters, number in found.items()})
 
 
+IDLE = (b'["unchanged"', b'["skip"', b'["reject"')
+"""How the plan lines begin that write nothing: nearly all of a file that comes again."""
+
+
 def read_row(mapped_line: bytes) -> Row:
     """A row as map stored it."""
     return Row(*orjson.loads(mapped_line))

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from contactsync.control import Control
 from contactsync.control.feed import YOUNG, position_at, time_of
-from contactsync.core.decisions import Writing, read_decision
+from contactsync.core.decisions import IDLE, Writing, read_decision
 from contactsync.errors import NotFound
 from contactsync.journeys.file.runfiles import files_of
 from contactsync.model.run import Run
@@ -15,9 +15,6 @@ from contactsync.ports import Objects
 
 CHANGED_MAX = 5_000
 """From so many changed contacts on it is quicker to look at all of them."""
-
-IDLE = (b'["unchanged"', b'["skip"', b'["reject"')
-"""How the lines of decisions begin that write nothing: nearly all of a file that comes again."""
 
 
 def changed_since(

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from contactsync.control import Control
 from contactsync.core.decisions import (
+    IDLE,
     Add,
     Claim,
     Decision,
@@ -20,6 +21,7 @@ from contactsync.core.decisions import (
     Unchanged,
     Update,
     Writing,
+    kinds_in,
     read_decision,
     read_newcomer,
     read_writing,
@@ -198,13 +200,11 @@ class _Unit:
 
     def _to_write(self, lines: list[bytes]) -> list[Writing]:
         """Those decisions that write, as they were made last; the others are settled as they stand."""
+        if self.stage != "held":
+            self.kinds.update(kinds_in(line for line in lines if line.startswith(IDLE)))
         writing: list[Writing] = []
         for line in lines:
-            kind = kind_of(line)
-            if self.stage == ("rest" if kind == "delete" else "held"):
-                continue
-            if kind in ("unchanged", "skip", "reject"):
-                self.kinds[kind] += 1
+            if line.startswith(IDLE) or self.stage == ("rest" if kind_of(line) == "delete" else "held"):
                 continue
             planned = read_writing(line)
             decision = self.deviations.get(planned.key, planned)
