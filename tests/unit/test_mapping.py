@@ -8,7 +8,6 @@ import pytest
 from contactsync.core.fieldtypes import TEXT_MAX
 from contactsync.core.identity import contact_id
 from contactsync.core.mapping import (
-    ROW_MAX,
     Blank,
     Mapped,
     Mapper,
@@ -16,6 +15,7 @@ from contactsync.core.mapping import (
     compile_mapping,
     resolve_mapping,
 )
+from contactsync.core.rules import ROW_MAX
 from contactsync.errors import InvalidRequest
 from contactsync.model.field import STANDARD_FIELDS, FieldSpec
 

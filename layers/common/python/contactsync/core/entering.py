@@ -13,9 +13,8 @@ import orjson
 
 from contactsync.core.checking import pointer
 from contactsync.core.fieldtypes import BadValue, converter
-from contactsync.core.mapping import ROW_MAX
 from contactsync.core.overlay import Changes, overlay
-from contactsync.core.rules import ADDRESS_PARTS, LABEL_MAX
+from contactsync.core.rules import ADDRESS_PARTS, LABEL_MAX, ROW_MAX
 from contactsync.errors import Problem
 from contactsync.model.contact import Fields
 from contactsync.model.field import PRIMARIES, FieldSpec

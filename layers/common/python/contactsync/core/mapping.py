@@ -15,7 +15,7 @@ from contactsync.core.composing import Composed, Item, RowProblem, compose
 from contactsync.core.fieldtypes import TEXT_MAX, BadValue, Converter, converter, is_country, text
 from contactsync.core.fieldtypes.refusal import EDGES
 from contactsync.core.identity import ID_BYTES, email_key, identity_key
-from contactsync.core.rules import Rule, feeders, resolve_mapping
+from contactsync.core.rules import ROW_MAX, Rule, feeders, resolve_mapping
 from contactsync.errors import InvalidRequest, Problem
 from contactsync.model.field import PRIMARIES
 
@@ -30,8 +30,6 @@ __all__ = [
     "resolve_mapping",
 ]
 
-ROW_MAX = 300_000
-"""Bytes of a row's fields as JSON: a table item holds 400 KB, and segments and sources need some of it."""
 
 HASH_BYTES = 8
 

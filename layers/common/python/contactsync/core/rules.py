@@ -21,6 +21,8 @@ from contactsync.model.field import PRIMARIES, FieldSpec
 ADDRESS_PARTS = ("formatted", "street", "extended", "po_box", "city", "region", "postal_code", "country")
 LABEL_MAX = 40
 NAME_SHOWN_MAX = 100
+ROW_MAX = 300_000
+"""Bytes of a row's fields as JSON: a table item holds 400 KB, and segments and sources need some of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,10 +110,14 @@ class Intent(Deferred):
     seen: Fields = Field(repr=False)
 
 
+NEW = "new"
+"""A person's decision that a card is none of the contacts that it was like."""
+
+
 class Review(Deferred):
     """A card that may be one of these contacts; a person says which, or that it is none of them.
 
-    `decision` is a contact's id, or "new". `apart` are contacts that it certainly is not. `settled`: a run has
+    `decision` is a contact's id, or NEW. `apart` are contacts that it certainly is not. `settled`: a run has
     carried the decision out.
     """
 

@@ -14,11 +14,8 @@ from contactsync.journeys.book.bookrun import BookRun
 from contactsync.journeys.book.gathering import CARDS_AT_ONCE, Known, people, read_all_links, read_slots
 from contactsync.journeys.file.runfiles import batches
 from contactsync.model.card import Card
-from contactsync.model.connection import Link, Review, key_of
+from contactsync.model.connection import NEW, Link, Review, key_of
 from contactsync.model.contact import Contact, Fields
-
-NEW = "new"
-"""A person's decision that a card is none of the contacts that it was like."""
 
 
 @dataclass(frozen=True, slots=True)

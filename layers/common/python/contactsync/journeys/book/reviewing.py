@@ -18,9 +18,8 @@ from contactsync.errors import Conflict, InvalidRequest, NotFound, Problem, Stal
 from contactsync.journeys.asked.asking import World, derived_id, timestamp
 from contactsync.journeys.asked.telling import Page
 from contactsync.journeys.book.books import say_changed
-from contactsync.journeys.book.meeting import NEW
 from contactsync.model.account import Caller
-from contactsync.model.connection import Link, Review, Turn
+from contactsync.model.connection import NEW, Link, Review, Turn
 from contactsync.model.contact import Contact, Fields
 from contactsync.model.request import ReviewDecision
 

@@ -32,7 +32,7 @@ from itertools import chain, islice
 from typing import Literal, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict, Field
 
 from contactsync.core.decisions import Delete, read_decision
 from contactsync.core.decisions import Reject as RejectedLate
@@ -40,6 +40,7 @@ from contactsync.core.identity import SHARDS
 from contactsync.core.parsing import Chunk, Dialect
 from contactsync.errors import NotFound
 from contactsync.model.contact import Contact
+from contactsync.model.deferred import Deferred
 from contactsync.model.run import Counts, Run
 from contactsync.ports import Objects
 
@@ -57,7 +58,7 @@ KNOWN = b",true]"
 """How the line of a row ends that says nothing new (`journeys.file.known`): it was not typed."""
 
 
-class Known(BaseModel):
+class Known(Deferred):
     """The run that knows rows of a later run's file, and the contacts that have to be looked at all the same."""
 
     model_config = ConfigDict(frozen=True)
@@ -66,7 +67,7 @@ class Known(BaseModel):
     but: tuple[str, ...] = ()
 
 
-class Manifest(BaseModel):
+class Manifest(Deferred):
     """How the file is read and where it is cut.
 
     `dialect` is None where the rows lie in `records`. `own_mapping` is that of cards, which counts where the sync
@@ -86,7 +87,7 @@ class Manifest(BaseModel):
     units: int
     own_mapping: list[dict[str, str]] | None = None
     ours: int = 0
-    date_orders: dict[int, str] = {}
+    date_orders: dict[int, str] = Field(default={})
     reading: str = ""
     known: Known | None = None
 
@@ -102,7 +103,7 @@ class Manifest(BaseModel):
         return self.width + self.ours
 
 
-class PlanSummary(BaseModel):
+class PlanSummary(Deferred):
     """What one unit's decisions come to.
 
     `odd`: how many contacts are not as their row says, though the run has gone well; None if they were not noted.
