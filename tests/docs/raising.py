@@ -10,8 +10,9 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib import import_module
 from types import FunctionType, ModuleType
 from typing import NamedTuple
 
@@ -108,23 +109,30 @@ def _raised_in(place: Place) -> dict[str, Problem]:
 def _named_in(place: Place) -> frozenset[Place]:
     """The functions, and the methods of the classes, that a function names."""
     function = _definitions(place.module)[place.name]
-    named = {
-        each for node in ast.walk(function) for meant in _meant(node, place.module) for each in _places(meant)
-    }
+    names = vars(place.module) | _imported_in(function)
+    named = {each for node in ast.walk(function) for meant in _meant(node, names) for each in _places(meant)}
     if any(isinstance(node, ast.Attribute) and node.attr == "peeker" for node in ast.walk(function)):
         sources = [it for it in catalogue.modules() if it.__name__.startswith(f"{PACKAGE}.sources.")]
         named |= {Place(module, name) for module in sources for name in _definitions(module)}
     return frozenset(named)
 
 
-def _meant(node: ast.AST, module: ModuleType) -> Iterator[object]:
+def _imported_in(function: ast.FunctionDef) -> dict[str, object]:
+    """What a function imports itself, because few need it."""
+    return {
+        alias.asname or alias.name: vars(import_module(node.module)).get(alias.name)
+        for node in ast.walk(function)
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(PACKAGE)
+        for alias in node.names
+    }
+
+
+def _meant(node: ast.AST, names: Mapping[str, object]) -> Iterator[object]:
     match node:
         case ast.Name(id=name):
-            yield vars(module).get(name)
-        case ast.Attribute(value=ast.Name(id=name), attr=attribute) if inspect.ismodule(
-            vars(module).get(name)
-        ):
-            yield getattr(vars(module)[name], attribute, None)
+            yield names.get(name)
+        case ast.Attribute(value=ast.Name(id=name), attr=attribute) if inspect.ismodule(names.get(name)):
+            yield getattr(names[name], attribute, None)
         case ast.Attribute(value=ast.Attribute(attr="control") | ast.Name(id="control"), attr=attribute):
             yield getattr(Control, attribute, None)
 
