@@ -22,7 +22,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from bench import ours, peers, plot
+from bench import customers, peers, plot
 from bench.cloud import PRICES
 from tests.generate import MAPPING, write_csv
 
@@ -102,11 +102,11 @@ class Bench:
 
     def customer(self, **options: Any) -> tuple[str, str]:
         """Ids of a new account and its sync."""
-        return ours.customer(self.endpoint, MAPPING, **options)
+        return customers.customer(self.endpoint, MAPPING, **options)
 
     def imported(self, whose: tuple[str, str], path: Path, *, until: str = "notify") -> Spent:
         """One run of ours."""
-        run_id = ours.request(self.endpoint, *whose, path)
+        run_id = customers.request(self.endpoint, *whose, path)
         return self.spent(["bench.ours", whose[0], run_id, "--until", until])
 
     def peer(self, name: str, path: Path) -> Spent:
@@ -116,7 +116,8 @@ class Bench:
     def spent(self, module: Sequence[str]) -> Spent:
         """Run a module as a process of its own, to its end."""
         self.meter()
-        variables = os.environ | ours.environment(self.endpoint)
+        variables = os.environ | customers.environment(self.endpoint)
+        variables.pop("PYTHONDONTWRITEBYTECODE", None)  # nobody pays for compiling with each start
         variables["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "layers/common/python")])
         variables |= {"RUNTIME__DLTHUB_TELEMETRY": "false", "RUNTIME__LOG_LEVEL": "ERROR"}
         command = [sys.executable, "-m", *module]
@@ -171,8 +172,8 @@ def against_peers(on: Bench, rows: int, names: Sequence[str]) -> dict[str, Spent
 def again(on: Bench, rows: int) -> dict[str, Spent]:
     """A list that is there: its file changed by a thousandth, rewritten as it was, sent again, with deletions on."""
     path, other, fewer = on.file(rows), on.folder / "changed.csv", on.folder / "fewer.csv"
-    ours.changed(path, other, every=CHANGED_EVERY)
-    ours.changed(path, fewer, every=0, drop_every=CHANGED_EVERY)
+    customers.changed(path, other, every=CHANGED_EVERY)
+    customers.changed(path, fewer, every=0, drop_every=CHANGED_EVERY)
     found = {}
     whose = on.customer()
     found["first import"] = on.imported(whose, path)
