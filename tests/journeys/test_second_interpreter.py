@@ -10,7 +10,7 @@ import yaml
 from moto import mock_aws
 
 from contactsync.journeys import importing
-from contactsync.journeys.file import cutting
+from contactsync.journeys.file import cutting, units
 from local import deploy
 from local.asl_lint import COMPARISONS, INTRINSICS, STATES, findings
 from local.stack import Stack
@@ -105,7 +105,7 @@ def test_a_bug_fails_the_execution_and_tells_nothing_of_the_file(
     def broken(*_: object) -> None:
         raise ValueError("ada@example.com")
 
-    monkeypatch.setattr(importing, "Planning", broken)
+    monkeypatch.setattr(units, "Planning", broken)
     run = import_on_second(second, other_customer, ROWS)
     [execution] = second.executions
     assert (execution.status, execution.error) == ("FAILED", "Bug")
