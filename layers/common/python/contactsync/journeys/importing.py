@@ -174,9 +174,7 @@ def map(message: Chunks, *, control: Control, runs: Objects, clock: Clock) -> Ma
     for number in message.chunks:
         counts = map_chunk(number, files, manifest, mapper, known)
         control.note_progress(run, "map", number, counts.rows, clock.now())
-        gc.collect(
-            1
-        )  # phonenumbers' errors are young cycles: they hold their callers' frames, and so all of a chunk
+        gc.collect(1)  # phonenumbers' errors are young cycles that hold all their callers, and so a chunk
         total += counts
     return Mapped(account_id=run.account_id, run_id=run.id, rows=total.rows, rejected=total.rejected)
 
