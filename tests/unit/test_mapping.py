@@ -218,6 +218,22 @@ class TestLists:
         assert fields(shared.map(["a@example.com", ""]))["phones"] == [office]
         assert fields(shared.map(["b@example.com", "0612345678"]))["phones"][1:] == [office]
 
+    def test_a_literal_of_a_list_has_each_rows_own_label(self):
+        entries = [
+            {"column": 0, "field": "email"},
+            {"literal": "020 1234567", "field": "phones", "label_column": 1},
+        ]
+        shared = mapper("email,what", entries)
+        rows = [shared.map(["a@example.com", label]) for label in ("desk", "")]
+        assert [fields(row)["phones"][0].get("label") for row in rows] == ["desk", None]
+
+    def test_an_extension_makes_another_telephone(self):
+        entries = [{"column": 0, "field": "email"}, *({"column": n, "field": "phones"} for n in (1, 2, 3))]
+        row = mapper("email,a,b,c", entries).map(
+            ["a@example.com", "020 1234567", "020 1234567 ext. 5", "+31201234567"]
+        )
+        assert [phone.get("extension") for phone in fields(row)["phones"]] == [None, "5"]
+
     def test_lists_of_other_types(self):
         entries = [
             {"column": 0, "field": "email"},

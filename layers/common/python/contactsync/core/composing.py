@@ -31,69 +31,55 @@ class Composed(NamedTuple):
     type: str
     is_list: bool
     items: tuple[Item, ...]
-    clear: bool
     required: bool
 
-
-def compose(composed: Composed, cells: Sequence[str], problems: list[RowProblem]) -> Any:
-    """The field's value from a row: a list of `{"value"[, "label"]}`, an address, or None if all is empty.
-
-    A value that stands in two columns is listed once. What cells are refused for is added to `problems`.
-    """
-    found: list[tuple[Item, Any]] = []
-    for item in composed.items:
-        column = item.column
-        if column is None:
-            found.append((item, item.literal))
-            continue
-        cell = cells[column]
-        try:
-            value = item.convert(cell) if cell else None
-        except BadValue as bad:
-            problems.append((column, composed.field, bad.code, bad.message))
-            continue
-        if value is not None:
-            found.append((item, value))
-    if not found:
-        return None
-    if composed.type == "address":
-        return _addresses(found, composed, cells)
-    return _entries(found, composed.type, cells)
+    @property
+    def column(self) -> int | None:
+        """The column that is named where all are empty."""
+        return self.items[0].column
 
 
-def _label(item: Item, cells: Sequence[str]) -> str:
-    """What a value is for: as the row itself says where it has a column for that, else as the mapping does."""
-    return item.label if item.label_column is None else cells[item.label_column].strip()[:LABEL_MAX]
+def is_listed(value: Any, entries: list[dict[str, Any]], field_type: str) -> bool:
+    """Whether an entry identifies the same: for a telephone its number and its extension."""
+    if field_type == "phone":
+        number, extension = value["value"], value.get("extension")
+        return any(entry["value"] == number and entry.get("extension") == extension for entry in entries)
+    key = identity_key(field_type, value)
+    return any(identity_key(field_type, entry["value"]) == key for entry in entries)
 
 
-def _entries(found: list[tuple[Item, Any]], field_type: str, cells: Sequence[str]) -> list[dict[str, Any]]:
-    """Values as entries of a list, each value once. A phone is an entry already."""
-    entries: list[dict[str, Any]] = []
-    seen: list[str] = []
-    for item, value in found:
-        if len(found) > 1:
-            key = identity_key(field_type, value)
-            if key in seen:
-                continue
-            seen.append(key)
-        entry = value if field_type == "phone" else {"value": value}
-        if label := _label(item, cells):
-            entry["label"] = label
-        entries.append(entry)
-    return entries
+def own_label(cell: str) -> str:
+    """What a value is for, where the row itself says so."""
+    return cell.strip()[:LABEL_MAX]
 
 
-def _addresses(found: list[tuple[Item, Any]], composed: Composed, cells: Sequence[str]) -> Any:
+def addresses(composed: Composed, cells: Sequence[str], problems: list[RowProblem]) -> Any:
     """Addresses: parts under one label, or beside one label column, make one; a whole one in a cell stands for itself."""
-    addresses: dict[object, dict[str, str]] = {}
+    begun: dict[object, dict[str, str]] = {}
     labels: dict[object, str] = {}
-    for number, (item, value) in enumerate(found):
-        key = (item.label, item.label_column) if item.part or not composed.is_list else number
-        labels[key] = _label(item, cells)
-        addresses.setdefault(key, {}).update({item.part: value} if item.part else value)
+    for number, (column, literal, convert, label, part, label_column) in enumerate(composed.items):
+        value = literal
+        if column is not None:
+            try:
+                value = convert(cells[column]) if cells[column] else None
+            except BadValue as bad:
+                problems.append((column, composed.field, bad.code, bad.message))
+                continue
+        if value is None:
+            continue
+        key = (label, label_column) if part or not composed.is_list else number
+        labels[key] = label if label_column is None else own_label(cells[label_column])
+        begun.setdefault(key, {}).update({part: value} if part else value)
     if not composed.is_list:
-        return addresses.popitem()[1]
-    return [
+        return begun.popitem()[1] if begun else None
+    entries = [
         {"value": address, "label": labels[key]} if labels[key] else {"value": address}
-        for key, address in addresses.items()
+        for key, address in begun.items()
     ]
+    return entries or None
+
+
+def empty(column: int | None, field: str) -> RowProblem:
+    """What a row is refused for that leaves a required field empty."""
+    message = f"“{field}” is empty, and must not be: fill it in."
+    return column, field, "empty_cell", message

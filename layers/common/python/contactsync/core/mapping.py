@@ -5,17 +5,19 @@ The mapping is compiled once for a file; `Mapper.map` then runs for each row, a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
 
 import orjson
 
-from contactsync.core.composing import Composed, Item, RowProblem, compose
+from contactsync.core.composing import Composed, Item, RowProblem
 from contactsync.core.fieldtypes import TEXT_MAX, BadValue, Converter, converter, is_country, text
-from contactsync.core.fieldtypes.refusal import EDGES
+from contactsync.core.fieldtypes.refusal import EDGES, refuse_broken
 from contactsync.core.identity import ID_BYTES, email_key, identity_key
 from contactsync.core.rules import ROW_MAX, Rule, feeders, resolve_mapping
+from contactsync.core.unrolling import Filler, Parts, Text, Typed, unrolled
 from contactsync.errors import InvalidRequest, Problem
 from contactsync.model.field import PRIMARIES
 
@@ -38,7 +40,10 @@ EmptyCells = Literal["ignore", "clear", "reject"]
 NEVER_EMPTY = frozenset({"phone", "date", "integer", "decimal", "choice"})
 """Types whose empty cells `reject` refuses. Text may always be empty; a list, unless all its columns are."""
 
-_ESCAPE, _NUL = b"\\", b"\\u0000"
+_TOLD_IN_ORDER = (Text, Parts, Typed, Composed)
+"""Where one column feeds several fields, what is wrong with its cell is told in this order, for texts at last."""
+
+_ESCAPE, _NUL = ord("\\"), b"\\u0000"
 
 
 class Mapped(NamedTuple):
@@ -62,16 +67,6 @@ class Rejected(NamedTuple):
 
 class Blank(NamedTuple):
     """A row without any content: nothing is wrong with it, and nothing is to be done."""
-
-
-class _Single(NamedTuple):
-    """A column that alone feeds a field."""
-
-    column: int
-    field: str
-    convert: Converter
-    clear: bool
-    required: bool
 
 
 def compile_mapping(
@@ -110,18 +105,21 @@ def compile_mapping(
         order = (date_orders or {}).get(-1 if rule.column is None else rule.column, date_order)
         return converter(rule.type, country=country, date_order=order, choices=rule.choices)
 
-    def is_required(feeding: Sequence[Rule]) -> bool:
-        typed = empty_cells == "reject" and feeding[0].type in NEVER_EMPTY
-        return typed or any(rule.required for rule in feeding)
-
-    clear = empty_cells == "clear"
-    constants: dict[str, Any] = {}
-    singles: list[_Single] = []
-    composed: list[Composed] = []
     literals = _converted_literals(rules, convert_for)
+    begun: dict[str, Any] = {}
+    fillers: list[Filler] = []
     for field, feeding in _by_field(rules).items():
         first = feeding[0]
-        if field in PRIMARIES.values() or first.list_ or first.part:
+        required = (empty_cells == "reject" and first.type in NEVER_EMPTY) or any(
+            rule.required for rule in feeding
+        )
+        is_list = any(rule.list_ for rule in feeding)
+        parts = [(rule.column, rule.part) for rule in feeding if rule.part and rule.column is not None]
+        if empty_cells == "clear":
+            begun[field] = None
+        if len(parts) == len(feeding) and not is_list and not required:
+            fillers.append(Parts(field, parts))
+        elif field in PRIMARIES.values() or first.list_ or first.part:
             items = tuple(
                 Item(
                     rule.column,
@@ -133,16 +131,16 @@ def compile_mapping(
                 )
                 for rule in feeding
             )
-            is_list = any(rule.list_ for rule in feeding)
-            composed.append(Composed(field, first.type, is_list, items, clear, is_required(feeding)))
+            fillers.append(Composed(field, first.type, is_list, items, required))
         elif first.column is None:
-            constants[field] = literals[first]
+            begun[field] = literals[first]
+        elif first.type == "text" and not required:
+            fillers.append(Text(field, first.column))
         else:
-            singles.append(_Single(first.column, field, convert_for(first), clear, is_required(feeding)))
+            fillers.append(Typed(field, first.column, convert_for(first), required))
     return Mapper(
-        constants=constants,
-        singles=singles,
-        composed=composed,
+        begun=begun,
+        fillers=sorted(fillers, key=lambda filler: _TOLD_IN_ORDER.index(type(filler))),
         identity=_identity(identity_field, rules) if generate is None else _generated(identity_field),
         secret=secret,
         width=width,
@@ -208,31 +206,20 @@ class Mapper:
     def __init__(
         self,
         *,
-        constants: dict[str, Any],
-        singles: Sequence[_Single],
-        composed: Sequence[Composed],
+        begun: dict[str, Any],
+        fillers: Sequence[Filler],
         identity: _Identity,
         secret: bytes,
         width: int,
         generate: Callable[[int], Any] | None = None,
     ) -> None:
-        addresses = [one for one in composed if _is_plain_address(one)]
         self._width = width
-        self._constants = constants
-        self._texts = tuple((one.column, one.field, one.clear) for one in singles if _is_free_text(one))
-        self._typed = tuple(one for one in singles if not _is_free_text(one))
-        self._addresses = tuple(
-            (
-                one.field,
-                tuple((item.column, item.part) for item in one.items if item.column is not None),
-                one.clear,
-            )
-            for one in addresses
-        )
-        self._composed = tuple(one for one in composed if one not in addresses)
+        self._fields_of = unrolled(begun, fillers)
+        self._texts = list(_texts(fillers))
         self._identity = identity
         self._generate = generate
         self._keyed = blake2b(f"{identity.name}\0".encode(), key=secret, digest_size=ID_BYTES)
+        self._unkeyed = blake2b(digest_size=HASH_BYTES)
 
     def map(self, cells: Sequence[str], line: int = 0) -> Mapped | Rejected | Blank:
         """One row's fields, or what is wrong with it. `line` makes its identity, where that is generated.
@@ -242,71 +229,29 @@ class Mapper:
         if len(cells) != self._width:
             return self._map_misfit(cells, line)
         problems: list[RowProblem] = []
-        fields = self._texts_of(cells)
-        self._add_typed(cells, fields, problems)
+        fields = self._fields_of(cells, problems)
         if self._generate is not None and not _is_blank(cells):
             fields[self._identity.name] = self._generate(line)
         key = self._identity_key(fields)
         if problems or key is None:
             return self._refused(cells, problems, key)
         try:
-            json = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)
+            json = orjson.dumps(fields, None, orjson.OPT_SORT_KEYS)
         except orjson.JSONEncodeError:  # half a character somewhere
             return self._refused(cells, problems, key)
         # What else can be wrong with text shows in the JSON: one look for the row spares one for each cell.
         if len(json) > TEXT_MAX or (_ESCAPE in json and _NUL in json):
-            problems += self._bad_texts(cells) or _too_large(json)
+            problems = self._bad_texts(cells) or _too_large(json)
             if problems:
                 return Rejected(problems, self._id(key))
-        return Mapped(self._id(key), fields, blake2b(json, digest_size=HASH_BYTES).hexdigest(), json)
+        hash_ = self._unkeyed.copy()
+        hash_.update(json)
+        return Mapped(self._id(key), fields, hash_.hexdigest(), json)
 
     def _id(self, key: str) -> str:
         keyed = self._keyed.copy()
         keyed.update(key.encode("utf-8", "surrogatepass"))
         return keyed.hexdigest()
-
-    def _texts_of(self, cells: Sequence[str]) -> dict[str, Any]:
-        """The literals, and the columns that are taken as they are. `cell >= "!"` alone decides nearly always."""
-        fields = self._constants.copy()
-        for column, field, clear in self._texts:
-            cell = cells[column]
-            if cell >= "!" or cell.strip(EDGES):
-                fields[field] = cell
-            elif clear:
-                fields[field] = None
-        for field, parts, clear in self._addresses:
-            address = {
-                part: cell for column, part in parts if (cell := cells[column]) >= "!" or cell.strip(EDGES)
-            }
-            if address:
-                fields[field] = address
-            elif clear:
-                fields[field] = None
-        return fields
-
-    def _add_typed(self, cells: Sequence[str], fields: dict[str, Any], problems: list[RowProblem]) -> None:
-        """The columns that have a type, and the fields that several columns feed."""
-        for column, field, convert, clear, required in self._typed:
-            cell = cells[column]
-            try:
-                value = convert(cell) if cell and not (required and not cell.strip(EDGES)) else None
-            except BadValue as bad:
-                problems.append((column, field, bad.code, bad.message))
-                continue
-            if value is not None:
-                fields[field] = value
-            elif required:
-                problems.append(_empty(column, field))
-            elif clear:
-                fields[field] = None
-        for one in self._composed:
-            before = len(problems)
-            value = compose(one, cells, problems)
-            if value is None and one.required:
-                if len(problems) == before:
-                    problems.append(_empty(one.items[0].column, one.field))
-            elif value is not None or one.clear:
-                fields[one.field] = value
 
     def _identity_key(self, fields: dict[str, Any]) -> str | None:
         """What identifies the row's contact; None if nothing does."""
@@ -345,37 +290,31 @@ class Mapper:
         return Rejected(problems, None if key is None else self._id(key))
 
     def _bad_texts(self, cells: Sequence[str]) -> list[RowProblem]:
-        """What is wrong with cells that are taken as they are."""
-        columns = [(column, field) for column, field, _ in self._texts]
-        columns += [(column, field) for field, parts, _ in self._addresses for column, _ in parts]
+        """What is wrong with cells that are taken as they are: nearly always nothing with all of them together."""
+        with suppress(BadValue):
+            refuse_broken("".join([cells[column] for column, _ in self._texts]))
+            return []
         problems: list[RowProblem] = []
-        for column, field in columns:
+        for column, field in self._texts:
             try:
-                text(cells[column])
+                refuse_broken(cells[column])
             except BadValue as bad:
                 problems.append((column, field, bad.code, bad.message))
         return problems
 
 
-def _is_free_text(single: _Single) -> bool:
-    """Text that may be empty: it is taken as it is, without a look."""
-    return single.convert is text and not single.required
-
-
-def _is_plain_address(composed: Composed) -> bool:
-    """One address, all of whose parts come from columns: plain text, so as quick as any."""
-    if composed.required:
-        return False
-    return not composed.is_list and all(item.part and item.column is not None for item in composed.items)
+def _texts(fillers: Sequence[Filler]) -> Iterator[tuple[int, str]]:
+    """The columns that are taken as they are, each with its field."""
+    for filler in fillers:
+        match filler:
+            case Text(field, column):
+                yield column, field
+            case Parts(field, columns):
+                yield from ((column, field) for column, _ in columns)
 
 
 def _is_blank(cells: Sequence[str]) -> bool:
     return not any(cell.strip(EDGES) for cell in cells)
-
-
-def _empty(column: int | None, field: str) -> RowProblem:
-    message = f"“{field}” is empty, and must not be: fill it in."
-    return column, field, "empty_cell", message
 
 
 def _too_large(json: bytes) -> list[RowProblem]:

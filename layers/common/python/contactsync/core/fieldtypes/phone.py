@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,6 +24,9 @@ TEXT_MAX = 250
 
 NEVER = "(?!)"
 """A pattern that matches nothing: metadata without a pattern."""
+
+PLANS_MAX = 2_000
+"""Beginnings of numbers whose plan is kept at hand: more than there are country codes, and not whatever a file holds."""
 
 _IN_LITERAL = re.compile(r"[0-9]+").fullmatch
 _SPOILED = re.compile(r"[0-9]+[.,][0-9]+[eE]\+?[0-9]+").fullmatch
@@ -49,15 +52,16 @@ def phone(country: str | None) -> Converter:
 
     `country` (ISO 3166, upper case) is where numbers without a country code belong; without it they are refused.
     """
-    from_national = _from_national(country) if country else None
+    from_national = _from_national(country) if country else _from_nowhere
 
     def convert(cell: str) -> dict[str, str] | None:
-        # six calls that find nothing to do are quicker than one translate
         digits = cell.replace(" ", "").replace("-", "").replace("(", "").replace(")", "").replace(".", "")
-        if digits[:1] == "+":
-            value = _from_international(digits[1:])
+        if digits[:1] != "+":
+            value = from_national(digits)
+        elif _is_e164(digits[:4])(digits):
+            value = digits
         else:
-            value = from_national(digits) if from_national else None
+            value = _from_international(digits[1:])
         if value is not None and len(cell) <= TEXT_MAX:
             return {"text": cell, "value": value}
         return _judged(cell, country)
@@ -161,13 +165,24 @@ def _from_national(country: str) -> Digits:
     return e164
 
 
+def _from_nowhere(_: str) -> None:
+    """Digits without a country code, where no country is known."""
+
+
+@lru_cache(PLANS_MAX)
+def _is_e164(start: str) -> Callable[[str], Any]:
+    """Whether a plus and digits that begin like `start` are E.164 as they stand: most that begin with a plus."""
+    plan = _plan_by_start(start[1:])
+    return plan.is_e164 if plan else _compiled(NEVER).fullmatch
+
+
 def _from_international(digits: str) -> str | None:
     """Digits after a plus: country code, then national number."""
     plan = _plan_by_start(digits[:3])
     return plan.e164(digits[len(plan.code) :]) if plan else None
 
 
-@cache
+@lru_cache(PLANS_MAX)
 def _plan_by_start(start: str) -> _Plan | None:
     """The numbering plan that three leading digits select; None for codes of no country (800, 883)."""
     regions = _library().COUNTRY_CODE_TO_REGION_CODE
@@ -198,6 +213,9 @@ class _Plan:
             here = "" if country == main else rf"(?={possible}\Z)"  # within _numbers already
             self.ordinary = rf"(?:{prefix})?+{here}({_numbers(_metadata(main))})"
         self._ordinary = _compiled(self.ordinary).fullmatch
+        # where nothing is taken off, the first country under the code decides, if it claims the number
+        claim = _metadata(main).leading_digits or ""
+        self.is_e164 = _compiled(rf"\+{code}(?!{prefix})(?={claim}){_numbers(_metadata(main))}").fullmatch
 
     def e164(self, digits: str) -> str | None:
         """The national number, with the trunk prefix taken off where phonenumbers takes it off."""

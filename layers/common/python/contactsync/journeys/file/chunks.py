@@ -6,12 +6,15 @@ from collections.abc import Iterator
 
 from contactsync.core import records_file
 from contactsync.core.identity import SHARDS, shard_of
-from contactsync.core.mapping import Blank, Mapper, Rejected
+from contactsync.core.mapping import Mapped, Mapper, Rejected
 from contactsync.core.parsing import Damaged, read_chunk
 from contactsync.core.reporting import restored
 from contactsync.journeys.file.known import KnownRows, known_line, shard_in
 from contactsync.journeys.file.runfiles import BLANK, Manifest, Reject, RunFiles, mention
 from contactsync.model.run import Counts
+
+PREFIXES = [f"{byte:02x}" for byte in range(256)]
+"""How ids begin, as far as it decides about their shard."""
 
 
 def raw_rows(number: int, files: RunFiles, manifest: Manifest) -> Iterator[tuple[int, list[str]] | Damaged]:
@@ -44,6 +47,7 @@ def map_chunk(
 ) -> Counts:
     """Type every row of one chunk that is not known; returns rows, rejected and skipped (blank rows), the rest is mapped."""
     by_shard: list[list[bytes]] = [[] for _ in range(SHARDS)]
+    by_prefix = {prefix: by_shard[shard_of(prefix)] for prefix in PREFIXES}
     rejects: list[bytes] = []
     rows = skipped = unreadable = 0
     for item in (known and known.rows(number, files, manifest)) or raw_rows(number, files, manifest):
@@ -58,19 +62,19 @@ def map_chunk(
             by_shard[shard_in(cells)].append(known_line(cells, line))
             continue
         mapped = mapper.map(cells, line)
-        if isinstance(mapped, Rejected):
-            rejects.append(Reject(line, cells, mapped.problems).line())
-            if mapped.id is not None:
-                by_shard[shard_of(mapped.id)].append(mention(mapped.id, line))
-            else:
-                unreadable += 1
-        elif isinstance(mapped, Blank):
-            skipped += 1
-            rejects.append(Reject(line, cells, [(None, None, BLANK, "The row is empty.")]).line())
-        else:
-            by_shard[shard_of(mapped.id)].append(
+        if isinstance(mapped, Mapped):
+            by_prefix[mapped.id[:2]].append(
                 b'["%b",%d,"%b",%b]' % (mapped.id.encode(), line, mapped.hash.encode(), mapped.json)
             )
+        elif isinstance(mapped, Rejected):
+            rejects.append(Reject(line, cells, mapped.problems).line())
+            if mapped.id is not None:
+                by_prefix[mapped.id[:2]].append(mention(mapped.id, line))
+            else:
+                unreadable += 1
+        else:
+            skipped += 1
+            rejects.append(Reject(line, cells, [(None, None, BLANK, "The row is empty.")]).line())
     counts = Counts(rows=rows, rejected=len(rejects) - skipped, skipped=skipped)
     files.save_mapped(number, by_shard, rejects, counts, unreadable=unreadable)
     return counts
