@@ -356,9 +356,11 @@ class World:
         gone = Tombstone(
             contact.id, contact.version + 1, "2026-11-22T10:00:00Z", "member:m1", contact.sources, 2**33
         )
+        edit = f"e{new_id(self.clock.now())}"
+        self.control.note_changes(self.account.account_id, edit, self.clock.now(), contacts=[contact.id])
+        self.control.set_marker(self.account.account_id, edit)
         [(_, done)] = self.contacts.write(self.account.account_id, [Replace(gone)])
         assert done
-        self.control.set_marker(self.account.account_id, f"deleted:{contact.id}")
 
     def stored(self) -> dict[str, Contact]:
         """Every contact of the customer, by its primary email or else by id."""

@@ -70,6 +70,11 @@ class Feed(Documents):
             after = page.next
         return found
 
+    def erased(self, account_id: str, limit: int) -> list[str]:
+        """Contacts that were erased within the last weeks, at most so many. The feed does not tell: their cards stay."""
+        page = self.records.page(account_id, "erased#", limit=limit)
+        return [record.key.name.removeprefix("erased#") for record in page.records]
+
 
 def position_at(at: datetime) -> str:
     """The place in a feed that a time has."""

@@ -85,6 +85,11 @@ class Rules:
         """The fields in which a contact may have its identity."""
         return _names(self.identity)
 
+    @property
+    def glimpsed_names(self) -> frozenset[str]:
+        """The fields that a glimpse of a contact has to show."""
+        return _names(self.identity) | _names("email")
+
     def identity_slot(self, contact: Contact | Glimpse) -> str | None:
         """The slot of the identity that a contact has now, by which a row of this sync would find it."""
         value = primary(contact.fields, self.identity)
@@ -302,11 +307,20 @@ def is_as_seen(row_id: str, row_hash: str, seen: Glimpse, rules: Rules) -> bool:
 
 
 def is_plain(decision: Decision, contact: Contact | None, rules: Rules) -> bool:
-    """Whether a row's contact is as the row says, once the decision is carried out, and in the row's own slot."""
-    if not isinstance(decision, Add | Update | Unchanged):
+    """Whether a row does what it says, once the decision is carried out: to the contact in its own slot.
+
+    One that names an address which its contact does not have stands in the way of other rows (`same_email`).
+    """
+    if isinstance(decision, Add):
+        return True
+    if contact is None or not isinstance(decision, Update | Unchanged):
         return False
-    id_ = decision.row.id
-    return contact is None or (contact.id == id_ and rules.identity_slot(contact) in (None, id_))
+    row, after = decision.row, decision.contact if isinstance(decision, Update) else contact
+    return (
+        contact.id == row.id
+        and rules.identity_slot(after) in (None, row.id)
+        and rules.email_slot(row.fields) in (None, rules.email_slot(after.fields))
+    )
 
 
 def may_delete(contact: Glimpse, rules: Rules) -> bool:

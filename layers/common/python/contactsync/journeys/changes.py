@@ -9,7 +9,7 @@ from contactsync.control import Control
 from contactsync.control.feed import YOUNG, position_at, time_of
 from contactsync.core.decisions import IDLE, Writing, read_decision
 from contactsync.errors import NotFound
-from contactsync.journeys.file.runfiles import files_of
+from contactsync.journeys.file.runfiles import RunFiles, files_of
 from contactsync.model.run import Run
 from contactsync.ports import Objects
 
@@ -28,7 +28,7 @@ def changed_since(
     entries = control.changes_since(account_id, position_at(since - YOUNG), now)
     if entries is None:
         return None
-    changed: set[str] = set()
+    changed = set(control.erased(account_id, CHANGED_MAX + 1))
     for entry in entries:
         changed.update(entry.contacts)
         if entry.run_id and entry.run_id not in but:
@@ -41,7 +41,13 @@ def changed_since(
             changed.update(written)
         if len(changed) > CHANGED_MAX:
             return None
-    return changed
+    return changed if len(changed) <= CHANGED_MAX else None
+
+
+def begun_by(control: Control, account_id: str, at: datetime) -> datetime:
+    """When the first of the runs under way began, or `at` if that is earlier: what was announced before is written."""
+    begun = (run.started_at for run in control.open_runs(account_id) if run.started_at)
+    return min([at, *map(datetime.fromisoformat, begun)])
 
 
 def run_named(control: Control, account_id: str, run_id: str) -> Run | None:
@@ -54,22 +60,21 @@ def run_named(control: Control, account_id: str, run_id: str) -> Run | None:
 
 def written_by(run: Run, runs: Objects) -> dict[str, None] | None:
     """The contacts that a run was to write; None if they are too many, or not known any more."""
-    files = files_of(run, runs)
     try:
-        manifest = files.manifest()
+        return _written(files_of(run, runs))
     except NotFound:
         return None
-    summaries = [files.plan_summary(unit) for unit in range(manifest.units)]
-    written = sum(
-        summary.counts.added + summary.counts.updated + summary.counts.deleted
-        for summary in summaries
-        if summary is not None
-    )
-    if written > CHANGED_MAX:
+
+
+def _written(files: RunFiles) -> dict[str, None] | None:
+    summaries = [files.plan_summary(unit) for unit in range(files.manifest().units)]
+    planned = [summary.counts for summary in summaries if summary is not None]
+    written = sum(counts.added + counts.updated + counts.deleted for counts in planned)
+    if written > CHANGED_MAX or len(planned) < len(summaries):
         return None
     found: dict[str, None] = {}
-    for unit, summary in enumerate(summaries):
-        if summary is None or not summary.writes:
+    for unit, counts in enumerate(planned):
+        if not counts.added + counts.updated + counts.deleted:
             continue
         for lines in (files.plan(unit), files.deviations(unit), files.deviations(unit, "held")):
             for line in lines:

@@ -169,7 +169,7 @@ def map(message: Chunks, *, control: Control, runs: Objects, clock: Clock) -> Ma
     files = files_of(run, runs)
     manifest = files.manifest()
     mapper = _mapper(run, control.sync(run.account_id, run.sync_id).value, manifest, control)
-    known = KnownRows.of(manifest.known, run.account_id, runs)
+    known = KnownRows.of(files, manifest, run.account_id)
     total = Counts()
     for number in message.chunks:
         counts = map_chunk(number, files, manifest, mapper, known)

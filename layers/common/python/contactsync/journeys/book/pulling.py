@@ -14,7 +14,7 @@ from contactsync.core.identity import card_mark
 from contactsync.errors import CursorExpired, UserError
 from contactsync.journeys.book.bookfiles import Line, Round, card_line
 from contactsync.journeys.book.bookrun import BookRun, asked_for
-from contactsync.journeys.changes import CHANGED_MAX, run_named, written_by
+from contactsync.journeys.changes import CHANGED_MAX, begun_by, run_named, written_by
 from contactsync.model.card import Card, Pulled
 from contactsync.model.connection import Progress
 from contactsync.model.run import Run
@@ -166,7 +166,7 @@ def _followed(work: BookRun, position: str) -> tuple[list[str] | None, str]:
     now = work.now
     entries = work.control.changes_since(work.run.account_id, position, now)
     if entries is None:
-        return None, _before_open_runs(work, now)
+        return None, position_at(begun_by(work.control, work.run.account_id, now - YOUNG))
     changed: dict[str, None] = {}
     following = position if entries else position_at(now - YOUNG)
     everybody, passing = False, True
@@ -186,13 +186,6 @@ def _followed(work: BookRun, position: str) -> tuple[list[str] | None, str]:
 def _is_forgotten(work: BookRun, carry: str) -> bool:
     """Whether what the latest run left is not kept any more: then everything is looked at again."""
     return bool(carry) and work.ports.runs.size(carry) is None
-
-
-def _before_open_runs(work: BookRun, now: datetime) -> str:
-    """A position that passes nothing which is still to be written."""
-    begun = [run.started_at for run in work.control.open_runs(work.run.account_id) if run.started_at]
-    others = [datetime.fromisoformat(at) for at in begun]
-    return position_at(min([now - YOUNG, *others]))
 
 
 def _is_settled(run: Run | None, entry: Entry, now: datetime) -> bool:

@@ -49,7 +49,7 @@ def map_chunk(
     by_shard: list[list[bytes]] = [[] for _ in range(SHARDS)]
     by_prefix = {prefix: by_shard[shard_of(prefix)] for prefix in PREFIXES}
     rejects: list[bytes] = []
-    rows = skipped = unreadable = 0
+    rows = skipped = unreadable = come_again = 0
     for item in (known and known.rows(number, files, manifest)) or raw_rows(number, files, manifest):
         rows += 1
         if isinstance(item, Damaged):
@@ -60,6 +60,7 @@ def map_chunk(
         line, cells = item
         if isinstance(cells, bytes):
             by_shard[shard_in(cells)].append(known_line(cells, line))
+            come_again += 1
             continue
         mapped = mapper.map(cells, line)
         if isinstance(mapped, Mapped):
@@ -76,5 +77,5 @@ def map_chunk(
             skipped += 1
             rejects.append(Reject(line, cells, [(None, None, BLANK, "The row is empty.")]).line())
     counts = Counts(rows=rows, rejected=len(rejects) - skipped, skipped=skipped)
-    files.save_mapped(number, by_shard, rejects, counts, unreadable=unreadable)
+    files.save_mapped(number, by_shard, rejects, counts, unreadable=unreadable, known=come_again)
     return counts

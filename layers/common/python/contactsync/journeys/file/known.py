@@ -8,7 +8,8 @@ rows, chunk by chunk, by what lies in the files of that run. All others go the u
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import Self
 
 from contactsync.control import Control
@@ -16,18 +17,19 @@ from contactsync.core.identity import ID_BYTES, digest_of, shard_of
 from contactsync.core.mapping import HASH_BYTES, Rule
 from contactsync.core.parsing import Damaged, Records, read_unknown
 from contactsync.errors import NotFound
-from contactsync.journeys.changes import changed_since
+from contactsync.journeys.changes import changed_since, run_named
 from contactsync.journeys.file.ruling import rules_of, settings_hash
-from contactsync.journeys.file.runfiles import ID, KNOWN, MENTION, Known, Manifest, RunFiles, line_of
-from contactsync.journeys.steps import check_turn
+from contactsync.journeys.file.runfiles import ID, KNOWN, MENTION, Manifest, RunFiles, line_of
 from contactsync.model.run import Run
 from contactsync.model.sync import Sync
 from contactsync.ports import Objects
 
 KNOWN_FROM = 5_000
 """Rows of a file from which on it pays: below, the requests take longer than the typing."""
-LEFT_OUT_MAX = 10_000
+LOOKED_AT_MAX = 10_000
 """Contacts that are looked at in any case. Where there are more, all are."""
+FILES_LAST = timedelta(days=80)
+"""The files of a run that was asked for no longer ago are all there. The bucket forgets them one by one, after 90."""
 ENOUGH, WORTHWHILE = 0.9, 0.5
 """Shares of a chunk's rows: known by the same chunk of the earlier run alone; known at all."""
 TYPING = 1
@@ -37,15 +39,19 @@ TYPING = 1
 def recognising(
     manifest: Manifest, rules: Sequence[Rule], run: Run, *, control: Control, runs: Objects
 ) -> Manifest:
-    """The manifest with a digest of how rows are read, and with the run that knows rows of the file, if one does."""
+    """The manifest with a digest of how rows are read, and with the run that knows rows of the file, if one does.
+
+    Another worker of the step may find that fewer contacts have changed, or that nothing can be told any more. Which
+    rows are known then differs, and what becomes of them does not: so whoever comes last may be right for all.
+    """
     sync = control.sync(run.account_id, run.sync_id).value
     country = sync.format.country or control.account(run.account_id).country
     manifest = manifest.model_copy(update={"reading": _reading(manifest, rules, sync, country)})
-    known = _known(run, sync, manifest, control, runs)
-    if known is None:
+    looked_at = _looked_at(run, sync, manifest, control, runs)
+    if looked_at is None or sync.last_good is None:
         return manifest
-    check_turn(control, run)  # map may be at work already on what another worker has found here
-    return manifest.model_copy(update={"known": known})
+    RunFiles(runs, run.account_id, run.id).save_looked_at(sorted(looked_at))
+    return manifest.model_copy(update={"known_by": sync.last_good.run_id})
 
 
 def _reading(manifest: Manifest, rules: Sequence[Rule], sync: Sync, country: str | None) -> str:
@@ -55,9 +61,13 @@ def _reading(manifest: Manifest, rules: Sequence[Rule], sync: Sync, country: str
     return digest_of(repr((TYPING, *of_file, *of_sync, [*rules])))
 
 
-def _known(run: Run, sync: Sync, manifest: Manifest, control: Control, runs: Objects) -> Known | None:
+def _looked_at(run: Run, sync: Sync, manifest: Manifest, control: Control, runs: Objects) -> set[str] | None:
+    """Whose rows are not to be known; None for all of them."""
     good = sync.last_good
-    if good is None or not good.run_id or manifest.dialect is None or manifest.rows < KNOWN_FROM:
+    if good is None or manifest.dialect is None or manifest.ours or manifest.rows < KNOWN_FROM:
+        return None
+    read = run_named(control, run.account_id, good.run_id)
+    if read is None or datetime.fromisoformat(read.requested_at) < run.began() - FILES_LAST:
         return None
     if good.settings != settings_hash(sync) or not rules_of(run, control).settles_at_a_glance:
         return None
@@ -71,27 +81,27 @@ def _known(run: Run, sync: Sync, manifest: Manifest, control: Control, runs: Obj
         return None
     own = (good.run_id, run.id)
     changed = changed_since(control, runs, run.account_id, good.feed, run.began(), but=own)
-    if changed is None or len(odd | changed) > LEFT_OUT_MAX:
+    if changed is None or len(odd | changed) > LOOKED_AT_MAX:
         return None
-    return Known(run_id=good.run_id, but=tuple(sorted(odd | changed)))
+    return odd | changed
 
 
 class KnownRows:
     """The rows that an earlier run knows, by their bytes. One chunk of them is kept in memory, or three."""
 
-    def __init__(self, files: RunFiles, manifest: Manifest, but: Collection[str]) -> None:
+    def __init__(self, files: RunFiles, manifest: Manifest, looked_at: frozenset[str]) -> None:
         self._files = files
         self._manifest = manifest
-        self._but = frozenset(but)
+        self._looked_at = looked_at
 
     @classmethod
-    def of(cls, known: Known | None, account_id: str, runs: Objects) -> Self | None:
+    def of(cls, files: RunFiles, manifest: Manifest, account_id: str) -> Self | None:
         """Those that parse has found to be known; None where there are none, or the files are kept no longer."""
-        if known is None:
+        if not manifest.known_by:
             return None
-        files = RunFiles(runs, account_id, known.run_id)
+        before = RunFiles(files.objects, account_id, manifest.known_by)
         try:
-            return cls(files, files.manifest(), known.but)
+            return cls(before, before.manifest(), files.looked_at())
         except NotFound:
             return None
 
@@ -102,8 +112,7 @@ class KnownRows:
 
         Rows that were put in or taken out shift those that follow, so the chunks around are looked at as well.
         """
-        if manifest.dialect is None:
-            return None
+        assert manifest.dialect is not None, "only delimited text is known by its bytes"
         chunk = manifest.chunks[number]
         lines = files.chunk(manifest, number).splitlines(keepends=True)
         known = self._records(number)
@@ -128,10 +137,12 @@ class KnownRows:
         except NotFound:
             return {}
         begins = sorted({*mapped, *refused})
+        if len(begins) != manifest.chunks[number].rows:  # a file is lost: where rows end cannot be told
+            return {}
         found: dict[bytes, tuple[list[bytes], bytes]] = {}
         for begin, end in zip(begins, [*begins[1:], len(lines)], strict=True):
             row = mapped.get(begin)
-            if row is not None and not row.endswith(MENTION) and row[ID].decode() not in self._but:
+            if row is not None and not row.endswith(MENTION) and row[ID].decode() not in self._looked_at:
                 found[lines[begin]] = lines[begin + 1 : end], row
         return found
 

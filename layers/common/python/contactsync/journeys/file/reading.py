@@ -54,7 +54,7 @@ def glimpses_of_shard(
 
     Where most rows turn out to have changed, the shard is then read along for a second time.
     """
-    return _met(contacts.glimpses(rules.account_id, shard, rules.identity_names), ids)
+    return _met(contacts.glimpses(rules.account_id, shard, rules.glimpsed_names), ids)
 
 
 def _met(along: Iterable[S], ids: Sequence[str]) -> tuple[dict[str, S], Sequence[str]]:

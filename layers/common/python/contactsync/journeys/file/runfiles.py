@@ -8,8 +8,10 @@
         manifest.json         which of the three to read, dialect, header, where the chunks begin and end
         rows/<chunk>.jsonl    mapped rows grouped by shard: [id, row, hash, fields]; [id, row, "", null] for a refused row,
                               [id, row, hash, true] for one that is known and was not typed
-        rows/<chunk>.json     where each shard's rows lie in it, and the chunk's counts
+        rows/<chunk>-<…>.jsonl    the same where rows are known: not every worker need know the same ones
+        rows/<chunk>.json     in which of these and where each shard's rows lie, and the chunk's counts
         rejects/<chunk>.jsonl [row, [cell, …], [[column, field, code, message], …]]
+        looked-at             ids of contacts whose rows are not to be known
         plan/<unit>.jsonl     one decision a row (`core.planning`)
         plan/<unit>.json      the unit's counts and the digest of its decisions
         plan/<unit>.odd       ids of contacts that are not as their row says: a later run looks at them again
@@ -29,14 +31,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import orjson
 from pydantic import ConfigDict, Field
 
 from contactsync.core.decisions import Delete, read_decision
 from contactsync.core.decisions import Reject as RejectedLate
-from contactsync.core.identity import SHARDS
+from contactsync.core.identity import SHARDS, digest_of
 from contactsync.core.parsing import Chunk, Dialect
 from contactsync.errors import NotFound
 from contactsync.model.contact import Contact
@@ -58,22 +60,14 @@ KNOWN = b",true]"
 """How the line of a row ends that says nothing new (`journeys.file.known`): it was not typed."""
 
 
-class Known(Deferred):
-    """The run that knows rows of a later run's file, and the contacts that have to be looked at all the same."""
-
-    model_config = ConfigDict(frozen=True)
-
-    run_id: str
-    but: tuple[str, ...] = ()
-
-
 class Manifest(Deferred):
     """How the file is read and where it is cut.
 
     `dialect` is None where the rows lie in `records`. `own_mapping` is that of cards, which counts where the sync
     has none. `ours`: so many columns behind the customer's are ours, in what we have written and comes back.
     `header` and `width` are the customer's.
-    `date_orders` are those that columns have proven. `reading` is a digest of what decides how a row is read.
+    `date_orders` are those that columns have proven. `reading` is a digest of what decides how a row is read, `known_by`
+    the run that knows rows of the file, "" if none does (`journeys.file.known`).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -89,7 +83,7 @@ class Manifest(Deferred):
     ours: int = 0
     date_orders: dict[int, str] = Field(default={})
     reading: str = ""
-    known: Known | None = None
+    known_by: str = ""
 
     @property
     def columns(self) -> list[str]:
@@ -162,7 +156,7 @@ class RunFiles:
         self.records = f"{self.prefix}records"
         self.rejects_csv = f"{self.done}rejects.csv"
         self.deletions_csv = f"{self.done}deletions.csv"
-        self._spans: dict[int, dict[str, tuple[int, int]]] = {}
+        self._indexes: dict[int, _Index] = {}
 
     # Parse
 
@@ -180,6 +174,14 @@ class RunFiles:
         with self.objects.open(manifest.key, offset=chunk.offset, length=chunk.length) as stream:
             return stream.read()
 
+    def save_looked_at(self, ids: Iterable[str]) -> None:
+        """Whose rows are not to be known. No file of JSON: whoever erases a person deletes it."""
+        self.objects.put(f"{self.prefix}looked-at", "\n".join(ids).encode())
+
+    def looked_at(self) -> frozenset[str]:
+        """As saved. Raises NotFound."""
+        return frozenset(self.objects.get(f"{self.prefix}looked-at").decode().split("\n"))
+
     # Map
 
     def save_mapped(
@@ -190,25 +192,29 @@ class RunFiles:
         counts: Counts,
         *,
         unreadable: int = 0,
+        known: int = 0,
     ) -> None:
         """One chunk's rows, grouped by shard with the file's order kept within each, and its rejects.
 
-        `unreadable`: how many of these do not say whom they are about.
-        The index is written last: where it is, the rest is.
+        `unreadable`: how many of these do not say whom they are about. `known`: how many rows were not typed.
+        The index is written last: where it is, the rest is. Rows of which another worker may know others are called by
+        where their shards lie, so whoever comes last, they fit the index.
         """
         shards: dict[str, tuple[int, int]] = {}
         offset = 0
-        with self.objects.writer(f"{self.prefix}rows/{chunk:05d}.jsonl") as out:
-            for shard, lines in enumerate(by_shard):
-                if not lines:
-                    continue
-                data = b"\n".join(lines) + b"\n"
-                out.write(data)
-                shards[str(shard)] = (offset, len(data))
-                offset += len(data)
+        for shard, lines in enumerate(by_shard):
+            if lines:
+                length = sum(map(len, lines)) + len(lines)
+                shards[str(shard)] = (offset, length)
+                offset += length
+        name = f"{chunk:05d}-{digest_of(repr(shards))}" if known else f"{chunk:05d}"
+        with self.objects.writer(f"{self.prefix}rows/{name}.jsonl") as out:
+            for lines in filter(None, by_shard):
+                out.write(b"\n".join(lines) + b"\n")
         self._save_lines(f"{self.prefix}rejects/{chunk:05d}.jsonl", rejects)
-        index = {"shards": shards, "counts": counts.model_dump(), "unreadable": unreadable}
-        self.objects.put(f"{self.prefix}rows/{chunk:05d}.json", orjson.dumps(index))
+        index = {"rows": name, "shards": shards, "counts": counts.model_dump()}
+        told = orjson.dumps(index | {"unreadable": unreadable, "known": known})
+        self.objects.put(f"{self.prefix}rows/{chunk:05d}.json", told)
 
     def mapped_counts(self, chunks: int) -> Counts:
         """What map made of all chunks that it is through with."""
@@ -222,20 +228,28 @@ class RunFiles:
     def mapped_lines(self, chunks: int, shards: range) -> Iterator[bytes]:
         """The mapped rows of some neighbouring shards, unread, chunk by chunk in the file's order."""
         for chunk in range(chunks):
-            if chunk not in self._spans:  # the next unit asks for other shards of the same chunks
-                index = orjson.loads(self.objects.get(f"{self.prefix}rows/{chunk:05d}.json"))
-                self._spans[chunk] = index["shards"]
-            spans = self._spans[chunk]
+            if chunk not in self._indexes:  # the next unit asks for other shards of the same chunks
+                self._indexes[chunk] = self._index(chunk)
+            key, spans, _ = self._indexes[chunk]
             ranges = [spans[str(shard)] for shard in shards if str(shard) in spans]
             if not ranges:
                 continue
             offset = ranges[0][0]
             length = sum(length for _, length in ranges)
-            yield from self._lines(f"{self.prefix}rows/{chunk:05d}.jsonl", offset=offset, length=length)
+            yield from self._lines(key, offset=offset, length=length)
 
     def mapped_chunk(self, chunk: int) -> Iterator[bytes]:
         """The mapped rows of one chunk, unread."""
-        return self._lines(f"{self.prefix}rows/{chunk:05d}.jsonl")
+        return self._lines(self._index(chunk).key)
+
+    def _index(self, chunk: int) -> _Index:
+        index = orjson.loads(self.objects.get(f"{self.prefix}rows/{chunk:05d}.json"))
+        name = index.get("rows", f"{chunk:05d}")  # earlier versions do not say
+        return _Index(f"{self.prefix}rows/{name}.jsonl", index["shards"], index.get("known", 0))
+
+    def knows_rows(self) -> bool:
+        """Whether any of the chunks whose rows were asked for so far has rows that were not typed."""
+        return any(index.known for index in self._indexes.values())
 
     def rejects(self, chunks: int) -> Iterator[Reject]:
         """Every refused row, in the file's order."""
@@ -390,6 +404,14 @@ class RunFiles:
             except NotFound:
                 continue
         return total
+
+
+class _Index(NamedTuple):
+    """In which object a chunk's mapped rows lie, where in it each shard's (offset, length), and how many were not typed."""
+
+    key: str
+    spans: dict[str, tuple[int, int]]
+    known: int
 
 
 def read_reject(line: bytes) -> Reject:

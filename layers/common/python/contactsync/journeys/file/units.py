@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, groupby
+from typing import NamedTuple
 
 from contactsync.core.decisions import (
     Add,
@@ -169,12 +170,14 @@ class Planning:
                 rows[id_] = line
         mentioned |= rows.keys()
         lookup = Lookup(self.contacts, self.rules, self.now)
-        claimed = self._claimed(rows)
+        addresses = self._addresses(rows)
+        claimed = _first_of(addresses)
         for shard, ids in by_shard(sorted(rows), shards):
             if not ids and not self.rules.deletes:
                 continue
             known = self._known(ids, rows)
             seen, settled, slots = self._look(shard, [id_ for id_ in ids if id_ not in known], rows)
+            self.odd.extend(self._with_other_addresses(settled, seen, addresses))
             settled |= known
             for batch in batches(ids, ROWS_AT_ONCE):
                 lines = [rows[id_] for id_ in batch if id_ not in settled]
@@ -187,7 +190,7 @@ class Planning:
 
     def _known(self, ids: list[str], rows: dict[str, bytes]) -> dict[str, bytes]:
         """Plan lines of the rows that say nothing new."""
-        if self.manifest.known is None:
+        if not self.files.knows_rows():
             return {}
         return {id_: unchanged_line(rows[id_]) for id_ in ids if rows[id_].endswith(KNOWN)}
 
@@ -202,7 +205,7 @@ class Planning:
         rules, contacts, account_id = self.rules, self.contacts, self.rules.account_id
         beyond: Sequence[str] = ()
         if rules.deletes:
-            every = contacts.glimpses(account_id, shard, rules.identity_names)
+            every = contacts.glimpses(account_id, shard, rules.glimpsed_names)
             seen = {glimpse.id: glimpse for glimpse in every}
         elif rules.settles_at_a_glance and pays_to_read_along(ids):
             seen, beyond = glimpses_of_shard(shard, ids, contacts, rules)
@@ -220,19 +223,27 @@ class Planning:
     def _mapped(self, shards: range) -> Iterator[bytes]:
         return self.files.mapped_lines(len(self.manifest.chunks), shards)
 
-    def _claimed(self, rows: dict[str, bytes]) -> dict[str, Row]:
-        """By email slot, the first row of the file that gives its address: two contacts cannot share one."""
-        claimed: dict[str, Row] = {}
+    def _addresses(self, rows: dict[str, bytes]) -> dict[str, _Address]:
+        """The slot of the address that a row names beside its identity, and the row's line, by contact."""
+        addresses: dict[str, _Address] = {}
         if self.rules.identity == "email":
-            return claimed
+            return addresses
         for line in rows.values():
             if line.endswith(KNOWN):  # the address is its contact's already
                 continue
             row = read_row(line)
             slot = self.rules.email_slot(row.fields)
-            if slot and (slot not in claimed or row.line < claimed[slot].line):
-                claimed[slot] = Row(row.id, row.line, "", {})
-        return claimed
+            if slot:
+                addresses[row.id] = _Address(slot, row.line)
+        return addresses
+
+    def _with_other_addresses(
+        self, settled: Iterable[str], seen: dict[str, Glimpse], addresses: dict[str, _Address]
+    ) -> Iterator[str]:
+        """The contacts that have another address than their rows name, though these say nothing new."""
+        for id_ in settled:
+            if id_ in addresses and addresses[id_].slot != self.rules.email_slot(seen[id_].fields):
+                yield id_
 
     def _missing(self, seen: dict[str, Glimpse], mentioned: set[str], shards: range) -> Iterator[bytes]:
         """The contacts of one shard that no row mentions, and that this run may delete."""
@@ -262,7 +273,7 @@ class Planning:
             yield from (
                 Delete(slot).line()
                 for slot in map(slots.get, batch)
-                if isinstance(slot, Contact) and glimpse_of(slot, self.rules.identity_names) == seen[slot.id]
+                if isinstance(slot, Contact) and glimpse_of(slot, self.rules.glimpsed_names) == seen[slot.id]
             )
 
     def _decide(
@@ -365,6 +376,22 @@ def by_shard(ids: list[str], shards: range) -> Iterator[tuple[int, list[str]]]:
         end = bisect_left(ids, first_id(shard + 1), begin) if shard + 1 < SHARDS else len(ids)
         yield shard, ids[begin:end]
         begin = end
+
+
+class _Address(NamedTuple):
+    """An address that a row names: its slot, and the row's line."""
+
+    slot: str
+    line: int
+
+
+def _first_of(addresses: dict[str, _Address]) -> dict[str, Row]:
+    """By address, the first row of the file that gives it to its contact: two contacts cannot share one."""
+    claimed: dict[str, Row] = {}
+    for id_, (slot, line) in addresses.items():
+        if slot not in claimed or line < claimed[slot].line:
+            claimed[slot] = Row(id_, line, "", {})
+    return claimed
 
 
 def _superseded(earlier: Row, later: Row) -> Skip:
