@@ -25,7 +25,9 @@ from pydantic import BaseModel
 
 from contactsync.core.metrics import measured
 from contactsync.errors import Busy, Cancelled, SourceAway, UserError
-from contactsync.model.message import Notified
+from contactsync.model.message import Message, Notified
+from contactsync.model.run import Run
+from contactsync.model.sync import Sync
 
 Reads = TypeVar("Reads", bound=BaseModel)
 
@@ -55,6 +57,9 @@ def step(
     `word` is the step's: its state, its folder, its journey function, and in the log the field `step`. Lambda's
     own name of the function would not do, for that carries the stack's name and a random tail.
     """
+    # built while the function starts, as each of its requests begins with them
+    for model in (reads, Run, Sync) if issubclass(reads, Message) else (reads,):
+        model.model_rebuild()
 
     def decorate(
         function: Callable[[Reads], BaseModel],

@@ -9,8 +9,7 @@ class Deferred(BaseModel):
     """A model whose validator is built with its first use.
 
     Building one takes half a millisecond, and a function uses few of the hundred that it imports: it starts 25 ms
-    sooner so. What nearly every run needs at once (Run, Sync, Account, FieldSpec) is no such model, and is built
-    while the function starts.
+    sooner so. What each of its requests begins with `entry.step` builds before the first of them.
     """
 
     model_config = ConfigDict(defer_build=True)

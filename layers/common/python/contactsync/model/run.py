@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from contactsync.model.deferred import Deferred
 from contactsync.model.drop import DroppedFile
 
 Status = Literal[
@@ -30,7 +31,7 @@ Step = Literal[
 """In the order of both journeys: a file's first, then an address book's, then what they share."""
 
 
-class Counts(BaseModel):
+class Counts(Deferred):
     """rows = added + updated + unchanged + rejected + skipped, for every run that has ended."""
 
     model_config = ConfigDict(frozen=True)
@@ -52,7 +53,7 @@ class Counts(BaseModel):
         return self.added + self.updated + self.unchanged + self.rejected + self.skipped
 
 
-class Pushed(BaseModel):
+class Pushed(Deferred):
     """What a run did to an address book, and what it has left for the next one."""
 
     model_config = ConfigDict(frozen=True)
@@ -64,7 +65,7 @@ class Pushed(BaseModel):
     carried: int = 0
 
 
-class RunWarning(BaseModel):
+class RunWarning(Deferred):
     """Something found on the way that did not stop the run."""
 
     model_config = ConfigDict(frozen=True)
@@ -75,7 +76,7 @@ class RunWarning(BaseModel):
     row: int | None = None
 
 
-class RunProblem(BaseModel):
+class RunProblem(Deferred):
     """Why a run stopped, and what to do about it."""
 
     model_config = ConfigDict(frozen=True)
@@ -85,7 +86,7 @@ class RunProblem(BaseModel):
     detail: str
 
 
-class Verdict(BaseModel):
+class Verdict(Deferred):
     """What the guard said of the plan. `hold` waits for an approval; `hold_deletes` for that of the deletions only."""
 
     model_config = ConfigDict(frozen=True)
@@ -96,7 +97,7 @@ class Verdict(BaseModel):
     detail: str = ""
 
 
-class Refused(BaseModel):
+class Refused(Deferred):
     """A reason for refusal and how many rows it met: what the mail shows first."""
 
     model_config = ConfigDict(frozen=True)
@@ -106,7 +107,7 @@ class Refused(BaseModel):
     first_line: int
 
 
-class Figures(BaseModel):
+class Figures(Deferred):
     """What a file was like: the measure of the next one. Rows and columns are known once it has been read."""
 
     model_config = ConfigDict(frozen=True)
@@ -118,7 +119,7 @@ class Figures(BaseModel):
     columns: tuple[str, ...] = Field(default=(), description="The names of the first hundred.")
 
 
-class Run(BaseModel):
+class Run(Deferred):
     """The run's record. Progress within a step lies in records of its own, one a worker."""
 
     model_config = ConfigDict(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from contactsync.model.deferred import Deferred
 from contactsync.model.field import FieldSpec, FieldType
@@ -294,7 +294,7 @@ class LastGood(Deferred):
         return (self.digest, self.settings, self.marker) == (digest, settings, marker)
 
 
-class Sync(BaseModel):
+class Sync(Deferred):
     """A saved sync: the request, and what it has become. A paste's text lies in the bucket, not here."""
 
     model_config = ConfigDict(frozen=True)
