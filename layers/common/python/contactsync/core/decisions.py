@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from contactsync.core.identity import ID_BYTES
 from contactsync.core.overlay import Changes
 from contactsync.model.contact import Audit, Contact, Fields, Source
 
@@ -241,6 +242,10 @@ def read_row(mapped_line: bytes) -> Row:
     return Row(*orjson.loads(mapped_line))
 
 
+_ID = slice(len(b'["add","'), len(b'["add","') + 2 * ID_BYTES)
+_ROW = _ID.stop + len(b'",')
+
+
 class Newcomer(NamedTuple):
     """The row of a plan line that fills an empty slot and claims nothing, its fields unread: `said`, as JSON."""
 
@@ -254,10 +259,14 @@ def read_newcomer(line: bytes) -> Newcomer | None:
     """The row of a plan line made by `add_line`, for an eighth of the CPU; None of any other line."""
     if not (line.startswith(b'["add","') and line.endswith(b"}]")):  # over and claim end in null] or ]]
         return None
-    id_, _, rest = line[len(b'["add","') : -1].partition(b'",')
-    number, _, rest = rest.partition(b',"')
-    hash_, _, said = rest.partition(b'",')
-    return Newcomer(id_.decode(), int(number), hash_.decode(), said)
+    hash_at = line.index(b',"', _ROW) + 2
+    said_at = line.index(b'",', hash_at) + 2
+    return Newcomer(
+        line[_ID].decode(),
+        int(line[_ROW : hash_at - 2]),
+        line[hash_at : said_at - 2].decode(),
+        line[said_at:-1],
+    )
 
 
 def read_writing(line: bytes) -> Writing:
