@@ -278,7 +278,8 @@ class LastGood(Deferred):
 
     Hashes: of the source's bytes, of the sync's settings. `marker` changes with every change of the contact list.
     `run_id`: in whose files the rows lie, "" if they were not kept so. `feed`: the place in the feed of changes from which
-    on contacts may be otherwise than that run has left them.
+    on contacts may be otherwise than that run has left them. `whole_at`: when the latest run began that has looked at
+    every row.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -288,6 +289,7 @@ class LastGood(Deferred):
     marker: str
     run_id: str = ""
     feed: str = ""
+    whole_at: str = ""
 
     def is_as(self, digest: str, settings: str, marker: str) -> bool:
         """Whether a source is as it was then, and the contact list as well."""

@@ -21,7 +21,6 @@ from contactsync.journeys.book.books import go_on, say_changed
 from contactsync.journeys.book.committing import count_day
 from contactsync.journeys.book.losing import say_lost
 from contactsync.journeys.book.pushing import settle_links
-from contactsync.journeys.changes import begun_by
 from contactsync.journeys.file.applying import Applying
 from contactsync.journeys.file.chunks import raw_rows
 from contactsync.journeys.file.guarding import writes_contacts
@@ -229,14 +228,20 @@ def _last_good(work: Applying, counts: Counts, marker: str | None) -> LastGood |
         mapped = work.files.mapped_counts(len(work.files.manifest().chunks))
         if counts.rejected > mapped.rejected:
             return None
-    before = sync.last_good if run.unchanged else None
+    before = sync.last_good
     return LastGood(
         digest=run.digest,
         settings=settings_hash(sync),
         marker=marker,
-        run_id=run.id if before is None else before.run_id,
-        feed=position_at(begun_by(control, run.account_id, run.began())),
+        run_id=before.run_id if before and run.unchanged else run.id,
+        feed=position_at(work.clock.now()),
+        whole_at=before.whole_at if before and not _has_looked_at_all(work) else run.began().isoformat(),
     )
+
+
+def _has_looked_at_all(work: Applying) -> bool:
+    """Whether the run has typed every row, and compared it with its contact."""
+    return not work.run.unchanged and not work.files.manifest().known_by
 
 
 def _note_contacts(work: Applying, counts: Counts, marker: str | None) -> None:

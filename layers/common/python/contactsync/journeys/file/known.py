@@ -3,7 +3,7 @@
 A file that comes again is nearly all as it was. A row says nothing new where the last good run of the sync has read
 the same bytes in the same way, where its contact was then as the row says, and where nobody has changed that contact
 since (`journeys.changes`). Parse decides from where on that can be told, and whom to leave out; map recognises the
-rows, chunk by chunk, by what lies in the files of that run. All others go the usual way.
+rows, chunk by chunk, by what lies in the files of that run. All others go the usual way, and once a week every row.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ LOOKED_AT_MAX = 10_000
 """Contacts that are looked at in any case. Where there are more, all are."""
 FILES_LAST = timedelta(days=80)
 """The files of a run that was asked for no longer ago are all there. The bucket forgets them one by one, after 90."""
+WHOLE_EVERY = timedelta(days=7)
+"""How often every row is looked at all the same: what went past the feed is mended then, and new ways to type hold."""
 ENOUGH, WORTHWHILE = 0.9, 0.5
 """Shares of a chunk's rows: known by the same chunk of the earlier run alone; known at all."""
 TYPING = 1
@@ -68,6 +70,8 @@ def _looked_at(run: Run, sync: Sync, manifest: Manifest, control: Control, runs:
         return None
     read = run_named(control, run.account_id, good.run_id)
     if read is None or datetime.fromisoformat(read.requested_at) < run.began() - FILES_LAST:
+        return None
+    if not good.whole_at or run.began() - datetime.fromisoformat(good.whole_at) >= WHOLE_EVERY:
         return None
     if good.settings != settings_hash(sync) or not rules_of(run, control).settles_at_a_glance:
         return None
