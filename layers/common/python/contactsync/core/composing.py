@@ -42,8 +42,8 @@ class Composed(NamedTuple):
 def is_listed(value: Any, entries: list[dict[str, Any]], field_type: str) -> bool:
     """Whether an entry identifies the same: for a telephone its number and its extension."""
     if field_type == "phone":
-        number, extension = value["value"], value.get("extension")
-        return any(entry["value"] == number and entry.get("extension") == extension for entry in entries)
+        telephones = [(entry["value"], entry.get("extension")) for entry in entries]
+        return (value["value"], value.get("extension")) in telephones
     key = identity_key(field_type, value)
     return any(identity_key(field_type, entry["value"]) == key for entry in entries)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
 
@@ -217,6 +218,7 @@ class Mapper:
         self._fields_of = unrolled(begun, fillers)
         self._texts = list(_texts(fillers))
         self._identity = identity
+        self._key_of = email_key if identity.type == "email" else partial(identity_key, identity.type)
         self._generate = generate
         self._keyed = blake2b(f"{identity.name}\0".encode(), key=secret, digest_size=ID_BYTES)
         self._unkeyed = blake2b(digest_size=HASH_BYTES)
@@ -259,9 +261,7 @@ class Mapper:
         value = fields.get(identity.field)
         if value and identity.in_list:
             value = value[0] if identity.type == "phone" else value[0]["value"]
-        if value is None:
-            return None
-        return (email_key(value) if identity.type == "email" else identity_key(identity.type, value)) or None
+        return None if value is None else self._key_of(value) or None
 
     def _map_misfit(self, cells: Sequence[str], line: int) -> Mapped | Rejected | Blank:
         """A row of another width: trailing empty cells are forgiven, everything else is not."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -45,6 +45,9 @@ _TYPES = (
 
 Digits = Callable[[str], str | None]
 """Digits as dialled → E.164, or None where only phonenumbers can tell."""
+
+Matcher = Callable[[str], re.Match[str] | None]
+"""Whether digits match a pattern."""
 
 
 def phone(country: str | None) -> Converter:
@@ -170,7 +173,7 @@ def _from_nowhere(_: str) -> None:
 
 
 @lru_cache(PLANS_MAX)
-def _is_e164(start: str) -> Callable[[str], Any]:
+def _is_e164(start: str) -> Matcher:
     """Whether a plus and digits that begin like `start` are E.164 as they stand: most that begin with a plus."""
     plan = _plan_by_start(start[1:])
     return plan.is_e164 if plan else _compiled(NEVER).fullmatch
@@ -195,27 +198,56 @@ def _plan_by_start(start: str) -> _Plan | None:
 
 
 class _Plan:
-    """One country code as phonenumbers reads it with one country's metadata."""
+    """One country code as phonenumbers reads it with one country's metadata.
+
+    Compiling a country's patterns takes as long as reading a thousand numbers, and most numbers need but one of them.
+    """
 
     def __init__(self, code: str, country: str) -> None:
-        metadata = _metadata(country)
-        prefix = metadata.national_prefix_for_parsing or NEVER
+        main = _library().COUNTRY_CODE_TO_REGION_CODE[int(code)][0]
+        metadata, self._main = _metadata(country), _metadata(main)
         self.code = code
         self._plus = f"+{code}"
-        self._prefix = _compiled(prefix).match
+        self._is_main = country == main
+        self._prefix_pattern = metadata.national_prefix_for_parsing or NEVER
+        self._possible_pattern = _described(metadata.general_desc)
         self._rewrites = bool(metadata.national_prefix_transform_rule)
-        self._exists = _existence(code)
-        possible = _described(metadata.general_desc)
-        self.is_possible = _compiled(possible).fullmatch
-        self.ordinary = NEVER
-        main = _library().COUNTRY_CODE_TO_REGION_CODE[int(code)][0]
-        if _metadata(main).leading_digits is None and _compiled(prefix).groups == 0:
-            here = "" if country == main else rf"(?={possible}\Z)"  # within _numbers already
-            self.ordinary = rf"(?:{prefix})?+{here}({_numbers(_metadata(main))})"
-        self._ordinary = _compiled(self.ordinary).fullmatch
-        # where nothing is taken off, the first country under the code decides, if it claims the number
-        claim = _metadata(main).leading_digits or ""
-        self.is_e164 = _compiled(rf"\+{code}(?!{prefix})(?={claim}){_numbers(_metadata(main))}").fullmatch
+
+    @cached_property
+    def is_e164(self) -> Matcher:
+        """Whether a plus and digits are E.164 as they stand.
+
+        Where no trunk prefix can be taken off, the first country under the code decides, if it claims the number.
+        """
+        claim = self._main.leading_digits or ""
+        return _compiled(
+            rf"\+{self.code}(?!{self._prefix_pattern})(?={claim}){_numbers(self._main)}"
+        ).fullmatch
+
+    @cached_property
+    def ordinary(self) -> str:
+        """The pattern of a national number, with its trunk prefix or without; its first group is the number."""
+        if self._main.leading_digits is not None or _compiled(self._prefix_pattern).groups:
+            return NEVER
+        here = "" if self._is_main else rf"(?={self._possible_pattern}\Z)"  # within _numbers already
+        return rf"(?:{self._prefix_pattern})?+{here}({_numbers(self._main)})"
+
+    @cached_property
+    def is_possible(self) -> Matcher:
+        """Whether digits may be a national number by their length and beginning."""
+        return _compiled(self._possible_pattern).fullmatch
+
+    @cached_property
+    def _ordinary(self) -> Matcher:
+        return _compiled(self.ordinary).fullmatch
+
+    @cached_property
+    def _prefix(self) -> Matcher:
+        return _compiled(self._prefix_pattern).match
+
+    @cached_property
+    def _exists(self) -> Callable[[str], bool]:
+        return _existence(self.code)
 
     def e164(self, digits: str) -> str | None:
         """The national number, with the trunk prefix taken off where phonenumbers takes it off."""
