@@ -18,6 +18,7 @@ import orjson
 SHAPES = 4_096
 """How many are remembered. Numbers are part of a shape: a file of numbers has more of them than it pays to know."""
 
+_BACKSLASH = b"\\"[0]
 _MARK = re.compile("\ue000([0-9]+)\ue001".encode())
 _Pieces = list[bytes]
 """A JSON split at its quotes: what is outside, a key or a text, what is outside, …"""
@@ -48,7 +49,7 @@ class Shapes:
 
     def transformed(self, json: bytes) -> bytes:
         """What `transform` makes of a value; both as orjson writes them. Raises what `transform` raises."""
-        if b"\\" in json:  # a quote may be part of a text
+        if _BACKSLASH in json:  # a quote may be part of a text
             return self._plainly(json)
         pieces = json.split(b'"')
         outside = tuple(pieces[::2])
