@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import overload
+from typing import TypeVar, overload
 
 from contactsync.core.parsing.dialect import Dialect
 from contactsync.core.parsing.lexer import Lexer
 from contactsync.core.parsing.records import Damaged, judged, text_of
 
-Records = Mapping[bytes, tuple[list[bytes], bytes]]
+K = TypeVar("K")
+Records = Mapping[bytes, tuple[list[bytes], K]]
 """Rows that were read once without a fault, by their first line: the lines that follow it, and what the row is known as."""
 
 
 def read_unknown(
-    lines: Sequence[bytes], dialect: Dialect, *, width: int, first_line: int, known: Records
-) -> Iterator[tuple[int, list[str] | bytes] | Damaged]:
+    lines: Sequence[bytes], dialect: Dialect, *, width: int, first_line: int, known: Records[K]
+) -> Iterator[tuple[int, list[str] | K] | Damaged]:
     """As `read_chunk`, of its physical lines with their ends; but of records that are known it says as what.
 
     What a record is, where one may begin, its own lines decide: so one that was read before in this dialect and width
@@ -25,18 +26,15 @@ def read_unknown(
     texts = _Texts(lines)
     at = 0
     while at < len(lines):
-        rest, known_as = known.get(lines[at], _UNKNOWN)
-        if known_as and (not rest or lines[at + 1 : at + 1 + len(rest)] == rest):
-            yield first_line + at, known_as
-            at += 1 + len(rest)
+        record = known.get(lines[at])
+        if record is not None and (not record[0] or lines[at + 1 : at + 1 + len(record[0])] == record[0]):
+            yield first_line + at, record[1]
+            at += 1 + len(record[0])
             continue
         used, found = lexer.record(texts, at, width)
         if found:
             yield judged(found, texts[at], first_line + at, dialect)
         at += used
-
-
-_UNKNOWN: tuple[list[bytes], bytes] = [], b""
 
 
 class _Texts(Sequence[str]):

@@ -9,7 +9,14 @@ from contactsync.core.identity import SHARDS, shard_of
 from contactsync.core.mapping import Mapped, Mapper, Rejected
 from contactsync.core.parsing import Damaged, read_chunk
 from contactsync.core.reporting import restored
-from contactsync.journeys.file.known import KnownRows, known_line, shard_in
+from contactsync.journeys.file.known import (
+    KnownRows,
+    Refused,
+    known_line,
+    mention_line,
+    refused_line,
+    shard_in,
+)
 from contactsync.journeys.file.runfiles import BLANK, Manifest, Reject, RunFiles, mention
 from contactsync.model.run import Counts
 
@@ -61,6 +68,13 @@ def map_chunk(
         if isinstance(cells, bytes):
             by_shard[shard_in(cells)].append(known_line(cells, line))
             come_again += 1
+            continue
+        if isinstance(cells, Refused):
+            rejects.append(refused_line(cells.reject, line))
+            if cells.mention:
+                by_shard[shard_in(cells.mention)].append(mention_line(cells.mention, line))
+            else:
+                unreadable += 1
             continue
         mapped = mapper.map(cells, line)
         if isinstance(mapped, Mapped):

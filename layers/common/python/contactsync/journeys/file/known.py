@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Self
+from typing import NamedTuple, Self
 
 from contactsync.control import Control
 from contactsync.core.identity import ID_BYTES, digest_of, shard_of
@@ -19,7 +19,7 @@ from contactsync.core.parsing import Damaged, Records, read_unknown
 from contactsync.errors import NotFound
 from contactsync.journeys.changes import changed_since, run_named
 from contactsync.journeys.file.ruling import rules_of, settings_hash
-from contactsync.journeys.file.runfiles import ID, KNOWN, MENTION, Manifest, RunFiles, line_of
+from contactsync.journeys.file.runfiles import ID, KNOWN, Manifest, RunFiles, line_of
 from contactsync.model.run import Run
 from contactsync.model.sync import Sync
 from contactsync.ports import Objects
@@ -32,6 +32,8 @@ FILES_LAST = timedelta(days=80)
 """The files of a run that was asked for no longer ago are all there. The bucket forgets them one by one, after 90."""
 WHOLE_EVERY = timedelta(days=7)
 """How often every row is looked at all the same: what went past the feed is mended then, and new ways to type hold."""
+OF_THE_ROW = b",[[null,null,"
+"""What stands in a line of rejects where not a cell is at fault but the whole row: the lines around may have decided."""
 ENOUGH, WORTHWHILE = 0.9, 0.5
 """Shares of a chunk's rows: known by the same chunk of the earlier run alone; known at all."""
 TYPING = 1
@@ -90,6 +92,13 @@ def _looked_at(run: Run, sync: Sync, manifest: Manifest, control: Control, runs:
     return odd | changed
 
 
+class Refused(NamedTuple):
+    """A row that was refused, by its line among the rejects and by that which mentions its contact, if it has one."""
+
+    reject: bytes
+    mention: bytes
+
+
 class KnownRows:
     """The rows that an earlier run knows, by their bytes. One chunk of them is kept in memory, or three."""
 
@@ -111,7 +120,7 @@ class KnownRows:
 
     def rows(
         self, number: int, files: RunFiles, manifest: Manifest
-    ) -> Iterator[tuple[int, list[str] | bytes] | Damaged] | None:
+    ) -> Iterator[tuple[int, list[str] | bytes | Refused] | Damaged] | None:
         """The rows of a chunk, known ones unread; None where so few are known that it does not pay.
 
         Rows that were put in or taken out shift those that follow, so the chunks around are looked at as well.
@@ -128,7 +137,7 @@ class KnownRows:
             lines, manifest.dialect, width=manifest.file_width, first_line=chunk.first_line, known=known
         )
 
-    def _records(self, number: int) -> Records:
+    def _records(self, number: int) -> Records[bytes | Refused]:
         """What that run has read and applied of one chunk. A row reaches as far as the next one begins."""
         manifest = self._manifest
         if not 0 <= number < len(manifest.chunks):
@@ -137,21 +146,24 @@ class KnownRows:
         try:
             lines = self._files.chunk(manifest, number).splitlines(keepends=True)
             mapped = {line_in(row) - first_line: row for row in self._files.mapped_chunk(number)}
-            refused = [line_of(row) - first_line for row in self._files.reject_lines(number)]
+            refused = {line_of(row) - first_line: row for row in self._files.reject_lines(number)}
         except NotFound:
             return {}
         begins = sorted({*mapped, *refused})
         if len(begins) != manifest.chunks[number].rows:  # a file is lost: where rows end cannot be told
             return {}
-        found: dict[bytes, tuple[list[bytes], bytes]] = {}
+        found: dict[bytes, tuple[list[bytes], bytes | Refused]] = {}
         for begin, end in zip(begins, [*begins[1:], len(lines)], strict=True):
-            row = mapped.get(begin)
-            if row is not None and not row.endswith(MENTION) and row[ID].decode() not in self._looked_at:
+            row = mapped.get(begin, b"")
+            if begin in refused:
+                if OF_THE_ROW not in refused[begin]:
+                    found[lines[begin]] = lines[begin + 1 : end], Refused(refused[begin], row)
+            elif row[ID].decode() not in self._looked_at:
                 found[lines[begin]] = lines[begin + 1 : end], row
         return found
 
 
-def _count(lines: Sequence[bytes], known: Records) -> int:
+def _count(lines: Sequence[bytes], known: Records[bytes | Refused]) -> int:
     return sum(map(known.__contains__, lines))
 
 
@@ -166,6 +178,16 @@ def shard_in(row: bytes) -> int:
 def line_in(row: bytes) -> int:
     """Where the row stood."""
     return int(row[_ROW : row.index(b",", _ROW)])
+
+
+def refused_line(reject: bytes, line: int) -> bytes:
+    """The line of a refused row that comes again as it was."""
+    return b"[%d%b" % (line, reject[reject.index(b",") :])
+
+
+def mention_line(mention: bytes, line: int) -> bytes:
+    """The same of that which mentions its contact."""
+    return b"%b%d%b" % (mention[:_ROW], line, mention[mention.index(b",", _ROW) :])
 
 
 def known_line(row: bytes, line: int) -> bytes:
