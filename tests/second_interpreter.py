@@ -26,7 +26,7 @@ from moto import mock_aws
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 
 from contactsync import bootstrap, config
-from contactsync.adapters import clients, s3_wire, wire
+from contactsync.adapters import clients, s3_wire, ses_wire, wire
 from functions.api import handler as api
 from local import deploy
 from local.stack import Stack
@@ -159,6 +159,8 @@ def second_interpreter(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterato
         monkeypatch.setattr(clients, "functions", lambda region, answer_s: _Functions(second, stack))
         monkeypatch.setattr(wire.Wire, "send", _noting(wire.Wire.send, second, _of_wire))
         monkeypatch.setattr(s3_wire.S3Wire, "send", _noting(s3_wire.S3Wire.send, second, _of_bucket))
+        by_mail = ses_wire.SesWire.send_email
+        monkeypatch.setattr(ses_wire.SesWire, "send_email", _noting(by_mail, second, _of_mail))
         by_boto = "_make_api_call"
         monkeypatch.setattr(BaseClient, by_boto, _noting(getattr(BaseClient, by_boto), second, _of_client))
         yield second
@@ -257,10 +259,12 @@ def _of_bucket(bucket: s3_wire.S3Wire, request: s3_wire.Request) -> Iterator[tup
     yield action, f"bucket/{bucket.bucket}" + (f"/{request.key}" if request.key else "")
 
 
+def _of_mail(_: Any, request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """SES's one request."""
+    yield "ses:SendEmail", f"identity/{request['FromEmailAddress']}"
+
+
 def _of_client(client: Any, operation: str, request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Requests by boto3. Step Functions' own are the test's."""
-    match client.meta.service_model.service_name:
-        case "sesv2":
-            yield f"ses:{operation}", f"identity/{request['FromEmailAddress']}"
-        case "sts":
-            yield f"sts:{operation}", f"role/{request['RoleArn'].rpartition('/')[2]}"
+    if client.meta.service_model.service_name == "sts":
+        yield f"sts:{operation}", f"role/{request['RoleArn'].rpartition('/')[2]}"

@@ -17,7 +17,7 @@ from botocore.utils import percent_encode
 from contactsync.adapters.signing import (
     Credentials,
     NoCredentials,
-    S3Signer,
+    RestSigner,
     Signer,
     credential_source,
     s3_target,
@@ -70,9 +70,10 @@ class TestS3:
         target = s3_target(f"/{key}", [("versionId", key), ("uploads", ""), ("a-b", "1"), ("a", "2")])
         headers = {"range": "bytes=1-2", "if-match": '"e"', "x-amz-checksum-crc32": "AAAAAA=="}
         body = key.encode()
-        ours = S3Signer("eu-west-1", HOST).headers(
-            "PUT", target, headers, sha256(body).hexdigest(), Credentials("AKID", "secret/+", token),
-            at=WHEN.timestamp(),
+        digest = sha256(body).hexdigest()
+        ours = RestSigner("s3", "eu-west-1", HOST).headers(
+            "PUT", target, {**headers, "x-amz-content-sha256": digest}, digest,
+            Credentials("AKID", "secret/+", token), at=WHEN.timestamp(),
         )  # fmt: skip
         request = AWSRequest("PUT", f"https://{HOST}{target}", headers={**headers, "host": HOST}, data=body)
         request.context["client_config"] = Config(s3={"payload_signing_enabled": True})
@@ -81,7 +82,7 @@ class TestS3:
 
     def test_both_presign_alike(self, at_when, key, token):
         query = [("response-content-disposition", key)]
-        ours = S3Signer("eu-west-1", HOST).presigned(
+        ours = RestSigner("s3", "eu-west-1", HOST).presigned(
             "GET", f"/{key}", query, 60, Credentials("AKID", "secret/+", token), at=WHEN.timestamp()
         )
         request = AWSRequest("GET", f"https://{HOST}{s3_target(f'/{key}', query)}")
@@ -94,6 +95,20 @@ class TestS3:
 
     def test_both_write_the_path_alike(self, key, token):
         assert s3_target(f"/{key}") == percent_encode(f"/{key}", safe="/~")
+
+
+@pytest.mark.parametrize("token", [None, "token/with+signs=="])
+@pytest.mark.parametrize("body", [b"{}", '{"Data": "Ωλ"}'.encode()])
+def test_both_sign_a_mail_alike(at_when, token, body):
+    host, target, sent = "email.eu-west-1.amazonaws.com", "/v2/email/outbound-emails", {"content-type": "a/b"}
+    ours = RestSigner("ses", "eu-west-1", host).headers(
+        "POST", target, sent, sha256(body).hexdigest(), Credentials("AKID", "secret/+", token),
+        at=WHEN.timestamp(),
+    )  # fmt: skip
+    request = AWSRequest("POST", f"https://{host}{target}", headers={**sent, "host": host}, data=body)
+    credentials = BotocoreCredentials("AKID", "secret/+", token)
+    botocore.auth.SigV4Auth(credentials, "ses", "eu-west-1").add_auth(request)
+    assert {name.lower(): value for name, value in request.headers.items()} == ours
 
 
 def test_the_signing_key_follows_day_and_credentials():

@@ -43,6 +43,7 @@ def test_the_same_files_come_to_the_same_list(
         assert listed(other_customer) == listed(customer) != []
     assert [execution.status for execution in second.executions] == ["SUCCEEDED"] * 3
     assert len(other_customer.mails()) == len(customer.mails()) == 3
+    assert [(call.function, call.action) for call in second.calls].count(("notify", "ses:SendEmail")) == 3
 
 
 def test_a_small_file_passes_every_step_once_in_order(other_customer: Customer, second: SecondInterpreter):

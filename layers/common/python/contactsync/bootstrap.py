@@ -130,8 +130,9 @@ def drop_bucket() -> str:
 def mailer() -> Mailer:
     """The mail service."""
     from contactsync.adapters.mailer import SesMailer  # noqa: PLC0415
+    from contactsync.adapters.ses_wire import SesWire  # noqa: PLC0415
 
-    return SesMailer(settings().mail_sender, partial(clients.ses, settings().aws_region))
+    return SesMailer(settings().mail_sender, SesWire(settings().aws_region))
 
 
 @cache

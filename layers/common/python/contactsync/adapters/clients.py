@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from botocore.session import Session
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
-    from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sts import STSClient
 
 CONNECT_S = 3
@@ -51,13 +50,6 @@ def functions(region: str, *, answer_s: float, endpoint: str | None = None) -> L
     return client
 
 
-def ses(region: str, *, endpoint: str | None = None) -> SESV2Client:
-    """A client of the mail service."""
-    # One attempt, because a mail whose answer was lost may have gone out; SesMailer retries what surely did not
-    client: SESV2Client = _client("sesv2", region, endpoint, _bounds(attempts=1))
-    return client
-
-
 def scheduler(region: str, *, endpoint: str | None = None) -> EventBridgeSchedulerClient:
     """A client of EventBridge Scheduler."""
     client: EventBridgeSchedulerClient = _client("scheduler", region, endpoint, _bounds())
@@ -65,11 +57,8 @@ def scheduler(region: str, *, endpoint: str | None = None) -> EventBridgeSchedul
 
 
 @contextmanager
-def busy_if_transient(*, passing: frozenset[str] = frozenset()) -> Iterator[None]:
-    """Turn what botocore gave up on after its own bounded retries into Busy; all else and `passing` go through.
-
-    `passing` holds error codes, and names of connection errors.
-    """
+def busy_if_transient() -> Iterator[None]:
+    """Turn what botocore gave up on after its own bounded retries into Busy; all else goes through."""
     from botocore import exceptions  # noqa: PLC0415 see the module's docstring
 
     try:
@@ -77,22 +66,18 @@ def busy_if_transient(*, passing: frozenset[str] = frozenset()) -> Iterator[None
     except exceptions.ClientError as error:
         code = error.response.get("Error", {}).get("Code", "")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if code in passing:
-            raise
         if status >= 500 or status == 429 or code in TRANSIENT_CODES:
             raise Busy(f"{error.operation_name} failed with {code or status}.") from None
         raise
     except (exceptions.ConnectionError, exceptions.HTTPClientError) as error:
-        if type(error).__name__ in passing:
-            raise
         raise Busy(f"The service could not be reached: {type(error).__name__}.") from None
 
 
-def _client(service: str, region: str, endpoint: str | None, options: dict[str, Any], **keys: Any) -> Any:
+def _client(service: str, region: str, endpoint: str | None, options: dict[str, Any]) -> Any:
     from botocore.config import Config  # noqa: PLC0415 see the module's docstring
 
     config = Config(**options)
-    return _session().create_client(service, region, endpoint_url=endpoint, config=config, **keys)
+    return _session().create_client(service, region, endpoint_url=endpoint, config=config)
 
 
 @cache

@@ -37,6 +37,10 @@ class Mangled(Exception):
     """What came is no answer, or not the one that was sent: cut, or changed on the way."""
 
 
+class InDoubt(Exception):
+    """What was asked may have been carried out, or not; the message is a code."""
+
+
 class Head(NamedTuple):
     """How an answer begins. Names of headers are in lower case; `closes`: the server will hear no more here."""
 
@@ -71,13 +75,26 @@ class Host:
 
     def send(self, method: str, target: str, headers: dict[str, str], body: Sendable) -> Connection:
         """A request goes out on a connection that is the sender's until it is given back. Raises Again."""
-        if trace := os.environ.get(TRACE):
-            headers["X-Amzn-Trace-Id"] = trace
-        connection = self._idle_or_new()
-        with self.doubted(connection):
-            connection.sock.settimeout(min(self._read_s, max(left_s(), LEAST_READ_S)))
-            connection.send(method, target, headers, body)
+        connection = self._take_idle() or self._new()
+        self._send_on(connection, method, target, headers, body)
         return connection
+
+    def ask_once(self, method: str, target: str, headers: dict[str, str], body: Sendable) -> Answer:
+        """Ask what must not be carried out twice, on a new connection: one that was idle may be dead, and nobody knows.
+
+        Raises:
+            Again: there is no connection, so nothing went out.
+            InDoubt: to what went out, or began to, there is no whole answer.
+        """
+        connection = self._new()
+        try:
+            self._send_on(connection, method, target, headers, body)
+            with self.doubted(connection):
+                answer = connection.answer()
+        except Again as lost:
+            raise InDoubt(str(lost)) from None
+        connection.close()
+        return answer
 
     def give_back(self, connection: Connection, head: Head) -> None:
         """The answer has been read to its end: the connection can bear another request, or is closed."""
@@ -107,17 +124,31 @@ class Host:
             except IndexError:
                 return
 
-    def _idle_or_new(self) -> Connection:
-        """An idle connection, the most recently used first, or a new one. Raises Again."""
+    def _take_idle(self) -> Connection | None:
+        """An idle connection, the most recently used first."""
         with suppress(IndexError):
             while True:
                 connection = self._idle.pop()
                 if not connection.has_ended():
                     return connection
                 connection.close()
+        return None
+
+    def _new(self) -> Connection:
+        """Raises Again."""
         trust = _trust(os.environ.get("AWS_CA_BUNDLE") or None) if self._tls else None
         with self.doubted(None):
             return Connection(*self._place, trust, connect_s=CONNECT_S, read_s=self._read_s)
+
+    def _send_on(
+        self, connection: Connection, method: str, target: str, headers: dict[str, str], body: Sendable
+    ) -> None:
+        """Raises Again."""
+        if trace := os.environ.get(TRACE):
+            headers["X-Amzn-Trace-Id"] = trace
+        with self.doubted(connection):
+            connection.sock.settimeout(min(self._read_s, max(left_s(), LEAST_READ_S)))
+            connection.send(method, target, headers, body)
 
 
 @cache

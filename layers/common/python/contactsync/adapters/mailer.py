@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import cached_property
-from typing import TYPE_CHECKING
+from ssl import SSLCertVerificationError
 
-from contactsync.adapters.clients import busy_if_transient
-from contactsync.adapters.patience import Patience
+from contactsync.adapters.connection import InDoubt
+from contactsync.adapters.ses_wire import SesWire
+from contactsync.adapters.wire import ServiceError
 from contactsync.errors import Busy
 from contactsync.ports import Mail, MailRefused, MailUncertain
-
-if TYPE_CHECKING:
-    from mypy_boto3_sesv2 import SESV2Client
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _REFUSALS = frozenset(
@@ -26,21 +22,14 @@ _REFUSALS = frozenset(
         "SendingPausedException",
     }
 )
-_THROTTLED = frozenset(
-    {"LimitExceededException", "Throttling", "ThrottlingException", "TooManyRequestsException"}
-)
-_NO_CONNECTION = frozenset({"ConnectTimeoutError", "EndpointConnectionError"})
 
 
 class SesMailer:
-    """See `ports.Mailer`. `client` makes the client when the first mail is sent."""
+    """See `ports.Mailer`."""
 
-    def __init__(
-        self, sender: str, client: Callable[[], SESV2Client], *, patience: Patience | None = None
-    ) -> None:
+    def __init__(self, sender: str, wire: SesWire) -> None:
         self._sender = sender
-        self._make_client = client
-        self._patience = patience or Patience(attempts=5, first_s=0.2)
+        self._wire = wire
 
     def send(self, mail: Mail) -> None:
         """See `ports.Mailer.send`.
@@ -53,34 +42,22 @@ class SesMailer:
             raise MailRefused(
                 "No sender is set: give the stack the parameter MailSender, an address verified in SES."
             )
-        from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError  # noqa: PLC0415 lazy, like the client
+        try:
+            self._wire.send_email(self._request(mail))
+        except InDoubt as error:
+            raise MailUncertain(f"Nobody can tell whether the mail has left: {error}.") from None
+        except SSLCertVerificationError:
+            raise Busy("The mail has not left: nobody vouches for the mail service's certificate.") from None
+        except ServiceError as error:
+            if error.code in _REFUSALS:
+                raise MailRefused(f"The mail service did not take the mail: {error.code}.") from None
+            raise
 
-        why = ""
-        for failures in range(1, self._patience.attempts + 1):
-            try:
-                with busy_if_transient(passing=_THROTTLED | _NO_CONNECTION):
-                    self._send(mail)
-                return
-            except Busy as error:
-                raise MailUncertain(str(error)) from None
-            except (ConnectTimeoutError, EndpointConnectionError):
-                why = "could not be reached for"
-            except ClientError as error:
-                code = error.response.get("Error", {}).get("Code", "")
-                if code in _REFUSALS:
-                    raise MailRefused(f"The mail service did not take the mail: {code}.") from None
-                if code not in _THROTTLED:
-                    raise
-                why = "throttled"
-            if failures < self._patience.attempts:
-                self._patience.wait(failures)
-        raise Busy(f"The mail service {why} the mail {self._patience.attempts} times.")
-
-    def _send(self, mail: Mail) -> None:
-        self._client.send_email(
-            FromEmailAddress=self._sender,
-            Destination={"ToAddresses": [mail.to]},
-            Content={
+    def _request(self, mail: Mail) -> dict[str, object]:
+        return {
+            "FromEmailAddress": self._sender,
+            "Destination": {"ToAddresses": [mail.to]},
+            "Content": {
                 "Simple": {
                     "Subject": {"Data": one_line(mail.subject), "Charset": "UTF-8"},
                     "Body": {
@@ -89,11 +66,7 @@ class SesMailer:
                     },
                 }
             },
-        )
-
-    @cached_property
-    def _client(self) -> SESV2Client:
-        return self._make_client()
+        }
 
 
 def one_line(text: str) -> str:

@@ -23,7 +23,7 @@ from contactsync.adapters.signing import (
     Credentials,
     CredentialSource,
     Query,
-    S3Signer,
+    RestSigner,
     credential_source,
     s3_target,
 )
@@ -32,6 +32,7 @@ from contactsync.adapters.wire import TRANSIENT, ServiceError, domain, own_endpo
 READ_S = 20.0
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 CRC32 = "x-amz-checksum-crc32"
+DIGEST = "x-amz-content-sha256"
 NO_BODY = hashlib.sha256().hexdigest()
 METHODS = {
     "AbortMultipartUpload": "DELETE",
@@ -91,7 +92,7 @@ class S3Wire:
             address = f"https://{'' if by_path else f'{bucket}.'}s3.{region}.{domain(region)}"
         self._root = f"/{bucket}/" if by_path else "/"
         self._host = Host("s3", address, read_s=READ_S)
-        self._signer = S3Signer(region, self._host.named)
+        self._signer = RestSigner("s3", region, self._host.named)
         self._credentials = credentials
         self.bucket = bucket
         self.patience = patience or Patience()
@@ -151,7 +152,7 @@ class S3Wire:
     ) -> Request:
         target = s3_target(self._root if operation in ON_BUCKET else self._path(key), query)
         digest = hashlib.sha256(body).hexdigest() if body else NO_BODY
-        return Request(operation, key, target, headers, body, digest)
+        return Request(operation, key, target, {**headers, DIGEST: digest}, body, digest)
 
     def _path(self, key: str) -> str:
         if not key:

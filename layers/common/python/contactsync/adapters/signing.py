@@ -1,4 +1,4 @@
-"""AWS Signature Version 4: for the JSON services' one request shape, POST / with a JSON body, and for S3.
+"""AWS Signature Version 4: for the JSON services' one request shape, POST / with a JSON body, and for S3 and SES.
 
 botocore signs the same, but its import costs a cold start five times what this module and `wire` cost
 together, and its general canonicalisation four times the CPU of a request. A test holds both to the same
@@ -107,11 +107,11 @@ class Signer:
 Query = Iterable[tuple[str, str]]
 
 
-class S3Signer:
-    """Signs requests to S3 in one region at one host. Safe to share between threads."""
+class RestSigner:
+    """Signs requests to one service in one region at one host. Safe to share between threads."""
 
-    def __init__(self, region: str, host: str) -> None:
-        self._scope = _Scope("s3", region)
+    def __init__(self, service: str, region: str, host: str) -> None:
+        self._scope = _Scope(service, region)
         self._host = host
 
     def headers(
@@ -126,11 +126,11 @@ class S3Signer:
     ) -> dict[str, str]:
         """All headers of a request, signed: `headers`, whose names are in lower case, and those of a signature.
 
-        `target` is from `s3_target`; `digest` is the SHA-256 of the body in hexadecimal digits, so that S3 takes no
-        other body. `at` as for Signer.
+        `target` is sent as it is signed, S3's from `s3_target`; `digest` is the SHA-256 of the body in hexadecimal
+        digits, so that no other body is taken. `at` as for Signer.
         """
         stamp = _stamp(at)
-        signed = {**headers, "host": self._host, "x-amz-content-sha256": digest, "x-amz-date": stamp}
+        signed = {**headers, "host": self._host, "x-amz-date": stamp}
         if credentials.token:
             signed["x-amz-security-token"] = credentials.token
         names = ";".join(sorted(signed))
@@ -149,7 +149,7 @@ class S3Signer:
         *,
         at: float | None = None,
     ) -> str:
-        """The target of a URL by which anybody may send this request until it expires, with any headers and body."""
+        """The target of a URL by which anybody may send S3 this request until it expires, with any headers and body."""
         stamp = _stamp(at)
         carried = [
             *query,

@@ -116,7 +116,7 @@ class Wire:
             checksum = head.headers.get("x-amz-crc32")
             if checksum is not None and checksum != str(zlib.crc32(content)):
                 raise Mangled
-            answer = _decoded(head.status, content)
+            answer = decoded(head.status, content)
         self._host.give_back(connection, head)
         if head.status == 200:
             return answer
@@ -153,7 +153,8 @@ def domain(region: str) -> str:
     return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
 
 
-def _decoded(status: int, content: bytes) -> dict[str, Any]:
+def decoded(status: int, content: bytes) -> dict[str, Any]:
+    """What an answer says, nothing if it is an error in no words of the service. Raises Mangled."""
     try:
         answer = orjson.loads(content)
     except orjson.JSONDecodeError:
