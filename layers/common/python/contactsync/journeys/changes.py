@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from contactsync.control import Control
@@ -18,11 +17,11 @@ CHANGED_MAX = 5_000
 
 
 def changed_since(
-    control: Control, runs: Objects, account_id: str, position: str, now: datetime, *, but: Iterable[str]
+    control: Control, runs: Objects, account_id: str, position: str, now: datetime, *, but: str
 ) -> set[str] | None:
     """The contacts that may have changed after a position of the feed; None for perhaps all of them.
 
-    What the runs `but` have changed does not count. Edits that were announced just before may have been made after.
+    What the run `but` has changed does not count. Edits that were announced just before may have been made after.
     """
     since = time_of(position)
     entries = control.changes_since(account_id, position_at(since - YOUNG), now)
@@ -31,7 +30,7 @@ def changed_since(
     changed = set(control.erased(account_id, CHANGED_MAX + 1))
     for entry in entries:
         changed.update(entry.contacts)
-        if entry.run_id and entry.run_id not in but:
+        if entry.run_id and entry.run_id != but:
             run = run_named(control, account_id, entry.run_id)
             if run is not None and run.finished_at and datetime.fromisoformat(run.finished_at) < since:
                 continue

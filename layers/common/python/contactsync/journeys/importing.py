@@ -123,7 +123,7 @@ def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
     files = files_of(run, runs)
     if run.undoes:
         undone = files_of(control.run(run.account_id, run.undoes).value, runs).manifest()
-        manifest = undone.model_copy(update={"rows": 0, "chunks": []})
+        manifest = undone.model_copy(update={"rows": 0, "chunks": [], "known_by": ""})
         files.save_manifest(manifest)
         return _parsed(run, manifest, "plan")
     if run.planned_already:

@@ -152,6 +152,8 @@ def _close(work: Applying, error: Failure | None) -> Run:
     else:
         counts = _counts(work, manifest, whole=error is None and work.run.status != "cancelled")
         refusals = _report_rejects(manifest, work.files)
+        if manifest.known_by:
+            work.files.forget_looked_at()
     _leave_book(work, error)
     finished_at = now.isoformat(timespec="milliseconds")
 
@@ -228,20 +230,15 @@ def _last_good(work: Applying, counts: Counts, marker: str | None) -> LastGood |
         mapped = work.files.mapped_counts(len(work.files.manifest().chunks))
         if counts.rejected > mapped.rejected:
             return None
-    before = sync.last_good
+    before = sync.last_good if work.files.manifest().known_by else None  # whose rows were not read
     return LastGood(
         digest=run.digest,
         settings=settings_hash(sync),
         marker=marker,
-        run_id=before.run_id if before and run.unchanged else run.id,
-        feed=position_at(work.clock.now()),
-        whole_at=before.whole_at if before and not _has_looked_at_all(work) else run.began().isoformat(),
+        run_id=run.id,
+        feed=position_at(begun_by(control, run.account_id, run.began())),
+        whole_at=before.whole_at if before is not None else run.began().isoformat(),
     )
-
-
-def _has_looked_at_all(work: Applying) -> bool:
-    """Whether the run has typed every row, and compared it with its contact."""
-    return not work.run.unchanged and not work.files.manifest().known_by
 
 
 def _note_contacts(work: Applying, counts: Counts, marker: str | None) -> None:

@@ -17,7 +17,7 @@ from contactsync.core.identity import ID_BYTES, digest_of, shard_of
 from contactsync.core.mapping import HASH_BYTES, Rule
 from contactsync.core.parsing import Damaged, Records, read_unknown
 from contactsync.errors import NotFound
-from contactsync.journeys.changes import changed_since, run_named
+from contactsync.journeys.changes import changed_since
 from contactsync.journeys.file.ruling import rules_of, settings_hash
 from contactsync.journeys.file.runfiles import ID, KNOWN, Manifest, RunFiles, line_of
 from contactsync.model.run import Run
@@ -28,8 +28,6 @@ KNOWN_FROM = 5_000
 """Rows of a file from which on it pays: below, the requests take longer than the typing."""
 LOOKED_AT_MAX = 10_000
 """Contacts that are looked at in any case. Where there are more, all are."""
-FILES_LAST = timedelta(days=80)
-"""The files of a run that was asked for no longer ago are all there. The bucket forgets them one by one, after 90."""
 WHOLE_EVERY = timedelta(days=7)
 """How often every row is looked at all the same: what went past the feed is mended then, and new ways to type hold."""
 OF_THE_ROW = b",[[null,null,"
@@ -70,9 +68,6 @@ def _looked_at(run: Run, sync: Sync, manifest: Manifest, control: Control, runs:
     good = sync.last_good
     if good is None or manifest.dialect is None or manifest.ours or manifest.rows < KNOWN_FROM:
         return None
-    read = run_named(control, run.account_id, good.run_id)
-    if read is None or datetime.fromisoformat(read.requested_at) < run.began() - FILES_LAST:
-        return None
     if not good.whole_at or run.began() - datetime.fromisoformat(good.whole_at) >= WHOLE_EVERY:
         return None
     if good.settings != settings_hash(sync) or not rules_of(run, control).settles_at_a_glance:
@@ -81,12 +76,11 @@ def _looked_at(run: Run, sync: Sync, manifest: Manifest, control: Control, runs:
     try:
         before = files.manifest()
         odd = files.odd(before.units) if before.reading == manifest.reading else None
-    except NotFound:  # kept no longer
+    except NotFound:  # kept no longer, or by a version that did not say whose they are
         return None
     if odd is None:
         return None
-    own = (good.run_id, run.id)
-    changed = changed_since(control, runs, run.account_id, good.feed, run.began(), but=own)
+    changed = changed_since(control, runs, run.account_id, good.feed, run.began(), but=good.run_id)
     if changed is None or len(odd | changed) > LOOKED_AT_MAX:
         return None
     return odd | changed

@@ -11,7 +11,7 @@
         rows/<chunk>-<…>.jsonl    the same where rows are known: not every worker need know the same ones
         rows/<chunk>.json     in which of these and where each shard's rows lie, and the chunk's counts
         rejects/<chunk>.jsonl [row, [cell, …], [[column, field, code, message], …]]
-        looked-at             ids of contacts whose rows are not to be known
+        looked-at             ids of contacts whose rows are not to be known, until the run ends
         plan/<unit>.jsonl     one decision a row (`core.planning`)
         plan/<unit>.json      the unit's counts and the digest of its decisions
         plan/<unit>.odd       ids of contacts that are not as their row says: a later run looks at them again
@@ -175,12 +175,16 @@ class RunFiles:
             return stream.read()
 
     def save_looked_at(self, ids: Iterable[str]) -> None:
-        """Whose rows are not to be known. No file of JSON: whoever erases a person deletes it."""
+        """Whose rows are not to be known, as long as the run lasts."""
         self.objects.put(f"{self.prefix}looked-at", "\n".join(ids).encode())
 
     def looked_at(self) -> frozenset[str]:
         """As saved. Raises NotFound."""
         return frozenset(self.objects.get(f"{self.prefix}looked-at").decode().split("\n"))
+
+    def forget_looked_at(self) -> None:
+        """After map nobody needs it, and it names people whom the file does not."""
+        self.objects.delete([f"{self.prefix}looked-at"])
 
     # Map
 
@@ -285,7 +289,7 @@ class RunFiles:
     def odd(self, units: int) -> set[str] | None:
         """The contacts that are not as their rows say, by plan and by what became of it; None if they were not noted.
 
-        Raises NotFound if the run's files are kept no longer.
+        Raises NotFound if any of the run's files is kept no longer: the bucket forgets them one by one.
         """
         found: set[str] = set()
         for unit in range(units):
@@ -294,7 +298,10 @@ class RunFiles:
                 return None
             if summary.odd:
                 found.update(self.objects.get(f"{self.prefix}plan/{unit:02d}.odd").decode().split("\n"))
-            found.update(read_decision(line).key for line in self.deviations(unit))
+            if summary.counts.added + summary.counts.updated:
+                found.update(
+                    read_decision(line).key for line in self._lines(f"{self._done(unit, 'all')}.jsonl")
+                )
         return found
 
     def plan(self, unit: int) -> Iterator[bytes]:
