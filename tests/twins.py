@@ -142,14 +142,17 @@ def came_again(world: World, run: Run) -> int:
 
 
 def everything(world: Twin) -> dict[str, object]:
-    """All that is stored, by where it lies, but for what rows were known by, what an erasure has counted, and an API key."""
+    """All that is stored, by where it lies, but for what rows were known by, when all were read, what an erasure has counted, and an API key."""
     account = world.account.account_id
     found: dict[str, object] = {
         f"slot {slot.id}": slot for shard in range(SHARDS) for slot in world.contacts.scan(account, shard)
     }
     for record in world.records.page(account, "", limit=10_000).records:
         if not record.key.name.startswith(("erasure#", "key#")):
-            found[f"record {record.key.name}"] = record.document
+            document = dict(record.document)
+            if good := document.get("last_good"):
+                document["last_good"] = {**good, "whole_at": ""}
+            found[f"record {record.key.name}"] = document
     for key in world.runs.keys(""):
         name = key.split("/", 3)[-1]
         if name == "looked-at" or (name.startswith("rows/") and name.endswith(".jsonl")):

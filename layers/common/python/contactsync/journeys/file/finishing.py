@@ -21,6 +21,7 @@ from contactsync.journeys.book.books import go_on, say_changed
 from contactsync.journeys.book.committing import count_day
 from contactsync.journeys.book.losing import say_lost
 from contactsync.journeys.book.pushing import settle_links
+from contactsync.journeys.changes import begun_by
 from contactsync.journeys.file.applying import Applying
 from contactsync.journeys.file.chunks import raw_rows
 from contactsync.journeys.file.guarding import writes_contacts
