@@ -6,8 +6,13 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+
+import pytest
 
 from contactsync.adapters.memory import Event
+from contactsync.core.parsing import records
+from contactsync.journeys.file import cutting, known
 from contactsync.model.field import FieldSpec
 from contactsync.model.message import FileDropped
 from contactsync.model.run import Run
@@ -36,12 +41,20 @@ class Scene:
 @dataclass(frozen=True)
 class Workload:
     """`counts` are those of the run, undisturbed, None if there is none; `mails`: how many outcomes there are to write about;
-    `forgets`: nothing is to be left, no account either."""
+    `forgets`: nothing is to be left, no account either; `known`: rows known by their bytes, where files are cut small."""
 
     scene: Callable[[], Scene]
     counts: dict[str, int] | None = None
     mails: int = 1
     forgets: bool = False
+    known: int = 0
+
+
+def cut_small(patch: pytest.MonkeyPatch) -> None:
+    """From now on work is done in several chunks and units, and rows that come again are known in small files as well."""
+    patch.setattr(cutting, "UNIT_ROWS", 2)
+    patch.setattr(cutting, "cut", partial(records.cut, target_rows=2))
+    patch.setattr(known, "KNOWN_FROM", 0)
 
 
 def new_world(world: World | None = None) -> World:

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import partial
 from itertools import count
 
 import pytest
 
-from contactsync.core.parsing import records
 from contactsync.journeys.account.accounts import create_account
-from contactsync.journeys.file import cutting
 from contactsync.model.contact import Audit, Contact
 from contactsync.model.run import OPEN_STATUSES
 from contactsync.ports import Insert
@@ -23,12 +20,13 @@ from tests.bookworld import BookWorld
 from tests.faults import invariants
 from tests.faults.figures import note
 from tests.faults.interruptions import Interruptions, Way
-from tests.faults.scenes import Scene, Workload
+from tests.faults.scenes import Scene, Workload, cut_small
 from tests.faults.workloads import WORKLOADS
+from tests.twins import came_again
 from tests.world import World, unwatched
 
 STRIDE = 1 if os.environ.get("FAULTS") == "all" else 37
-DIVIDED = ("small import", "claims", "delete what is missing", "undo")
+DIVIDED = ("small import", "claims", "delete what is missing", "undo", "rows that come again")
 """What is done in several chunks and units as well, where a fault may strike between two of them."""
 POINTS = [(name, False) for name in WORKLOADS] + [(name, True) for name in DIVIDED]
 UNCERTAIN = frozenset({"send", "commit"})
@@ -107,14 +105,14 @@ def test_a_failure_at_any_call_changes_nothing_in_the_result(
 ) -> None:
     workload = WORKLOADS[name]
     if divided:
-        monkeypatch.setattr(cutting, "UNIT_ROWS", 2)
-        monkeypatch.setattr(cutting, "cut", partial(records.cut, target_rows=2))
+        cut_small(monkeypatch)
     same_chance()
     oracle = Point(workload, 0, way, name)
     if oracle.run is not None:
         counts = oracle.run.counts.model_dump(exclude={"rows"})
         assert {key: number for key, number in counts.items() if number} == workload.counts
         assert oracle.run.status == "succeeded"
+        assert came_again(oracle.scene.world, oracle.run) == (workload.known if divided else 0)
     assert oracle.mails == workload.mails
     oracle.further()
     points = 0

@@ -17,7 +17,9 @@ from contactsync.adapters.memory import MemoryScheduler, MemoryShares
 from contactsync.control import Control, Read, new_id
 from contactsync.errors import Busy
 from contactsync.journeys.account import forgetting
+from contactsync.journeys.asked import asking, editing
 from contactsync.journeys.asked.scheduling import kept
+from contactsync.model.account import ALL_PERMISSIONS, Caller
 from contactsync.model.message import EraseDue
 from contactsync.model.run import Run
 from contactsync.model.source import RemoteSource
@@ -113,6 +115,23 @@ def segmented(world: World) -> Run:
 def missing(world: World) -> Run:
     run = earlier(world, many(10), NAMES, options=DELETING)
     return world.again(run.sync_id, many(9, "New"))
+
+
+def come_again(world: World) -> Run:
+    """Most rows are as they were, one of them refused; somebody has edited two contacts since, and deleted one."""
+    run = earlier(world, COME_BEFORE, NAMES)
+    edited, moved, gone = (world.stored()[f"p{number}@example.com"].id for number in (2, 3, 4))
+    caller = Caller(account_id=run.account_id, member_id="m1", permissions=frozenset(ALL_PERMISSIONS))
+    hub = cast(asking.World, world)
+    for contact, fields in ((edited, {"name": "By Hand"}), (moved, {"email": "p3@example.org"})):
+        editing.change_contact(hub, caller, contact, {"fields": fields}, contact, if_match=None)
+    editing.delete_contact(hub, caller, gone, "deletion", if_match=None)
+    world.clock.advance(timedelta(minutes=5))
+    return world.again(run.sync_id, COME_AGAIN)
+
+
+COME_BEFORE = many(9, "Ada") + "nobody,No Address\n"
+COME_AGAIN = COME_BEFORE.replace("P1\n", "P One\n").replace("p0@example.com,P0\n", "") + people("New")[11:]
 
 
 def held(world: World) -> Run:
@@ -385,7 +404,12 @@ WORKLOADS: dict[str, Workload] = {
         {"added": 1, "updated": 2},
     ),
     "delete what is missing": Workload(
-        of_rows(missing, many(9, "New")), {"added": 1, "unchanged": 9, "deleted": 1}
+        of_rows(missing, many(9, "New")), {"added": 1, "unchanged": 9, "deleted": 1}, known=9
+    ),
+    "rows that come again": Workload(
+        of_rows(come_again, COME_AGAIN),
+        {"added": 1, "updated": 1, "unchanged": 7, "rejected": 1, "skipped": 1},
+        known=5,
     ),
     "held": Workload(
         of_rows(held, many(6, "New"), then_approve), {"added": 1, "unchanged": 6, "deleted": 4}, mails=2
