@@ -58,7 +58,7 @@ def recognising(
 
 def _reading(manifest: Manifest, rules: Sequence[Rule], sync: Sync, country: str | None) -> str:
     """What decides, with its bytes, how a row is read and typed, as a digest."""
-    of_file = (manifest.dialect, manifest.header, manifest.width, manifest.ours, manifest.date_orders)
+    of_file = (manifest.dialect, manifest.width, manifest.ours, manifest.date_orders)
     of_sync = (country, sync.format.date_order, sync.options.empty_cells, sync.identity)
     return digest_of(repr((TYPING, *of_file, *of_sync, [*rules])))
 

@@ -11,7 +11,7 @@
         rows/<chunk>-<…>.jsonl    the same where rows are known: not every worker need know the same ones
         rows/<chunk>.json     in which of these and where each shard's rows lie, and the chunk's counts
         rejects/<chunk>.jsonl [row, [cell, …], [[column, field, code, message], …]]
-        looked-at             ids of contacts whose rows are not to be known, until the run ends
+        looked-at             ids of contacts whose rows are not to be known; empty when the run has ended
         plan/<unit>.jsonl     one decision a row (`core.planning`)
         plan/<unit>.json      the unit's counts and the digest of its decisions
         plan/<unit>.odd       ids of contacts that are not as their row says: a later run looks at them again
@@ -183,8 +183,8 @@ class RunFiles:
         return frozenset(self.objects.get(f"{self.prefix}looked-at").decode().split("\n"))
 
     def forget_looked_at(self) -> None:
-        """After map nobody needs it, and it names people whom the file does not."""
-        self.objects.delete([f"{self.prefix}looked-at"])
+        """After map nobody needs it, and it names people whom the file does not. Emptied: notify may not delete."""
+        self.save_looked_at(())
 
     # Map
 
