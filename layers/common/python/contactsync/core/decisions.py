@@ -198,7 +198,7 @@ class Reject:
 Writing = Add | Update | Delete | Restore
 Decision = Writing | Unchanged | Skip | Reject
 
-KINDS = {
+_KINDS = {
     kind[:3].encode(): kind for kind in ("add", "update", "delete", "restore", "unchanged", "skip", "reject")
 }
 
@@ -230,7 +230,7 @@ def _hash_at(mapped_line: bytes) -> int:
 def kinds_in(lines: Iterable[bytes]) -> Counter[str]:
     """How many plan lines there are of each kind. Three letters tell kinds apart, and are quicker to find than a word's end."""
     found = Counter([line[2:5] for line in lines])
-    return Counter({KINDS[letters]: number for letters, number in found.items()})
+    return Counter({_KINDS[letters]: number for letters, number in found.items()})
 
 
 IDLE = (b'["unchanged"', b'["skip"', b'["reject"')
