@@ -17,6 +17,8 @@ from contactsync.adapters.memory import MemoryContacts
 from contactsync.journeys import changes
 from contactsync.journeys.account import accounts
 from contactsync.journeys.file import known, units
+from contactsync.journeys.file.ruling import rules_of
+from contactsync.journeys.file.units import Planning
 from contactsync.model.sync import Format, Options
 from contactsync.ports import Put, RecordKey
 from tests.twins import Twin, Twins
@@ -106,6 +108,19 @@ class TestTheyAreKnown:
         run = story.again(CHANGED)
         assert run.counts.settled == PEOPLE
         assert set(read) == {story.id_of(5)}
+
+
+def test_a_worker_of_several_units_tells_of_each_who_is_not_as_their_rows_say() -> None:
+    story = Story(HEADER + row(0) + "".join(LINES))
+    world, good = story.worlds[0], story.good
+    files = world.files(good)
+    manifest = files.manifest()
+    told = [files.plan_summary(unit) for unit in range(manifest.units)]
+    rules = rules_of(good, world.control)
+    planning = Planning(files, manifest, MemoryContacts(), rules, 0, lambda: None)
+    again = [planning.plan(unit) for unit in range(manifest.units)]
+    assert [summary.odd for summary in again] == [summary.odd for summary in told if summary is not None]
+    assert sum(summary.odd or 0 for summary in again) == 1
 
 
 Between = Callable[[Story], object]

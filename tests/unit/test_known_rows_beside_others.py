@@ -5,7 +5,6 @@ As in tests/unit/test_known_rows.py, each test happens in two worlds.
 
 from __future__ import annotations
 
-import copy
 import io
 import re
 from collections.abc import Callable, Iterator
@@ -15,14 +14,17 @@ from typing import Any, cast
 
 import pytest
 
+from contactsync.adapters.memory import MemoryObjects
 from contactsync.control.feed import YOUNG
 from contactsync.errors import NotFound
-from contactsync.journeys import importing
+from contactsync.journeys import changes, importing
 from contactsync.journeys.account import erasing, forgetting
 from contactsync.journeys.asked import deciding, editing, segmenting
+from contactsync.journeys.file import reading
+from contactsync.model.contact import Tombstone
 from contactsync.model.message import Chunks, EraseDue
 from contactsync.model.segment import Segment
-from contactsync.ports import Objects
+from contactsync.ports import Objects, Replace
 from tests.twins import Twin
 from tests.twinstory import ALL, BY_NUMBER, CHANGED, HEADER, LATER, LINES, MAPPING, PEOPLE, TEXT, Story, row
 
@@ -112,25 +114,31 @@ class TestTwoWorkers:
         run = story.both(lambda world: world.again(story.sync_id, CHANGED))
         chunk = Chunks(account_id=run.account_id, run_id=run.id, chunks=(0,))
 
+        came: list[str] = []
+
         def with_a_late_one(world: Twin) -> None:
-            came: list[str] = []
+            written: list[tuple[str, bytes]] = []
 
             def late(key: str, _: bytes) -> None:
-                if not key.endswith("rows/00000.json") or came:
+                if not key.endswith("rows/00000.json") or written:
                     return
-                came.append(key)
-                apart, written = copy.deepcopy(world.runs), list[tuple[str, bytes]]()
+                apart = MemoryObjects()
+                for each in world.runs.keys(""):
+                    apart.put(each, world.runs.get(each))
                 mine = Bucket(apart, lambda *write: written.append(write), blind=late_is_blind)
                 importing.map(chunk, control=world.control, runs=cast(Objects, mine), clock=world.clock)
-                assert len(written) == 3, "rows, refused rows, index"
-                for each in written[:stored]:
-                    world.runs.put(*each)
+                for each, data in written[:stored]:
+                    world.runs.put(each, data)
+                came.append(f"{len(written)} writes")
 
             world.ports.runs = cast(Objects, Bucket(world.runs, late, blind=not late_is_blind))
 
         story.both(with_a_late_one)
         run = story.ended(run)
+        assert came == ["3 writes", "3 writes"], "rows, refused rows and index, in both worlds"
         assert (run.counts.updated, run.counts.unchanged) == (1, 11)
+        of_the_late_one = 0 if stored < 3 else -3 if late_is_blind else 3
+        assert story.known == (11 if late_is_blind else 0) + of_the_late_one
 
     def test_a_late_parse_that_finds_that_nothing_is_known_spoils_nothing(self) -> None:
         story = Story()
@@ -179,13 +187,14 @@ class TestWhoIsLookedAt:
         story.again(CHANGED)
 
         def late(world: Twin) -> None:
-            [slot] = world.contacts.slots(world.account.account_id, [gone]).values()
-            body = {"fields": {"name": "Late"}}
-            editing.change_contact(world.asked, world.caller, slot.id, body, "late", if_match=None)
+            account, at = world.account.account_id, world.clock.now().isoformat()
+            contact = world.contacts.get(account, [gone])[gone]
+            deleted = Tombstone(gone, contact.version + 1, at, "member:m1", contact.sources, 2**33)
+            assert all(done for _, done in world.contacts.write(account, [Replace(deleted)]))
 
         story.both(late)
-        story.again(CHANGED.replace("Person 8", "Person Eight"))
-        assert story.known == 10
+        run = story.again(CHANGED.replace("Person 8", "Person Eight"))
+        assert (run.counts.skipped, story.known) == (1, 10)
 
     def test_whom_another_sync_has_written_or_an_undo(self) -> None:
         story = Story()
@@ -195,6 +204,15 @@ class TestWhoIsLookedAt:
         story.again("", undoes=run.id)
         again = story.again(CHANGED.replace("Person 8", "Person Eight"))
         assert (story.known, again.counts.updated) == (10, 1)
+
+    def test_nobody_whom_a_run_has_written_that_ended_before_the_good_one_began(self) -> None:
+        story = Story()
+        other = story.both(lambda world: world.request(HEADER + row(1, "Other One"), MAPPING, notify={}))
+        story.execute(other)
+        story.both(lambda world: world.clock.advance(YOUNG / 4))
+        story.again()
+        story.again(CHANGED.replace("Person 8", "Person Eight"))
+        assert story.known == 11
 
     def test_whom_a_run_of_its_own_has_written_that_came_to_no_good_end(self) -> None:
         story = Story()
@@ -249,41 +267,89 @@ class TestWhoIsLookedAt:
         last = story.again(HEADER + row(1, "An Earlier Row") + left)
         assert last.counts.updated == 1, "the row that did not count does so alone"
 
+    def test_whose_identity_has_been_changed_here(self) -> None:
+        story = Story()
+        story.edit(3, email="p3@example.org")
+        text = TEXT + row(3, "Their New Row", email="p3@example.org")
+        assert story.again(text).counts.skipped == 1
+        run = story.again(text.replace("Person 5", "Person Five"))
+        assert (run.counts.skipped, run.counts.unchanged, story.known) == (1, 11, 10)
+
+    def test_whom_the_row_names_by_an_earlier_identity(self) -> None:
+        """A row with the present one may come, and count."""
+        story = Story()
+        story.edit(3, email="p3@example.org")
+        assert story.again(TEXT).counts.unchanged == PEOPLE
+        run = story.again(TEXT + row(3, "Their New Row", email="p3@example.org"))
+        assert (run.counts.skipped, run.counts.updated, story.known) == (1, 1, 11)
+
+    def test_whom_the_row_finds_by_an_identity_that_is_not_its_first(self) -> None:
+        """It lies in another slot than the row says: what happens to it there does not tell of the row."""
+        story = Story()
+        first = story.id_of(3)
+        story.edit(3, email="p3@example.org")
+        text = HEADER + "".join(LINES).replace("p3@example.com", "p3@example.org")
+        assert story.again(text).counts.unchanged == PEOPLE
+        story.both(lambda world: editing.delete_contact(world.asked, world.caller, first, "d", if_match=None))
+        run = story.again(text.replace("Person 5", "Person Five"))
+        assert (run.counts.added, run.counts.updated, story.known) == (1, 1, 10)
+
     def test_whose_row_turned_out_otherwise_than_planned(self) -> None:
+        """Of rows in several units that name one address the first to be written counts."""
         story = Story(identity=BY_NUMBER)
-        taken = row(30, email="p30@example.com")
-        run = story.both(lambda world: world.again(story.sync_id, CHANGED + taken))
+        text = TEXT + "".join(row(number, email="one@example.com") for number in range(20, 30))
+        assert story.again(text).counts.rejected == 9
+        assert [
+            name for name in story.files_of_good() if name.endswith(".jsonl") and name.startswith("upsert")
+        ]
+        run = story.again(text.replace("Person 5", "Person Five"))
+        assert (run.counts.rejected, run.counts.unchanged, story.known) == (9, 12, 12)
 
-        def somebody_comes(world: Twin) -> None:
-            body = {"fields": {"email": "p30@example.com"}}
-            editing.create_contact(world.asked, world.caller, body, "create")
-
-        story.overtaken(somebody_comes)
-        assert story.ended(run).counts.rejected == 1
-        assert story.again(CHANGED + taken).counts.rejected == 1
-
-    def test_who_has_another_address_than_the_row_names(self) -> None:
+    @pytest.mark.parametrize("along", [1, 100], ids=["read along", "asked by key"])
+    def test_who_has_another_address_than_the_row_names(
+        self, along: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """It stands in the way of another row, whoever reads it."""
-        story = Story(identity=BY_NUMBER)
+        monkeypatch.setattr(reading, "SCAN_WORTH_ROWS", along)
+        story = Story(identity=BY_NUMBER, unit=100)
         story.edit(2, email="else@example.com")
         assert story.again(TEXT).counts.unchanged == PEOPLE
         run = story.again(TEXT + row(30, email="p2@example.com"))
-        assert story.known == 11
-        assert run.counts.settled == PEOPLE + 1
+        assert (run.counts.rejected, run.counts.unchanged, story.known) == (1, PEOPLE, 11)
 
     def test_who_is_being_erased(self) -> None:
         story = Story()
-        gone = story.id_of(4)
-
-        def erase(world: Twin) -> None:
-            erasure = erasing.ask_for_erasure(world.asked, world.caller, {"contact_id": gone}, "erasure")
-            ports = {name: getattr(world, name) for name in STORES}
-            message = EraseDue(account_id=world.account.account_id, erasure_id=erasure.id)
-            forgetting.erase(message, forgetting.All(**ports))
-
-        story.both(erase)
+        self.begin_to_erase(story, 4)
         run = story.again()
         assert (run.counts.added, run.counts.updated, story.known) == (1, 1, 10)
+
+    def test_but_nobody_is_named_by_that_when_the_run_has_ended(self) -> None:
+        """An erasure does not find those in its files whom its file does not mention."""
+        story = Story()
+        story.edit(4, name="By Hand")
+        run = story.again(CHANGED.replace(LINES[4], ""))
+        [world, _] = story.worlds
+        assert story.known == 10
+        assert world.files(run).looked_at() == {""}
+
+    def test_everybody_where_too_many_are_being_erased(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(changes, "CHANGED_MAX", 1)
+        story = Story()
+        self.begin_to_erase(story, 4)
+        self.begin_to_erase(story, 6)
+        run = story.again()
+        assert (run.counts.added, run.counts.updated, story.known) == (2, 1, 0)
+
+    def begin_to_erase(self, story: Story, number: int) -> None:
+        """The contact is gone, and the files of runs are still to be gone through."""
+        gone = story.id_of(number)
+
+        def erase(world: Twin) -> None:
+            erasure = erasing.ask_for_erasure(world.asked, world.caller, {"contact_id": gone}, gone)
+            message = EraseDue(account_id=world.account.account_id, erasure_id=erasure.id)
+            forgetting.erase(message, forgetting.All(**{name: getattr(world, name) for name in STORES}))
+
+        story.both(erase)
 
 
 STORES = (
