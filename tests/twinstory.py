@@ -89,13 +89,14 @@ class Story(Twins):
         return self.worlds[0].stored()[f"p{number}@example.com"].id
 
     def edit(self, number: int, **fields: Any) -> None:
-        """By hand."""
+        """By hand, some minutes before whatever comes next."""
         id_ = self.id_of(number)
         self.both(
             lambda world: editing.change_contact(
                 world.asked, world.caller, id_, {"fields": fields}, f"edit {number} {fields}", if_match=None
             )
         )
+        self.both(lambda world: world.clock.advance(LATER))
 
     @property
     def good(self) -> Run:

@@ -29,6 +29,8 @@ def changed_since(
         return None
     changed = set(control.erased(account_id, CHANGED_MAX + 1))
     for entry in entries:
+        if len(changed) > CHANGED_MAX:
+            break
         changed.update(entry.contacts)
         if entry.run_id and entry.run_id != but:
             run = run_named(control, account_id, entry.run_id)
@@ -38,8 +40,6 @@ def changed_since(
             if written is None:
                 return None
             changed.update(written)
-        if len(changed) > CHANGED_MAX:
-            return None
     return changed if len(changed) <= CHANGED_MAX else None
 
 
