@@ -340,14 +340,26 @@ class TestWhoIsLookedAt:
         run = story.again()
         assert (run.counts.added, run.counts.updated, story.known) == (2, 1, 0)
 
-    def begin_to_erase(self, story: Story, number: int) -> None:
+    def test_and_whoever_was_erased_stands_in_no_file_of_any_run(self) -> None:
+        story = Story()
+        gone = story.id_of(4)
+        story.edit(4, name="By Hand")
+        story.again()
+        assert story.known == 10
+        self.begin_to_erase(story, 4, stretches=30)
+        for world in story.worlds:
+            for key in world.runs.keys(""):
+                assert gone.encode() not in world.runs.get(key), key
+
+    def begin_to_erase(self, story: Story, number: int, *, stretches: int = 1) -> None:
         """The contact is gone, and the files of runs are still to be gone through."""
         gone = story.id_of(number)
 
         def erase(world: Twin) -> None:
             erasure = erasing.ask_for_erasure(world.asked, world.caller, {"contact_id": gone}, gone)
             message = EraseDue(account_id=world.account.account_id, erasure_id=erasure.id)
-            forgetting.erase(message, forgetting.All(**{name: getattr(world, name) for name in STORES}))
+            for _ in range(stretches):
+                forgetting.erase(message, forgetting.All(**{name: getattr(world, name) for name in STORES}))
 
         story.both(erase)
 
