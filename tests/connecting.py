@@ -5,6 +5,7 @@ from __future__ import annotations
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.error import HTTPError
@@ -14,12 +15,14 @@ import pytest
 
 from contactsync.connectors.oauth import OAuth
 from contactsync.connectors.ways import CALLBACK, authorities, discovered
+from contactsync.model.connection import Connection
 from contactsync.model.lending import Discovered, Discovering
 from contactsync.sources.net import Guard
-from tests.calling import Client, Told
-from tests.fakes.authority import AuthorityServer
+from tests.calling import ApiWorld, Client, Told
+from tests.fakes.authority import AuthorityServer, Person
 
 PUBLIC = "https://api.example.com"
+BOB = Person("subject-2", "bob@example.com")
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -84,3 +87,20 @@ class Servers:
     def discover(self, asked: Discovering) -> Discovered:
         """See `ports.Discoverer.discover`."""
         return discovered(asked, guard=self.guard)
+
+
+def state_of(client: Client, connection_id: str) -> str:
+    """As its member sees it."""
+    return str(client.get(f"/connections/{connection_id}").json["state"])
+
+
+def stored(world: ApiWorld, connection_id: str) -> Connection:
+    """The customer's connection as it is kept."""
+    return world.control.connection(world.account.account_id, connection_id).value
+
+
+def member(world: ApiWorld, client: Client, *permissions: str) -> Client:
+    """Another member of the same account, who may do this."""
+    asked = {"email": f"{len(permissions)}@example.com", "permissions": list(permissions)}
+    told = client.post("/members", asked)
+    return Client(world, replace(client.account, member_id=told.json["id"]), permissions)

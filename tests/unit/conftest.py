@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 if TYPE_CHECKING:  # most unit tests have no use for the whole service
     from tests.calling import ApiBookWorld, ApiWorld, Client
+    from tests.fakes.authority import AuthorityServer
+    from tests.fakes.graph import GraphServer
+    from tests.fakes.people import PeopleServer
 
 
 @pytest.fixture
@@ -44,3 +47,41 @@ def stranger(world: ApiWorld) -> Client:
     from tests.calling import Client
 
     return Client(world, world.another_account())
+
+
+@pytest.fixture
+def google() -> Iterator[AuthorityServer]:
+    """Google, where people sign in."""
+    from tests.connecting import authority
+
+    with authority() as server:
+        yield server
+
+
+@pytest.fixture
+def microsoft() -> Iterator[AuthorityServer]:
+    """Microsoft, where people sign in; it gives a new refresh token each time."""
+    from tests.connecting import authority
+
+    with authority(rotates=True) as server:
+        yield server
+
+
+@pytest.fixture
+def people(world: ApiWorld, google: AuthorityServer) -> Iterator[PeopleServer]:
+    """Google's contacts, for whoever has signed in there."""
+    from tests.fakes.people import PeopleServer
+
+    with PeopleServer(world.clock) as server:
+        server.tokens = cast("set[str]", google.access_tokens.keys())
+        yield server
+
+
+@pytest.fixture
+def graph(microsoft: AuthorityServer) -> Iterator[GraphServer]:
+    """Microsoft's contacts, for whoever has signed in there."""
+    from tests.fakes.graph import GraphServer
+
+    with GraphServer() as server:
+        server.tokens = cast("set[str]", microsoft.access_tokens.keys())
+        yield server

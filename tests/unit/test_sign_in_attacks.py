@@ -17,15 +17,9 @@ from contactsync.errors import Busy
 from contactsync.journeys.account import accounts
 from contactsync.model.lending import Errand
 from tests.calling import ApiWorld, Client
-from tests.connecting import PUBLIC, authority, come_back, connected, consent, known, sign_in
+from tests.connecting import PUBLIC, come_back, connected, consent, known, sign_in, state_of
 from tests.fakes.authority import AuthorityServer
 from tests.fakes.people import PeopleServer
-
-
-@pytest.fixture
-def google() -> Iterator[AuthorityServer]:
-    with authority() as server:
-        yield server
 
 
 @pytest.fixture
@@ -43,10 +37,6 @@ def begun(client: Client, **headers: str) -> tuple[str, str]:
     """The id of a connection that was begun, and the query with which its person comes back."""
     told = client.post("/connections", {"provider": "google"}, **headers).json
     return told["connection"]["id"], consent(told["authorize_url"])
-
-
-def state_of(client: Client, connection_id: str) -> str:
-    return str(client.get(f"/connections/{connection_id}").json["state"])
 
 
 def sealed(world: ApiWorld, account_id: str, connection_id: str) -> str:
