@@ -207,3 +207,13 @@ class BookWorld(World):
         """Every link of a book that is not closed, by contact id."""
         reads = self.control.links(self.account.account_id, connection)
         return {read.value.contact_id: read.value for read in reads if not read.value.is_over}
+
+
+def person(n: int, **more: Any) -> dict[str, Any]:
+    """A card or a contact, one of as many as there are numbers."""
+    return {"name": f"Person {n}", "emails": [{"value": f"p{n}@example.com"}], **more}
+
+
+def one_of(world: BookWorld, n: int) -> str:
+    """The contact id of such a person."""
+    return world.id_of(f"p{n}@example.com")

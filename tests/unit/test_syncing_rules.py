@@ -13,17 +13,13 @@ from contactsync.core.viewing import View
 from contactsync.journeys.book import books
 from contactsync.model.message import ContactsChanged
 from contactsync.model.segment import Segment
-from tests.bookworld import BookWorld
+from tests.bookworld import BookWorld, person
 from tests.contract.cards import ADA
 
 
 @pytest.fixture
 def world():
     return BookWorld()
-
-
-def person(n: int, **more: Any) -> dict[str, Any]:
-    return {"name": f"Person {n}", "emails": [{"value": f"p{n}@example.com"}], **more}
 
 
 def codes(run: Any) -> set[str]:

@@ -5,15 +5,12 @@ from __future__ import annotations
 import pytest
 
 from contactsync.connectors.memory import Mishap
+from tests.bookworld import person
 
 
 @pytest.fixture
 def world(book_world):
     return book_world
-
-
-def person(n, **more):
-    return {"name": f"Person {n}", "emails": [{"value": f"p{n}@example.com"}], **more}
 
 
 @pytest.fixture
