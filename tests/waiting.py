@@ -9,7 +9,7 @@ T = TypeVar("T")
 INTERVAL_S = 0.02
 
 
-def wait_for(look: Callable[[], T | None], *, within_s: float, what: str) -> T:
+def wait_for(look: Callable[[], T | None], *, within_s: float, what: str, every_s: float = INTERVAL_S) -> T:
     """What `look` finds, as soon as that is neither None nor False.
 
     Raises AssertionError naming `what` if that is not within within_s seconds.
@@ -19,5 +19,5 @@ def wait_for(look: Callable[[], T | None], *, within_s: float, what: str) -> T:
         found = look()
         if found is not None and found is not False:
             return found
-        time.sleep(INTERVAL_S)
+        time.sleep(every_s)
     raise AssertionError(f"{what} did not happen within {within_s:g} seconds")
