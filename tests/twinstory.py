@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, cast
 
@@ -11,8 +11,9 @@ import orjson
 
 from contactsync.journeys.asked import editing
 from contactsync.model.run import Run
-from contactsync.ports import ContactStore, Delete, RecordKey, Write
+from contactsync.ports import ContactStore, Delete, RecordKey
 from tests.twins import Twin, Twins
+from tests.world import Overtaken
 
 HEADER = "number,email,name,phone\n"
 MAPPING = [
@@ -34,23 +35,6 @@ def row(number: int, name: str = "", phone: str = "06 12345678", email: str = ""
 LINES = [row(number) for number in range(PEOPLE)]
 TEXT = HEADER + "".join(LINES)
 CHANGED = TEXT.replace("Person 5", "Person Five")
-
-
-class Overtaken:
-    """A contact list to which something happens just before it is first written."""
-
-    def __init__(self, contacts: ContactStore, happens: Callable[[], object]) -> None:
-        self._contacts = contacts
-        self._happens: Callable[[], object] | None = happens
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._contacts, name)
-
-    def write(self, account_id: str, writes: Iterable[Write]) -> Iterator[tuple[Write, bool]]:
-        happens, self._happens = self._happens, None
-        if happens is not None:
-            happens()
-        return self._contacts.write(account_id, writes)
 
 
 class Story(Twins):

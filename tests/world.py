@@ -7,7 +7,7 @@ service would run it. Ports can be wrapped to make them fail.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -64,6 +64,7 @@ from contactsync.ports import (
     Replace,
     Source,
     Vault,
+    Write,
 )
 from contactsync.sources.net import Guard as NetGuard
 from contactsync.sources.net import allowed_hosts
@@ -106,6 +107,23 @@ class Ports:
 def unwatched(opened: Any) -> Any:
     """With nothing in front."""
     return opened
+
+
+class Overtaken:
+    """A contact list to which something happens just before it is first written."""
+
+    def __init__(self, contacts: ContactStore, happens: Callable[[], object]) -> None:
+        self._contacts = contacts
+        self._happens: Callable[[], object] | None = happens
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._contacts, name)
+
+    def write(self, account_id: str, writes: Iterable[Write]) -> Iterator[tuple[Write, bool]]:
+        happens, self._happens = self._happens, None
+        if happens is not None:
+            happens()
+        return self._contacts.write(account_id, writes)
 
 
 @dataclass

@@ -17,18 +17,9 @@ import phonenumbers
 
 from contactsync.core.mapping import Mapped, Rejected, compile_mapping, resolve_mapping
 from contactsync.journeys.file.known import TYPING
-from contactsync.model.field import STANDARD_FIELDS, FieldSpec
+from tests.fields import FIELDS
 
 TYPED = Path("tests/architecture/typed.json")
-FIELDS = STANDARD_FIELDS | {
-    spec.key: spec
-    for spec in (
-        FieldSpec(key="points", label="Points", type="integer"),
-        FieldSpec(key="rate", label="Rate", type="decimal"),
-        FieldSpec(key="member", label="Member", type="boolean"),
-        FieldSpec(key="size", label="Size", type="choice", choices=("S", "L")),
-    )
-}
 NAMES = (
     "name",
     "phone",

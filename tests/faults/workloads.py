@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ from contactsync.model.message import EraseDue
 from contactsync.model.run import Run
 from contactsync.model.source import RemoteSource
 from contactsync.model.sync import Schedule, Sync, SyncRequest
-from contactsync.ports import ContactStore, Ending, Source, SourceStream, Write
+from contactsync.ports import ContactStore, Ending, Source, SourceStream
 from tests.dropped import drop_sync, prefix, runs_of
 from tests.faults.bookscenes import (
     both_ways,
@@ -38,7 +38,7 @@ from tests.faults.bookscenes import (
     with_book,
 )
 from tests.faults.scenes import Retrying, Scene, Workload, earlier, execute, new_world
-from tests.world import Died, World
+from tests.world import Died, Overtaken, World
 
 NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
 NUMBERED = [{"column": "number", "field": "customer_number"}, *NAMES]
@@ -165,23 +165,6 @@ def planned(world: World) -> Run:
     world.clock.advance(timedelta(minutes=5))
     world.mailer.sent.clear()
     return world.again(shown.sync_id, CLAIMS, plan_of=shown.id)
-
-
-class Overtaken:
-    """A contact list to which something happens just before it is first written."""
-
-    def __init__(self, contacts: ContactStore, happens: Callable[[], object]) -> None:
-        self._contacts = contacts
-        self._happens: Callable[[], object] | None = happens
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._contacts, name)
-
-    def write(self, account_id: str, writes: Iterable[Write]) -> Iterator[tuple[Write, bool]]:
-        happens, self._happens = self._happens, None
-        if happens is not None:
-            happens()
-        return self._contacts.write(account_id, writes)
 
 
 def overtaken(world: World) -> Run:

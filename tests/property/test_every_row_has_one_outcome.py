@@ -7,17 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contactsync.core.mapping import Blank, Mapped, Rejected, compile_mapping, resolve_mapping
-from contactsync.model.field import STANDARD_FIELDS, FieldSpec
+from tests.fields import FIELDS
 
-FIELDS = STANDARD_FIELDS | {
-    spec.key: spec
-    for spec in (
-        FieldSpec(key="points", label="Points", type="integer"),
-        FieldSpec(key="rate", label="Rate", type="decimal"),
-        FieldSpec(key="member", label="Member", type="boolean"),
-        FieldSpec(key="size", label="Size", type="choice", choices=("S", "L")),
-    )
-}
 NAMES = [
     "email",
     "emails.work",

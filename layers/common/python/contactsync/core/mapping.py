@@ -110,35 +110,14 @@ def compile_mapping(
     begun: dict[str, Any] = {}
     fillers: list[Filler] = []
     for field, feeding in _by_field(rules).items():
-        first = feeding[0]
-        required = (empty_cells == "reject" and first.type in NEVER_EMPTY) or any(
-            rule.required for rule in feeding
-        )
-        is_list = any(rule.list_ for rule in feeding)
-        parts = [(rule.column, rule.part) for rule in feeding if rule.part and rule.column is not None]
         if empty_cells == "clear":
             begun[field] = None
-        if len(parts) == len(feeding) and not is_list and not required:
-            fillers.append(Parts(field, parts))
-        elif field in PRIMARIES.values() or first.list_ or first.part:
-            items = tuple(
-                Item(
-                    rule.column,
-                    literals.get(rule),
-                    text if rule.part else convert_for(rule),
-                    rule.label,
-                    rule.part,
-                    rule.label_column,
-                )
-                for rule in feeding
-            )
-            fillers.append(Composed(field, first.type, is_list, items, required))
-        elif first.column is None:
-            begun[field] = literals[first]
-        elif first.type == "text" and not required:
-            fillers.append(Text(field, first.column))
+        required = empty_cells == "reject" and feeding[0].type in NEVER_EMPTY
+        filler = _filler(field, feeding, literals, convert_for, required=required)
+        if filler is None:
+            begun[field] = literals[feeding[0]]
         else:
-            fillers.append(Typed(field, first.column, convert_for(first), required))
+            fillers.append(filler)
     return Mapper(
         begun=begun,
         fillers=sorted(fillers, key=lambda filler: _TOLD_IN_ORDER.index(type(filler))),
@@ -147,6 +126,41 @@ def compile_mapping(
         width=width,
         generate=generate,
     )
+
+
+def _filler(
+    field: str,
+    feeding: Sequence[Rule],
+    literals: Mapping[Rule, Any],
+    convert_for: Callable[[Rule], Converter],
+    *,
+    required: bool,
+) -> Filler | None:
+    """What fills a field from its rules; None for one that is a literal in every row."""
+    first = feeding[0]
+    required = required or any(rule.required for rule in feeding)
+    is_list = any(rule.list_ for rule in feeding)
+    parts = [(rule.column, rule.part) for rule in feeding if rule.part and rule.column is not None]
+    if len(parts) == len(feeding) and not is_list and not required:
+        return Parts(field, parts)
+    if field in PRIMARIES.values() or first.list_ or first.part:
+        items = tuple(
+            Item(
+                rule.column,
+                literals.get(rule),
+                text if rule.part else convert_for(rule),
+                rule.label,
+                rule.part,
+                rule.label_column,
+            )
+            for rule in feeding
+        )
+        return Composed(field, first.type, is_list, items, required)
+    if first.column is None:
+        return None
+    if first.type == "text" and not required:
+        return Text(field, first.column)
+    return Typed(field, first.column, convert_for(first), required)
 
 
 def _by_field(rules: Sequence[Rule]) -> dict[str, list[Rule]]:
