@@ -24,7 +24,7 @@ from contactsync.adapters.items import (
 from contactsync.adapters.lanes import Batch, Lanes
 from contactsync.adapters.patience import Patience
 from contactsync.adapters.wire import TRANSIENT, ServiceError
-from contactsync.core.overlay import laid_bare
+from contactsync.core.overlay import compares, laid_bare
 from contactsync.core.shapes import Shapes
 from contactsync.model.contact import Origin
 from contactsync.ports import Arrival, Insert, Remove, Write
@@ -106,7 +106,7 @@ class _Arrivals:
         values: dict[str, Any] = like | {"pk": hole, "sk": {"S": quoted}, "f": {"M": hole}}
         text = orjson.dumps({"Statement": statement, "Parameters": list(values.values())})
         self._pattern = text.replace(b"%", b"%%").replace(HOLE, b"%b")
-        self._shapes = Shapes(lambda row: attributes(laid_bare(row)))
+        self._shapes = Shapes(lambda row: attributes(laid_bare(row)), compares=compares)
         shards = (partition(account_id, shard) for shard in range(SHARDS))
         self._partitions = [orjson.dumps({"S": shard}) for shard in shards]
 

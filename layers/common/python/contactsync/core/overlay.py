@@ -66,6 +66,11 @@ def laid_bare(row: Fields) -> Fields:
     return fields
 
 
+def compares(row: Fields) -> bool:
+    """Whether `laid_bare` looks at the values of a row, and not at its keys alone: one that has a list and its primary."""
+    return any(key in row and list_key in row for key, list_key in PRIMARIES.items())
+
+
 def _with_primary(list_key: str, before: list[Entry], value: Any) -> list[Entry] | None:
     """The list with another first value, or without its first if the value is None; None if nothing is left."""
     if value is None:

@@ -96,4 +96,4 @@ def _fitted(cells: Sequence[str], width: int) -> list[str]:
 
 def csv_line(cells: Sequence[str]) -> str:
     """One line of a table, every cell in quotes."""
-    return ",".join('"' + cell.replace('"', '""') + '"' for cell in cells) + "\r\n"
+    return ",".join(['"' + cell.replace('"', '""') + '"' for cell in cells]) + "\r\n"

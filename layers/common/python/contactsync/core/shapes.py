@@ -19,6 +19,8 @@ SHAPES = 4_096
 """How many are remembered. Numbers are part of a shape: a file of numbers has more of them than it pays to know."""
 
 _BACKSLASH = b"\\"[0]
+_ESCAPES = ((b"\\\\", b"\1"), (b'\\"', b"\2"))
+"""What would mislead a split at quotes, and the bytes that stand for it meanwhile: no JSON holds them."""
 _MARK = re.compile("\ue000([0-9]+)\ue001".encode())
 _Pieces = list[bytes]
 """A JSON split at its quotes: what is outside, a key or a text, what is outside, …"""
@@ -40,17 +42,24 @@ class _Layout(NamedTuple):
 
 
 class Shapes:
-    """A transformation of JSON values, with the shapes that it has met."""
+    """A transformation of JSON values, with the shapes that it has met.
 
-    def __init__(self, transform: Callable[[Any], Any]) -> None:
+    `compares` says of a value whether the transformation looks at its texts: then its shape alone does not decide.
+    """
+
+    def __init__(self, transform: Callable[[Any], Any], *, compares: Callable[[Any], bool]) -> None:
         self._transform = transform
+        self._compares = compares
         self._layouts: dict[tuple[bytes, ...], _Layout] = {}
         self._room = SHAPES
 
     def transformed(self, json: bytes) -> bytes:
         """What `transform` makes of a value; both as orjson writes them. Raises what `transform` raises."""
-        if _BACKSLASH in json:  # a quote may be part of a text
-            return self._plainly(json)
+        if _BACKSLASH in json and b'\\"' in json:  # a quote is part of a text, or follows a backslash that is
+            return _escaped(self._by_shape(_unescaped(json)))
+        return self._by_shape(json)
+
+    def _by_shape(self, json: bytes) -> bytes:
         pieces = json.split(b'"')
         outside = tuple(pieces[::2])
         layout = self._layouts.get(outside) or self._new_layout(outside, pieces)
@@ -61,7 +70,7 @@ class Shapes:
         return pattern.text % pattern.texts(pieces) if pattern.texts else self._plainly(json)
 
     def _plainly(self, json: bytes) -> bytes:
-        return orjson.dumps(self._transform(orjson.loads(json)))
+        return orjson.dumps(self._transform(orjson.loads(_escaped(json))))
 
     def _new_layout(self, outside: tuple[bytes, ...], pieces: _Pieces) -> _Layout | None:
         if not self._room:
@@ -80,18 +89,27 @@ class Shapes:
         return pattern
 
     def _pattern(self, pieces: _Pieces, texts: list[int]) -> _Pattern:
-        """The pattern of a shape, unless the transformation takes a look at its texts, and tells equal from different."""
+        if self._compares(orjson.loads(_escaped(b'"'.join(pieces)))):
+            return _Pattern(b"", None)
         if _MARK.search(b"".join(piece for at, piece in enumerate(pieces) if at not in texts)):
             return _Pattern(b"", None)
-        different = self._marked(pieces, {at: at for at in texts})
-        alike = self._marked(pieces, dict.fromkeys(texts, 0))
-        found = [int(at) for at in _MARK.findall(different)]
-        if not found or _MARK.sub(b"", different) != _MARK.sub(b"", alike):
-            return _Pattern(b"", None)
-        return _Pattern(_MARK.sub(b"%b", different.replace(b"%", b"%%")), itemgetter(*found))
-
-    def _marked(self, pieces: _Pieces, marks: dict[int, int]) -> bytes:
         marked = list(pieces)
-        for at, mark in marks.items():
-            marked[at] = f"\ue000{mark}\ue001".encode()
-        return self._plainly(b'"'.join(marked))
+        for at in texts:
+            marked[at] = f"\ue000{at}\ue001".encode()
+        transformed = self._plainly(b'"'.join(marked))
+        found = [int(at) for at in _MARK.findall(transformed)]
+        if not found:
+            return _Pattern(b"", None)
+        return _Pattern(_MARK.sub(b"%b", transformed.replace(b"%", b"%%")), itemgetter(*found))
+
+
+def _unescaped(json: bytes) -> bytes:
+    for escape, mark in _ESCAPES:
+        json = json.replace(escape, mark)
+    return json
+
+
+def _escaped(json: bytes) -> bytes:
+    for escape, mark in _ESCAPES:
+        json = json.replace(mark, escape)
+    return json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -309,21 +310,26 @@ def _counts(work: Applying, manifest: Manifest, *, whole: bool) -> Counts:
 
 def _report_rejects(manifest: Manifest, files: RunFiles) -> tuple[Refused, ...]:
     """Write the file of refused rows; returns the commonest reasons."""
-    reasons: dict[str, Refused] = {}
+    rows: Counter[str] = Counter()
+    first_lines: dict[str, int] = {}
+    columns = manifest.columns
     late = files.late_rejects(manifest.units)
 
     def lines() -> Iterator[str]:
-        yield reporting.header_line(manifest.columns)
+        yield reporting.header_line(columns)
         for reject in chain(files.rejects(len(manifest.chunks)), _with_cells(late, manifest, files)):
             if reject.is_blank:
                 continue
-            reason = reject.reason(manifest.columns)
-            _count_reason(reason, reject.row, reasons)
+            reason = reject.reason(columns)
+            if reason in rows or len(rows) < REASONS_COUNTED:
+                rows[reason] += 1
+                first_lines.setdefault(reason, reject.row)
             yield reporting.row_line(reject.cells, width=manifest.width, line=reject.row, reason=reason)
 
     files.save_rejects_csv(lines())
+    commonest = sorted(rows, key=lambda reason: (-rows[reason], first_lines[reason]))[:REASONS_KEPT]
     return tuple(
-        sorted(reasons.values(), key=lambda refused: (-refused.rows, refused.first_line))[:REASONS_KEPT]
+        Refused(reason=reason, rows=rows[reason], first_line=first_lines[reason]) for reason in commonest
     )
 
 
@@ -336,14 +342,6 @@ def _with_cells(late: dict[int, RejectedLate], manifest: Manifest, files: RunFil
         for item in raw_rows(number, files, manifest):
             if not isinstance(item, Damaged) and (reject := late.get(item[0])):
                 yield Reject(item[0], item[1], [(None, None, reject.code, reject.reason)])
-
-
-def _count_reason(reason: str, row: int, reasons: dict[str, Refused]) -> None:
-    known = reasons.get(reason)
-    if known is not None:
-        reasons[reason] = known.model_copy(update={"rows": known.rows + 1})
-    elif len(reasons) < REASONS_COUNTED:
-        reasons[reason] = Refused(reason=reason, rows=1, first_line=row)
 
 
 def _mail(
