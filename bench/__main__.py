@@ -2,7 +2,7 @@
 
     make bench                    some minutes
     make bench ARGS=--short       a minute: fewer rows and rounds, for a look at the ratios
-    make bench ARGS=--full        an hour: whole imports of a million rows, too
+    make bench ARGS=--full        an hour: whole imports of a million rows, too (20 GB of memory)
 
 Seconds differ between machines and hours; ratios of two programs run in turn hardly do.
 """
@@ -42,9 +42,9 @@ def main() -> None:
     if short:
         whole.measure(2_000, (1_000, 4_000), every_peer=False)
     else:
-        whole.keep(whole.measure(100_000, (10_000, 100_000), every_peer=True))
+        whole.keep(whole.measure(whole.USUAL, (10_000, whole.USUAL), every_peer=True))
     if given.full:
-        whole.measure(1_000_000, (10_000, 100_000, 1_000_000), every_peer=False)
+        whole.keep(whole.measure(1_000_000, (10_000, 100_000, 1_000_000), every_peer=True))
 
     _title("API latency on the local stack, median and p99, and the share of the median that is our handler")
     api.show(api.measure(100 if short else 500))
