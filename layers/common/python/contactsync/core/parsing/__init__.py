@@ -9,7 +9,7 @@ start 12 ms sooner.
 """
 
 from contactsync.core.parsing.dialect import Dialect
-from contactsync.core.parsing.known import Records, read_unknown
+from contactsync.core.parsing.known import Again, Earlier
 from contactsync.core.parsing.records import Chunk, Damaged, Stretch, cut, read_chunk
 
-__all__ = ["Chunk", "Damaged", "Dialect", "Records", "Stretch", "cut", "read_chunk", "read_unknown"]
+__all__ = ["Again", "Chunk", "Damaged", "Dialect", "Earlier", "Stretch", "cut", "read_chunk"]

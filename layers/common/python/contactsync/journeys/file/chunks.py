@@ -9,14 +9,7 @@ from contactsync.core.identity import SHARDS, shard_of
 from contactsync.core.mapping import Mapped, Mapper, Rejected
 from contactsync.core.parsing import Damaged, read_chunk
 from contactsync.core.reporting import restored
-from contactsync.journeys.file.known import (
-    KnownRows,
-    Refused,
-    known_line,
-    mention_line,
-    refused_line,
-    shard_in,
-)
+from contactsync.journeys.file.known import KnownRows
 from contactsync.journeys.file.runfiles import BLANK, Manifest, Reject, RunFiles, mention
 from contactsync.model.run import Counts
 
@@ -57,7 +50,8 @@ def map_chunk(
     by_prefix = {prefix: by_shard[shard_of(prefix)] for prefix in PREFIXES}
     rejects: list[bytes] = []
     rows = skipped = unreadable = come_again = 0
-    for item in (known and known.rows(number, files, manifest)) or raw_rows(number, files, manifest):
+    known_here = known.chunk(number, files, manifest) if known else None
+    for item in known_here.unknown if known_here else raw_rows(number, files, manifest):
         rows += 1
         if isinstance(item, Damaged):
             problem = (None, None, item.code, item.message)
@@ -65,17 +59,6 @@ def map_chunk(
             unreadable += 1
             continue
         line, cells = item
-        if isinstance(cells, bytes):
-            by_shard[shard_in(cells)].append(known_line(cells, line))
-            come_again += 1
-            continue
-        if isinstance(cells, Refused):
-            rejects.append(refused_line(cells.reject, line))
-            if cells.mention:
-                by_shard[shard_in(cells.mention)].append(mention_line(cells.mention, line))
-            else:
-                unreadable += 1
-            continue
         mapped = mapper.map(cells, line)
         if isinstance(mapped, Mapped):
             by_prefix[mapped.id[:2]].append(
@@ -90,6 +73,10 @@ def map_chunk(
         else:
             skipped += 1
             rejects.append(Reject(line, cells, [(None, None, BLANK, "The row is empty.")]).line())
+    if known_here:
+        come_again, refused, nameless = known_here.join(by_shard, rejects)
+        rows += come_again + refused
+        unreadable += nameless
     counts = Counts(rows=rows, rejected=len(rejects) - skipped, skipped=skipped)
     files.save_mapped(number, by_shard, rejects, counts, unreadable=unreadable, known=come_again)
     return counts

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import NamedTuple, Self
 
 from contactsync.control import Control
-from contactsync.core.identity import ID_BYTES, digest_of, shard_of
+from contactsync.core.identity import ID_BYTES, digest_of
 from contactsync.core.mapping import HASH_BYTES, Rule
-from contactsync.core.parsing import Damaged, Records, read_unknown
+from contactsync.core.parsing import Again, Damaged, Earlier
 from contactsync.errors import NotFound
 from contactsync.journeys.changes import changed_since
 from contactsync.journeys.file.ruling import rules_of, settings_hash
-from contactsync.journeys.file.runfiles import ID, KNOWN, Manifest, RunFiles, line_of
+from contactsync.journeys.file.runfiles import ID, KNOWN, MENTION, Manifest, RunFiles, line_of
 from contactsync.model.run import Run
 from contactsync.model.sync import Sync
 from contactsync.ports import Objects
@@ -86,20 +87,13 @@ def _looked_at(run: Run, sync: Sync, manifest: Manifest, control: Control, runs:
     return odd | changed
 
 
-class Refused(NamedTuple):
-    """A row that was refused, by its line among the rejects and by that which mentions its contact, if it has one."""
-
-    reject: bytes
-    mention: bytes
-
-
 class KnownRows:
     """The rows that an earlier run knows, by their bytes. One chunk of them is kept in memory, or three."""
 
     def __init__(self, files: RunFiles, manifest: Manifest, looked_at: frozenset[str]) -> None:
         self._files = files
         self._manifest = manifest
-        self._looked_at = looked_at
+        self._looked_at = {id_.encode() for id_ in looked_at}
 
     @classmethod
     def of(cls, files: RunFiles, manifest: Manifest, account_id: str) -> Self | None:
@@ -112,66 +106,114 @@ class KnownRows:
         except NotFound:
             return None
 
-    def rows(
-        self, number: int, files: RunFiles, manifest: Manifest
-    ) -> Iterator[tuple[int, list[str] | bytes | Refused] | Damaged] | None:
-        """The rows of a chunk, known ones unread; None where so few are known that it does not pay.
+    def chunk(self, number: int, files: RunFiles, manifest: Manifest) -> KnownChunk | None:
+        """What is known of a chunk; None where it is so little that it does not pay.
 
         Rows that were put in or taken out shift those that follow, so the chunks around are looked at as well.
         """
-        assert manifest.dialect is not None, "only delimited text is known by its bytes"
         chunk = manifest.chunks[number]
         lines = files.chunk(manifest, number).splitlines(keepends=True)
-        known = self._records(number)
-        if _count(lines, known) < ENOUGH * chunk.rows:
-            known = {**self._records(number - 1), **known, **self._records(number + 1)}
-        if _count(lines, known) < WORTHWHILE * chunk.rows:
+        read = self._read(number)
+        again = Again(lines, chunk.first_line, [each.lines for each in read])
+        if again.known() < ENOUGH * chunk.rows:
+            read = [*self._read(number - 1), *read, *self._read(number + 1)]
+            again = Again(lines, chunk.first_line, [each.lines for each in read])
+        if again.known() < WORTHWHILE * chunk.rows:
             return None
-        return read_unknown(
-            lines, manifest.dialect, width=manifest.file_width, first_line=chunk.first_line, known=known
-        )
+        assert manifest.dialect is not None, "only delimited text is known by its bytes"
+        return KnownChunk(again, read, again.unknown(manifest.dialect, manifest.file_width))
 
-    def _records(self, number: int) -> Records[bytes | Refused]:
-        """What that run has read and applied of one chunk. A row reaches as far as the next one begins."""
+    def _read(self, number: int) -> list[_Read]:
+        """What that run has read of one chunk; nothing where it cannot be told. A row reaches as far as the next one begins."""
         manifest = self._manifest
         if not 0 <= number < len(manifest.chunks):
-            return {}
+            return []
         first_line = manifest.chunks[number].first_line
         try:
             lines = self._files.chunk(manifest, number).splitlines(keepends=True)
-            mapped = {line_in(row) - first_line: row for row in self._files.mapped_chunk(number)}
-            refused = {line_of(row) - first_line: row for row in self._files.reject_lines(number)}
+            mapped = {shard: dict(map(brief, rows)) for shard, rows in self._files.mapped_shards(number)}
+            rejects = {line_of(reject): reject for reject in self._files.reject_lines(number)}
         except NotFound:
-            return {}
-        begins = sorted({*mapped, *refused})
+            return []
+        begins = sorted({*chain.from_iterable(mapped.values()), *rejects})
         if len(begins) != manifest.chunks[number].rows:  # a file is lost: where rows end cannot be told
-            return {}
-        found: dict[bytes, tuple[list[bytes], bytes | Refused]] = {}
-        for begin, end in zip(begins, [*begins[1:], len(lines)], strict=True):
-            row = mapped.get(begin, b"")
-            if begin in refused:
-                if OF_THE_ROW not in refused[begin]:
-                    found[lines[begin]] = lines[begin + 1 : end], Refused(refused[begin], row)
-            elif row[ID].decode() not in self._looked_at:
-                found[lines[begin]] = lines[begin + 1 : end], row
-        return found
+            return []
+        unknown = {line for line, reject in rejects.items() if OF_THE_ROW in reject}
+        for rows in mapped.values():
+            unknown.update(line for line, row in rows.items() if row[ID] in self._looked_at)
+        ends = [*begins[1:], first_line + len(lines)]
+        records = {begin: end for begin, end in zip(begins, ends, strict=True) if begin not in unknown}
+        return [_Read(Earlier(first_line, lines, records), mapped, rejects)]
 
 
-def _count(lines: Sequence[bytes], known: Records[bytes | Refused]) -> int:
-    return sum(map(known.__contains__, lines))
+class _Read(NamedTuple):
+    """What an earlier run has read of one chunk: lines of mapped rows, by shard and by where they stood; of rejects."""
+
+    lines: Earlier
+    mapped: dict[int, dict[int, bytes]]
+    rejects: dict[int, bytes]
+
+
+class KnownChunk:
+    """One chunk of which rows are known."""
+
+    def __init__(
+        self, again: Again, read: Sequence[_Read], unknown: Iterator[tuple[int, list[str]] | Damaged]
+    ) -> None:
+        self.unknown = unknown
+        """The other rows, as `read_chunk` has them: these are read first."""
+        self._again = again
+        self._read = read
+
+    def join(self, by_shard: list[list[bytes]], rejects: list[bytes]) -> Joined:
+        """Put the lines of known rows among those of the others, which have all been read, in the file's order."""
+        places = self._again.places
+        rows = [[(line_in(row), row) for row in typed] for typed in by_shard]
+        refused = [(line_of(reject), reject) for reject in rejects]
+        mentions = came_again = 0
+        for read in self._read:
+            again = {line for line in read.rejects if line in places}
+            refused += [(places[line], refused_line(read.rejects[line], places[line])) for line in again]
+            came_again += len(again)
+            for shard, mapped in read.mapped.items():
+                rows[shard] += [
+                    (places[line], row if places[line] == line else moved(row, places[line]))
+                    for line, row in mapped.items()
+                    if line in places
+                ]
+                mentions += len(mapped.keys() & again)
+        for lines, joined in zip([*by_shard, rejects], [*rows, refused], strict=True):
+            joined.sort()
+            lines[:] = [line for _, line in joined]
+        return Joined(len(places) - came_again, came_again, came_again - mentions)
+
+
+class Joined(NamedTuple):
+    """How many known rows there were: mapped, refused, and of these those that do not say whom they are about."""
+
+    mapped: int
+    refused: int
+    unreadable: int
 
 
 # What a mapped row's line, `["<32 hex digits>",<row>,"<16 hex digits>",…]`, says unread
 
 
-def shard_in(row: bytes) -> int:
-    """The shard of its contact."""
-    return _SHARDS[row[2:4]]
-
-
 def line_in(row: bytes) -> int:
     """Where the row stood."""
-    return int(row[_ROW : row.index(b",", _ROW)])
+    return int(row.split(b",", 2)[1])
+
+
+def brief(row: bytes) -> tuple[int, bytes]:
+    """Where the row stood, and its line without fields: as it is where it comes again as it was."""
+    number_ends = row.index(b",", _ROW)
+    number = int(row[_ROW:number_ends])
+    return number, row if row.endswith(_BRIEF) else row[: number_ends + _HASH] + KNOWN
+
+
+def moved(row: bytes, line: int) -> bytes:
+    """The line of a row that stands elsewhere."""
+    return b"%b%d%b" % (row[:_ROW], line, row[row.index(b",", _ROW) :])
 
 
 def refused_line(reject: bytes, line: int) -> bytes:
@@ -179,17 +221,7 @@ def refused_line(reject: bytes, line: int) -> bytes:
     return b"[%d%b" % (line, reject[reject.index(b",") :])
 
 
-def mention_line(mention: bytes, line: int) -> bytes:
-    """The same of that which mentions its contact."""
-    return b"%b%d%b" % (mention[:_ROW], line, mention[mention.index(b",", _ROW) :])
-
-
-def known_line(row: bytes, line: int) -> bytes:
-    """The line of a row that comes again as it was."""
-    hash_at = row.index(b",", _ROW)
-    return b"%b%d%b%b" % (row[:_ROW], line, row[hash_at : hash_at + _HASH], KNOWN)
-
-
 _ROW = len(b'["",') + 2 * ID_BYTES
 _HASH = len(b',""') + 2 * HASH_BYTES
-_SHARDS = {b"%02x" % first: shard_of(f"{first:02x}") for first in range(256)}
+_BRIEF = (KNOWN, MENTION)
+"""How the lines end that hold no fields."""

@@ -242,9 +242,12 @@ class RunFiles:
             length = sum(length for _, length in ranges)
             yield from self._lines(key, offset=offset, length=length)
 
-    def mapped_chunk(self, chunk: int) -> Iterator[bytes]:
-        """The mapped rows of one chunk, unread."""
-        return self._lines(self._index(chunk).key)
+    def mapped_shards(self, chunk: int) -> Iterator[tuple[int, list[bytes]]]:
+        """The mapped rows of one chunk, unread, shard by shard."""
+        key, spans, _ = self._index(chunk)
+        with self.objects.open(key) as stream:
+            for shard, (_, length) in spans.items():
+                yield int(shard), stream.read(length).splitlines()
 
     def _index(self, chunk: int) -> _Index:
         index = orjson.loads(self.objects.get(f"{self.prefix}rows/{chunk:05d}.json"))
