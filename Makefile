@@ -28,13 +28,13 @@ test: .venv/.ready ## run all tests (ARGS="-k phone" narrows them)
 	.venv/bin/pytest $(ARGS)
 
 test-thorough: .venv/.ready ## the laws with twenty times the examples, and no two runs the same ones
-	env -u CI HYPOTHESIS_PROFILE=thorough .venv/bin/pytest tests/property $(ARGS)
+	env -u CI HYPOTHESIS_PROFILE=thorough .venv/bin/pytest tests/property --timeout 3600 $(ARGS)
 
 fuzz-api: .venv/.ready ## 2,000 requests made from the OpenAPI document, against the local stack
-	FUZZ=70 .venv/bin/pytest tests/journeys/test_fuzzed.py -rP --show-capture=stdout $(ARGS)
+	FUZZ=70 .venv/bin/pytest --timeout 3600 tests/journeys/test_fuzzed.py -rP --show-capture=stdout $(ARGS)
 
 fuzz: .venv/.ready ## 20,000 odd files, cards, rules and answers of providers for each reader, 200 bodies for each operation
-	env -u CI HYPOTHESIS_PROFILE=fuzz FUZZ=200 .venv/bin/pytest tests/property/test_odd_answers_are_read.py tests/property/test_any_bytes_end.py \
+	env -u CI HYPOTHESIS_PROFILE=fuzz FUZZ=200 .venv/bin/pytest --timeout 3600 tests/property/test_odd_answers_are_read.py tests/property/test_any_bytes_end.py \
 		tests/unit/test_api_fuzzed.py --hypothesis-show-statistics $(ARGS)
 
 SECONDS ?= 60
