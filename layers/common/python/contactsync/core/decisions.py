@@ -213,7 +213,7 @@ def add_line(mapped_line: bytes) -> bytes:
 
 def unchanged_line(mapped_line: bytes) -> bytes:
     """The plan line of a mapped row that changes nothing, made from the row's own line unread as well."""
-    return b'["unchanged",' + mapped_line[1 : _hash_at(mapped_line) - 2] + b"]"
+    return b'["unchanged",%b]' % mapped_line[1 : mapped_line.index(b',"')]
 
 
 def hash_of(mapped_line: bytes) -> str:

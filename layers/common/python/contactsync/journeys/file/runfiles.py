@@ -234,7 +234,7 @@ class RunFiles:
         for chunk in range(chunks):
             if chunk not in self._indexes:  # the next unit asks for other shards of the same chunks
                 self._indexes[chunk] = self._index(chunk)
-            key, spans, _ = self._indexes[chunk]
+            key, spans = self._indexes[chunk]
             ranges = [spans[str(shard)] for shard in shards if str(shard) in spans]
             if not ranges:
                 continue
@@ -244,7 +244,7 @@ class RunFiles:
 
     def mapped_shards(self, chunk: int) -> Iterator[tuple[int, list[bytes]]]:
         """The mapped rows of one chunk, unread, shard by shard."""
-        key, spans, _ = self._index(chunk)
+        key, spans = self._index(chunk)
         with self.objects.open(key) as stream:
             for shard, (_, length) in spans.items():
                 yield int(shard), stream.read(length).splitlines()
@@ -252,11 +252,7 @@ class RunFiles:
     def _index(self, chunk: int) -> _Index:
         index = orjson.loads(self.objects.get(f"{self.prefix}rows/{chunk:05d}.json"))
         name = index.get("rows", f"{chunk:05d}")  # earlier versions do not say
-        return _Index(f"{self.prefix}rows/{name}.jsonl", index["shards"], index.get("known", 0))
-
-    def knows_rows(self) -> bool:
-        """Whether any of the chunks whose rows were asked for so far has rows that were not typed."""
-        return any(index.known for index in self._indexes.values())
+        return _Index(f"{self.prefix}rows/{name}.jsonl", index["shards"])
 
     def rejects(self, chunks: int) -> Iterator[Reject]:
         """Every refused row, in the file's order."""
@@ -417,11 +413,10 @@ class RunFiles:
 
 
 class _Index(NamedTuple):
-    """In which object a chunk's mapped rows lie, where in it each shard's (offset, length), and how many were not typed."""
+    """In which object a chunk's mapped rows lie, and where in it each shard's: (offset, length)."""
 
     key: str
     spans: dict[str, tuple[int, int]]
-    known: int
 
 
 def read_reject(line: bytes) -> Reject:

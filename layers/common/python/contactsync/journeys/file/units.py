@@ -152,22 +152,25 @@ class Planning:
     def _decisions(self, unit: int) -> Iterator[bytes]:
         """Plan lines of one unit in the order of contact ids, so that the same rows give the same plan."""
         rows: dict[str, bytes] = {}
+        settled: dict[str, bytes] = {}
         again: list[Row] = []
         mentioned: set[str] = set()
         shards = shards_of(unit, self.manifest.units)
         for line in self._mapped(shards):
             id_ = line[ID].decode()
-            earlier = rows.get(id_)
             if line.endswith(MENTION):
                 mentioned.add(id_)
-            elif earlier is None:
-                rows[id_] = line
-            elif self.rules.generate:
-                again.append(read_row(line))
-            else:
+                continue
+            if (earlier := rows.setdefault(id_, line)) is not line:
+                if self.rules.generate:
+                    again.append(read_row(line))
+                    continue
                 self.odd.append(id_)
                 yield _superseded(read_row(earlier), read_row(line)).line()
                 rows[id_] = line
+                settled.pop(id_, None)
+            if line.endswith(KNOWN):
+                settled[id_] = unchanged_line(line)
         mentioned |= rows.keys()
         lookup = Lookup(self.contacts, self.rules, self.now)
         addresses = self._addresses(rows)
@@ -175,10 +178,9 @@ class Planning:
         for shard, ids in by_shard(sorted(rows), shards):
             if not ids and not self.rules.deletes:
                 continue
-            known = self._known(ids, rows)
-            seen, settled, slots = self._look(shard, [id_ for id_ in ids if id_ not in known], rows)
-            self.odd.extend(self._with_other_addresses(settled, seen, addresses))
-            settled |= known
+            seen, at_a_glance, slots = self._look(shard, [id_ for id_ in ids if id_ not in settled], rows)
+            self.odd.extend(self._with_other_addresses(at_a_glance, seen, addresses))
+            settled |= at_a_glance
             for batch in batches(ids, ROWS_AT_ONCE):
                 lines = [rows[id_] for id_ in batch if id_ not in settled]
                 decided = self._decide(lines, slots, lookup, claimed, rows)
@@ -187,12 +189,6 @@ class Planning:
                 yield from self._missing(seen, mentioned, shards)
         for row in again:
             yield self._recoded(row, lookup, claimed).line()
-
-    def _known(self, ids: list[str], rows: dict[str, bytes]) -> dict[str, bytes]:
-        """Plan lines of the rows that say nothing new."""
-        if not self.files.knows_rows():
-            return {}
-        return {id_: unchanged_line(rows[id_]) for id_ in ids if rows[id_].endswith(KNOWN)}
 
     def _look(
         self, shard: int, ids: list[str], rows: dict[str, bytes]
