@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import compress, count
+import re
+from collections.abc import Iterable, Iterator, Sequence, Set
+from itertools import compress
 from operator import eq
 from typing import NamedTuple, overload
 
@@ -15,13 +16,14 @@ from contactsync.core.parsing.records import Damaged, judged, text_of
 class Earlier(NamedTuple):
     """Physical lines that were read before in the same way, with their ends, from line `first_line` of their file on.
 
-    `records` are those that were read without a fault and are to be known, by the line at which each begins: the line
-    at which the next record does.
+    `begins` are the lines at which their records begin, each of which reaches as far as the next one. `unknown` are
+    those that were not read without a fault, or are not to be known.
     """
 
     first_line: int
     lines: Sequence[bytes]
-    records: Mapping[int, int]
+    begins: Set[int]
+    unknown: Set[int]
 
 
 class Again:
@@ -34,7 +36,8 @@ class Again:
     def __init__(self, lines: Sequence[bytes], first_line: int, earlier: Iterable[Earlier]) -> None:
         self._lines = lines
         self._first_line = first_line
-        self._stays = bytearray(len(lines) + 1)  # by line, and none behind the last
+        self._stays = bytearray(len(lines) + 1)
+        """By line, whether it is one of a record that has stayed where it was; one more, for the end."""
         self.places: dict[int, int] = {}
         """By the line at which a known record began, the one at which it begins now; right when `unknown` has ended."""
         self._elsewhere: dict[bytes, tuple[int, Sequence[bytes]]] = {}
@@ -42,17 +45,27 @@ class Again:
             self._compare(each)
 
     def _compare(self, earlier: Earlier) -> None:
-        """Find the records of one line that have stayed, all at once; the others are looked for by their first line."""
-        first_line, lines, records = earlier
-        begin = max(self._first_line, first_line)
-        same = map(eq, lines[begin - first_line :], self._lines[begin - self._first_line :])
-        for number in compress(count(begin), same):
-            if records.get(number) == number + 1:
-                self.places[number] = number
-                self._stays[number - self._first_line] = True
-        for number in records.keys() - self.places.keys():
-            at = number - first_line
-            self._elsewhere[lines[at]] = number, lines[at + 1 : records[number] - first_line]
+        """Find the records that have stayed, long runs of them at once; the others are looked for by their first line."""
+        first_line, lines, begins_at, unknown = earlier
+        numbers = range(first_line, first_line + len(lines))
+        shift = first_line - self._first_line
+        ahead = max(0, -shift)
+        begins = bytes([*map(begins_at.__contains__, numbers), True])
+        same = bytearray(ahead) + bytes(map(eq, lines[ahead:], self._lines[ahead + shift :]))
+        same = same.ljust(len(lines), b"\0")
+        left = bytearray(begins)
+        for number in unknown:
+            same[number - first_line] = left[number - first_line] = False
+        for run in _RUN.finditer(same):
+            # from the first record that begins within the run to the last that ends within it
+            begin, end = (find(True, run.start(), run.end() + 1) for find in (begins.find, begins.rfind))
+            stayed = [*compress(numbers[begin:end], begins[begin:end])]
+            self.places.update(zip(stayed, stayed, strict=True))
+            self._stays[begin + shift : end + shift] = b"\1" * (end - begin)
+            left[begin:end] = bytes(end - begin)
+        for at in compress(range(len(lines)), left):
+            rest = lines[at + 1 : begins.index(True, at + 1)]
+            self._elsewhere[lines[at]] = first_line + at, rest
 
     def known(self) -> int:
         """How many lines begin a known record, as far as can be told before `unknown` is read."""
@@ -69,10 +82,16 @@ class Again:
                 used, found = lexer.record(texts, at, width)
                 if found:
                     yield judged(found, texts[at], self._first_line + at, dialect)
-            for within in compress(range(at, at + used), self._stays[at : at + used]):  # it is a row no more
-                self._stays[within] = False
-                del self.places[self._first_line + within]
+            self._take(at, at + used)
             at += used
+
+    def _take(self, at: int, end: int) -> None:
+        """These lines are one record's: those are none that began within it."""
+        while at < end or (self._stays[at] and self._first_line + at not in self.places):
+            if self._stays[at]:
+                self._stays[at] = False
+                self.places.pop(self._first_line + at, None)
+            at += 1
 
     def _known(self, at: int) -> int:
         """How many lines the record at `at` takes if it is known by now; 0 if it is not."""
@@ -88,8 +107,9 @@ class Again:
         return used
 
 
+_RUN = re.compile(b"\1+")
 _NOT = bytes([True, False]) + bytes(254)
-"""Translates flags to their opposites."""
+"""Turns flags to their opposites."""
 
 
 class _Texts(Sequence[str]):

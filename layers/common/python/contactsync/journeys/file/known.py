@@ -135,15 +135,13 @@ class KnownRows:
             rejects = {line_of(reject): reject for reject in self._files.reject_lines(number)}
         except NotFound:
             return []
-        begins = sorted({*chain.from_iterable(mapped.values()), *rejects})
+        begins = {*chain.from_iterable(mapped.values()), *rejects}
         if len(begins) != manifest.chunks[number].rows:  # a file is lost: where rows end cannot be told
             return []
         unknown = {line for line, reject in rejects.items() if OF_THE_ROW in reject}
         for rows in mapped.values():
             unknown.update(line for line, row in rows.items() if row[ID] in self._looked_at)
-        ends = [*begins[1:], first_line + len(lines)]
-        records = {begin: end for begin, end in zip(begins, ends, strict=True) if begin not in unknown}
-        return [_Read(Earlier(first_line, lines, records), mapped, rejects)]
+        return [_Read(Earlier(first_line, lines, begins, unknown), mapped, rejects)]
 
 
 class _Read(NamedTuple):
@@ -177,9 +175,9 @@ class KnownChunk:
             came_again += len(again)
             for shard, mapped in read.mapped.items():
                 rows[shard] += [
-                    (places[line], row if places[line] == line else moved(row, places[line]))
+                    (at, row if at == line else moved(row, at))
                     for line, row in mapped.items()
-                    if line in places
+                    if (at := places.get(line)) is not None
                 ]
                 mentions += len(mapped.keys() & again)
         for lines, joined in zip([*by_shard, rejects], [*rows, refused], strict=True):
