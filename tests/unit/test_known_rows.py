@@ -37,6 +37,14 @@ class TestTheyAreKnown:
         run = story.again(HEADER + row(20) + "".join(LINES[:6]) + "\n" + "".join(LINES[7:]))
         assert (run.counts.added, run.counts.unchanged, story.known) == (1, 11, 11)
 
+    def test_and_refused_ones_likewise_whether_they_name_a_contact_or_not(self) -> None:
+        rows = [*LINES[:4], row(30, phone="12"), "31,nobody,Bob,\n", *LINES[4:]]
+        story = Story(HEADER + "".join(rows))
+        for text, added in ((HEADER + row(20) + "".join(rows), 1), (HEADER + "".join(rows), 0)):
+            run = story.again(text)
+            assert (run.counts.added, run.counts.rejected, run.counts.unchanged) == (added, 2, PEOPLE)
+            assert story.known == PEOPLE
+
     def test_by_a_run_that_has_known_them_itself(self) -> None:
         story = Story()
         story.again()
