@@ -45,6 +45,13 @@ class TestTheyAreKnown:
             assert (run.counts.added, run.counts.rejected, run.counts.unchanged) == (added, 2, PEOPLE)
             assert story.known == PEOPLE
 
+    def test_beside_a_new_row_of_the_same_contact_of_which_the_later_counts(self) -> None:
+        new = row(3, "Their Other Row")
+        run = Story().again(HEADER + new + "".join(LINES))
+        assert (run.counts.skipped, run.counts.updated, run.counts.unchanged) == (1, 0, PEOPLE)
+        run = Story().again(TEXT + new)
+        assert (run.counts.skipped, run.counts.updated, run.counts.unchanged) == (1, 1, 11)
+
     def test_by_a_run_that_has_known_them_itself(self) -> None:
         story = Story()
         story.again()
