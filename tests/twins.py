@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -15,13 +15,14 @@ from typing import Any, TypeVar
 import orjson
 import pytest
 
-from contactsync.adapters.memory import MemoryScheduler
+from contactsync.adapters.memory import MemoryContacts, MemoryScheduler
 from contactsync.core.identity import SHARDS
 from contactsync.core.parsing import records
 from contactsync.journeys.asked import asking
 from contactsync.journeys.file import cutting, known
 from contactsync.journeys.file.runfiles import RunFiles
 from contactsync.model.account import ALL_PERMISSIONS, Caller
+from contactsync.model.contact import Glimpse, Slot
 from contactsync.model.field import FieldSpec
 from contactsync.model.run import Run
 from tests.world import World
@@ -30,14 +31,35 @@ A = TypeVar("A")
 NEVER = 10**9
 
 
+class Watched(MemoryContacts):
+    """A contact list that counts how often somebody looks along a shard of it, and notes whom they ask for by key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+        self.asked: list[str] = []
+
+    def slots(self, account_id: str, ids: Sequence[str]) -> dict[str, Slot]:
+        """See `ports.ContactStore.slots`."""
+        self.asked.extend(ids)
+        return super().slots(account_id, ids)
+
+    def glimpses(self, account_id: str, shard: int, fields: Collection[str]) -> Iterator[Glimpse]:
+        """See `ports.ContactStore.glimpses`."""
+        self.looks += 1
+        return super().glimpses(account_id, shard, fields)
+
+
 @dataclass
 class Twin(World):
-    """One of the two. `came_again` counts the rows of its runs that were known."""
+    """One of the two. `came_again` counts the rows of its runs that were known, `told` the runs that were told who is missing."""
 
+    contacts: Watched = field(default_factory=Watched)
     scheduler: MemoryScheduler = field(default_factory=MemoryScheduler)
     known_from: int = NEVER
     tokens: int = 0
     came_again: int = 0
+    told: int = 0
 
     @property
     def caller(self) -> Caller:
@@ -61,6 +83,10 @@ class Twins:
     def __init__(self, *, chunk: int = 3, unit: int = 4) -> None:
         self._chunk, self._unit = chunk, unit
         self.worlds = [self._made(0), self._made(NEVER)]
+
+    def each_unit(self, rows: int) -> None:
+        """From now on this is how many rows a unit has."""
+        self._unit = rows
 
     def _made(self, known_from: int) -> Twin:
         tokens = [0]
@@ -101,9 +127,12 @@ class Twins:
         """Run to the end in both; the run as it is then."""
 
         def go(world: Twin) -> Run:
+            looks, planned = world.contacts.looks, looks_for_missing(world, run)
             world.execute(run, **options)
             ended = world.run(run)
             world.came_again += came_again(world, ended)
+            if not planned and looks_for_missing(world, ended):
+                world.told += world.contacts.looks == looks
             return ended
 
         return self.both(go)
@@ -114,6 +143,13 @@ class Twins:
         ours, theirs = self.worlds
         assert theirs.came_again == 0
         return ours.came_again
+
+    @property
+    def told(self) -> int:
+        """How many runs so far were told who is missing."""
+        ours, theirs = self.worlds
+        assert theirs.told == 0
+        return ours.told
 
     def check(self) -> None:
         """Contacts, records, plans, outcomes and reports are the same."""
@@ -139,6 +175,12 @@ def came_again(world: World, run: Run) -> int:
     prefix = RunFiles(world.runs, run.account_id, run.id).prefix
     indexes = [key for key in world.runs.keys(f"{prefix}rows/") if key.endswith(".json")]
     return sum(orjson.loads(world.runs.get(key))["known"] for key in indexes)
+
+
+def looks_for_missing(world: World, run: Run) -> bool:
+    """Whether a run has planned deletions of those whom its file does not mention, or might have."""
+    summary = RunFiles(world.runs, run.account_id, run.id).plan_summary(0)
+    return summary is not None and summary.deletes is not None
 
 
 def everything(world: Twin) -> dict[str, object]:

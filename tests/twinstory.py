@@ -9,7 +9,9 @@ from typing import Any, cast
 
 import orjson
 
+from contactsync.journeys.account import erasing, forgetting
 from contactsync.journeys.asked import editing
+from contactsync.model.message import EraseDue
 from contactsync.model.run import Run
 from contactsync.ports import ContactStore, Delete, RecordKey
 from tests.twins import Twin, Twins
@@ -35,6 +37,20 @@ def row(number: int, name: str = "", phone: str = "06 12345678", email: str = ""
 LINES = [row(number) for number in range(PEOPLE)]
 TEXT = HEADER + "".join(LINES)
 CHANGED = TEXT.replace("Person 5", "Person Five")
+
+
+STORES = (
+    "control",
+    "contacts",
+    "runs",
+    "uploads",
+    "photos",
+    "clock",
+    "drops",
+    "scheduler",
+    "bus",
+    "keeper",
+)
 
 
 class Story(Twins):
@@ -81,6 +97,24 @@ class Story(Twins):
             )
         )
         self.both(lambda world: world.clock.advance(LATER))
+
+    def begin_to_erase(self, gone: str, *, stretches: int = 1) -> None:
+        """The contact is gone, and the more stretches, the more of its traces."""
+        erased = self.asked_to_erase(gone)
+        self.both(lambda world: erased(world, stretches))
+
+    def asked_to_erase(self, gone: str) -> Callable[[Twin, int], None]:
+        """Somebody has asked; what is returned does so many stretches of it."""
+        erasure_id = self.both(
+            lambda world: erasing.ask_for_erasure(world.asked, world.caller, {"contact_id": gone}, gone).id
+        )
+
+        def erase(world: Twin, stretches: int) -> None:
+            message = EraseDue(account_id=world.account.account_id, erasure_id=erasure_id)
+            for _ in range(stretches):
+                forgetting.erase(message, forgetting.All(**{name: getattr(world, name) for name in STORES}))
+
+        return erase
 
     @property
     def good(self) -> Run:

@@ -11,11 +11,18 @@ ROWS = 20_000
 
 @pytest.fixture(scope="module")
 def runs() -> dict[str, whole.Spent]:
-    """A first import, then its file again with one row in a thousand changed."""
+    """A first import, then its file again with one row in a thousand changed; with deletions, one that lacks as many."""
     with whole.bench() as on:
         whose, changed = on.customer(), on.folder / "changed.csv"
         customers.changed(on.file(ROWS), changed, every=1_000)
-        return {"first": on.imported(whose, on.file(ROWS)), "again": on.imported(whose, changed)}
+        deleting, lacking = on.customer(delete_missing={"scope": "sync"}), on.folder / "lacking.csv"
+        customers.changed(on.file(ROWS), lacking, every=0, drop_every=1_000)
+        on.imported(deleting, on.file(ROWS))
+        return {
+            "first": on.imported(whose, on.file(ROWS)),
+            "again": on.imported(whose, changed),
+            "lacking": on.imported(deleting, lacking),
+        }
 
 
 def test_a_new_contact_is_written_once_and_in_full_batches(runs):
@@ -37,6 +44,10 @@ def test_comparing_reads_what_the_model_says(runs):
     assert first.counts["contacts read units"] == cloud.contact_reads(0, first.told["counts"]["added"])
     assert again.counts["contacts read units"] == cloud.contact_reads(ROWS, updated)
     assert updated / ROWS == pytest.approx(cloud.looked_at(ROWS, 0.001) / ROWS, abs=2e-4)
+
+
+def test_who_is_missing_is_read_when_told_and_again_before_it_goes(runs):
+    assert 0 < runs["lacking"].counts["contacts read units"] <= 2 * ROWS / 1_000
 
 
 @pytest.mark.parametrize("run", ["first", "again"])

@@ -26,7 +26,14 @@ from tests.twins import came_again
 from tests.world import World, unwatched
 
 STRIDE = 1 if os.environ.get("FAULTS") == "all" else 37
-DIVIDED = ("small import", "claims", "delete what is missing", "undo", "rows that come again")
+DIVIDED = (
+    "small import",
+    "claims",
+    "delete what is missing",
+    "undo",
+    "rows that come again",
+    "rows that come again, some missing",
+)
 """What is done in several chunks and units as well, where a fault may strike between two of them."""
 POINTS = [(name, False) for name in WORKLOADS] + [(name, True) for name in DIVIDED]
 UNCERTAIN = frozenset({"send", "commit"})

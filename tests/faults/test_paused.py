@@ -34,6 +34,7 @@ WITH_ONE_RUN = [
     "generated codes",
     "delete what is missing",
     "rows that come again",
+    "rows that come again, some missing",
     "undo",
     "a plan carried out",
     "address book, first run",
@@ -42,7 +43,7 @@ WITH_ONE_RUN = [
     "address book, out of the list",
 ]
 """Whose scene is one run, from its beginning to its end."""
-CUT_SMALL = ("rows that come again",)
+CUT_SMALL = ("rows that come again", "rows that come again, some missing")
 """In pieces, in which rows are known: of what a late worker finds to be known, another may have known more or less."""
 UNCONDITIONAL = frozenset({"create"})
 """What nobody can call back once it is on its way: a provider makes a card whenever the request comes. See test_lost_creations."""

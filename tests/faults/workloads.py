@@ -119,7 +119,16 @@ def missing(world: World) -> Run:
 
 def come_again(world: World) -> Run:
     """Most rows are as they were, one of them refused; somebody has edited two contacts since, and deleted one."""
-    run = earlier(world, COME_BEFORE, NAMES)
+    return _come_again(world, COME_BEFORE, COME_AGAIN)
+
+
+def some_come_again(world: World) -> Run:
+    """The same, none refused, and who is missing from the file goes."""
+    return _come_again(world, COME_BEFORE.replace(NOBODY, ""), SOME_COME_AGAIN, options=DELETING)
+
+
+def _come_again(world: World, before: str, now: str, **body: object) -> Run:
+    run = earlier(world, before, NAMES, **body)
     edited, moved, gone = (world.stored()[f"p{number}@example.com"].id for number in (2, 3, 4))
     caller = Caller(account_id=run.account_id, member_id="m1", permissions=frozenset(ALL_PERMISSIONS))
     hub = cast(asking.World, world)
@@ -127,11 +136,13 @@ def come_again(world: World) -> Run:
         editing.change_contact(hub, caller, contact, {"fields": fields}, contact, if_match=None)
     editing.delete_contact(hub, caller, gone, "deletion", if_match=None)
     world.clock.advance(timedelta(minutes=5))
-    return world.again(run.sync_id, COME_AGAIN)
+    return world.again(run.sync_id, now)
 
 
-COME_BEFORE = many(9, "Ada") + "nobody,No Address\n"
+NOBODY = "nobody,No Address\n"
+COME_BEFORE = many(9, "Ada") + NOBODY
 COME_AGAIN = COME_BEFORE.replace("P1\n", "P One\n").replace("p0@example.com,P0\n", "") + people("New")[11:]
+SOME_COME_AGAIN = COME_AGAIN.replace(NOBODY, "")
 
 
 def held(world: World) -> Run:
@@ -392,6 +403,11 @@ WORKLOADS: dict[str, Workload] = {
     "rows that come again": Workload(
         of_rows(come_again, COME_AGAIN),
         {"added": 1, "updated": 1, "unchanged": 7, "rejected": 1, "skipped": 1},
+        known=5,
+    ),
+    "rows that come again, some missing": Workload(
+        of_rows(some_come_again, SOME_COME_AGAIN),
+        {"added": 1, "updated": 1, "unchanged": 7, "skipped": 1, "deleted": 1},
         known=5,
     ),
     "held": Workload(

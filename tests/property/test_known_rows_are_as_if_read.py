@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from itertools import cycle
 from typing import Any, ClassVar, cast
 
 from hypothesis import settings
@@ -38,6 +39,7 @@ HEADERS = ["number,email,name,phone\n", "number,email,phone,name\n", '"number",e
 VIP = "vip"
 PEOPLE = 7
 FREE = {"min_overlap_percent": 0, "max_delete_percent": 100}
+ASKING = {"min_overlap_percent": 0, "max_delete_count": 0}
 
 # Rows, as they stand in a file
 
@@ -73,7 +75,7 @@ def rendered(who: int, address: int, name: str, phone: str, style: str) -> str:
     return STYLES[style].format(**values, name=name, phone=phone, other=other)
 
 
-numbers = st.integers(0, PEOPLE - 1)
+numbers = st.integers(0, PEOPLE + 1)
 names = st.sampled_from(["Ada", "Bob", "Cem Öz"])
 phones = st.sampled_from(["", "", "06 12345678", "020 7946 0018"])
 styles = st.sampled_from(USUAL) | st.sampled_from(sorted(STYLES))
@@ -135,12 +137,14 @@ afterwards = changes | st.none()
 # Syncs
 
 options = st.fixed_dictionaries(
-    {"guard": st.sampled_from([FREE, FREE, {"on_trip": "hold_deletes"}, {}])},
+    {
+        "guard": st.sampled_from([FREE, FREE, ASKING, {**ASKING, "on_trip": "hold_deletes"}, {}]),
+        "delete_missing": st.sampled_from([None, {"scope": "all"}, {"scope": "sync"}]),
+    },
     optional={
         "existing": st.sampled_from(["override", "override", "fill_empty", "skip"]),
         "mode": st.sampled_from(["three_way", "three_way", "three_way", "mirror"]),
         "empty_cells": st.sampled_from(["ignore", "clear", "reject"]),
-        "delete_missing": st.sampled_from([None, {"scope": "all"}, {"scope": "sync"}]),
         "segments": st.sampled_from([[], [VIP]]),
     },
 )
@@ -176,6 +180,12 @@ MET = (
     "known by customer_number",
     "known beside changes",
     "known beside refusals",
+    "told who is missing",
+    "told whom to delete",
+    "told, and held",
+    "told beside refusals",
+    "approved",
+    "rejected",
     "undo",
     "identity",
     "delete",
@@ -197,6 +207,8 @@ class Histories(RuleBasedStateMachine):
         first=options,
         second=options,
         country=countries,
+        left_out=st.integers(0, PEOPLE),
+        answers=st.lists(st.sampled_from([True, False, None]), min_size=3, max_size=3),
     )
     def begin(
         self,
@@ -205,31 +217,35 @@ class Histories(RuleBasedStateMachine):
         first: dict[str, Any],
         second: dict[str, Any],
         country: str | None,
+        left_out: int,
+        answers: list[bool | None],
     ) -> None:
         self.twins = Twins()
         self.header, self.lines = HEADERS[0], lines
         self.identity, self.edits = identity, 0
-        self.known = 0
+        self.known = self.told = 0
+        self.answers = cycle(answers)
         self.last: Run | None = None
         account = self.twins.worlds[0].account.account_id
         vip = Segment(id=VIP, name="VIP", created_at="2026-11-22T09:00:00Z", created_by="member:m1")
         self.twins.both(lambda world: world.control.create_segment(account, vip))
         self.syncs = [
             self.first_run(identity, {"options": first, "format": self.format(country)}),
-            self.first_run("email", {"options": second, "format": self.format(country)}),
+            self.first_run("email", {"options": second, "format": self.format(country)}, lines[left_out:]),
         ]
 
     def format(self, country: str | None) -> dict[str, Any]:
         return {"delimiter": ",", "encoding": "utf-8", "has_header": True, "country": country}
 
-    def first_run(self, identity: str, asked: dict[str, Any]) -> str:
+    def first_run(self, identity: str, asked: dict[str, Any], lines: list[str] | None = None) -> str:
         body = {"identity": {"field": identity}, "notify": {}, **asked}
-        run = self.twins.both(lambda world: world.request(self.text(), MAPPING, **body))
+        text = self.text(lines)
+        run = self.twins.both(lambda world: world.request(text, MAPPING, **body))
         self.ran(self.twins.execute(run))
         return run.sync_id
 
-    def text(self) -> bytes:
-        return (self.header + "".join(self.lines)).encode("utf-8", "surrogateescape")
+    def text(self, lines: list[str] | None = None) -> bytes:
+        return (self.header + "".join(lines or self.lines)).encode("utf-8", "surrogateescape")
 
     def ran(self, run: Run) -> None:
         known = self.twins.came_again - self.known
@@ -241,8 +257,17 @@ class Histories(RuleBasedStateMachine):
             self.done["known beside changes"] += bool(run.counts.added + run.counts.updated)
             self.done["known beside deletions"] += bool(run.counts.deleted)
             self.done["known beside refusals"] += bool(run.counts.rejected)
+        if self.twins.told > self.told:
+            self.told = self.twins.told
+            self.done["told who is missing"] += 1
+            self.done["told whom to delete"] += bool(run.counts.deleted)
+            self.done["told, and held"] += run.status == "awaiting_approval"
+            self.done["told, and blocked"] += run.status == "blocked"
+            self.done["told beside refusals"] += bool(run.counts.rejected)
         self.last = run
         self.wait(timedelta(seconds=20))
+        if run.status == "awaiting_approval" and (approves := next(self.answers)) is not None:
+            self.answer(run, approves=approves)
 
     def wait(self, long: timedelta) -> None:
         self.twins.both(lambda world: world.clock.advance(long))
@@ -277,20 +302,19 @@ class Histories(RuleBasedStateMachine):
         for change in changed:
             self.lines = change(self.lines) or self.lines
 
-    @rule(changed=changes, which=st.sampled_from([0, 0, 0, 1]), answer=st.sampled_from([None, True, False]))
-    def comes_again(self, changed: list[Change], which: int, answer: bool | None) -> None:
+    @rule(changed=changes, which=st.sampled_from([0, 0, 0, 1]))
+    def comes_again(self, changed: list[Change], which: int) -> None:
         self.change(changed)
-        run = self.twins.execute(self.again(which))
-        self.ran(run)
-        if run.status != "awaiting_approval" or answer is None:
-            return
-        if answer:
+        self.ran(self.twins.execute(self.again(which)))
+
+    def answer(self, run: Run, *, approves: bool) -> None:
+        if approves:
             plan = run.plan_hash or ""
             self.twins.both(lambda world: world.control.approve_run(run.account_id, run.id, plan))
             self.ran(self.twins.execute(run, execution="after the approval"))
         else:
             self.twins.both(lambda world: deciding.reject(world.asked, world.caller, run.id, {}))
-        self.done["decided"] += 1
+        self.done["approved" if approves else "rejected"] += 1
 
     def then(self, changed: list[Change] | None) -> None:
         """After what was done, the file may come again at once."""

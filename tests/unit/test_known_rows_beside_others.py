@@ -18,11 +18,10 @@ from contactsync.adapters.memory import MemoryObjects
 from contactsync.control.feed import YOUNG
 from contactsync.errors import NotFound
 from contactsync.journeys import changes, importing
-from contactsync.journeys.account import erasing, forgetting
 from contactsync.journeys.asked import deciding, editing, segmenting
 from contactsync.journeys.file import reading
 from contactsync.model.contact import Tombstone
-from contactsync.model.message import Chunks, EraseDue
+from contactsync.model.message import Chunks
 from contactsync.model.segment import Segment
 from contactsync.ports import Objects, Replace
 from tests.twins import Twin
@@ -328,7 +327,7 @@ class TestWhoIsLookedAt:
 
     def test_who_is_being_erased(self) -> None:
         story = Story()
-        self.begin_to_erase(story, 4)
+        story.begin_to_erase(story.id_of(4))
         run = story.again()
         assert (run.counts.added, run.counts.updated, story.known) == (1, 1, 10)
 
@@ -344,8 +343,8 @@ class TestWhoIsLookedAt:
     def test_everybody_where_too_many_are_being_erased(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(changes, "CHANGED_MAX", 1)
         story = Story()
-        self.begin_to_erase(story, 4)
-        self.begin_to_erase(story, 6)
+        story.begin_to_erase(story.id_of(4))
+        story.begin_to_erase(story.id_of(6))
         run = story.again()
         assert (run.counts.added, run.counts.updated, story.known) == (2, 1, 0)
 
@@ -355,33 +354,7 @@ class TestWhoIsLookedAt:
         story.edit(4, name="By Hand")
         story.again()
         assert story.known == 10
-        self.begin_to_erase(story, 4, stretches=30)
+        story.begin_to_erase(gone, stretches=30)
         for world in story.worlds:
             for key in world.runs.keys(""):
                 assert gone.encode() not in world.runs.get(key), key
-
-    def begin_to_erase(self, story: Story, number: int, *, stretches: int = 1) -> None:
-        """The contact is gone, and the files of runs are still to be gone through."""
-        gone = story.id_of(number)
-
-        def erase(world: Twin) -> None:
-            erasure = erasing.ask_for_erasure(world.asked, world.caller, {"contact_id": gone}, gone)
-            message = EraseDue(account_id=world.account.account_id, erasure_id=erasure.id)
-            for _ in range(stretches):
-                forgetting.erase(message, forgetting.All(**{name: getattr(world, name) for name in STORES}))
-
-        story.both(erase)
-
-
-STORES = (
-    "control",
-    "contacts",
-    "runs",
-    "uploads",
-    "photos",
-    "clock",
-    "drops",
-    "scheduler",
-    "bus",
-    "keeper",
-)

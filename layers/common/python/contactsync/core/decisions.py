@@ -20,7 +20,7 @@ It is stored one JSON array a line, so that a million rows need no more memory t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -233,6 +233,11 @@ def kinds_in(lines: Iterable[bytes]) -> Counter[str]:
     return Counter({_KINDS[letters]: number for letters, number in found.items()})
 
 
+def added_in(lines: Iterable[bytes]) -> Iterator[str]:
+    """The contacts that these plan lines add."""
+    return (line[_ID].decode() for line in lines if line.startswith(_ADD))
+
+
 IDLE = (b'["unchanged"', b'["skip"', b'["reject"')
 """How the plan lines begin that write nothing: nearly all of a file that comes again."""
 
@@ -242,7 +247,8 @@ def read_row(mapped_line: bytes) -> Row:
     return Row(*orjson.loads(mapped_line))
 
 
-_ID = slice(len(b'["add","'), len(b'["add","') + 2 * ID_BYTES)
+_ADD = b'["add","'
+_ID = slice(len(_ADD), len(_ADD) + 2 * ID_BYTES)
 _ROW = _ID.stop + len(b'",')
 
 

@@ -309,7 +309,8 @@ def is_as_seen(row_id: str, row_hash: str, seen: Glimpse, rules: Rules) -> bool:
 def is_plain(decision: Decision, contact: Contact | None, rules: Rules) -> bool:
     """Whether a row does what it says, once the decision is carried out: to the contact in its own slot.
 
-    One that names an address which its contact does not have stands in the way of other rows (`same_email`).
+    One that names an address beside its identity, which its contact does not have, stands in the way of other rows
+    (`same_email`).
     """
     if isinstance(decision, Add):
         return True
@@ -319,7 +320,10 @@ def is_plain(decision: Decision, contact: Contact | None, rules: Rules) -> bool:
     return (
         contact.id == row.id
         and rules.identity_slot(after) in (None, row.id)
-        and rules.email_slot(row.fields) in (None, rules.email_slot(after.fields))
+        and (
+            rules.identity == "email"
+            or rules.email_slot(row.fields) in (None, rules.email_slot(after.fields))
+        )
     )
 
 
@@ -327,6 +331,7 @@ def may_delete(contact: Glimpse, rules: Rules) -> bool:
     """Whether a contact that no row mentions is the run's to delete.
 
     Scope "sync" means what this sync alone has brought: not what was here before, nor what others bring as well.
+    Runs note who is in their scope for those that follow: whoever changes what it means raises `known.TYPING`.
     """
     if rules.deletes == "sync":
         return contact.hashes.keys() == {rules.sync_id} and contact.created_by.startswith("run:")

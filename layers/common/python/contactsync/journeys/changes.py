@@ -43,6 +43,24 @@ def changed_since(
     return changed if len(changed) <= CHANGED_MAX else None
 
 
+def changed_by_hand(control: Control, account_id: str, position: str, since: datetime) -> set[str] | None:
+    """The contacts that people have changed after a position of the feed; None for perhaps more of them.
+
+    So it is where a run may have written `since`: whom, it may still be deciding.
+    """
+    entries = control.changes_since(account_id, position, since)
+    if entries is None:
+        return None
+    changed = set(control.erased(account_id, CHANGED_MAX + 1))
+    for entry in entries:
+        changed.update(entry.contacts)
+        if entry.run_id:
+            run = run_named(control, account_id, entry.run_id)
+            if run is None or not run.finished_at or datetime.fromisoformat(run.finished_at) >= since:
+                return None
+    return changed if len(changed) <= CHANGED_MAX else None
+
+
 def begun_by(control: Control, account_id: str, at: datetime) -> datetime:
     """When the first of the runs under way began, or `at` if that is earlier: what was announced before is written."""
     begun = (run.started_at for run in control.open_runs(account_id) if run.started_at)

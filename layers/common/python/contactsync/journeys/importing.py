@@ -181,13 +181,16 @@ def map(message: Chunks, *, control: Control, runs: Objects, clock: Clock) -> Ma
 
 def plan(message: Units, *, control: Control, contacts: ContactStore, runs: Objects, clock: Clock) -> Planned:
     """Incoming rows against stored contacts → exactly what will be done. Reads only."""
+    from contactsync.journeys.file.missing import Earlier  # noqa: PLC0415
     from contactsync.journeys.file.units import Planning  # noqa: PLC0415
 
     run = enter(control, message, "plan")
     files = files_of(run, runs)
     rules = rules_of(run, control)
     still = partial(check_turn, control, run)
-    planning = Planning(files, files.manifest(), contacts, rules, int(clock.now().timestamp()), still)
+    manifest = files.manifest()
+    earlier = Earlier.of(run, files, manifest, control) if rules.deletes else None
+    planning = Planning(files, manifest, contacts, rules, int(clock.now().timestamp()), still, earlier)
     undone = control.run(run.account_id, run.undoes).value if run.undoes else None
     total = Counts()
     for unit in message.units:

@@ -15,6 +15,7 @@
         plan/<unit>.jsonl     one decision a row (`core.planning`)
         plan/<unit>.json      the unit's counts and the digest of its decisions
         plan/<unit>.odd       ids of contacts that are not as their row says: a later run looks at them again
+        plan/<unit>.aside     ids of contacts by which a later run tells who is missing (`journeys.file.missing`)
         upsert/<unit>.jsonl   decisions that turned out otherwise than planned
         upsert/<unit>.json    the unit's counts
         held/<unit>.*         the same for deletions that waited for an approval
@@ -101,6 +102,8 @@ class PlanSummary(Deferred):
     """What one unit's decisions come to.
 
     `odd`: how many contacts are not as their row says, though the run has gone well; None if they were not noted.
+    `deletes`: the scope of those who go if no row mentions them, None if nobody goes. `aside`: how many are noted as they
+    are either mentioned or in that scope, and not both; None if they were too many.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -110,6 +113,8 @@ class PlanSummary(Deferred):
     stored: int = 0
     found: int = 0
     odd: int | None = None
+    deletes: Literal["all", "sync"] | None = None
+    aside: int | None = None
 
     @property
     def writes(self) -> bool:
@@ -183,7 +188,7 @@ class RunFiles:
         return frozenset(self.objects.get(f"{self.prefix}looked-at").decode().split("\n"))
 
     def forget_looked_at(self) -> None:
-        """After map nobody needs it, and it names people whom the file does not. Emptied: notify may not delete."""
+        """When the run has ended nobody needs it, and it names people whom the file does not. Emptied: notify may not delete."""
         self.save_looked_at(())
 
     # Map
@@ -284,6 +289,14 @@ class RunFiles:
     def save_odd(self, unit: int, ids: list[str]) -> None:
         """Whose contacts are not as their rows say. No file of JSON: whoever erases a person deletes it."""
         self.objects.put(f"{self.prefix}plan/{unit:02d}.odd", "\n".join(ids).encode())
+
+    def save_aside(self, unit: int, ids: list[str]) -> None:
+        """Who is mentioned, or in the scope of the deletion, and not both. No file of JSON either."""
+        self.objects.put(f"{self.prefix}plan/{unit:02d}.aside", "\n".join(ids).encode())
+
+    def aside(self, unit: int) -> set[str]:
+        """As saved. Raises NotFound."""
+        return set(self.objects.get(f"{self.prefix}plan/{unit:02d}.aside").decode().split("\n"))
 
     def odd(self, units: int) -> set[str] | None:
         """The contacts that are not as their rows say, by plan and by what became of it; None if they were not noted.

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, groupby
+from itertools import chain
 from typing import NamedTuple
 
 from contactsync.core.decisions import (
@@ -34,12 +34,12 @@ from contactsync.core.planning import (
     decide,
     is_as_seen,
     is_plain,
-    may_delete,
     outdated_identity,
     same_email,
     undo,
     with_code,
 )
+from contactsync.journeys.file.missing import ASIDE_MAX, Earlier, Missing, Scope
 from contactsync.journeys.file.reading import (
     Lookup,
     glimpses_of_shard,
@@ -57,7 +57,7 @@ from contactsync.journeys.file.runfiles import (
     batches,
     shards_of,
 )
-from contactsync.model.contact import Contact, Glimpse, Slot, glimpse_of
+from contactsync.model.contact import Contact, Glimpse, Slot
 from contactsync.model.run import Counts
 from contactsync.ports import ContactStore
 
@@ -88,19 +88,11 @@ def kind_of(line: bytes) -> str:
     return line[2 : line.index(b'"', 2)].decode()
 
 
-@dataclass(slots=True)
-class Scope:
-    """Whom a run may delete, and what it has seen of them: what the guard wants to know."""
-
-    stored: int = 0
-    found: int = 0
-
-
 @dataclass(frozen=True, slots=True)
 class Planning:
     """One run's decisions, unit by unit.
 
-    `now` is epoch seconds; `still` raises where another worker has finished the plan since, which is then the one that counts.
+    `earlier` may tell who is missing. `now` is epoch seconds; `still` raises where another worker has finished the plan since, which is then the one that counts.
     """
 
     files: RunFiles
@@ -109,29 +101,32 @@ class Planning:
     rules: Rules
     now: int
     still: Callable[[], None]
-    scope: Scope = field(default_factory=Scope)
+    earlier: Earlier | None = None
     odd: list[str] = field(default_factory=list)
 
     def plan(self, unit: int) -> PlanSummary:
         """Decide what each row of one unit does, and save that."""
-        self.scope.stored = self.scope.found = 0
         self.odd.clear()
-        return self._save(unit, self._decisions(unit))
+        scope = Scope()
+        return self._save(unit, self._decisions(unit, scope), scope)
 
     def plan_undo(self, unit: int, undone: RunFiles, *, deleted: bool = True) -> PlanSummary:
         """Decide what takes back what another run did in one unit, and save that.
 
         `deleted`: whether that run carried its deletions out; they may have been held, and rejected.
         """
-        return self._save(unit, (decision.line() for decision in self.undoing(unit, undone, deleted=deleted)))
+        lines = (decision.line() for decision in self.undoing(unit, undone, deleted=deleted))
+        return self._save(unit, lines, Scope())
 
-    def _save(self, unit: int, lines: Iterator[bytes]) -> PlanSummary:
+    def _save(self, unit: int, lines: Iterator[bytes], scope: Scope) -> PlanSummary:
         kinds: Counter[str] = Counter()
         digest = hashlib.sha256()
 
         def counted() -> Iterator[bytes]:
             for batch in batches(lines, ROWS_AT_ONCE):
                 kinds.update(kinds_in(batch))
+                if self.rules.deletes:
+                    scope.bring(batch)
                 digest.update(b"".join(batch))
                 yield from batch
             self.still()
@@ -139,17 +134,21 @@ class Planning:
         self.files.save_plan(unit, counted())
         if 0 < len(self.odd) <= ODD_MAX:
             self.files.save_odd(unit, self.odd)
+        if 0 < len(scope.aside) <= ASIDE_MAX:
+            self.files.save_aside(unit, sorted(scope.aside))
         summary = PlanSummary(
             counts=counts_of(kinds),
             digest=digest.hexdigest(),
-            stored=self.scope.stored,
-            found=self.scope.found,
+            stored=scope.stored,
+            found=scope.found,
             odd=len(self.odd) if len(self.odd) <= ODD_MAX else None,
+            deletes=self.rules.deletes,
+            aside=len(scope.aside) if len(scope.aside) <= ASIDE_MAX else None,
         )
         self.files.save_plan_summary(unit, summary)
         return summary
 
-    def _decisions(self, unit: int) -> Iterator[bytes]:
+    def _decisions(self, unit: int, scope: Scope) -> Iterator[bytes]:
         """Plan lines of one unit in the order of contact ids, so that the same rows give the same plan."""
         rows: dict[str, bytes] = {}
         settled: dict[str, bytes] = {}
@@ -175,34 +174,39 @@ class Planning:
         lookup = Lookup(self.contacts, self.rules, self.now)
         addresses = self._addresses(rows)
         claimed = _first_of(addresses)
+        missing = self._missing(shards, mentioned, rows.keys() - settled.keys(), scope)
         for shard, ids in by_shard(sorted(rows), shards):
-            if not ids and not self.rules.deletes:
+            if not ids and missing is None:
                 continue
-            seen, at_a_glance, slots = self._look(shard, [id_ for id_ in ids if id_ not in settled], rows)
+            left = [id_ for id_ in ids if id_ not in settled]
+            every = missing is not None and missing.looks_at_all
+            seen, at_a_glance, slots = self._look(shard, left, rows, every=every)
             self.odd.extend(self._with_other_addresses(at_a_glance, seen, addresses))
             settled |= at_a_glance
             for batch in batches(ids, ROWS_AT_ONCE):
                 lines = [rows[id_] for id_ in batch if id_ not in settled]
                 decided = self._decide(lines, slots, lookup, claimed, rows)
                 yield from (settled.get(id_) or next(decided) for id_ in batch) if settled else decided
-            if self.rules.deletes:
-                yield from self._missing(seen, mentioned, shards)
+            if missing is not None:
+                yield from missing.of_shard(shard, seen, slots)
         for row in again:
             yield self._recoded(row, lookup, claimed).line()
 
     def _look(
-        self, shard: int, ids: list[str], rows: dict[str, bytes]
+        self, shard: int, ids: list[str], rows: dict[str, bytes], *, every: bool
     ) -> tuple[dict[str, Glimpse], dict[str, bytes], dict[str, Slot]]:
         """One shard by a glimpse, plan lines of the rows that this settles, and what lies in the slots of the others.
+
+        `every`: whether all of the shard is to be seen, or else what rows ask for.
 
         Decoding a stored contact is most of what planning a row costs, and of a file that comes again hardly any
         row needs it: 100,000 unchanged rows took 7.0 CPU seconds to plan so, and take 1.8.
         """
         rules, contacts, account_id = self.rules, self.contacts, self.rules.account_id
         beyond: Sequence[str] = ()
-        if rules.deletes:
-            every = contacts.glimpses(account_id, shard, rules.glimpsed_names)
-            seen = {glimpse.id: glimpse for glimpse in every}
+        if every:
+            along = contacts.glimpses(account_id, shard, rules.glimpsed_names)
+            seen = {glimpse.id: glimpse for glimpse in along}
         elif rules.settles_at_a_glance and pays_to_read_along(ids):
             seen, beyond = glimpses_of_shard(shard, ids, contacts, rules)
         else:
@@ -241,36 +245,22 @@ class Planning:
             if id_ in addresses and addresses[id_].slot != self.rules.email_slot(seen[id_].fields):
                 yield id_
 
-    def _missing(self, seen: dict[str, Glimpse], mentioned: set[str], shards: range) -> Iterator[bytes]:
-        """The contacts of one shard that no row mentions, and that this run may delete."""
-        gone: list[str] = []
-        elsewhere: dict[str, str] = {}
-        for contact in seen.values():
-            if not contact.is_contact or not may_delete(contact, self.rules):
-                continue
-            self.scope.stored += 1
-            identity = self.rules.identity_slot(contact)
-            if contact.id in mentioned or identity in mentioned:
-                self.scope.found += 1
-            elif identity is None or shard_of(identity) in shards:
-                gone.append(contact.id)
-            else:
-                elsewhere[identity] = contact.id
-        for shard, identities in groupby(sorted(elsewhere), shard_of):
-            there = {line[ID].decode() for line in self._mapped(range(shard, shard + 1))}
-            for identity in identities:
-                if identity in there:
-                    self.scope.found += 1
-                else:
-                    gone.append(elsewhere[identity])
-        for batch in batches(gone, ROWS_AT_ONCE):
-            slots = slots_by_key(batch, self.contacts, self.rules.account_id)
-            # whoever was changed after the glimpse is left to the next run: the row that it lacked may be there
-            yield from (
-                Delete(slot).line()
-                for slot in map(slots.get, batch)
-                if isinstance(slot, Contact) and glimpse_of(slot, self.rules.glimpsed_names) == seen[slot.id]
-            )
+    def _missing(self, shards: range, mentioned: set[str], typed: set[str], scope: Scope) -> Missing | None:
+        """Who is missing, where that matters."""
+        deletes = self.rules.deletes
+        if deletes is None:
+            return None
+        told = self.earlier.told(shards, deletes) if self.earlier is not None else None
+        return Missing(
+            shards,
+            mentioned,
+            typed,
+            told,
+            contacts=self.contacts,
+            rules=self.rules,
+            mapped=self._mapped,
+            scope=scope,
+        )
 
     def _decide(
         self,
