@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+import dateutil.rrule
 import pytest
 
 from contactsync.core.recurrence import Schedule, due_day, moment_of, next_run, problems, wake_up_cron
@@ -153,6 +154,8 @@ def test_a_day_that_an_island_skipped_is_not_run_twice() -> None:
         ("FREQ=DAILY;COUNT=2", ["2026-01-01", "2026-01-02"]),
         ("FREQ=DAILY;UNTIL=20260102T235959Z", ["2026-01-01", "2026-01-02"]),
         ("RRULE:FREQ=DAILY;INTERVAL=3", ["2026-01-01", "2026-01-04", "2026-01-07"]),
+        ("FREQ=DAILY;UNTIL=24000229", ["2026-01-01", "2026-01-02", "2026-01-03"]),
+        ("FREQ=DAILY;UNTIL=99991231", ["2026-01-01", "2026-01-02", "2026-01-03"]),
     ],
 )
 def test_recurrences(rule: str, days: list[str]) -> None:
@@ -179,6 +182,32 @@ def test_after_an_outage_one_run_catches_up() -> None:
     assert due_day(plan, last=date(2026, 1, 20), now=back) is None
 
 
+def test_a_schedule_that_began_long_ago_is_due_today() -> None:
+    plan = schedule("1970-01-01T09:00")
+    assert due_day(plan, last=None, now=datetime(2026, 1, 20, 12, tzinfo=UTC)) == date(2026, 1, 20)
+    assert due_day(plan, last=date(1980, 1, 1), now=datetime(2026, 1, 20, 12, tzinfo=UTC)) == date(
+        2026, 1, 20
+    )
+
+
+@pytest.mark.parametrize(
+    "rule", ["FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30", "FREQ=DAILY;BYSETPOS=2", "FREQ=MONTHLY;BYDAY=6MO"]
+)
+def test_a_rule_that_names_no_day_is_not_looked_through_for_ever(
+    rule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at = []
+
+    class Noted(dateutil.rrule._iterinfo):
+        def rebuild(self, year: int, month: int) -> None:
+            looked_at.append((year, month))
+            super().rebuild(year, month)
+
+    monkeypatch.setattr(dateutil.rrule, "_iterinfo", Noted)
+    assert problems(schedule("2026-01-01T09:00", rule))
+    assert len(looked_at) < 2 * 12 * 400
+
+
 def test_nothing_is_due_before_its_time() -> None:
     plan = schedule("2026-01-01T09:00")
     assert due_day(plan, last=None, now=datetime(2026, 1, 1, 7, 59, tzinfo=UTC)) is None
@@ -193,6 +222,14 @@ def test_nothing_is_due_before_its_time() -> None:
         (schedule("2026-01-01T09:00", "FREQ=WEEKLY;BYDAY=XX"), "/recurrence"),
         (schedule("2026-01-01T09:00", "every day"), "/recurrence"),
         (schedule("2026-01-01T09:00", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=DAILY;INTERVAL=0"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=DAILY;INTERVAL=-1"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=YEARLY;BYMONTH=2;BYDAY=1MO;INTERVAL=-0"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=DAILY;INTERVAL=99999999999999999999"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=DAILY;UNTIL=2026"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=DAILY;UNTIL=20250101"), "/recurrence"),
+        (schedule("0001-01-01T09:00"), "/start"),
+        (schedule("9999-12-31T23:00"), "/start"),
         (schedule("2026-01-01T09:00", zone="Mars/Olympus"), "/time_zone"),
         (schedule("2026-01-01T09:00+01:00"), "/start"),
         (schedule("2026-01-01T09:00", end=date(2025, 1, 1)), "/end"),

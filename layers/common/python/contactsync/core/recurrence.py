@@ -11,9 +11,10 @@ with nothing due ends at once; after an outage the latest missed day is run, and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
 from itertools import islice
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -26,8 +27,13 @@ PARTS = frozenset(
     {"FREQ", "INTERVAL", "BYDAY", "BYMONTHDAY", "BYMONTH", "BYSETPOS", "UNTIL", "COUNT", "WKST"}
 )
 RULE_LENGTH = 500
+STARTS = range(1970, 2200)
+"""The years in which a schedule may begin: a start further off is a slip, and each of its days would be gone through."""
+INTERVAL = re.compile("[1-9][0-9]{0,3}")
 LOOK_AHEAD = timedelta(days=366 * 30)
 """A rule that names no day within thirty years ("30 February") names none at all."""
+CYCLE = 400
+"""Years after which the calendar repeats itself, weekdays too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,8 @@ def problems(schedule: Schedule) -> list[Problem]:
         found.append(
             Problem("/start", "Write the local time without an offset: time_zone says where it belongs.")
         )
+    if schedule.start.year not in STARTS:
+        found.append(Problem("/start", f"Choose a start between {STARTS.start} and {STARTS.stop - 1}."))
     if schedule.zone not in available_timezones():
         found.append(Problem("/time_zone", "This is no IANA time zone: write a name like Europe/Amsterdam."))
     found += _rule_problems(schedule.rule)
@@ -81,7 +89,8 @@ def due_day(schedule: Schedule, *, last: date | None, now: datetime) -> date | N
     """
     today = now.astimezone(_zone(schedule)).date()
     latest = None
-    for day in _days(schedule, since=last + timedelta(days=1) if last else None):
+    since = today - LOOK_AHEAD
+    for day in _days(schedule, since=max(since, last + timedelta(days=1)) if last else since):
         if day > today or moment_of(schedule, day) > now:
             break
         latest = day
@@ -130,6 +139,9 @@ def _rule_problems(text: str) -> list[Problem]:
         found.append(Problem(pointer, "FREQ must be DAILY, WEEKLY, MONTHLY or YEARLY."))
     if len(set(names)) != len(names):
         found.append(Problem(pointer, "A part of the recurrence occurs twice."))
+    interval = {name: value for name, _, value in parts}.get("INTERVAL", "1")
+    if not INTERVAL.fullmatch(interval):
+        found.append(Problem(pointer, "INTERVAL must be a whole number from 1 to 9999."))
     if not found:
         try:
             _parsed(text, datetime.combine(date(2026, 1, 1), time()))
@@ -143,25 +155,40 @@ def _rule_problems(text: str) -> list[Problem]:
 
 
 def _days(schedule: Schedule, since: date | None = None) -> Iterator[date]:
-    """Due local days in order, from `since` on; bounded by the end and by LOOK_AHEAD."""
+    """Due local days in order, from `since` on; bounded by the end and by LOOK_AHEAD.
+
+    dateutil looks for a day until the calendar ends in 9999, which takes ten seconds where a rule names none. So the
+    rule is asked as close to that end as whole cycles of the calendar allow.
+    """
     first = datetime.combine(schedule.start.date(), time())
-    rule = _parsed(schedule.rule, first)
     begin = max(first, datetime.combine(since, time())) if since else first
     horizon = begin + LOOK_AHEAD
     last = schedule.end or date.max
-    for moment in islice(rule.xafter(begin, inc=True), 20_000):
-        if moment > horizon or moment.date() > last:
+    years = (MAXYEAR - horizon.year) // CYCLE * CYCLE
+    rule = _parsed(schedule.rule, first, years)
+    for moment in islice(rule.xafter(_later(begin, years), inc=True), 20_000):
+        day = _later(moment, -years)
+        if day > horizon or day.date() > last:
             return
-        yield moment.date()
+        yield day.date()
 
 
-def _parsed(text: str, first: datetime) -> rrule:
-    """The rule over naive local midnights; UNTIL counts by its day, whatever its time and offset."""
+def _later(moment: datetime, years: int) -> datetime:
+    """As many whole cycles later, or earlier."""
+    return moment.replace(year=moment.year + years)
+
+
+def _parsed(text: str, first: datetime, years: int = 0) -> rrule:
+    """The rule over naive local midnights, so many years later; UNTIL counts by its day, whatever its time and offset."""
     kept = []
     for part in text.upper().removeprefix("RRULE:").split(";"):
         name, _, value = part.partition("=")
-        kept.append(f"UNTIL={value[:8]}" if name == "UNTIL" else part)
-    parsed = rrulestr(";".join(kept), dtstart=first, cache=False)
+        if name == "UNTIL":
+            until = datetime.strptime(value[:8], "%Y%m%d")  # noqa: DTZ007 local, as all days are here
+            year = until.year + years
+            value = f"{year}{value[4:8]}" if year <= MAXYEAR else f"{MAXYEAR}1231"
+        kept.append(f"{name}={value}")
+    parsed = rrulestr(";".join(kept), dtstart=_later(first, years), cache=False)
     if not isinstance(parsed, rrule):
         raise TypeError("a set of rules")
     return parsed
