@@ -77,6 +77,14 @@ def test_a_schedule_is_kept_shown_and_arranged(api, sync):
     assert (wake_ups.start, wake_ups.end) == (None, None)
 
 
+@pytest.mark.parametrize("time_zone", ["Europe/Amsterdam", "America/New_York"])
+def test_an_end_that_says_never_is_none(api, source, time_zone):
+    schedule = {**DAILY, "start": "2026-11-23T23:30:00", "time_zone": time_zone, "end": "9999-12-31"}
+    answer = ask(api, source, schedule)
+    assert answer.status == 202, answer.text
+    assert api.world.scheduler.kept[api.account.account_id, answer.json["sync"]["id"]].end is None
+
+
 def test_without_a_schedule_nobody_is_woken(api, source):
     sync = ask(api, source, None).json["sync"]
     assert (sync["schedule"], sync["next_run_at"]) == (None, None)
@@ -98,6 +106,9 @@ def test_only_what_we_can_fetch_has_a_schedule(api):
         ({"recurrence": "every day"}, "/schedule/recurrence"),
         ({"start": "2026-11-23T09:30:00Z"}, "/schedule/start"),
         ({"start": "tomorrow"}, "/schedule/start"),
+        ({"start": "9999-12-31T09:30:00"}, "/schedule/start"),
+        ({"start": "0001-01-01T09:30:00"}, "/schedule/start"),
+        ({"recurrence": "FREQ=YEARLY;BYMONTH=2;BYDAY=1MO;INTERVAL=-0"}, "/schedule/recurrence"),
         ({"end": "2026-11-22"}, "/schedule/end"),
         ({"start": "2026-01-01T09:00:00", "end": "2026-01-31"}, "/schedule"),
         ({"often": True}, "/schedule/often"),

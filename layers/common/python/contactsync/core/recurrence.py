@@ -107,6 +107,13 @@ def moment_of(schedule: Schedule, day: date) -> datetime:
     return _end_of_gap(wall, zone)
 
 
+def ends_at(schedule: Schedule) -> datetime | None:
+    """When it is due for the last time at most, UTC; None for never, or for an end so far off that it says never."""
+    if schedule.end is None or schedule.end.year >= STARTS.stop:
+        return None
+    return moment_of(schedule, schedule.end)
+
+
 def wake_up_cron(schedule: Schedule) -> str:
     """A cron expression in UTC that covers every moment at which the sync can be due, and a few more."""
     wall = schedule.start.time()

@@ -84,12 +84,13 @@ def _tell(scheduler: Scheduler, account_id: str, sync_id: str, sync: Sync | None
         return
     asked = _days(sync.schedule)
     start = recurrence.moment_of(asked, asked.start.date()) - MARGIN
+    end = recurrence.ends_at(asked)
     scheduler.put(
         account_id,
         sync_id,
         recurrence.wake_up_cron(asked),
         start=start if start > now else None,  # the service refuses a start that has passed
-        end=recurrence.moment_of(asked, asked.end) + MARGIN if asked.end else None,
+        end=end + MARGIN if end else None,
     )
 
 
