@@ -106,6 +106,7 @@ class Twins:
         patch.setattr(secrets, "token_hex", token)
         patch.setattr(known, "KNOWN_FROM", known_from)
         patch.setattr(known, "WORTHWHILE", 0.01)
+        patch.setattr(known, "EDGE", 1)
         patch.setattr(cutting, "UNIT_ROWS", self._unit)
         patch.setattr(cutting, "cut", partial(records.cut, target_rows=self._chunk))
         return _Undone(patch)

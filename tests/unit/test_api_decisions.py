@@ -269,6 +269,24 @@ def test_what_was_written_before_a_run_was_cancelled_is_counted(api, lists, monk
     assert counts["rows"] == counts["added"] + counts["unchanged"] + counts["skipped"]
 
 
+def test_rows_that_write_nothing_cost_no_look_at_the_run(api, lists, monkeypatch):
+    from contactsync.journeys.file import applying
+
+    monkeypatch.setattr(applying, "BATCH_ROWS", 2)
+    first = lists.first(many(9))
+    noted: list[tuple[int, int]] = []
+    note = applying.Applying._note
+
+    def noting(self, unit, rows):
+        noted.append((unit, rows))
+        note(self, unit, rows)
+
+    monkeypatch.setattr(applying.Applying, "_note", noting)
+    ended = lists.again(first["sync_id"], many(9).replace("p3@", "someone@", 1))
+    assert (ended["counts"]["added"], ended["counts"]["unchanged"]) == (1, 8)
+    assert noted == [(0, 0), (0, 9)]
+
+
 def test_cancelling_twice_does_no_harm_and_an_ended_run_cannot_be_cancelled(api, lists, held):
     _, run = held
     assert api.post(f"/runs/{run['id']}/cancel").json["status"] == "cancelled"

@@ -72,6 +72,10 @@ class Again:
         others = compress(self._lines, self._stays.translate(_NOT))
         return len(self.places) + sum(map(self._elsewhere.__contains__, others))
 
+    def knows_any(self, lines: slice) -> bool:
+        """Whether any of these lines is of a known record, as far as can be told by then."""
+        return any(self._stays[:-1][lines]) or any(map(self._elsewhere.__contains__, self._lines[lines]))
+
     def unknown(self, dialect: Dialect, width: int) -> Iterator[tuple[int, list[str]] | Damaged]:
         """As `read_chunk`, but for the rows that are known."""
         lexer, texts = Lexer(dialect), _Texts(self._lines)

@@ -33,8 +33,10 @@ WHOLE_EVERY = timedelta(days=7)
 """How often every row is looked at all the same: what went past the feed is mended then, and new ways to type hold."""
 OF_THE_ROW = b",[[null,null,"
 """What stands in a line of rejects where not a cell is at fault but the whole row: the lines around may have decided."""
-ENOUGH, WORTHWHILE = 0.9, 0.5
-"""Shares of a chunk's rows: known by the same chunk of the earlier run alone; known at all."""
+EDGE = 10
+"""Lines at the edges of a chunk of which some are known, unless rows have moved."""
+WORTHWHILE = 0.5
+"""The share of a chunk's rows that has to be known."""
 TYPING = 1
 """One more with each release that types a cell otherwise: then every row is typed anew."""
 
@@ -109,14 +111,17 @@ class KnownRows:
     def chunk(self, number: int, files: RunFiles, manifest: Manifest) -> KnownChunk | None:
         """What is known of a chunk; None where it is so little that it does not pay.
 
-        Rows that were put in or taken out shift those that follow, so the chunks around are looked at as well.
+        Rows that were put in or taken out shift those that follow: where nothing is known at an edge of the chunk, the
+        one beyond it is looked at as well.
         """
         chunk = manifest.chunks[number]
         lines = files.chunk(manifest, number).splitlines(keepends=True)
         read = self._read(number)
         again = Again(lines, chunk.first_line, [each.lines for each in read])
-        if again.known() < ENOUGH * chunk.rows:
-            read = [*self._read(number - 1), *read, *self._read(number + 1)]
+        beyond = [] if again.knows_any(slice(EDGE)) else self._read(number - 1)
+        beyond += [] if again.knows_any(slice(-EDGE, None)) else self._read(number + 1)
+        if beyond:
+            read = [*read, *beyond]
             again = Again(lines, chunk.first_line, [each.lines for each in read])
         if again.known() < WORTHWHILE * chunk.rows:
             return None
