@@ -55,6 +55,7 @@ def cut_small(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(cutting, "UNIT_ROWS", 2)
     patch.setattr(cutting, "cut", partial(records.cut, target_rows=2))
     patch.setattr(known, "KNOWN_FROM", 0)
+    patch.setattr(known, "EDGE", 1)
 
 
 def new_world(world: World | None = None) -> World:
