@@ -181,7 +181,7 @@ def map(message: Chunks, *, control: Control, runs: Objects, clock: Clock) -> Ma
 
 def plan(message: Units, *, control: Control, contacts: ContactStore, runs: Objects, clock: Clock) -> Planned:
     """Incoming rows against stored contacts → exactly what will be done. Reads only."""
-    from contactsync.journeys.file.missing import Earlier  # noqa: PLC0415
+    from contactsync.journeys.file.missing import Witness  # noqa: PLC0415
     from contactsync.journeys.file.units import Planning  # noqa: PLC0415
 
     run = enter(control, message, "plan")
@@ -189,8 +189,8 @@ def plan(message: Units, *, control: Control, contacts: ContactStore, runs: Obje
     rules = rules_of(run, control)
     still = partial(check_turn, control, run)
     manifest = files.manifest()
-    earlier = Earlier.of(run, files, manifest, control) if rules.deletes else None
-    planning = Planning(files, manifest, contacts, rules, int(clock.now().timestamp()), still, earlier)
+    witness = Witness.of(run, files, manifest, control) if rules.deletes else None
+    planning = Planning(files, manifest, contacts, rules, int(clock.now().timestamp()), still, witness)
     undone = control.run(run.account_id, run.undoes).value if run.undoes else None
     total = Counts()
     for unit in message.units:

@@ -1,4 +1,4 @@
-"""Rows of a chunk of which many were read before, know themselves by their bytes, and need not be read again."""
+"""Rows of a chunk of which many were read before: they are known by their bytes, and need not be read again."""
 
 from __future__ import annotations
 

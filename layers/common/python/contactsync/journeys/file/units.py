@@ -39,7 +39,7 @@ from contactsync.core.planning import (
     undo,
     with_code,
 )
-from contactsync.journeys.file.missing import ASIDE_MAX, Earlier, Missing, Scope
+from contactsync.journeys.file.missing import ASIDE_MAX, Missing, Scope, Witness
 from contactsync.journeys.file.reading import (
     Lookup,
     glimpses_of_shard,
@@ -92,7 +92,7 @@ def kind_of(line: bytes) -> str:
 class Planning:
     """One run's decisions, unit by unit.
 
-    `earlier` may tell who is missing. `now` is epoch seconds; `still` raises where another worker has finished the plan since, which is then the one that counts.
+    `witness` may tell who is missing. `now` is epoch seconds; `still` raises where another worker has finished the plan since, which is then the one that counts.
     """
 
     files: RunFiles
@@ -101,7 +101,7 @@ class Planning:
     rules: Rules
     now: int
     still: Callable[[], None]
-    earlier: Earlier | None = None
+    witness: Witness | None = None
     odd: list[str] = field(default_factory=list)
 
     def plan(self, unit: int) -> PlanSummary:
@@ -250,7 +250,7 @@ class Planning:
         deletes = self.rules.deletes
         if deletes is None:
             return None
-        told = self.earlier.told(shards, deletes) if self.earlier is not None else None
+        told = self.witness.told(shards, deletes) if self.witness is not None else None
         return Missing(
             shards,
             mentioned,
