@@ -15,7 +15,7 @@ from contactsync.model.message import EraseDue
 from contactsync.model.run import Run
 from contactsync.ports import ContactStore, Delete, RecordKey
 from tests.twins import Twin, Twins
-from tests.world import Overtaken
+from tests.world import Overtaken, stores_of
 
 HEADER = "number,email,name,phone\n"
 MAPPING = [
@@ -37,20 +37,6 @@ def row(number: int, name: str = "", phone: str = "06 12345678", email: str = ""
 LINES = [row(number) for number in range(PEOPLE)]
 TEXT = HEADER + "".join(LINES)
 CHANGED = TEXT.replace("Person 5", "Person Five")
-
-
-STORES = (
-    "control",
-    "contacts",
-    "runs",
-    "uploads",
-    "photos",
-    "clock",
-    "drops",
-    "scheduler",
-    "bus",
-    "keeper",
-)
 
 
 class Story(Twins):
@@ -112,7 +98,7 @@ class Story(Twins):
         def erase(world: Twin, stretches: int) -> None:
             message = EraseDue(account_id=world.account.account_id, erasure_id=erasure_id)
             for _ in range(stretches):
-                forgetting.erase(message, forgetting.All(**{name: getattr(world, name) for name in STORES}))
+                forgetting.erase(message, stores_of(world))
 
         return erase
 

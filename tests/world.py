@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -30,6 +30,7 @@ from contactsync.entry import problem_of
 from contactsync.errors import Busy, SourceAway, UserError
 from contactsync.journeys import importing
 from contactsync.journeys.account.accounts import change_plan, create_account
+from contactsync.journeys.account.forgetting import All
 from contactsync.journeys.book.keeping import Keeping
 from contactsync.journeys.file.remote import stored as stored_source
 from contactsync.journeys.file.runfiles import RunFiles
@@ -436,3 +437,8 @@ def tried(step: Callable[[], A], *, busy: int = TRIES) -> A:
                     raise Caught("Busy", problem_of(error)) from error
                 raise Caught(type(error).__name__, "") from error
     raise AssertionError("unreachable")
+
+
+def stores_of(world: World, **changed: Any) -> All:
+    """Everything of a world that remembers people."""
+    return All(**{store.name: getattr(world, store.name) for store in fields(All)} | changed)

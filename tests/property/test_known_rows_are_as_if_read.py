@@ -28,6 +28,7 @@ from contactsync.model.segment import Segment
 from contactsync.model.sync import ColumnMapping, Format, Options
 from contactsync.ports import ContactStore, Write
 from tests.twins import Twin, Twins
+from tests.world import stores_of
 
 MAPPING = [
     {"column": "number", "field": "customer_number"},
@@ -435,20 +436,10 @@ class Histories(RuleBasedStateMachine):
         def erase(world: Twin) -> str:
             caller, name = world.caller, f"erasure {self.edits}"
             erasure = erasing.ask_for_erasure(world.asked, caller, {"email": f"p{who}@example.com"}, name)
-            stores = forgetting.All(
-                control=world.control,
-                contacts=world.contacts,
-                runs=world.runs,
-                uploads=world.uploads,
-                photos=world.photos,
-                clock=world.clock,
-                drops=world.drops,
-                scheduler=world.scheduler,
-                bus=world.bus,
-                keeper=world.keeper,
-            )
             for _ in range(stretches):
-                forgetting.erase(EraseDue(account_id=caller.account_id, erasure_id=erasure.id), stores)
+                forgetting.erase(
+                    EraseDue(account_id=caller.account_id, erasure_id=erasure.id), stores_of(world)
+                )
             return erasure.id
 
         self.edits += 1

@@ -11,7 +11,7 @@ from contactsync.journeys.account import erasing, forgetting
 from contactsync.model.message import EraseDue
 from tests.calling import Client
 from tests.faults.interruptions import Interruptions, Way
-from tests.world import Died
+from tests.world import Died, stores_of
 
 if TYPE_CHECKING:
     from tests.calling import ApiWorld
@@ -23,30 +23,12 @@ BOB = "bob@example.com,Bob,06 87654321\n"
 MARKS = ("ada@example.com", "Ada Lovelace", "12345678", "Countess")
 
 
-def stores(world: ApiWorld, **changed: Any) -> forgetting.All:
-    ports: dict[str, Any] = {
-        name: getattr(world, name)
-        for name in (
-            "control",
-            "contacts",
-            "runs",
-            "uploads",
-            "photos",
-            "clock",
-            "scheduler",
-            "bus",
-            "keeper",
-        )
-    }
-    return forgetting.All(**{"drops": world.uploads, **ports, **changed})
-
-
 def finish(world: ApiWorld, account_id: str, erasure_id: str, **changed: Any) -> None:
     """All stretches of an erasure; one that dies is done again."""
     message = EraseDue(account_id=account_id, erasure_id=erasure_id)
     for _ in range(400):
         try:
-            forgetting.erase(message, stores(world, **changed))
+            forgetting.erase(message, stores_of(world, **changed))
         except Died:
             continue
         world.bus.events.clear()
@@ -142,7 +124,7 @@ def test_after_a_restore_the_person_is_forgotten_again(world: ApiWorld, api: Cli
     [ada] = [each for each in world.stored().values() if "Ada" in str(each)]
     erased(world, api, contact_id=ada.id)
     world.import_rows(HEADER + ADA, MAPPING)  # as a table of yesterday would hold them
-    assert erasing.erase_again(stores(world), api.account.account_id) == 1
+    assert erasing.erase_again(stores_of(world), api.account.account_id) == 1
     assert list(world.stored()) == ["bob@example.com"]
 
 
@@ -173,7 +155,7 @@ def test_whatever_dies_the_person_is_forgotten(
         try:
             forgetting.erase(
                 EraseDue(account_id=api.account.account_id, erasure_id=told),
-                stores(
+                stores_of(
                     world,
                     contacts=watched.contacts,
                     runs=watched.runs,

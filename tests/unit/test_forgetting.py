@@ -13,8 +13,7 @@ from contactsync.journeys.account import accounts, forgetting
 from contactsync.journeys.file.runfiles import RunFiles
 from contactsync.model.message import EraseDue
 from tests.faults.interruptions import Interruptions, Way
-from tests.unit.test_erasing import stores
-from tests.world import Died
+from tests.world import Died, stores_of
 
 if TYPE_CHECKING:
     from tests.calling import ApiWorld, Client
@@ -35,7 +34,7 @@ def lived(world: ApiWorld, client: Client, name: str) -> None:
     client.post("/exports", {})
     upload = client.post("/uploads", {"filename": "a.csv"}).json["upload_id"]
     world.uploads.put(f"uploads/{account}/{upload}", b"x")
-    world.uploads.put(f"{account}/s1/file.csv", b"dropped")
+    world.drops.put(f"{account}/s1/file.csv", b"dropped")
     for folder in ("photos", "former"):
         world.photos.put(f"{folder}/{account}/c1/hash", b"picture")
     world.runs.put(f"exports/{account}/e1/contacts-0001.csv", b"x")
@@ -54,21 +53,21 @@ def holding(world: ApiWorld, account_id: str) -> list[str]:
         for name, slots in world.contacts._partitions.items()
         if slots and account_id in name
     ]
-    stores = (world.runs, world.uploads, world.photos)
+    stores = (world.runs, world.uploads, world.drops, world.photos)
     objects = [key for store in stores for key in store.keys("") if account_id in key]
     return [*records, *contacts, *objects, *(str(key) for key in world.scheduler.kept if account_id in key)]
 
 
 def nights(world: ApiWorld, **changed: Any) -> None:
     """A night, and all that it calls for."""
-    forgetting.erase(EraseDue(account_id="", erasure_id="night"), stores(world, **changed))
+    forgetting.erase(EraseDue(account_id="", erasure_id="night"), stores_of(world, **changed))
     for _ in range(500):
         due = [event.detail for event in world.bus.events if event.kind == "EraseDue"]
         world.bus.events.clear()
         if not due:
             return
         for each in due:
-            forgetting.erase(EraseDue.model_validate(each), stores(world, **changed))
+            forgetting.erase(EraseDue.model_validate(each), stores_of(world, **changed))
 
 
 def sync_schedules(world: ApiWorld, account_id: str) -> None:
@@ -144,14 +143,14 @@ def test_whatever_dies_the_account_is_forgotten(
     mine = api.account.account_id
     forgetting.close_account(world.control, MemoryShares(), mine, world.clock.now())
     world.clock.advance(forgetting.GRACE + timedelta(minutes=1))
-    forgetting.erase(EraseDue(account_id="", erasure_id="night"), stores(world))
+    forgetting.erase(EraseDue(account_id="", erasure_id="night"), stores_of(world))
     at, due = 1, EraseDue(account_id=mine, erasure_id="account")
     for _ in range(2000):
         watched = Interruptions(at=at, way=way).ports(world.ports)
         try:
             forgetting.erase(
                 due,
-                stores(
+                stores_of(
                     world,
                     contacts=watched.contacts,
                     runs=watched.runs,

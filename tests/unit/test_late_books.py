@@ -18,6 +18,20 @@ def world():
     return BookWorld()
 
 
+def left_its_segment(world: BookWorld) -> tuple[str, str, str]:
+    """The sync of a segment, and one of its contacts and its card, which has just left the segment."""
+    segment = Segment(id="g1", name="Book", created_at="now", created_by="member:m1")
+    world.control.create_segment(world.account.account_id, segment)
+    for n in range(3):
+        world.add(person(n), "g1")
+    sync = world.sync(selection={"segment": "g1"})
+    world.go(sync)
+    id_ = one_of(world, 1)
+    card = world.links()[id_].id
+    world.regroup(id_)
+    return sync, id_, card
+
+
 class TestWhatIsWrittenShowsLate:
     """Case 10: lists are behind; what is read by its id is not."""
 
@@ -130,15 +144,7 @@ def test_a_card_that_gets_another_id_and_leaves_the_group_is_the_same_one(world)
 
 def test_a_card_that_gets_another_id_while_its_contact_is_out_is_found_again(world):
     """Case 17, of a segment."""
-    segment = Segment(id="g1", name="Book", created_at="now", created_by="member:m1")
-    world.control.create_segment(world.account.account_id, segment)
-    for n in range(3):
-        world.add(person(n), "g1")
-    sync = world.sync(selection={"segment": "g1"})
-    world.go(sync)
-    id_ = one_of(world, 1)
-    card = world.links()[id_].id
-    world.regroup(id_)
+    sync, id_, card = left_its_segment(world)
     world.go(sync)
     card = world.book.rename(card)
     world.go(sync)
@@ -183,15 +189,7 @@ class TestTheBookGrows:
 
 
 def test_what_is_edited_on_a_card_while_its_contact_leaves_is_news_when_it_comes_back(world):
-    segment = Segment(id="g1", name="Book", created_at="now", created_by="member:m1")
-    world.control.create_segment(world.account.account_id, segment)
-    for n in range(3):
-        world.add(person(n), "g1")
-    sync = world.sync(selection={"segment": "g1"})
-    world.go(sync)
-    id_ = one_of(world, 1)
-    card = world.links()[id_].id
-    world.regroup(id_)
+    sync, id_, card = left_its_segment(world)
     world.book.edit(card, person(1, notes="Edited"))
     for _ in range(2):
         world.go(sync)
