@@ -29,7 +29,12 @@ PARTS = frozenset(
 RULE_LENGTH = 500
 STARTS = range(1970, 2200)
 """The years in which a schedule may begin: a start further off is a slip, and each of its days would be gone through."""
-INTERVAL = re.compile("[1-9][0-9]{0,3}")
+VALUES = {
+    "INTERVAL": (re.compile("[1-9][0-9]{0,3}"), "a whole number from 1 to 9999"),
+    "COUNT": (re.compile("[1-9][0-9]{0,4}"), "a whole number from 1 to 99999"),
+    "UNTIL": (re.compile("[0-9]{8}(?:T[0-9]{6}Z?)?"), "a date like 20261231"),
+}
+"""What RFC 5545 has for these parts, and dateutil takes loosely: a short date for another one, an interval of none."""
 LOOK_AHEAD = timedelta(days=366 * 30)
 """A rule that names no day within thirty years ("30 February") names none at all."""
 CYCLE = 400
@@ -135,6 +140,7 @@ def _rule_problems(text: str) -> list[Problem]:
         return [Problem(pointer, f"The recurrence is longer than {RULE_LENGTH} characters.")]
     parts = [part.partition("=") for part in text.upper().removeprefix("RRULE:").split(";")]
     names = [name for name, _, _ in parts]
+    values = {name: value for name, _, value in parts}
     found = [
         Problem(
             pointer, f"{name[:20]} has no place in a recurrence here; known are {', '.join(sorted(PARTS))}."
@@ -142,13 +148,15 @@ def _rule_problems(text: str) -> list[Problem]:
         for name in names
         if name not in PARTS
     ]
-    if {name: value for name, _, value in parts}.get("FREQ") not in FREQUENCIES:
+    if values.get("FREQ") not in FREQUENCIES:
         found.append(Problem(pointer, "FREQ must be DAILY, WEEKLY, MONTHLY or YEARLY."))
     if len(set(names)) != len(names):
         found.append(Problem(pointer, "A part of the recurrence occurs twice."))
-    interval = {name: value for name, _, value in parts}.get("INTERVAL", "1")
-    if not INTERVAL.fullmatch(interval):
-        found.append(Problem(pointer, "INTERVAL must be a whole number from 1 to 9999."))
+    if {"COUNT", "UNTIL"} <= values.keys():
+        found.append(Problem(pointer, "Write COUNT or UNTIL, not both: RFC 5545 lets one of them end a rule."))
+    for name, (pattern, what) in VALUES.items():
+        if name in values and not pattern.fullmatch(values[name]):
+            found.append(Problem(pointer, f"{name} must be {what}."))
     if not found:
         try:
             _parsed(text, datetime.combine(date(2026, 1, 1), time()))
