@@ -153,7 +153,9 @@ def _rule_problems(text: str) -> list[Problem]:
     if len(set(names)) != len(names):
         found.append(Problem(pointer, "A part of the recurrence occurs twice."))
     if {"COUNT", "UNTIL"} <= values.keys():
-        found.append(Problem(pointer, "Write COUNT or UNTIL, not both: RFC 5545 lets one of them end a rule."))
+        found.append(
+            Problem(pointer, "Write COUNT or UNTIL, not both: RFC 5545 lets one of them end a rule.")
+        )
     for name, (pattern, what) in VALUES.items():
         if name in values and not pattern.fullmatch(values[name]):
             found.append(Problem(pointer, f"{name} must be {what}."))
