@@ -1,4 +1,4 @@
-"""Rule SyncDueRule of template.yaml: something of a sync may be due → the run that is, if one is."""
+"""Rules SyncDueRule and HourRule of template.yaml: something of a sync may be due → the run that is, if one is."""
 
 from contactsync import bootstrap
 from contactsync.entry import step

@@ -201,12 +201,16 @@ class Syncs(Documents):
 
     def open_runs(self, account_id: str) -> list[Run]:
         """The account's runs that are queued or running, the one that was asked for first comes first."""
+        return [run for run in self.runs_under_way(account_id) if run.status in STARTED]
+
+    def runs_under_way(self, account_id: str) -> list[Run]:
+        """The same, and those that have ended otherwise and have not let their sync go yet."""
         page = self.records.page(account_id, "open_run#", limit=OPEN_MAX)
         found = []
         for record in page.records:
             with suppress(NotFound):
                 found.append(self.run(account_id, record.key.name.removeprefix("open_run#")).value)
-        return [run for run in found if run.status in STARTED]
+        return found
 
     def update_run(self, account_id: str, run_id: str, change: Callable[[Run], Run]) -> Run:
         """Carry out `change` on the run as it is stored now; `change` may be called several times."""

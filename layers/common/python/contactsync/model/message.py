@@ -105,7 +105,9 @@ class Told(Deferred):
 
 
 class SyncDue(Deferred):
-    """Listen reads this: something of a sync may be due, because a day has come, a file waits or a run has ended."""
+    """Listen reads this: something of a sync may be due, because a day has come, a file waits or a run has ended; or
+    an hour is over.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -320,8 +322,8 @@ class Failure(Deferred):
 class Finishing(Deferred):
     """Notify reads the whole state: it must not fail over a field it has no use for.
 
-    It reads as well, in the place of a state, EventBridge's word that an execution has come to no end of its own:
-    `stopped` is then that execution's name, and the error is what became of it (FAILED, TIMED_OUT, ABORTED).
+    It reads as well, in the place of a state, EventBridge's word that an execution has come to no end of its own, or
+    ours that it can be no more: `stopped` is then that execution's name, and the error is what became of it (FAILED, TIMED_OUT, ABORTED).
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -31,6 +31,9 @@ KINDS = {
 }
 """A function's own dead letter is the bare detail of its event; the id in it says of which kind it was."""
 
+OF_THE_CLOCK = "aws.events"
+"""A rule's own clock. What it said then it has said again since."""
+
 OF_AWS = {"aws.s3": "ReceiveFunction", "aws.states": "NotifyFunction"}
 """Events of AWS nobody can put on a bus again: the function that listens gets them, by its logical id."""
 
@@ -102,7 +105,10 @@ def _sent_again(message: Mapping[str, Any], bus: Bus, invoke: Callable[[str, str
     if event is not None:
         bus.publish(event.kind, event.detail)
         return f"{event.kind} {' '.join(sorted(event.detail.values()))}"
-    function = OF_AWS.get(str(body.get("source"))) if isinstance(body, dict) else None
+    source = str(body.get("source")) if isinstance(body, dict) else ""
+    if source == OF_THE_CLOCK:
+        return f"nothing for {body.get('time')}: the clock has said the same again since"
+    function = OF_AWS.get(source)
     if function is not None:
         invoke(function, message["Body"])
         return f"{body.get('detail-type')} {body.get('id')}"

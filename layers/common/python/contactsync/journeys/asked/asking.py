@@ -46,8 +46,6 @@ from contactsync.ports import (
 UPLOAD_OPEN = timedelta(hours=1)
 UPLOAD_KEPT = timedelta(days=7)
 """As long as the uploads bucket keeps the file."""
-UNCLAIMED = timedelta(minutes=1)
-"""A run that nobody has taken up for so long may have lost its announcement."""
 MAX_ID_LENGTH = 100
 MAX_SYNC_BYTES = 100_000
 """A record of the control table holds 400 KB, and the answer that holds the sync is a string in a record too, in
@@ -326,8 +324,7 @@ def remind(world: World, run: Run) -> None:
 
     At most once a minute a run, however many look at it.
     """
-    waited = world.clock.now() - datetime.fromisoformat(run.requested_at)
-    if run.status == "queued" and waited >= UNCLAIMED:
+    if queueing.is_overdue(run, world.clock.now()):
         _once_a_minute(world, run.account_id, run.id, lambda: announce(world, run))
 
 
@@ -350,7 +347,7 @@ def _once_a_minute(world: World, account_id: str, what: str, say: Callable[[], N
     records = world.control.records
     key = RecordKey(account_id, f"reminder#{what}")
     stored = records.get(key)
-    if stored is not None and now - datetime.fromisoformat(stored.document["at"]) < UNCLAIMED:
+    if stored is not None and now - datetime.fromisoformat(stored.document["at"]) < queueing.UNCLAIMED:
         return
     expires_at = int((now + timedelta(days=1)).timestamp())
     with suppress(Stale, Busy):

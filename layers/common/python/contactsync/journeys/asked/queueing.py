@@ -15,6 +15,8 @@ from contactsync.ports import Bus
 
 LASTS_AT_MOST = timedelta(days=1)
 """A run that was begun so long ago has died with its execution: it keeps nobody waiting."""
+UNCLAIMED = timedelta(minutes=1)
+"""A run that nobody has taken up for so long may have lost its announcement."""
 
 
 def next_runs(control: Control, account_id: str, now: datetime) -> list[Run]:
@@ -53,9 +55,15 @@ def say(bus: Bus, run: Run) -> None:
     bus.publish("RunRequested", {**names, "journey": run.journey, "trigger": run.trigger})
 
 
-def _at_work(open_runs: list[Run], now: datetime) -> int:
-    return sum(run.status == "running" and not _is_lost(run, now) for run in open_runs)
+def is_overdue(run: Run, now: datetime) -> bool:
+    """Whether a run is still queued, and may have lost its announcement."""
+    return run.status == "queued" and now - datetime.fromisoformat(run.requested_at) >= UNCLAIMED
 
 
-def _is_lost(run: Run, now: datetime) -> bool:
+def is_lost(run: Run, now: datetime) -> bool:
+    """Whether a run was begun so long ago that its execution can be no more."""
     return run.started_at is not None and now - datetime.fromisoformat(run.started_at) > LASTS_AT_MOST
+
+
+def _at_work(open_runs: list[Run], now: datetime) -> int:
+    return sum(run.status == "running" and not is_lost(run, now) for run in open_runs)

@@ -17,7 +17,7 @@ from typing import Any
 from contactsync.control import Control
 from contactsync.core import recurrence
 from contactsync.errors import Busy, Conflict, NotFound, PlanLimit, Problem, Suspended
-from contactsync.journeys.asked import dropping, queueing
+from contactsync.journeys.asked import dropping, lingering, queueing
 from contactsync.journeys.file.remote import REMOTE
 from contactsync.model.message import Heard, SyncDue
 from contactsync.model.run import Run, RunProblem
@@ -136,11 +136,15 @@ def _calls(sync: Sync, now: datetime) -> bool:
 
 def listen(message: SyncDue, *, control: Control, bus: Bus, scheduler: Scheduler, clock: Clock) -> Heard:
     """A wake-up → the run of the file whose turn it is, or of the day that is due, stored and announced; or nothing.
+    Once an hour it is for all that lingers.
 
     While another run of the sync is under way files wait and the day stays open: who ends that run calls again. One
     that nobody has taken up is announced anew, whoever asked for it: its announcement may be lost. Who is woken for a sync that does not run by itself any more sees to it that nobody is woken again.
     """
     nothing = Heard(account_id=message.account_id, sync_id=message.sync_id, run_id=None)
+    if message.sync_id == lingering.HOUR:
+        lingering.look(message.account_id, control=control, bus=bus, now=clock.now())
+        return nothing
     sync = _stored(control, message.account_id, message.sync_id)
     if sync is None or sync.deleted_at is not None or (sync.schedule is not None and sync.state != "active"):
         arrange(message.account_id, message.sync_id, control=control, scheduler=scheduler, clock=clock)

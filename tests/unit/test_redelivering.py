@@ -1,0 +1,60 @@
+"""Dead letters, whoever has left them: each goes where it was to go, or is over, or stays and is named."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from contactsync.adapters.memory import MemoryBus
+from contactsync.operating.redeliver import redeliver
+
+CLOCK = {
+    "source": "aws.events",
+    "detail-type": "Scheduled Event",
+    "time": "2026-11-22T02:17:00Z",
+    "detail": {},
+}
+LEFT = {"account_id": "", "sync_id": "hour"}
+
+
+class Queue:
+    """SQS, with one message."""
+
+    def __init__(self, body: Any) -> None:
+        self.messages = [{"MessageId": "m", "ReceiptHandle": "r", "Body": json.dumps(body)}]
+        self.hidden = False
+
+    def receive_message(self, **_: Any) -> dict[str, Any]:
+        found, self.hidden = ([] if self.hidden else self.messages), True
+        return {"Messages": list(found)}
+
+    def delete_message(self, **_: Any) -> None:
+        self.messages = []
+
+    def change_message_visibility(self, **_: Any) -> None:
+        self.hidden = False
+
+
+@pytest.mark.parametrize(
+    ("body", "kinds"),
+    [
+        (CLOCK, []),
+        (LEFT, ["SyncDue"]),
+        ({"source": "contactsync", "detail-type": "RunLeft", "detail": {"name": "e"}}, ["RunLeft"]),
+    ],
+    ids=["a clock's", "a look's", "a run's that was left"],
+)
+def test_no_dead_letter_of_ours_is_left(body: dict[str, Any], kinds: list[str]) -> None:
+    queue, bus = Queue(body), MemoryBus()
+    assert redeliver(queue, "q", bus, lambda *_: None) == (1, 0)
+    assert queue.messages == []
+    assert [event.kind for event in bus.events] == kinds
+
+
+def test_what_nobody_knows_stays() -> None:
+    queue, bus = Queue({"source": "aws.elsewhere", "detail": {}}), MemoryBus()
+    assert redeliver(queue, "q", bus, lambda *_: None) == (0, 1)
+    assert queue.messages
+    assert bus.events == []
