@@ -28,7 +28,7 @@
     closing          account#<account>           {"at": …} when the account is to be forgotten
     forgotten#<account>  account                 Erasure, all that remains of an account
     <account>        looks                       {<look>: until} at files on servers, under way
-    <account>        contacts_marker             {"marker": …} another one whenever contacts are about to change
+    <account>        contacts_marker             {"marker": …} another one whenever contacts are about to change, or how rows are typed
     <account>        deletions#<sync>            {<run>: [at, count]} of the last seven days
     <account>        feed#<time>#<who>           {"run": …} or {"contacts": […]} are about to change (`control.feed`)
     <account>        connection#<connection>     Connection

@@ -23,7 +23,7 @@ class Memories(Documents):
     # What the guard and the unchanged remember
 
     def marker(self, account_id: str) -> str:
-        """Changes whenever somebody is about to change the account's contacts."""
+        """Changes whenever somebody is about to change the account's contacts, or has changed how its rows are typed."""
         record = self.records.get(RecordKey(account_id, "contacts_marker"))
         return str(record.document["marker"]) if record else ""
 
@@ -31,6 +31,15 @@ class Memories(Documents):
         """Say, before the first write, that contacts are about to change."""
         key = RecordKey(account_id, "contacts_marker")
         self._change_document(key, lambda _: {"marker": marker})
+
+    def marking(self, account_id: str, marker: str) -> Put:
+        """The write that says, together with what it is committed with, that rows would now be typed otherwise.
+
+        A run beside it has typed some of its rows before, and some after.
+        """
+        key = RecordKey(account_id, "contacts_marker")
+        stored = self.records.get(key)
+        return Put(key, {"marker": marker}, stored.version if stored else 0)
 
     def begin_changes(self, run: Run) -> None:
         """Say that a run is about to write, and note whether contacts are as when it read its source."""

@@ -251,6 +251,8 @@ def _changed(
         if not told:
             return read.value, []
         after = read.value.model_copy(update={key: to for key, (_, to) in told.items()})
-        return after, [control.noted(account_id, note(signed, what, account_id, now, told))]
+        noted = note(signed, what, account_id, now, told)
+        typed = [control.marking(account_id, f"country:{noted.id}")] if "country" in told else []
+        return after, [control.noted(account_id, noted), *typed]
 
     return control.change_account(account_id, changed)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from contactsync.control import new_id
 from contactsync.core import checking
 from contactsync.errors import Conflict, InvalidRequest, NotFound, Problem
 from contactsync.journeys.asked.asking import World
@@ -75,7 +76,8 @@ def change_field(
             f"{_said(effects)} one of the choices that would go.",
             "Their values would stay until somebody changes them. Send it again with ?confirm=true to do it.",
         )
-    world.control.records.commit([Put(record.key, changed.model_dump(mode="json"), record.version)])
+    typed = world.control.marking(caller.account_id, f"field:{new_id(world.clock.now())}")
+    world.control.records.commit([Put(record.key, changed.model_dump(mode="json"), record.version), typed])
     return changed, effects
 
 
