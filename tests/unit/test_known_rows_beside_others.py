@@ -42,6 +42,16 @@ class TestLostFiles:
             run = story.again(text.replace("Person 5", "Person Five"))
             assert (run.status, run.counts.updated, run.counts.unchanged) == ("succeeded", 1, 11), name
 
+    @pytest.mark.parametrize("name", ["rejects/00000.jsonl", "rejects/00004.jsonl"])
+    def test_of_refused_rows_that_all_name_their_contacts(self, name: str) -> None:
+        """Where they begin is known without it as well."""
+        refused = "".join(row(number, phone="1") for number in range(20, 26))
+        story = Story(TEXT + refused)
+        story.lose(story.good, name)
+        run = story.again(CHANGED + refused)
+        assert (run.status, run.counts.unchanged, run.counts.rejected) == ("succeeded", 11, 6)
+        assert story.known == (8 if name == "rejects/00000.jsonl" else 11)
+
     def test_between_parse_and_map(self) -> None:
         known = set()
         for name in Story().files_of_good():

@@ -137,7 +137,7 @@ class KnownRows:
         try:
             lines = self._files.chunk(manifest, number).splitlines(keepends=True)
             mapped = {shard: dict(map(brief, rows)) for shard, rows in self._files.mapped_shards(number)}
-            rejects = {line_of(reject): reject for reject in self._files.reject_lines(number)}
+            rejects = {line_of(reject): reject for reject in self._files.refused(number)}
         except NotFound:
             return []
         begins = {*chain.from_iterable(mapped.values()), *rejects}

@@ -269,6 +269,10 @@ class RunFiles:
         """One chunk's refused rows, unread, from a byte on at which a line begins."""
         return self._lines_if_any(f"{self.prefix}rejects/{chunk:05d}.jsonl", offset=offset)
 
+    def refused(self, chunk: int) -> Iterator[bytes]:
+        """The same of a run that is through with the chunk. Raises NotFound if they are kept no longer."""
+        return self._lines(f"{self.prefix}rejects/{chunk:05d}.jsonl")
+
     # Plan
 
     def save_plan(self, unit: int, lines: Iterable[bytes]) -> None:
