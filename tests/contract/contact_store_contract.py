@@ -54,6 +54,13 @@ def contact_id(number: int) -> str:
     return hashlib.blake2b(str(number).encode(), digest_size=16).hexdigest()
 
 
+def arrival(number: int, fields: bytes, origin: Origin) -> Arrival:
+    """That of a row whose line, hash and contact id follow from one number; `fields` as JSON."""
+    return Arrival(
+        b'["add","%b",%d,"%016x",%b]' % (contact_id(number).encode(), number, number, fields), origin
+    )
+
+
 def contact(number: int, **fields: object) -> Contact:
     return Contact(
         id=contact_id(number),
@@ -159,8 +166,9 @@ class ContactStoreContract:
             {"email": "ada@example.com", "url": None},
             {"name": "Zoe"},
         ]
-        said = [orjson.dumps(row, option=orjson.OPT_SORT_KEYS) for row in rows]
-        arrivals = [Arrival(contact_id(n), n, f"{n:016x}", each, origin) for n, each in enumerate(said)]
+        arrivals = [
+            arrival(n, orjson.dumps(row, option=orjson.OPT_SORT_KEYS), origin) for n, row in enumerate(rows)
+        ]
         assert written(store, *arrivals) == [True] * len(rows)
         assert store.get(ACCOUNT, [contact_id(n) for n in range(len(rows))]) == {
             contact_id(n): origin.contact(contact_id(n), 1, laid_bare(row), n, f"{n:016x}")
@@ -171,7 +179,7 @@ class ContactStoreContract:
         first, origin = contact(1), Origin(AUDIT, "sync1", "run1")
         gone = Tombstone(contact_id(2), 1, "2026-02-01T00:00:00Z", "member:m1", {}, 4102444800)
         written(store, Insert(first), Insert(gone))
-        arrivals = [Arrival(contact_id(n), n, "0" * 16, b'{"name":"Zoe"}', origin) for n in (1, 2, 3)]
+        arrivals = [arrival(n, b'{"name":"Zoe"}', origin) for n in (1, 2, 3)]
         assert written(store, *arrivals) == [False, False, True]
         assert store.slots(ACCOUNT, [first.id, gone.id]) == {first.id: first, gone.id: gone}
 
@@ -179,7 +187,7 @@ class ContactStoreContract:
         origin = Origin(AUDIT, "sync1", "run1")
         said = [b'{"name":"Ada"}'] * 40 + [b'{"notes":"%b"}' % (b"n" * 410_000), b'{"score":1.5}']
         outcomes: list[tuple[Write, bool]] = []
-        arrivals = [Arrival(contact_id(n), n, "0" * 16, each, origin) for n, each in enumerate(said)]
+        arrivals = [arrival(n, each, origin) for n, each in enumerate(said)]
         with pytest.raises(Unstorable) as raised:
             outcomes.extend(store.write(ACCOUNT, arrivals))
         assert set(raised.value.ids) == {contact_id(40), contact_id(41)}

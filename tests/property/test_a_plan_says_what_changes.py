@@ -11,17 +11,18 @@ from hypothesis import strategies as st
 
 from contactsync.core.decisions import (
     Add,
+    Claim,
     Decision,
     Row,
     Skip,
     Unchanged,
     Update,
-    add_line,
     hash_of,
     read_decision,
     read_row,
     unchanged_line,
 )
+from contactsync.core.newcomers import add_line, id_in, is_newcomer
 from contactsync.core.overlay import is_empty, laid_bare, overlay
 from contactsync.core.planning import Found, Rules, is_applied, is_as_seen, new_contact, signed
 from contactsync.core.planning import decide as decide_found
@@ -179,7 +180,13 @@ def test_lines_of_rows_are_told_apart_unread(row: dict[str, Any], line: int, has
     assert read_row(mapped) == Row("0" * 32, line, hash_, row)
     assert hash_of(mapped) == hash_
     assert unchanged_line(mapped) == Unchanged(read_row(mapped)).line()
-    assert add_line(mapped) == Add(read_row(mapped)).line()
+    added = add_line(mapped)
+    assert added == Add(read_row(mapped)).line()
+    assert (is_newcomer(added), id_in(added)) == (True, "0" * 32)
+    claiming = [
+        Add(read_row(mapped), over, claim).line() for over, claim in ((1, None), (0, Claim("a" * 32, 0)))
+    ]
+    assert not any(map(is_newcomer, claiming))
 
 
 @given(stored=stored_fields, row=row_fields)

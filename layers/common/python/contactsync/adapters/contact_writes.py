@@ -12,7 +12,6 @@ from typing import Any
 import orjson
 
 from contactsync.adapters.items import (
-    SHARDS,
     Attribute,
     Item,
     Unstorable,
@@ -24,8 +23,9 @@ from contactsync.adapters.items import (
 from contactsync.adapters.lanes import Batch, Lanes
 from contactsync.adapters.patience import Patience
 from contactsync.adapters.wire import TRANSIENT, ServiceError
+from contactsync.core.identity import PREFIXES
 from contactsync.core.overlay import compares, laid_bare
-from contactsync.core.shapes import Shapes
+from contactsync.core.shapes import Pieces, Shapes
 from contactsync.model.contact import Origin
 from contactsync.ports import Arrival, Insert, Remove, Write
 
@@ -34,8 +34,6 @@ LOST = frozenset({"ConditionalCheckFailed", "DuplicateItem"})
 TRANSIENT_STATEMENT = frozenset(code.removesuffix("Exception") for code in TRANSIENT) | {"ThrottlingError"}
 ATTRIBUTES = ("k", "v", "f", "g", "h", "s", "ca", "cb", "ua", "ub", "uv", "t", "ct", "expires_at")
 WHERE = "WHERE pk = ? AND sk = ? AND v = ?"
-HOLE = b"\0"
-"""What each arrival puts its own in. No JSON holds this byte."""
 UNSTORABLE = frozenset({"ItemCollectionSizeLimitExceeded", "ValidationError"})
 
 
@@ -54,7 +52,7 @@ class Statements:
         Raises TypeError for a contact that no item can hold.
         """
         if isinstance(write, Arrival):
-            return orjson.Fragment(self._arrivals_of(account_id, write.origin).statement(write))
+            return orjson.Fragment(self._arrivals_of(account_id, write.origin).statement(write.line))
         if isinstance(write, Remove):
             key = [{"S": partition(account_id, shard_of(write.slot_id))}, {"S": write.slot_id}]
             return {"Statement": self._delete, "Parameters": [*key, _number(write.version)]}
@@ -92,7 +90,7 @@ class Statements:
 
 
 class _Arrivals:
-    """The statement that inserts a contact of one origin, encoded once, with holes for what each has of its own.
+    """The statements that insert contacts of one origin, made of plan lines by their shape.
 
     `like` is the item of such a contact: what an arrival stores is what an insert of the same contact would.
     """
@@ -100,26 +98,34 @@ class _Arrivals:
     def __init__(self, account_id: str, origin: Origin, like: Item, statement: str) -> None:
         self.account_id = account_id
         self.origin = origin
-        hole, quoted = orjson.Fragment(HOLE), orjson.Fragment(b'"%b"' % HOLE)
-        row: dict[str, Any] = like["s"]["M"][origin.sync_id]["M"]
-        row["n"], row["h"] = {"N": quoted}, {"S": quoted}
-        values: dict[str, Any] = like | {"pk": hole, "sk": {"S": quoted}, "f": {"M": hole}}
-        text = orjson.dumps({"Statement": statement, "Parameters": list(values.values())})
-        self._pattern = text.replace(b"%", b"%%").replace(HOLE, b"%b")
-        self._shapes = Shapes(lambda row: attributes(laid_bare(row)), compares=compares)
-        shards = (partition(account_id, shard) for shard in range(SHARDS))
-        self._partitions = [orjson.dumps({"S": shard}) for shard in shards]
+        self._like = like
+        self._statement = statement
+        self._partitions = {
+            prefix.encode(): orjson.dumps(partition(account_id, shard_of(prefix)))[1:-1]
+            for prefix in PREFIXES
+        }
+        shapes = Shapes(self._inserting, compares=lambda row: compares(row[-1]), split=self._pieces)
+        self.statement = shapes.transformed
+        """A plan line → its statement, as JSON."""
 
-    def statement(self, write: Arrival) -> bytes:
-        """As JSON. Ids and hashes are hex digits: they need no escaping."""
-        id_, line, hash_, said, _ = write
-        return self._pattern % (
-            self._partitions[shard_of(id_)],
-            id_.encode(),
-            self._shapes.transformed(said),
-            str(line).encode(),
-            hash_.encode(),
-        )
+    def _pieces(self, line: bytes) -> Pieces:
+        """A plan line at its quotes, with the contact's partition for the word "add", and the row's number in quotes."""
+        pieces = line.split(b'"')
+        pieces[1] = self._partitions[pieces[3][:2]]
+        pieces[4:5] = b",", pieces[4][1:-1], b","
+        return pieces
+
+    def _inserting(self, row: list[Any]) -> dict[str, Any]:
+        place, id_, number, hash_, fields = row
+        sync_id = self.origin.sync_id
+        source: Item = self._like["s"]["M"][sync_id]["M"] | {"n": {"N": number}, "h": {"S": hash_}}
+        item = self._like | {
+            "pk": {"S": place},
+            "sk": {"S": id_},
+            "f": {"M": attributes(laid_bare(fields))},
+            "s": {"M": {sync_id: {"M": source}}},
+        }
+        return {"Statement": self._statement, "Parameters": list(item.values())}
 
 
 class Writing:

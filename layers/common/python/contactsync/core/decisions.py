@@ -20,13 +20,12 @@ It is stored one JSON array a line, so that a million rows need no more memory t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import orjson
 
-from contactsync.core.identity import ID_BYTES
 from contactsync.core.overlay import Changes
 from contactsync.model.contact import Audit, Contact, Fields, Source
 
@@ -203,14 +202,6 @@ _KINDS = {
 }
 
 
-def add_line(mapped_line: bytes) -> bytes:
-    """The plan line that adds a mapped row, made from the row's own line `[id, row, hash, fields]` unread.
-
-    Most rows of a first import take this way; reading and writing them anew would be half of the step's work.
-    """
-    return b'["add",' + mapped_line[1:]
-
-
 def unchanged_line(mapped_line: bytes) -> bytes:
     """The plan line of a mapped row that changes nothing, made from the row's own line unread as well."""
     return b'["unchanged",%b]' % mapped_line[1 : mapped_line.index(b',"')]
@@ -233,11 +224,6 @@ def kinds_in(lines: Iterable[bytes]) -> Counter[str]:
     return Counter({_KINDS[letters]: number for letters, number in found.items()})
 
 
-def added_in(lines: Iterable[bytes]) -> Iterator[str]:
-    """The contacts that these plan lines add."""
-    return (line[_ID].decode() for line in lines if line.startswith(_ADD))
-
-
 IDLE = (b'["unchanged"', b'["skip"', b'["reject"')
 """How the plan lines begin that write nothing: nearly all of a file that comes again."""
 
@@ -245,34 +231,6 @@ IDLE = (b'["unchanged"', b'["skip"', b'["reject"')
 def read_row(mapped_line: bytes) -> Row:
     """A row as map stored it."""
     return Row(*orjson.loads(mapped_line))
-
-
-_ADD = b'["add","'
-_ID = slice(len(_ADD), len(_ADD) + 2 * ID_BYTES)
-_ROW = _ID.stop + len(b'",')
-
-
-class Newcomer(NamedTuple):
-    """The row of a plan line that fills an empty slot and claims nothing, its fields unread: `said`, as JSON."""
-
-    id: str
-    line: int
-    hash: str
-    said: bytes
-
-
-def read_newcomer(line: bytes) -> Newcomer | None:
-    """The row of a plan line made by `add_line`, for an eighth of the CPU; None of any other line."""
-    if not (line.startswith(b'["add","') and line.endswith(b"}]")):  # over and claim end in null] or ]]
-        return None
-    hash_at = line.index(b',"', _ROW) + 2
-    said_at = line.index(b'",', hash_at) + 2
-    return Newcomer(
-        line[_ID].decode(),
-        int(line[_ROW : hash_at - 2]),
-        line[hash_at : said_at - 2].decode(),
-        line[said_at:-1],
-    )
 
 
 def read_writing(line: bytes) -> Writing:

@@ -72,6 +72,10 @@ def card_mark(secret: bytes, card: str) -> str:
     return contact_id(secret, "erased card", card)
 
 
+PREFIXES = [f"{byte:02x}" for byte in range(256)]
+"""How ids begin, as far as it decides about their shard."""
+
+
 def shard_of(contact_id: str) -> int:
     """Which of SHARDS partitions holds a contact: 0 to 63, ascending with the id."""
     return int(contact_id[:2], 16) >> _SHARD_SHIFT

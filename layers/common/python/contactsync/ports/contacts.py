@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 import orjson
 
+from contactsync.core.newcomers import id_in
 from contactsync.core.overlay import laid_bare
 from contactsync.model.contact import Contact, Glimpse, Origin, Slot
 
@@ -27,21 +28,22 @@ class Insert:
 class Arrival(NamedTuple):
     """Fill a slot that is empty with a contact that a row brings: an Insert, for a quarter of the CPU.
 
-    A first import is nothing else, a million times over: what its contacts have in common is encoded once, and what
-    the row said (its fields as JSON) is not decoded at all (`core.shapes`).
+    `line` is the row's plan line (`core.newcomers`), which needs not be decoded to be carried out.
     """
 
-    slot_id: str
-    line: int
-    hash: str
-    said: bytes
+    line: bytes
     origin: Origin
+
+    @property
+    def slot_id(self) -> str:
+        """Which slot."""
+        return id_in(self.line)
 
     @property
     def slot(self) -> Contact:
         """What the slot is filled with."""
-        fields = laid_bare(orjson.loads(self.said))
-        return self.origin.contact(self.slot_id, 1, fields, self.line, self.hash)
+        _, id_, row, hash_, fields = orjson.loads(self.line)
+        return self.origin.contact(id_, 1, laid_bare(fields), row, hash_)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,9 @@ from contactsync.core.decisions import (
     Writing,
     kinds_in,
     read_decision,
-    read_newcomer,
     read_writing,
 )
+from contactsync.core.newcomers import id_in, is_newcomer
 from contactsync.core.planning import (
     NOTHING,
     Rules,
@@ -193,22 +193,20 @@ class _Unit:
         if self.stage == "held":
             return lines, []
         others: list[bytes] = []
-        planned: dict[str, bytes] = {}
         arrivals: list[Arrival] = []
         for line in lines:
-            row = read_newcomer(line)
-            if row is None or row.id in self.deviations:
-                others.append(line)
+            if is_newcomer(line) and not (self.deviations and id_in(line) in self.deviations):
+                arrivals.append(Arrival(line, self.origin))
             else:
-                planned[row.id] = line
-                arrivals.append(Arrival(*row, self.origin))
+                others.append(line)
         refused: list[Writing] = []
         brought = 0
         for write, done in self.contacts.write(self.rules.account_id, arrivals):
             if done:
                 brought += 1
             else:
-                refused.append(read_writing(planned[write.slot_id]))
+                assert isinstance(write, Arrival)
+                refused.append(read_writing(write.line))
         self.kinds["add"] += brought
         return others, refused
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from contactsync.core import records_file
-from contactsync.core.identity import SHARDS, shard_of
+from contactsync.core.identity import PREFIXES, SHARDS, shard_of
 from contactsync.core.mapping import Mapped, Mapper, Rejected
 from contactsync.core.parsing import Damaged, read_chunk
 from contactsync.core.reporting import restored
 from contactsync.journeys.file.known import KnownRows
 from contactsync.journeys.file.runfiles import BLANK, Manifest, Reject, RunFiles, mention
 from contactsync.model.run import Counts
-
-PREFIXES = [f"{byte:02x}" for byte in range(256)]
-"""How ids begin, as far as it decides about their shard."""
 
 
 def raw_rows(number: int, files: RunFiles, manifest: Manifest) -> Iterator[tuple[int, list[str]] | Damaged]:

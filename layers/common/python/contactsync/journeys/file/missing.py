@@ -18,8 +18,9 @@ from itertools import groupby
 from typing import Literal, NamedTuple, Self
 
 from contactsync.control import Control
-from contactsync.core.decisions import Delete, added_in
+from contactsync.core.decisions import Delete
 from contactsync.core.identity import shard_of
+from contactsync.core.newcomers import added_in
 from contactsync.core.planning import Rules, may_delete
 from contactsync.errors import NotFound
 from contactsync.journeys.changes import changed_by_hand

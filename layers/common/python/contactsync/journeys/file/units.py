@@ -19,7 +19,6 @@ from contactsync.core.decisions import (
     Skip,
     Update,
     Writing,
-    add_line,
     hash_of,
     kinds_in,
     read_decision,
@@ -27,6 +26,7 @@ from contactsync.core.decisions import (
     unchanged_line,
 )
 from contactsync.core.identity import SHARDS, first_id, shard_of
+from contactsync.core.newcomers import add_line
 from contactsync.core.planning import (
     CODE_ATTEMPTS,
     NOTHING,
