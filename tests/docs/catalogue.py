@@ -243,15 +243,26 @@ def page() -> str:
 
 Row = tuple[tuple[str, ...], tuple[str, ...]]
 
+_RENAMED = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""RFC 9110's names of statuses that Python before 3.13 calls as they were called before."""
+
+
+def phrase(status: int) -> str:
+    """A status in words, the same ones whatever Python writes the page."""
+    return _RENAMED.get(status, HTTPStatus(status).phrase)
+
+
+def named(status: int) -> str:
+    """A status with its number: `404 Not Found`."""
+    return f"{status} {phrase(status)}"
+
 
 def answers(everything: Iterable[Said]) -> list[Row]:
     rows: list[Row] = [
-        ((f"{one.status} {HTTPStatus(one.status).phrase}", f"`{one.code}`"), one.texts)
-        for one in everything
-        if one.kind == "UserError"
+        ((named(one.status), f"`{one.code}`"), one.texts) for one in everything if one.kind == "UserError"
     ]
     asked = ("The request is not valid.", "Correct each place that `errors` names.")
-    rows.append((("422 Unprocessable Entity", "`invalid_request`"), asked))
+    rows.append(((named(422), "`invalid_request`"), asked))
     for error in (errors.Stale(), errors.Busy()):
         told = answer.error_answer(error)
         rows.append(_rendered(told))
@@ -261,8 +272,7 @@ def answers(everything: Iterable[Said]) -> list[Row]:
 def _rendered(told: answer.AnyAnswer) -> Row:
     document = json.loads(told.body)
     code = document["type"].removeprefix("/problems/")
-    status = f"{told.status} {HTTPStatus(told.status).phrase}"
-    return (status, f"`{code}`"), (document["title"], document["detail"])
+    return (named(told.status), f"`{code}`"), (document["title"], document["detail"])
 
 
 def gateway() -> list[Row]:

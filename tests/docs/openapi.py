@@ -12,7 +12,6 @@ import json
 import re
 from collections import defaultdict
 from functools import cache
-from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel, RootModel
@@ -281,7 +280,7 @@ def _shared() -> Json:
 
 
 def _name(status: int) -> str:
-    return HTTPStatus(status).phrase.title().replace(" ", "")
+    return catalogue.phrase(status).title().replace(" ", "")
 
 
 def _general(route: Route) -> dict[str, raising.Problem]:
