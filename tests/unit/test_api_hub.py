@@ -7,11 +7,14 @@ from datetime import timedelta
 import pytest
 
 from contactsync.connectors.memory import MemoryConnector
+from contactsync.control import boxes
+from contactsync.errors import Stale
 from contactsync.journeys.book.bookfiles import BookFiles
 from contactsync.journeys.book.committing import count_day
 from contactsync.journeys.file.runfiles import files_of
 from tests.bookworld import CONNECTION
 from tests.calling import Client
+from tests.connecting import member
 from tests.contract.cards import ADA
 
 BOB = {"name": "Bob Kahn", "emails": [{"value": "bob@example.com"}]}
@@ -77,6 +80,33 @@ class TestBoxes:
         world.go(sync)
         assert ada not in world.control.subscriptions(api.account.account_id, "m1")
         assert len(world.book.cards()) == 21
+
+    @pytest.mark.parametrize("overtaken", [False, True])
+    def test_of_a_member_who_is_removed_keep_nobody_in_the_hub(self, api, world, monkeypatch, overtaken):
+        """S3.14: the only one who is left, and deletes somebody, is the only one."""
+        monkeypatch.setattr(boxes, "BOXES_A_COMMIT", 4)
+        account, card = api.account.account_id, world.book.add(ADA)
+        fillers(world)
+        sync = world.sync(selection="subscribed")
+        world.go(sync)
+        leaver = member(world, api, "contacts.view")
+        for contact in world.everybody():
+            leaver.put(f"/contacts/{contact}/subscription")
+        if overtaken:  # one of the boxes is taken away by somebody else meanwhile
+            commit, often = world.records.commit, iter([True])
+
+            def commits(writes):
+                if len(writes) == 8 and next(often, False):
+                    raise Stale
+                commit(writes)
+
+            monkeypatch.setattr(world.records, "commit", commits)
+        assert api.delete(f"/members/{leaver.account.member_id}").status == 204
+        assert world.control.subscriptions(account, leaver.account.member_id) == frozenset()
+        assert len(world.control.subscriptions(account, "m1")) == 21
+        world.book.remove(card)
+        world.go(sync)
+        assert ADA["name"] not in {fields["name"] for fields in world.everybody().values()}
 
 
 class TestSegments:

@@ -64,6 +64,41 @@ def test_an_account_that_is_forgotten_gives_back_what_its_members_lent(api, worl
     assert world.control.connections(world.account.account_id) == []
 
 
+def test_a_member_who_is_removed_gets_no_contacts_any_more_and_lends_nothing(api, world, google):
+    """Their own book is private from then on: what is edited here stays out of it, what is deleted there changes nobody."""
+    leaver = member(world, api, "sync.google")
+    mine = connected(api)["id"]
+    google.person = BOB
+    [theirs] = [connected(leaver)["id"]]
+    given = stored(world, theirs).sealed
+    assert given
+    assert api.delete(f"/members/{leaver.account.member_id}").status == 204
+    left, kept = stored(world, theirs), stored(world, mine)
+    assert (left.state, left.sealed) == ("disconnected", "")
+    assert (kept.state, bool(kept.sealed)) == ("active", True)
+    assert len(google.revoked) == 1
+
+
+def test_who_could_not_be_removed_for_good_is_removed_when_asked_again(api, world, monkeypatch):
+    leaver = member(world, api, "sync.google")
+    theirs = connected(leaver)["id"]
+
+    def away(*_):
+        raise Busy("throttled")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.vault, "decrypt", away)
+        assert api.delete(f"/members/{leaver.account.member_id}").status == 503
+    assert api.delete(f"/members/{leaver.account.member_id}").status == 204
+    assert stored(world, theirs).state == "disconnected"
+
+
+def test_who_may_not_be_removed_stays_connected(api, world):
+    mine = connected(api)["id"]
+    assert api.delete(f"/members/{api.account.member_id}").status == 409
+    assert stored(world, mine).state == "active"
+
+
 def test_nothing_is_forgotten_while_our_own_keys_are_away(api, world, google, monkeypatch):
     """Else the provider would keep a grant that nobody can give back any more."""
     connection, given = connected(api), list(google.refresh_tokens)

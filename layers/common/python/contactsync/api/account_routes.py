@@ -71,7 +71,8 @@ def change_member(world: World, request: Request) -> Ok[shapes.Member]:
 def delete_member(world: World, request: Request) -> NoContent:
     """Remove a member.
 
-    Their keys open nothing any more, within a minute. What they have done stays, signed by their id.
+    Their keys open nothing any more, within a minute. Their address books are disconnected and stay as they are; their
+    boxes of the shared hub are unticked. What they have done stays, signed by their id.
     """
     members.remove(world, request.caller, request.ids["member_id"])
     return Answer(204, "")

@@ -16,6 +16,9 @@ from contactsync.errors import Busy, Stale
 from contactsync.ports import Delete, Put, Record, RecordKey
 
 TICKED_MAX = 200_000
+BOXES_A_COMMIT = 50
+TICKED = 1
+"""The version of a box's records: they are written once, and taken away."""
 SUBSCRIBERS_MAX = 1_000
 """Members of an account: no contact has more."""
 
@@ -52,6 +55,21 @@ class Boxes(Documents):
                 self.records.commit(writes)
                 return
         raise Busy("The box is being changed from several sides.")
+
+    def untick_all(self, account_id: str, member_id: str) -> None:
+        """A member wants nobody any more."""
+        prefix = _mine(account_id, member_id, "").name
+        for _ in range(TICKED_MAX // BOXES_A_COMMIT):
+            mine = self.records.page(account_id, prefix, limit=BOXES_A_COMMIT).records
+            if not mine:
+                return
+            contacts = [record.key.name.removeprefix(prefix) for record in mine]
+            theirs = [Delete(_theirs(account_id, contact_id, member_id), TICKED) for contact_id in contacts]
+            try:
+                self.records.commit([*(Delete(record.key, record.version) for record in mine), *theirs])
+            except Stale:  # somebody takes one of them away just now
+                for contact_id in contacts:
+                    self.untick(account_id, member_id, contact_id)
 
     def unticking(self, account_id: str, member_id: str, contact_id: str) -> Sequence[Delete]:
         """What takes a box away, as it is now; nothing if it is not ticked."""

@@ -16,6 +16,7 @@ from contactsync.errors import Conflict, InvalidRequest, NotPermitted, Problem
 from contactsync.journeys.account.accounts import by
 from contactsync.journeys.asked.asking import World, derived_id, timestamp
 from contactsync.model.account import ALL_PERMISSIONS, Account, Caller, Member, Permission
+from contactsync.model.lending import Errand
 from contactsync.model.request import MemberChange, MemberRequest
 from contactsync.ports import Delete, Put
 
@@ -104,21 +105,40 @@ def change(world: World, caller: Caller, member_id: str, body: Mapping[str, Any]
 
 
 def remove(world: World, caller: Caller, member_id: str) -> None:
-    """Remove a member; their keys open nothing from then on. Raises NotFound, Conflict for the last who manages."""
+    """Remove a member; their keys open nothing from then on, their address books are given back, and no box of the
+    hub is theirs. Whoever died over it may ask again: the member goes last.
+
+    Raises NotFound, Conflict for the last who manages.
+    """
     now = world.clock.now()
 
-    def removing(read: Read[Account]) -> tuple[Account, list[Put | Delete]]:
+    def leaving() -> Read[Member]:
         stored = world.control.read_member(caller.account_id, member_id)
         if stored.value.manages:
             _check_not_the_last(world, stored.value)
+        return stored
+
+    def removing(read: Read[Account]) -> tuple[Account, list[Put | Delete]]:
+        stored = leaving()
         told = note(by(caller), "member.removed", member_id, now)
         return read.value, [*world.control.drop_member(stored), world.control.noted(read.value.id, told)]
 
+    leaving()
+    _give_back(world, caller.account_id, member_id)
     world.control.change_account(caller.account_id, removing)
+    _give_back(world, caller.account_id, member_id)  # what they have connected or ticked meanwhile
     for key in world.control.keys(caller.account_id):  # dead already, for want of their member
         if key.value.member_id == member_id:
             dead = key.value.model_copy(update={"revoked": True, "expires_at": timestamp(now)})
             world.control.records.commit(world.control.put_key(dead, key.version))
+
+
+def _give_back(world: World, account_id: str, member_id: str) -> None:
+    """What opens a member's address books goes back to the providers, and their ticks keep nobody in the hub."""
+    for connection in world.control.connections(account_id):
+        if connection.member_id == member_id and connection.state != "disconnected":
+            world.keeper.keep(Errand(wants="disconnect", account_id=account_id, connection_id=connection.id))
+    world.control.untick_all(account_id, member_id)
 
 
 def _check_grant(
