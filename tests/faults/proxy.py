@@ -146,20 +146,6 @@ class Delay(Fault):
 
 
 @dataclass(frozen=True)
-class Strike(Fault):
-    """`act` happens, such as killing the worker, before or after the effect; then the connection ends."""
-
-    act: Callable[[], None]
-    after_effect: bool
-
-    def apply(self, call: Call, forward: Forward) -> Reply:
-        if self.after_effect:
-            forward(call.body)
-        self.act()
-        raise DropConnection
-
-
-@dataclass(frozen=True)
 class WithholdStatements(Fault):
     """Some statements of a BatchExecuteStatement fail with `code` by themselves; the others are sent on."""
 
@@ -192,23 +178,6 @@ class WithholdKeys(Fault):
             return _json_reply({"Responses": {table: []}, "UnprocessedKeys": unprocessed})
         reply = forward(json.dumps({"RequestItems": {table: asked | {"Keys": asked["Keys"][:cut]}}}).encode())
         return reply.with_body(json.dumps(json.loads(reply.body) | {"UnprocessedKeys": unprocessed}).encode())
-
-
-@dataclass(frozen=True)
-class WithholdItems(Fault):
-    """The last `count` requests of a BatchWriteItem come back as UnprocessedItems; the others are sent on."""
-
-    count: int
-
-    def apply(self, call: Call, forward: Forward) -> Reply:
-        ((table, asked),) = call.json()["RequestItems"].items()
-        cut = max(0, len(asked) - self.count)
-        if not cut:
-            return _json_reply({"UnprocessedItems": {table: asked}})
-        reply = forward(json.dumps({"RequestItems": {table: asked[:cut]}}).encode())
-        return reply.with_body(
-            json.dumps(json.loads(reply.body) | {"UnprocessedItems": {table: asked[cut:]}}).encode()
-        )
 
 
 def throttled(code: str = "ProvisionedThroughputExceededException") -> Answer:

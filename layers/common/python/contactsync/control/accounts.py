@@ -9,7 +9,7 @@ from typing import Any
 
 from contactsync.control.documents import UPDATE_ATTEMPTS, Documents, Read, new_id, put
 from contactsync.control.plans import check_room
-from contactsync.errors import Busy, Conflict, NotFound, Stale, Suspended
+from contactsync.errors import Busy, Conflict, NotFound, Stale
 from contactsync.model.account import Account, AuditNote
 from contactsync.model.field import STANDARD_FIELDS, FieldSpec
 from contactsync.model.segment import Segment
@@ -46,13 +46,6 @@ class Accounts(Documents):
     def account(self, account_id: str) -> Account:
         """The account. Raises NotFound."""
         return self.read_account(account_id).value
-
-    def active_account(self, account_id: str) -> Account:
-        """The account, if it may do anything at all. Raises NotFound, Suspended."""
-        account = self.account(account_id)
-        if account.suspended_at is not None:
-            raise Suspended
-        return account
 
     def read_account(self, account_id: str) -> Read[Account]:
         """The account and its version. Raises NotFound."""

@@ -84,11 +84,6 @@ def general(value: float) -> str:
     return f"{Decimal(f'{value:.15g}'):f}"
 
 
-def is_date(code: str) -> bool:
-    """Whether the format shows days or times."""
-    return any(_section(part).has("date") for part in _sections(code[:_FORMAT_MAX])[:1])
-
-
 def _sections(code: str) -> list[str]:
     """The parts between semicolons that are neither quoted nor escaped."""
     parts, start = [], 0
