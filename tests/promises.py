@@ -15,6 +15,9 @@ from contactsync.api.app import BASE
 from contactsync.api.route import Route
 from contactsync.api.routes import ROUTES
 
+OF_PYDANTIC = re.compile(r"\b(Input|String|Value|Data|List|Tuple|Dictionary|Datetimes?|Dates?) should\b")
+"""How pydantic says what is wrong: no sentence for people."""
+
 MEDIA = {shapes.Csv: run_routes.CSV, shapes.Page: document_routes.HTML}
 """Shapes that are no JSON."""
 
@@ -61,6 +64,7 @@ def hold(method: str, path: str, status: int, headers: Mapping[str, str], body: 
     if status >= 400:
         assert kind == answer.PROBLEM, where
         _fits(shapes.Problem, body, where)
+        assert not OF_PYDANTIC.search(body), where
         return
     route = route_of(method, path)
     assert route is not None, where

@@ -17,22 +17,42 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from types import ModuleType
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from contactsync import errors
 from contactsync.api import answer
-from contactsync.core.dropping import SUPERSEDED, why_parked
-from contactsync.journeys.file.finishing import INTERNAL
-from contactsync.model.drop import Parked
+from contactsync.core import checking
+from contactsync.model.forms import ASKED_FOR
 from local.deploy import ROOT
 from tests.architecture.template import RESOURCES
 
 PAGE = ROOT / "docs" / "errors.md"
 PACKAGE = ROOT / "layers" / "common" / "python" / "contactsync"
 UNKNOWN = "…"
+_MARKDOWN = str.maketrans({"|": "\\|", "\n": " ", "<": "&lt;", ">": "&gt;"})
 _COUNT = re.compile(r"\{count[^}]*\}")
-GENERIC = {"Problem": 2, "BadValue": 0, "Fault": 0, "Finding": 0, "RunWarning": 0}
-"""Where the code stands among the arguments of what is not a UserError."""
+GENERIC = {
+    "Problem": (2, 1),
+    "BadValue": (0, 1),
+    "Fault": (0, 1),
+    "Finding": (0, 1),
+    "RunWarning": (0, 1),
+    "Reject": (1, 2),
+}
+"""Where code and text stand among the arguments of what is not a UserError."""
+OF_RUNS = {"RunProblem": 0, "Verdict": 1}
+"""The same of what a run tells of itself: where the code stands, with title and detail behind it."""
+OF_REQUESTS = ("contactsync.core.entering", "contactsync.journeys.asked.finding")
+"""Modules whose bad values stand in a request, not in a row."""
+
+
+KNOW_THEIR_CODE = (
+    errors.NotFound,
+    errors.NotPermitted,
+    errors.InvalidRequest,
+    answer.ChooseAccount,
+    answer.WrongMethod,
+)
 
 
 class Said(NamedTuple):
@@ -63,13 +83,19 @@ class Scope:
             case ast.JoinedStr(values=parts):
                 return ["".join(self._part(part) for part in parts)]
             case ast.Name(id=name):
-                return self._named(name) or [UNKNOWN]
+                return self._named(name) or self._constant(self.module, name)
+            case ast.Attribute(value=ast.Name(id=name), attr=attribute):
+                return self._constant(getattr(self.module, name, None), attribute)
             case ast.IfExp(body=one, orelse=other):
                 return self.texts(one) + self.texts(other)
             case ast.Call(func=ast.Name(id=name)):
                 return self._returned(name) or [UNKNOWN]
             case _:
                 return [UNKNOWN]
+
+    def _constant(self, holder: object, name: str) -> list[str]:
+        value = getattr(holder, name, None) if name.isupper() else None
+        return [value if isinstance(value, str) else UNKNOWN]
 
     def _part(self, part: ast.expr) -> str:
         """A part of an f-string: its text, its value where a constant of the module gives it, or “…”."""
@@ -197,31 +223,45 @@ def of_call(call: ast.Call, scope: Scope) -> Iterator[Said]:
         if not call.args and not call.keywords:
             return
         kind = "UnreadableFile" if made is errors.UnreadableFile else "UserError"
-        if made in (errors.NotFound, errors.NotPermitted, errors.InvalidRequest, answer.WrongMethod):
+        if made in KNOW_THEIR_CODE:
             return
-        codes, titles, details = (
-            scope.texts(_argument(call, place, word))
-            for place, word in enumerate(("code", "title", "detail"))
-        )
-        for number in range(max(map(len, (codes, titles, details)))):
-            texts = tuple(each[min(number, len(each) - 1)] for each in (titles, details))
-            yield Said(kind, codes[min(number, len(codes) - 1)], texts, made.status)
+        for code, *texts in _together(call, scope, 0, "code", "title", "detail"):
+            yield Said(kind, code, tuple(texts), made.status)
+    elif name in OF_RUNS and isinstance(made, type):
+        for code, *texts in _together(call, scope, OF_RUNS[name], "code", "title", "detail"):
+            yield Said("UnreadableFile", code, tuple(texts))
     elif made is errors.SourceAway:
         for title in scope.texts(_argument(call, 0, "title")):
             yield Said("UnreadableFile", made.code, (title, made.detail))
     elif name in GENERIC and isinstance(made, type):
-        codes = scope.texts(_argument(call, GENERIC[name], "code"))
-        messages = scope.texts(_argument(call, 1, "message"))
+        codes, messages = (
+            scope.texts(_argument(call, place, word))
+            for place, word in zip(GENERIC[name], ("code", "message"), strict=True)
+        )
         if codes == [UNKNOWN] and name == "Problem":
             return
-        for number in range(max(len(codes), len(messages))):
-            yield Said(name, codes[min(number, len(codes) - 1)], (messages[min(number, len(messages) - 1)],))
+        kind = "Problem" if scope.module.__name__ in OF_REQUESTS else name
+        for code, message in _side_by_side(codes, messages):
+            yield Said(kind, code, (message,))
+
+
+def _together(call: ast.Call, scope: Scope, first: int, *words: str) -> Iterator[tuple[str, ...]]:
+    """What these arguments can say, those that are said together."""
+    return _side_by_side(
+        *(scope.texts(_argument(call, place, word)) for place, word in enumerate(words, first))
+    )
+
+
+def _side_by_side(*columns: list[str]) -> Iterator[tuple[str, ...]]:
+    """Row by row; of a shorter column the last text again."""
+    for number in range(max(map(len, columns))):
+        yield tuple(column[min(number, len(column) - 1)] for column in columns)
 
 
 def _of_row_problem(node: ast.Tuple, scope: Scope) -> Iterator[Said]:
     """(column, field, code, message): what is wrong with a row, as a plain tuple."""
     match node.elts:
-        case [ast.Constant(value=str()), *_]:
+        case [ast.Constant(value=str()), *_] | [_, ast.Constant(value=str()), *_]:
             return
         case [_, _, ast.Constant(value=str(code)), message] if code.isidentifier() and code.islower():
             for text in scope.texts(message):
@@ -235,8 +275,8 @@ def page() -> str:
         api=_table(("status", "code"), answers(everything), ("what happened", "what to do")),
         gateway=_table(("status", "type"), gateway(), ("what happened", "what to do")),
         runs=_table(("code",), _runs(everything), ("what happened", "what to do")),
-        rows=_table(("code",), _told(everything, "BadValue", "Fault"), ("what is told",)),
-        mappings=_table(("code",), _told(everything, "Problem"), ("what is told",)),
+        rows=_table(("code",), _told(everything, "BadValue", "Fault", "Reject"), ("what is told",)),
+        mappings="\n".join(f"- {_shown(text)}" for text in _of_places(everything)),
         warnings=_table(("code",), _told(everything, "Finding", "RunWarning") + _listed(), ("what is told",)),
     )
 
@@ -259,7 +299,9 @@ def named(status: int) -> str:
 
 def answers(everything: Iterable[Said]) -> list[Row]:
     rows: list[Row] = [
-        ((named(one.status), f"`{one.code}`"), one.texts) for one in everything if one.kind == "UserError"
+        ((named(one.status), f"`{one.code}`"), one.texts)
+        for one in everything
+        if one.kind == "UserError" and one.code != UNKNOWN
     ]
     asked = ("The request is not valid.", "Correct each place that `errors` names.")
     rows.append(((named(422), "`invalid_request`"), asked))
@@ -280,20 +322,32 @@ def gateway() -> list[Row]:
     for name, response in RESOURCES["RestApi"]["Properties"]["GatewayResponses"].items():
         document = json.loads(response["ResponseTemplates"]["application/json"])
         status = str(response.get("StatusCode", name[-3:]))
-        rows.append(((status, f"`{document['type']}`"), (document["title"], document["detail"])))
+        detail = re.sub(r"\$context\.\w+", UNKNOWN, document["detail"])
+        rows.append(((status, f"`{document['type']}`"), (document["title"], detail)))
     return rows
 
 
 def _runs(everything: Iterable[Said]) -> list[Row]:
-    rows: list[Row] = [((f"`{one.code}`",), one.texts) for one in everything if one.kind == "UnreadableFile"]
-    told = [SUPERSEDED, *map(why_parked, get_args(Parked)), INTERNAL]
-    return [*rows, *(((f"`{one.code}`",), (one.title, one.detail)) for one in told)]
+    return [
+        ((f"`{one.code}`",), one.texts)
+        for one in everything
+        if one.kind == "UnreadableFile" and one.code not in ("", UNKNOWN)
+    ]
 
 
 def _told(everything: Iterable[Said], *kinds: str) -> list[Row]:
     return [
         ((f"`{one.code}`",), one.texts) for one in everything if one.kind in kinds and one.code != UNKNOWN
     ]
+
+
+def _of_places(everything: Iterable[Said]) -> list[str]:
+    """What is told of single places of a request."""
+    told = {one.texts[0] for one in everything if one.kind == "Problem"} - {UNKNOWN}
+    of_models = {
+        re.sub(r"\{\w+\}", UNKNOWN, text) for text in (*checking.WORDS.values(), *ASKED_FOR.values())
+    }
+    return sorted(told | of_models)
 
 
 def _listed() -> list[Row]:
@@ -305,6 +359,11 @@ def _listed() -> list[Row]:
     return rows
 
 
+def _shown(text: str) -> str:
+    """The text as Markdown takes it."""
+    return text.translate(_MARKDOWN)
+
+
 def _table(heads: tuple[str, ...], rows: Iterable[Row], columns: tuple[str, ...]) -> str:
     """One line a key, sorted; texts that differ stand below each other."""
     by_key: dict[tuple[str, ...], list[list[str]]] = {}
@@ -313,10 +372,9 @@ def _table(heads: tuple[str, ...], rows: Iterable[Row], columns: tuple[str, ...]
         for cell, text in zip(columns_of_key, texts, strict=True):
             if text not in cell:
                 cell.append(text)
-    shown = str.maketrans({"|": "\\|", "\n": " ", "<": "&lt;", ">": "&gt;"})
     lines = ["| " + " | ".join((*heads, *columns)) + " |", "|" + "---|" * (len(heads) + len(columns))]
     for key in sorted(by_key):
-        cells = ["<br>".join(text.translate(shown) for text in cell) for cell in by_key[key]]
+        cells = ["<br>".join(map(_shown, cell)) for cell in by_key[key]]
         lines.append("| " + " | ".join((*key, *cells)) + " |")
     return "\n".join(lines)
 
@@ -342,7 +400,7 @@ What API Gateway answers before the service is asked:
 
 {mappings}
 
-## Why a run ends without importing
+## Why a run ends without importing, or waits
 
 `problem` of the run, and the mail. The move is yours, but for `internal`, which is ours. No contact was touched, unless
 `counts` say so.

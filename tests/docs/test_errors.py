@@ -21,8 +21,24 @@ def test_every_error_says_what_happened_and_what_to_do() -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["no_rows", "ragged_row", "invalid_request", "phone_invalid", "date_order", "internal"]
+    "code",
+    [
+        "no_rows",
+        "ragged_row",
+        "invalid_request",
+        "phone_invalid",
+        "date_order",
+        "internal",
+        "too_many_deletions",
+        "timed_out",
+        "code_taken",
+    ],
 )
 def test_the_scan_finds_errors_however_they_are_raised(code: str) -> None:
-    """By a call, as a plain tuple, by a class that knows its code, from a function, with a constant."""
+    """By a call, as a plain tuple, by a class that knows its code, from a function, with a constant, as a verdict."""
     assert f"| `{code}` |" in catalogue.page()
+
+
+def test_what_is_told_is_a_sentence() -> None:
+    told = {text for one in catalogue.said() if one.code not in ("", catalogue.UNKNOWN) for text in one.texts}
+    assert [text for text in told if not text.endswith((".", "…"))] == []

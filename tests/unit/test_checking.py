@@ -2,8 +2,10 @@
 
 import pytest
 
+from contactsync.api.routes import ROUTES
 from contactsync.core import checking
 from contactsync.errors import InvalidRequest
+from contactsync.model.forms import ASKED_FOR
 from contactsync.model.sync import SyncRequest
 
 GOOD = {
@@ -30,7 +32,8 @@ def test_a_good_body_becomes_the_model():
     [
         ({"source": ...}, {"/source"}),
         ({"source": {"kind": "upload"}}, {"/source/upload_id"}),
-        ({"source": {"kind": "pigeon"}}, {"/source"}),
+        ({"source": {"kind": "pigeon"}}, {"/source/kind"}),
+        ({"source": {"text": "x"}}, {"/source/kind"}),
         ({"source": {"kind": "paste", "text": "x", "colour": 1}}, {"/source/colour"}),
         ({"mapping": [{"column": "a"}]}, {"/mapping/0/field"}),
         ({"mapping": [{"column": 1.5, "field": "email"}]}, {"/mapping/0/column"}),
@@ -52,8 +55,45 @@ def test_every_problem_has_its_pointer(changes, pointers):
     assert set(problems(**changes)) == pointers
 
 
-def test_a_union_of_values_names_what_it_would_take():
-    assert "Or:" in problems(format={"has_header": "perhaps"})["/format/has_header"]
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"source": {"kind": "pigeon"}},
+            "Give one of 'upload', 'paste', 'drop', 'http', 'ftp', 's3', 'connection'.",
+        ),
+        ({"source": {"text": "x"}}, "This is required."),
+        ({"source": 3}, "Give an object."),
+        ({"mapping": 3}, "Give a list."),
+        ({"mapping": [{"column": "a", "field": ""}]}, "This is empty: fill it in."),
+        ({"name": 7}, "Give a text."),
+        ({"name": "x" * 201}, "Give at most 200 characters."),
+        ({"format": {"country": "England"}}, "Give the country's two capital letters, such as GB."),
+        ({"format": {"has_header": "perhaps"}}, "Give true or false. Or: Give 'auto'."),
+        ({"format": {"skip_rows": "3"}}, "Give a whole number."),
+        ({"format": {"skip_rows": -1}}, "Give 0 or more."),
+        ({"format": {"skip_rows": 1001}}, "Give 1000 or less."),
+        ({"notify": {"on": "full_moon"}}, "Give 'every_run', 'changes' or 'problems'."),
+        ({"schedule": {"start": "soon"}}, "Give a time, such as 2026-11-30T09:00:00Z."),
+        ({"schedule": {"end": "never"}}, "Give a day, such as 2026-11-30."),
+    ],
+)
+def test_a_problem_says_what_to_give(changes, told):
+    assert told in problems(**changes).values()
+
+
+def test_every_form_that_a_request_must_have_is_asked_for_in_words():
+    asked = {form for route in ROUTES if route.body for form in patterns(route.body.model_json_schema())}
+    assert asked == set(ASKED_FOR)
+
+
+def patterns(schema):
+    """Every pattern that is anywhere in a JSON schema."""
+    if isinstance(schema, dict):
+        yield from [schema["pattern"]] if isinstance(schema.get("pattern"), str) else []
+    inside = schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ()
+    for each in inside:
+        yield from patterns(each)
 
 
 def test_parse_raises_all_at_once():

@@ -64,8 +64,10 @@ class InvalidRequest(UserError):
     def __init__(
         self, problems: Sequence[Problem], *, title: str = "The request is not valid.", status: int = 422
     ) -> None:
-        count = len(problems)
-        detail = f"Correct the {count} problems listed in errors." if count > 1 else problems[0].message
+        first = problems[0]
+        detail = f"{first.pointer}: {first.message}" if first.pointer else first.message
+        if len(problems) > 1:
+            detail = f"Correct the {len(problems)} problems listed in errors."
         super().__init__("invalid_request", title, detail, problems)
         self.status = status
 

@@ -273,7 +273,9 @@ class Syncs(Documents):
                 return run  # approved a moment ago, perhaps by this very call, whose answer was lost
             if run.status != "awaiting_approval":
                 raise Conflict(
-                    "not_waiting", f"The run is {run.status}.", "Only a run that waits can be approved."
+                    "not_waiting",
+                    f"The run's status is {run.status}.",
+                    "Only a run that waits can be approved.",
                 )
             if run.plan_hash != plan_hash:
                 raise Conflict(

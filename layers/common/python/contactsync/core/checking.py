@@ -10,14 +10,42 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from contactsync.errors import InvalidRequest, Problem
+from contactsync.model.forms import ASKED_FOR
 
 M = TypeVar("M", bound=BaseModel)
 Place = tuple[str | int, ...]
 
-_WORDS = {
+WORDS = {  # by pydantic's names; of a text without a character, and of all that is wrong with a time, by ours
     "missing": "This is required.",
+    "union_tag_not_found": "This is required.",
     "extra_forbidden": "There is no such key here; check its spelling.",
+    "literal_error": "Give {expected}.",
+    "union_tag_invalid": "Give one of {expected_tags}.",
+    "string_type": "Give a text.",
+    "bool_type": "Give true or false.",
+    "int_type": "Give a whole number.",
+    "int_from_float": "Give a whole number.",
+    "int_parsing_size": "Give a whole number of at most 64 bits.",
+    "float_type": "Give a number.",
+    "list_type": "Give a list.",
+    "tuple_type": "Give a list.",
+    "dict_type": "Give an object.",
+    "model_type": "Give an object.",
+    "model_attributes_type": "Give an object.",
+    "string_too_short": "Give at least {min_length} characters.",
+    "string_too_long": "Give at most {max_length} characters.",
+    "too_short": "Give at least {min_length}.",
+    "too_long": "Give at most {max_length}.",
+    "greater_than": "Give more than {gt}.",
+    "greater_than_equal": "Give {ge} or more.",
+    "less_than_equal": "Give {le} or less.",
+    "empty": "This is empty: fill it in.",
+    "time": "Give a time, such as 2026-11-30T09:00:00Z.",
+    "day": "Give a day, such as 2026-11-30.",
+    "timezone_aware": "Give the time's zone, too: 2026-11-30T09:00:00Z.",
 }
+"""What to do about each kind of mistake: pydantic's own sentences are no words for people."""
+_ABSENT = frozenset({"missing", "union_tag_not_found"})
 
 
 def parse(model: type[M], body: Mapping[str, Any]) -> M:
@@ -37,13 +65,36 @@ def check(model: type[M], body: Mapping[str, Any]) -> tuple[M | None, list[Probl
         return model.model_validate_json(orjson.dumps(body), strict=True), []
     except ValidationError as error:
         found = [
-            (tuple(detail["loc"]), detail["type"], detail["msg"])
-            for detail in error.errors(include_url=False, include_context=False, include_input=False)
+            (
+                _place(detail["loc"], detail.get("ctx", {})),
+                _said(detail["type"], detail["msg"], detail.get("ctx", {})),
+                detail["type"] in _ABSENT,
+            )
+            for detail in error.errors(include_url=False, include_input=False)
             if not (
                 detail["type"] == "too_short" and value_at(body, *detail["loc"])
             )  # pydantic counts good items only
         ]
     return None, _problems(body, found)
+
+
+def _place(location: Place, context: Mapping[str, Any]) -> Place:
+    """Where it is; of an object whose kind is missing, or is none that there is, at the key that says it."""
+    kind_key = context.get("discriminator")
+    return (*location, kind_key.strip("'")) if kind_key else location
+
+
+def _said(kind: str, message: str, context: Mapping[str, Any]) -> str:
+    """What to do about it."""
+    if kind == "string_pattern_mismatch":
+        return ASKED_FOR[context["pattern"]]
+    if kind == "string_too_short" and context["min_length"] == 1:
+        kind = "empty"
+    elif kind.startswith(("date_", "datetime_")):
+        kind = "day" if kind.startswith("date_") else "time"
+    if kind in WORDS:
+        return WORDS[kind].format(**context)
+    return f"{message.removeprefix('Value error, ').rstrip('.')}."
 
 
 def pointer(place: Sequence[str | int]) -> str:
@@ -63,12 +114,11 @@ def value_at(body: Any, *place: str | int) -> Any:
     return body
 
 
-def _problems(body: Any, found: Sequence[tuple[Place, str, str]]) -> list[Problem]:
+def _problems(body: Any, found: Sequence[tuple[Place, str, bool]]) -> list[Problem]:
     """One problem a place. Where a value fits no branch of a union, the branch that it fits best speaks."""
     by_branch: dict[Place, dict[Place, dict[Place, list[str]]]] = defaultdict(lambda: defaultdict(dict))
-    for location, kind, message in found:
-        place, union, branch = _split(body, location, missing=kind == "missing")
-        said = _WORDS.get(kind) or f"{message.removeprefix('Value error, ').rstrip('.')}."
+    for location, said, missing in found:
+        place, union, branch = _split(body, location, missing=missing)
         messages = by_branch[union][branch].setdefault(place, [])
         if said not in messages:
             messages.append(said)

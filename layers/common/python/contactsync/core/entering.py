@@ -22,6 +22,13 @@ from contactsync.model.field import PRIMARIES, FieldSpec
 LIST_MAX = 200
 CANONICAL_FIRST = frozenset({"integer", "decimal"})
 """Types whose canonical form, which the API shows, must not be read by the rules of a country."""
+TAKEN = {
+    "boolean": "true or false",
+    "integer": "a number or a text",
+    "decimal": "a number or a text",
+    "address": "an object with its parts",
+}
+"""What JSON a field of a type takes; all others take a text."""
 
 
 def entered(
@@ -125,7 +132,9 @@ def _value(value: Any, spec: FieldSpec, country: str) -> Any:
     if spec.type in CANONICAL_FIRST and isinstance(value, int | float) and not isinstance(value, bool):
         value = repr(value)
     if not isinstance(value, str):
-        raise BadValue("wrong_type", f"This is no value of the type {spec.type}.")
+        raise BadValue(
+            "wrong_type", f"Give {TAKEN.get(spec.type, 'a text')}: the field is of the type {spec.type}."
+        )
     if spec.type in CANONICAL_FIRST:
         try:
             return converter(spec.type)(value)
@@ -138,7 +147,7 @@ def _phone(value: Mapping[str, Any], country: str) -> Any:
     """A number as the API shows it keeps the text under which it was first written."""
     number, text = value.get("value"), value.get("text")
     if not isinstance(number, str):
-        raise BadValue("wrong_type", "This is no value of the type phone.")
+        raise BadValue("wrong_type", "Give the number as a text, in value.")
     read = converter("phone", country=country)
     found = read(number)
     if isinstance(text, str) and found is not None:

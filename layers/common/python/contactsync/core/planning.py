@@ -219,7 +219,7 @@ def same_email(earlier: Row, later: Row) -> Reject:
     return Reject(
         later,
         "email_taken",
-        f"Row {earlier.line} of the same file gives this email address to another contact.",
+        f"Row {earlier.line} of the same file gives this email address to another contact. Correct it in one of the two.",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from contactsync.model.deferred import Deferred
+from contactsync.model.forms import COUNTRY
 
 Permission = Literal[
     "contacts.view",
@@ -34,7 +35,7 @@ class Account(BaseModel):
 
     id: str
     name: str
-    country: str = Field(pattern=r"^[A-Z]{2}$", description="ISO 3166; the default for phones and numbers.")
+    country: str = Field(pattern=COUNTRY, description="ISO 3166; the default for phones and numbers.")
     time_zone: str = Field(
         default="UTC", description="IANA name; where the account's day begins, and its schedules' default."
     )

@@ -7,12 +7,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contactsync.model.forms import FIELD_KEY
+
 FieldType = Literal[
     "text", "email", "phone", "url", "date", "integer", "decimal", "boolean", "choice", "address"
 ]
 
 
-KEY = re.compile(r"[a-z][a-z0-9_]{0,62}")
+KEY = re.compile(FIELD_KEY)
 """What may be a field's key."""
 
 
@@ -21,9 +23,7 @@ class FieldSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    key: str = Field(
-        pattern=r"^[a-z][a-z0-9_]{0,62}$", description="Lower-case letters, digits and underscores."
-    )
+    key: str = Field(pattern=FIELD_KEY, description="Lower-case letters, digits and underscores.")
     label: str = Field(min_length=1, max_length=200)
     type: FieldType
     list: bool = False

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, ConfigDict, Field, RootModel, field_validato
 from contactsync.model.account import ALL_PERMISSIONS, RETENTION_DAYS, Permission
 from contactsync.model.deferred import Deferred
 from contactsync.model.field import FieldType
+from contactsync.model.forms import CONTACT_ID, COUNTRY, FIELD_KEY
 from contactsync.model.source import FtpSource, HttpSource, Line, S3Source, plain_url
 from contactsync.model.sync import (
     ColumnMapping,
@@ -159,7 +160,7 @@ class SegmentRequest(_Asked):
 class ErasureRequest(_Asked):
     """The body of `POST /v1/erasures`: one of the two."""
 
-    contact_id: str | None = Field(default=None, pattern=r"^[0-9a-f]{32}$")
+    contact_id: str | None = Field(default=None, pattern=CONTACT_ID)
     email: str | None = Field(
         default=None, min_length=3, max_length=254, description="Of somebody who may be no contact any more."
     )
@@ -187,9 +188,7 @@ class ExportRequest(_Asked):
 class FieldRequest(_Asked):
     """The body of `POST /v1/fields`."""
 
-    key: str = Field(
-        pattern=r"^[a-z][a-z0-9_]{0,62}$", description="Lower-case letters, digits and underscores."
-    )
+    key: str = Field(pattern=FIELD_KEY, description="Lower-case letters, digits and underscores.")
     label: str = Field(min_length=1, max_length=200)
     type: FieldType
     list: bool = False
@@ -211,7 +210,7 @@ class AccountChange(_Asked):
     """The body of `PATCH /v1/account`; what is left out stays."""
 
     name: str | None = Field(default=None, min_length=1, max_length=200)
-    country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$", description="ISO 3166 code.")
+    country: str | None = Field(default=None, pattern=COUNTRY, description="ISO 3166 code.")
     time_zone: str | None = Field(
         default=None, min_length=1, max_length=64, description="IANA name, such as Europe/Amsterdam."
     )

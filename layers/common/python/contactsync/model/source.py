@@ -14,10 +14,11 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, TypeAdapter, field_validator, model_validator
 
 from contactsync.model.deferred import Deferred
+from contactsync.model.forms import BUCKET, HEADER_NAME, LINE, ROLE_ARN, TOKEN
 
 _UNSEEN = re.compile(r"[\x00-\x20\x7f\\]")
 Secret = Annotated[str, Field(repr=False, max_length=20_000)]
-Line = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Line = Annotated[str, Field(max_length=1000, pattern=LINE)]
 """Text that goes into a command or a header, where a line break would begin another one."""
 
 
@@ -39,14 +40,14 @@ class BearerAuth(_Asked):
     """A token in the header Authorization."""
 
     kind: Literal["bearer"] = "bearer"
-    token: str = Field(min_length=1, max_length=8000, pattern=r"^[\x21-\x7e]+$", repr=False)
+    token: str = Field(min_length=1, max_length=8000, pattern=TOKEN, repr=False)
 
 
 class HeaderAuth(_Asked):
     """A secret in a header of the customer's choice, such as X-Api-Key."""
 
     kind: Literal["header"] = "header"
-    name: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+    name: str = Field(min_length=1, max_length=100, pattern=HEADER_NAME)
     value: Line = Field(min_length=1, repr=False)
 
     @field_validator("name")
@@ -120,11 +121,11 @@ class S3Source(_Asked):
     """An object in the customer's own bucket. The key's last part may hold `*` and `?`: the newest match is meant."""
 
     kind: Literal["s3"]
-    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+    bucket: str = Field(pattern=BUCKET)
     key: str = Field(min_length=1, max_length=1024)
     role_arn: str | None = Field(
         default=None,
-        pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$",
+        pattern=ROLE_ARN,
         max_length=600,
         description="A role in the customer's AWS account that admits us under the account's external id.",
     )

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from contactsync.model.deferred import Deferred
 from contactsync.model.field import FieldSpec, FieldType
+from contactsync.model.forms import COUNTRY
 from contactsync.model.run import Figures, RunProblem
 from contactsync.model.source import FtpSource, HttpSource, S3Source, with_stand_ins
 
@@ -65,7 +66,7 @@ class Format(_Asked):
     quote: str = Field(default='"', max_length=1, description="Empty: quotes mean nothing in this file.")
     skip_rows: int = Field(default=0, ge=0, le=1000, description="Lines before the header or the first row.")
     country: str | None = Field(
-        default=None, pattern=r"^[A-Z]{2}$", description="ISO 3166 code for phones and numbers without one."
+        default=None, pattern=COUNTRY, description="ISO 3166 code for phones and numbers without one."
     )
     date_order: Literal["auto", "iso", "ymd", "dmy", "mdy"] = Field(
         default="auto",

@@ -60,7 +60,7 @@ class FilePath:
             if count >= MAX_LISTED:
                 raise UnreadableFile(
                     "too_many_files",
-                    f"The folder holds more than {MAX_LISTED} files.",
+                    f"The folder holds more than {MAX_LISTED:,} files.",
                     "Move old files away, or name one file instead of a pattern.",
                 )
             if self.pattern.fullmatch(entry[1]) and (best is None or entry > best):

@@ -62,7 +62,15 @@ def ask_for_export(world: World, caller: Caller, body: Mapping[str, Any], seed: 
     request = checking.parse(ExportRequest, body)
     _check_permitted(caller, request.kinds)
     if request.segment is not None and request.segment not in world.control.segments(caller.account_id):
-        raise InvalidRequest([Problem("/segment", "There is no such segment.", "unknown_segment")])
+        raise InvalidRequest(
+            [
+                Problem(
+                    "/segment",
+                    "There is no such segment: GET /v1/segments lists those that are there.",
+                    "unknown_segment",
+                )
+            ]
+        )
     now = world.clock.now()
     export = Export(
         id=derived_id(seed, "export"),

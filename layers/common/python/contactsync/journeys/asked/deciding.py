@@ -61,7 +61,7 @@ def reject(world: World, caller: Caller, run_id: str, body: Mapping[str, Any]) -
     def change(run: Run) -> Run:
         if run.status != "awaiting_approval":
             raise Conflict(
-                "not_waiting", f"The run is {run.status}.", "Only a run that waits can be rejected."
+                "not_waiting", f"The run's status is {run.status}.", "Only a run that waits can be rejected."
             )
         return _rejected(run)
 
@@ -88,7 +88,9 @@ def cancel(world: World, caller: Caller, run_id: str, body: Mapping[str, Any]) -
                 )
             case "running":
                 return run.model_copy(update={"status": "cancelled", "problem": CANCELLED})
-        raise Conflict("run_ended", f"The run is {run.status}.", "Only a run under way can be cancelled.")
+        raise Conflict(
+            "run_ended", f"The run's status is {run.status}.", "Only a run under way can be cancelled."
+        )
 
     run = world.control.update_run(caller.account_id, run_id, change)
     if run.has_ended:  # nobody else will let the sync go
@@ -142,10 +144,9 @@ def _check_undoable(world: World, done: Run) -> None:
         or not (done.status == "succeeded" or (wrote and not done.is_open))
         or done.dry_run
     ):
-        what = "a dry run" if done.dry_run else done.status
         raise Conflict(
             "nothing_to_undo",
-            f"The run is {what}.",
+            "The run was a dry run." if done.dry_run else f"The run's status is {done.status}.",
             "Only a run that has ended and has changed contacts can be undone.",
         )
     try:

@@ -271,7 +271,11 @@ def _checked(
     if request is not None and request.segments:
         known = world.control.segments(account.id)
         problems += [
-            Problem(f"/segments/{index}", "There is no such segment.", "unknown_segment")
+            Problem(
+                f"/segments/{index}",
+                "There is no such segment: GET /v1/segments lists those that are there.",
+                "unknown_segment",
+            )
             for index, segment in enumerate(request.segments)
             if segment not in known
         ]

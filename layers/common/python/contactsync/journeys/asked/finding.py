@@ -87,9 +87,9 @@ def _valued(key: str, text: str, specs: Mapping[str, FieldSpec], country: str | 
     """Whether a field has this value. Raises BadValue."""
     spec = specs.get(key)
     if spec is None:
-        raise BadValue("unknown_field", "There is no such field.")
+        raise BadValue("unknown_field", "There is no such field: GET /v1/fields lists those that are there.")
     if spec.type == "address":
-        raise BadValue("field_type", "Addresses cannot be asked for.")
+        raise BadValue("field_type", "Contacts cannot be looked for by an address: name another field.")
     value = converter(spec.type, country=country, choices=spec.choices)(text)
     if value is None:
         raise BadValue("empty_value", "Give a value.")

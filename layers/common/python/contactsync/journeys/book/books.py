@@ -24,7 +24,7 @@ def unsuitable(control: Control, account_id: str, request: SyncRequest) -> list[
         try:
             control.segment(account_id, request.selection.segment)
         except NotFound:
-            message = "There is no such segment."
+            message = "There is no such segment: GET /v1/segments lists those that are there."
             problems.append(Problem("/selection/segment", message, "unknown_segment"))
     if not isinstance(request.source, ConnectionSource):
         return problems

@@ -49,7 +49,7 @@ WHOSE_DROP = Problem(
     "Name the sync: files arrive under its own prefix. Save one first, mapping any one column for now.",
     "sync_needed",
 )
-NO_DROP = Problem("/sync_id", "Only the source drop asks for a sync.", "not_a_drop")
+NO_DROP = Problem("/sync_id", "Only the source drop asks for a sync: leave this out.", "not_a_drop")
 
 
 @dataclass(frozen=True, slots=True)
