@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from contactsync.model.connection import Connection
 
 
@@ -25,3 +27,27 @@ def test_a_connection_that_is_none_is_refused(api):
     answer = api.post("/syncs", asked)
     assert answer.status == 422
     assert [error["pointer"] for error in answer.json["errors"]] == ["/source/connection_id"]
+
+
+@pytest.mark.parametrize("state", ["pending", "disconnected"])
+def test_a_book_into_which_nobody_lets_us_is_refused(api, state):
+    """A connection whose person never came back is forgotten after a day, and what followed it would follow nothing."""
+    at = api.world.clock.now().isoformat()
+    made = Connection(id="n1", provider="memory", member_id="m1", state=state, created_at=at)
+    api.world.control.create_connection(api.account.account_id, made)
+    answer = api.post("/syncs", {"source": {"kind": "connection", "connection_id": "n1"}})
+    assert (answer.status, answer.pointers) == (422, {"/source/connection_id"})
+
+
+@pytest.mark.parametrize("change", [{"name": "Later"}, {"state": "paused"}])
+def test_a_sync_whose_book_is_disconnected_is_renamed_and_paused(api, change):
+    at = api.world.clock.now().isoformat()
+    made = Connection(id="n1", provider="memory", member_id="m1", state="active", created_at=at)
+    api.world.control.create_connection(api.account.account_id, made)
+    saved = api.post("/syncs", {"source": {"kind": "connection", "connection_id": "n1"}}).json
+    api.world.control.update_connection(
+        api.account.account_id, "n1", lambda stored: stored.model_copy(update={"state": "disconnected"})
+    )
+    changed = api.patch(f"/syncs/{saved['id']}", change)
+    assert changed.status == 200
+    assert change.items() <= changed.json.items()

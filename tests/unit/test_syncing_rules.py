@@ -361,6 +361,16 @@ class TestEdits:
         [run_id] = self.follow(world)
         assert [event.detail["run_id"] for event in bus.events] == [run_id]
 
+    def test_reach_every_other_book_though_that_of_one_sync_is_forgotten(self, world):
+        """A sign-in that nobody completed is forgotten with its connection."""
+        sync = world.sync(source={"kind": "connection", "connection_id": "never came back"})
+        other = world.sync()
+        world.go(other)
+        [run_id] = self.follow(world)
+        assert world.control.run(world.account.account_id, run_id).value.sync_id == other
+        ended = world.go(sync)
+        assert (ended.status, ended.problem and ended.problem.code) == ("failed", "not_connected")
+
     def test_that_come_while_a_run_is_at_it_are_brought_by_another_one(self, world):
         """A run that has read what there is before the edit, and ends after it."""
         contact = world.add(person(1))

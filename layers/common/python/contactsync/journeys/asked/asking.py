@@ -150,7 +150,7 @@ def checked(
         )
     if request is not None:
         problems += unsuitable(request.source)
-        problems += books.unsuitable(world.control, account.id, request)
+        problems += books.unsuitable(world.control, account.id, request, source_is_new=source_is_new)
         since = world.clock.now() if schedule_is_new else None
         problems += scheduling.unsuitable(request.schedule, request.source.kind, since)
         if runs_now and request.source.kind == "drop":

@@ -12,7 +12,7 @@ from functools import cached_property
 from contactsync.control import Control, limits_of
 from contactsync.core.merging import Policy
 from contactsync.core.viewing import View, keys_of
-from contactsync.errors import AccessLost, Busy
+from contactsync.errors import AccessLost, Busy, NotFound
 from contactsync.journeys.book.album import Album
 from contactsync.journeys.book.bookfiles import BookFiles
 from contactsync.journeys.file.runfiles import files_of
@@ -168,9 +168,17 @@ class BookRun:
 
 
 def book_of(run: Run, ports: Ports) -> BookRun:
-    """The run with its book, for those who look at what we remember of it only."""
+    """The run with its book, for those who look at what we remember of it only. Raises AccessLost if that is nothing."""
     sync = ports.control.sync(run.account_id, run.sync_id).value
-    return BookRun(run, sync, ports.control.connection(run.account_id, sync.connection_id).value, ports)
+    try:
+        connection = ports.control.connection(run.account_id, sync.connection_id).value
+    except NotFound:
+        raise AccessLost(
+            "not_connected",
+            "The address book was never connected.",
+            "Connect it with POST /v1/connections, and have the sync follow that connection.",
+        ) from None
+    return BookRun(run, sync, connection, ports)
 
 
 def open_book(run: Run, ports: Ports) -> BookRun:

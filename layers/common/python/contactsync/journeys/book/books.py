@@ -17,8 +17,13 @@ from contactsync.ports import Bus, Clock
 SYNCS_AT_ONCE = 100
 
 
-def unsuitable(control: Control, account_id: str, request: SyncRequest) -> list[Problem]:
-    """What is wrong with a sync with an address book although each part of it is well-formed."""
+def unsuitable(
+    control: Control, account_id: str, request: SyncRequest, *, source_is_new: bool = True
+) -> list[Problem]:
+    """What is wrong with a sync with an address book although each part of it is well-formed.
+
+    One that was saved before may be renamed or paused while its book is not connected.
+    """
     problems: list[Problem] = []
     if isinstance(request.selection, InSegment):
         try:
@@ -32,8 +37,10 @@ def unsuitable(control: Control, account_id: str, request: SyncRequest) -> list[
         state = control.connection(account_id, request.source.connection_id).value.state
     except NotFound:
         state = "disconnected"
-    if state == "disconnected":
-        message = "There is no such connection: connect the address book first."
+    if source_is_new and state in ("pending", "disconnected"):
+        message = (
+            "There is no such connection, or nobody has signed in for it: connect the address book first."
+        )
         problems.append(Problem("/source/connection_id", message, "unknown_connection"))
     for number, rule in enumerate(request.mapping):
         if not isinstance(rule, ColumnMapping) or not isinstance(rule.column, str):
@@ -110,7 +117,10 @@ def _follows(control: Control, account_id: str, sync: Sync) -> bool:
         return False
     if sync.deleted_at is not None or sync.active_run is not None:
         return False
-    connected = control.connection(account_id, sync.connection_id).value.state == "active"
+    try:
+        connected = control.connection(account_id, sync.connection_id).value.state == "active"
+    except NotFound:  # nobody ever came back from its sign-in, and it was forgotten
+        return False
     return connected and control.progress_of(account_id, sync.connection_id, sync.id).version > 0
 
 
