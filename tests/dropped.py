@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from contactsync.adapters.memory import Event, MemoryScheduler
 from contactsync.control import Control, new_id
@@ -17,6 +17,11 @@ from contactsync.model.sync import Sync, SyncRequest
 from contactsync.ports import Version
 from tests.world import World
 
+if TYPE_CHECKING:
+    from tests.calling import Client
+
+ADA = "email,name\nada@example.com,Ada\n"
+GRACE = "email,name\ngrace@example.com,Grace\n"
 MAPPING = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
 
 
@@ -134,3 +139,37 @@ def runs_of(world: World, sync_id: str) -> list[Run]:
     """The runs of a sync, oldest first."""
     found, _ = world.control.runs(world.account.account_id, sync_id, after=None, limit=1000)
     return found[::-1]
+
+
+def saved(api: Client, **changes: Any) -> Any:
+    """A sync of the caller's whose files are dropped, as the API shows it."""
+    body = {
+        "name": "Members",
+        "source": {"kind": "drop"},
+        "mapping": MAPPING,
+        "notify": {"emails": ["ann@example.com"]},
+        **changes,
+    }
+    answer = api.post("/syncs", body)
+    assert answer.status == 201, answer.text
+    return answer.json
+
+
+def runs(api: Client, sync: Any) -> Any:
+    """The runs of a sync as the API shows them, oldest first."""
+    return api.get(f"/syncs/{sync['id']}/runs").json["items"][::-1]
+
+
+def told(world: World) -> list[tuple[str, str]]:
+    """To whom mails went, and about what."""
+    return [(mail.to, mail.subject) for mail in world.mailer.sent]
+
+
+def path(world: World, sync: Any, name: str = "people.csv") -> str:
+    """The key of a file that is a sync's."""
+    return prefix(world, sync["id"]) + name
+
+
+def later(world: World, seconds: int = 1) -> None:
+    """Some seconds go by."""
+    world.clock.advance(timedelta(seconds=seconds))
