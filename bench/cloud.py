@@ -220,7 +220,7 @@ def seconds(rows: int, written: int, *, table: str, usual: bool = False) -> floa
 
 
 def two_way_run(changed: int) -> Units:
-    """One run of a two-way sync in which so many contacts have changed, on either side together; how many there are costs nothing."""
+    """One run of a two-way sync: so many contacts have changed, on either side together; all others cost nothing."""
     steps = 7 if changed else 3
     per_row = ASSUMED["seconds of one processor for a row that is new"]
     waits = steps * ASSUMED["seconds that a step waits for other services"]
@@ -321,7 +321,7 @@ def page() -> str:
         "",
         "| | |",
         "|---|---|",
-        *(f"| {name} | {amount:,g} |" for name, amount in ASSUMED.items()),
+        *(f"| {name} | {amount:,.6f}".rstrip("0").rstrip(".") + " |" for name, amount in ASSUMED.items()),
         "",
     ]
     return "\n".join(lines)
@@ -380,7 +380,9 @@ def _against_the_usual() -> list[str]:
 
 
 def _listed(units: Units) -> str:
-    return ", ".join(f"{amount:g} {name}" for name, amount in units.items())
+    return ", ".join(
+        f"{amount:g} {name.removesuffix('s') if amount == 1 else name}" for name, amount in units.items()
+    )
 
 
 if __name__ == "__main__":

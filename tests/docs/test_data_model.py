@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from types import ModuleType
 
 import pytest
@@ -33,6 +34,11 @@ def listed(module: ModuleType, pattern: str) -> set[str]:
 @pytest.mark.parametrize("name", sorted(listed(control, r"^    \S+ +([a-z_]+(?:#\S+)?)  ") - {"name"}))
 def test_every_record_of_the_control_table(name: str) -> None:
     assert f"| `{name}` |" in section(PAGE, "ControlTable")
+
+
+def test_no_record_is_listed_twice() -> None:
+    rows = re.findall(r"^\| (`\S+` \| `\S+`) \|", section(PAGE, "ControlTable"), re.MULTILINE)
+    assert [row for row, number in Counter(rows).items() if number > 1] == []
 
 
 @pytest.mark.parametrize("name", ["edit", "idempotency", "reminder"])
