@@ -238,8 +238,6 @@ def of_call(call: ast.Call, scope: Scope) -> Iterator[Said]:
             scope.texts(_argument(call, place, word))
             for place, word in zip(GENERIC[name], ("code", "message"), strict=True)
         )
-        if codes == [UNKNOWN] and name == "Problem":
-            return
         kind = "Problem" if scope.module.__name__ in OF_REQUESTS else name
         for code, message in _side_by_side(codes, messages):
             yield Said(kind, code, (message,))

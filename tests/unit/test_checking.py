@@ -74,7 +74,7 @@ def test_every_problem_has_its_pointer(changes, pointers):
         ({"format": {"skip_rows": -1}}, "Give 0 or more."),
         ({"format": {"skip_rows": 1001}}, "Give 1000 or less."),
         ({"notify": {"on": "full_moon"}}, "Give 'every_run', 'changes' or 'problems'."),
-        ({"schedule": {"start": "soon"}}, "Give a time, such as 2026-11-30T09:00:00Z."),
+        ({"schedule": {"start": "soon"}}, "Give a day and a time, such as 2026-11-30T09:00:00."),
         ({"schedule": {"end": "never"}}, "Give a day, such as 2026-11-30."),
     ],
 )

@@ -30,7 +30,7 @@ UNFIT_FOR_XML = frozenset([*map(chr, range(32)), "\ufffe", "\uffff"]) - {"\t", "
 _CHANGED = "An object changed while it was read."
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _ONE_CHECKSUM = {"x-amz-checksum-type": "FULL_OBJECT"}
-"""An object in parts shall have a checksum of all its bytes, with which whoever reads it can compare, not one of the parts' checksums."""
+"""An object in parts has a checksum of all its bytes, with which whoever reads it can compare, not one of its parts'."""
 _ESCAPED = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;", "\n": "&#10;"})
 """Line ends as well, because XML reads one kind for another."""
 

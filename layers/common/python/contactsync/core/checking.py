@@ -40,9 +40,9 @@ WORDS = {  # by pydantic's names; of a text without a character, and of all that
     "greater_than_equal": "Give {ge} or more.",
     "less_than_equal": "Give {le} or less.",
     "empty": "This is empty: fill it in.",
-    "time": "Give a time, such as 2026-11-30T09:00:00Z.",
+    "time": "Give a day and a time, such as 2026-11-30T09:00:00.",
     "day": "Give a day, such as 2026-11-30.",
-    "timezone_aware": "Give the time's zone, too: 2026-11-30T09:00:00Z.",
+    "timezone_aware": "Give the time's zone, too, as in 2026-11-30T09:00:00Z.",
 }
 """What to do about each kind of mistake: pydantic's own sentences are no words for people."""
 _ABSENT = frozenset({"missing", "union_tag_not_found"})

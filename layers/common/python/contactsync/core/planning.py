@@ -40,7 +40,8 @@ class Rules:
 
     `at` is when the run began, RFC 3339: a step that runs twice plans the same. `secret` keys the ids.
     `generate`: each row gets a code of its own in the identity field. `segments`: what every contact of the file
-    becomes a member of. `deletes`: whom the run may delete if no row mentions them. `exact`: the plan was approved, so a row that it no longer fits is left alone.
+    becomes a member of. `deletes`: whom the run may delete if no row mentions them. `exact`: the plan was approved, so
+    a row that it no longer fits is left alone.
     `via`: whose edits in which address book the run brings in, "<member>#<connection>"; "" where it brings none.
     `shares_addresses`: in address books people share one, as families do; the second keeps it without owning it.
     """

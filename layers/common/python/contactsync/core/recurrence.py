@@ -71,9 +71,13 @@ def problems(schedule: Schedule) -> list[Problem]:
         found.append(Problem("/time_zone", "This is no IANA time zone: write a name like Europe/Amsterdam."))
     found += _rule_problems(schedule.rule)
     if schedule.end is not None and schedule.end < schedule.start.date():
-        found.append(Problem("/end", "The end is before the start."))
+        found.append(Problem("/end", "The end is before the start: choose a later end."))
     if not found and next(_days(schedule), None) is None:
-        found.append(Problem("/recurrence", "The recurrence names no day between start and end."))
+        found.append(
+            Problem(
+                "/recurrence", "The recurrence names no day between start and end: change one of the three."
+            )
+        )
     return found
 
 
@@ -137,7 +141,7 @@ def wake_up_cron(schedule: Schedule) -> str:
 def _rule_problems(text: str) -> list[Problem]:
     pointer = "/recurrence"
     if len(text) > RULE_LENGTH:
-        return [Problem(pointer, f"The recurrence is longer than {RULE_LENGTH} characters.")]
+        return [Problem(pointer, f"The recurrence is longer than {RULE_LENGTH} characters: shorten it.")]
     parts = [part.partition("=") for part in text.upper().removeprefix("RRULE:").split(";")]
     names = [name for name, _, _ in parts]
     values = {name: value for name, _, value in parts}
@@ -151,7 +155,7 @@ def _rule_problems(text: str) -> list[Problem]:
     if values.get("FREQ") not in FREQUENCIES:
         found.append(Problem(pointer, "FREQ must be DAILY, WEEKLY, MONTHLY or YEARLY."))
     if len(set(names)) != len(names):
-        found.append(Problem(pointer, "A part of the recurrence occurs twice."))
+        found.append(Problem(pointer, "A part of the recurrence occurs twice: leave one of them out."))
     if {"COUNT", "UNTIL"} <= values.keys():
         found.append(
             Problem(pointer, "Write COUNT or UNTIL, not both: RFC 5545 lets one of them end a rule.")
@@ -215,7 +219,9 @@ def _zone(schedule: Schedule) -> ZoneInfo:
     try:
         return ZoneInfo(schedule.zone)
     except (ZoneInfoNotFoundError, ValueError):
-        raise InvalidRequest([Problem("/time_zone", "This is no IANA time zone.")]) from None
+        raise InvalidRequest(
+            [Problem("/time_zone", "This is no IANA time zone: write a name like Europe/Amsterdam.")]
+        ) from None
 
 
 def _end_of_gap(wall: datetime, zone: ZoneInfo) -> datetime:

@@ -111,9 +111,9 @@ class FtpSource(_Asked):
     def _fits(self) -> FtpSource:
         ssh = self.url.lower().startswith("sftp:")
         if self.private_key and not ssh:
-            raise ValueError("A private key is for sftp:// only.")
+            raise ValueError("A private key is for sftp:// only: leave it out.")
         if ssh and not self.username:
-            raise ValueError("sftp:// needs a username.")
+            raise ValueError("sftp:// needs a username: give it.")
         return self
 
 

@@ -314,8 +314,8 @@ def _key_of(login: Login) -> PKey:
 def _readable(text: str, password: str | None) -> tuple[str, str | None]:
     """The key without its passphrase, in the older PEM form where it has one.
 
-    A passphrase is made to take long, so it is gone through once, here. Of an OpenSSH key without a comment that happens to need no padding (every second ECDSA key), paramiko 5.1
-    strips the whole as padding and then finds no key in it.
+    A passphrase is made to take long, so it is gone through once, here. Of an OpenSSH key without a comment that happens
+    to need no padding (every second ECDSA key), paramiko 5.1 strips the whole as padding and then finds no key in it.
     """
     from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415

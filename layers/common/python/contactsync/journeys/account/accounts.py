@@ -138,9 +138,11 @@ def change(world: World, caller: Caller, body: Mapping[str, Any]) -> Account:
     """Change name, country, time zone, retention. What is there already is not read anew for a new country."""
     request, problems = checking.check(AccountChange, body)
     if request is not None and request.country is not None and not is_country(request.country):
-        problems.append(Problem("/country", "There is no such country: write its ISO code, like NL."))
+        problems.append(Problem("/country", "This is no country: write its ISO code, like NL."))
     if request is not None and request.time_zone is not None and not is_zone(request.time_zone):
-        problems.append(Problem("/time_zone", "There is no such time zone: write its IANA name."))
+        problems.append(
+            Problem("/time_zone", "This is no IANA time zone: write a name like Europe/Amsterdam.")
+        )
     if request is None or problems:
         raise InvalidRequest(problems)
     asked = request.model_dump(exclude_none=True)

@@ -55,7 +55,9 @@ def make(world: World, caller: Caller, body: Mapping[str, Any], asked: Asked) ->
     if request is None:
         raise InvalidRequest(problems)
     if request.expires_at is not None and request.expires_at <= now:
-        problems.append(Problem("/expires_at", "This time has passed: the key would open nothing."))
+        problems.append(
+            Problem("/expires_at", "This time has passed, so the key would open nothing: choose a later one.")
+        )
     if request.member_id not in (None, caller.member_id) and not _manages(caller):
         raise NotPermitted("account.manage")
     try:

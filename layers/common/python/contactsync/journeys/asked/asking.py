@@ -273,7 +273,7 @@ def _carrying_out(world: World, sync: Sync, run: Run, request: RunRequest) -> Ru
     with suppress(NotFound):
         planned = world.control.run(run.account_id, request.plan.run_id).value
     if planned is None or planned.sync_id != sync.id or not planned.dry_run:
-        problems.append(Problem("/plan/run_id", "This is no dry run of this sync."))
+        problems.append(Problem("/plan/run_id", "This is no dry run of this sync: give the id of one."))
     if planned is None or problems:
         raise InvalidRequest(problems)
     if planned.status != "succeeded" or planned.plan_hash != request.plan.plan_hash:

@@ -139,7 +139,8 @@ def listen(message: SyncDue, *, control: Control, bus: Bus, scheduler: Scheduler
     Once an hour it is for all that lingers.
 
     While another run of the sync is under way files wait and the day stays open: who ends that run calls again. One
-    that nobody has taken up is announced anew, whoever asked for it: its announcement may be lost. Who is woken for a sync that does not run by itself any more sees to it that nobody is woken again.
+    that nobody has taken up is announced anew, whoever asked for it: its announcement may be lost. Who is woken for a
+    sync that does not run by itself any more sees to it that nobody is woken again.
     """
     nothing = Heard(account_id=message.account_id, sync_id=message.sync_id, run_id=None)
     if message.sync_id == lingering.HOUR:

@@ -66,7 +66,11 @@ class _Change:
 
 @dataclass(slots=True)
 class Pairing:
-    """Decides pair by pair. `size`: cards there were before, `made`: that are to be made. `noted` counts what people should hear of; `left` is for when the book has room."""
+    """Decides pair by pair.
+
+    `size`: cards there were before, `made`: that are to be made. `noted` counts what people should hear of; `left` is for
+    when the book has room.
+    """
 
     work: BookRun
     round: Round

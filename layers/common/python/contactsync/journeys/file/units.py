@@ -92,7 +92,8 @@ def kind_of(line: bytes) -> str:
 class Planning:
     """One run's decisions, unit by unit.
 
-    `witness` may tell who is missing. `now` is epoch seconds; `still` raises where another worker has finished the plan since, which is then the one that counts.
+    `witness` may tell who is missing. `now` is epoch seconds; `still` raises where another worker has finished the plan
+    since, which is then the one that counts.
     """
 
     files: RunFiles
