@@ -30,7 +30,7 @@ from contactsync.entry import problem_of
 from contactsync.errors import Busy, SourceAway, UserError
 from contactsync.journeys import importing
 from contactsync.journeys.account.accounts import change_plan, create_account
-from contactsync.journeys.account.forgetting import All
+from contactsync.journeys.account.forgetting import EveryStore
 from contactsync.journeys.book.keeping import Keeping
 from contactsync.journeys.file.remote import stored as stored_source
 from contactsync.journeys.file.runfiles import RunFiles
@@ -439,6 +439,6 @@ def tried(step: Callable[[], A], *, busy: int = TRIES) -> A:
     raise AssertionError("unreachable")
 
 
-def stores_of(world: World, **changed: Any) -> All:
+def stores_of(world: World, **changed: Any) -> EveryStore:
     """Everything of a world that remembers people."""
-    return All(**{store.name: getattr(world, store.name) for store in fields(All)} | changed)
+    return EveryStore(**{store.name: getattr(world, store.name) for store in fields(EveryStore)} | changed)

@@ -9,7 +9,7 @@ from contactsync.model.message import EraseDue
 @step("erase", reads=EraseDue)
 def lambda_handler(message: EraseDue) -> EraseDue:
     """A person, an account, or old history → nothing of it, stretch by stretch."""
-    stores = forgetting.All(
+    stores = forgetting.EveryStore(
         control=bootstrap.control(),
         contacts=bootstrap.contacts(),
         runs=bootstrap.runs(),

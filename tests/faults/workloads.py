@@ -352,7 +352,7 @@ def forgotten() -> Scene:
 
     def erase(message: EraseDue) -> None:
         ports = world.ports
-        stores = forgetting.All(
+        stores = forgetting.EveryStore(
             control=Control(ports.records),
             contacts=ports.contacts,
             runs=ports.runs,

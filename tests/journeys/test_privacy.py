@@ -9,9 +9,9 @@ import pytest
 import requests
 
 from contactsync.adapters.memory import MemoryShares
-from contactsync.journeys.account import errands, forgetting
+from contactsync.journeys.account import forgetting, stretches
 from contactsync.journeys.account.erasing import key_of
-from contactsync.model.errand import Erasure
+from contactsync.model.long_work import Erasure
 from local import deploy
 from local.accounts import control_of
 from local.demo import DemoBook
@@ -105,7 +105,7 @@ def test_pictures_that_nobody_has_are_set_apart_and_go_with_the_account(
         id="photos", kind="photos", account_id=customer.account_id, requested_at=at, requested_by="night",
         touched_at=at, forget_at=2**33,
     )  # fmt: skip
-    errands.store(control, key_of(customer.account_id, due.id), due)
+    stretches.store(control, key_of(customer.account_id, due.id), due)
     erase(stack, customer.account_id, due.id)
 
     def places(whose: Customer) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from contactsync.adapters.memory import MemoryObjects
-from contactsync.journeys.account import errands, exporting
+from contactsync.journeys.account import exporting, stretches
 from contactsync.model.message import ExportDue
 from tests.calling import Client
 from tests.world import Died
@@ -154,6 +154,6 @@ def test_a_call_that_was_lost_is_made_again_when_somebody_asks(world: ApiWorld, 
     world.bus.events.clear()
     api.get(f"/exports/{told['id']}")
     assert world.bus.events == []
-    world.clock.advance(errands.SILENT + timedelta(seconds=1))
+    world.clock.advance(stretches.SILENT + timedelta(seconds=1))
     api.get(f"/exports/{told['id']}")
     assert [event.kind for event in world.bus.events] == [exporting.DUE.event]

@@ -10,7 +10,7 @@ from contactsync.api.incoming import Request
 from contactsync.api.route import Route
 from contactsync.journeys.account import erasing, exporting
 from contactsync.journeys.asked.asking import World
-from contactsync.model.errand import Export
+from contactsync.model.long_work import Export
 from contactsync.model.request import ErasureRequest, ExportRequest
 
 if TYPE_CHECKING:

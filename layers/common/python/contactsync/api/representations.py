@@ -30,8 +30,8 @@ from contactsync.model.card import Group
 from contactsync.model.connection import Connection
 from contactsync.model.contact import Contact
 from contactsync.model.drop import Drop
-from contactsync.model.errand import Erasure, Export, ExportFile
 from contactsync.model.field import FieldSpec
+from contactsync.model.long_work import Erasure, Export, ExportFile
 from contactsync.model.run import Run
 from contactsync.model.segment import Segment
 from contactsync.model.source import external_id

@@ -18,8 +18,8 @@ from contactsync.api.shapes.basics import (
 from contactsync.api.shapes.runs import (
     ChangedValue,
 )
-from contactsync.model.errand import ExportKind
 from contactsync.model.field import FieldType
+from contactsync.model.long_work import ExportKind
 
 
 class PhoneNumber(Shape):

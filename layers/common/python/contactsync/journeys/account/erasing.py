@@ -27,7 +27,7 @@ from contactsync.core.redacting import (
     text_lines,
 )
 from contactsync.errors import Busy, Conflict, InvalidRequest, NotFound, Problem
-from contactsync.journeys.account import errands
+from contactsync.journeys.account import stretches
 from contactsync.journeys.account.exporting import folder as exports_of
 from contactsync.journeys.asked.addressing import Addresses
 from contactsync.journeys.asked.asking import World, derived_id, timestamp
@@ -37,11 +37,11 @@ from contactsync.journeys.file.runfiles import batches
 from contactsync.model.account import Caller
 from contactsync.model.connection import Link, read_link
 from contactsync.model.contact import Alias, Contact, Slot, Tombstone
-from contactsync.model.errand import Erasure
+from contactsync.model.long_work import Erasure
 from contactsync.model.request import ErasureRequest
 from contactsync.ports import Clock, ContactStore, Delete, Objects, Put, RecordKey, Remove, Write
 
-DUE = errands.Due("EraseDue", "erasure_id")
+DUE = stretches.Due("EraseDue", "erasure_id")
 TOLD = timedelta(days=30)
 """How long one can ask how an erasure went."""
 REMEMBERED = timedelta(days=36)
@@ -74,7 +74,7 @@ def ask_for_erasure(world: World, caller: Caller, body: Mapping[str, Any], seed:
     key = key_of(caller.account_id, erasure_id)
     if (stored := world.control.records.get(key)) is not None:
         erasure = Erasure.model_validate(stored.document)  # this request was here before
-        errands.call(world.bus, DUE, erasure)
+        stretches.call(world.bus, DUE, erasure)
         return erasure
     if under_way := world.control.open_runs(caller.account_id):
         raise Conflict(
@@ -95,8 +95,8 @@ def ask_for_erasure(world: World, caller: Caller, body: Mapping[str, Any], seed:
         forget_at=int((now + TOLD).timestamp()),
     )
     world.runs.put(_texts_of(erasure), orjson.dumps([texts, [] if texts else numbers]))
-    errands.store(world.control, key, erasure)
-    errands.call(world.bus, DUE, erasure)
+    stretches.store(world.control, key, erasure)
+    stretches.call(world.bus, DUE, erasure)
     return erasure
 
 
@@ -106,7 +106,7 @@ def read_erasure(world: World, caller: Caller, erasure_id: str) -> Erasure:
     if stored is None:
         raise NotFound
     erasure = Erasure.model_validate(stored.document)
-    errands.remind(world.bus, DUE, erasure, world.clock.now())
+    stretches.remind(world.bus, DUE, erasure, world.clock.now())
     return erasure
 
 

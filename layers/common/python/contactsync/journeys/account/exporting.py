@@ -20,19 +20,19 @@ import orjson
 from contactsync.control import Control
 from contactsync.core import checking, exporting
 from contactsync.errors import Conflict, InvalidRequest, NotFound, NotPermitted, Problem
-from contactsync.journeys.account import errands
+from contactsync.journeys.account import stretches
 from contactsync.journeys.asked.asking import World, derived_id, timestamp
 from contactsync.journeys.asked.recounting import changes_of_run
 from contactsync.journeys.book.album import Album
 from contactsync.model.account import Caller
 from contactsync.model.contact import Contact
-from contactsync.model.errand import Export, ExportFile, ExportKind
+from contactsync.model.long_work import Export, ExportFile, ExportKind
 from contactsync.model.message import ExportDue
 from contactsync.model.request import ExportRequest
 from contactsync.model.run import Run
 from contactsync.ports import Bus, Clock, ContactStore, Objects, Record, RecordKey, RecordPage
 
-DUE = errands.Due("ExportDue", "export_id")
+DUE = stretches.Due("ExportDue", "export_id")
 KEPT = timedelta(days=7)
 """As long as the bucket keeps the files."""
 OPEN_S = 900
@@ -86,14 +86,14 @@ def ask_for_export(world: World, caller: Caller, body: Mapping[str, Any], seed: 
     )
     for other in _exports(world.control, caller.account_id):
         if other.finished_at is None and other.id != export.id:
-            errands.remind(world.bus, DUE, other, now)
+            stretches.remind(world.bus, DUE, other, now)
             raise Conflict(
                 "export_under_way",
                 "Another export of this account is under way.",
                 f"Wait until /v1/exports/{other.id} says that it has succeeded.",
             )
-    errands.store(world.control, _key(export.account_id, export.id), export)
-    errands.call(world.bus, DUE, export)
+    stretches.store(world.control, _key(export.account_id, export.id), export)
+    stretches.call(world.bus, DUE, export)
     return export
 
 
@@ -104,7 +104,7 @@ def read_export(world: World, caller: Caller, export_id: str) -> Export:
         raise NotFound
     export = Export.model_validate(stored.document)
     _check_permitted(caller, export.kinds)
-    errands.remind(world.bus, DUE, export, world.clock.now())
+    stretches.remind(world.bus, DUE, export, world.clock.now())
     return export
 
 
@@ -133,9 +133,9 @@ def export(
     key = _key(message.account_id, message.export_id)
     album = Album(photos, message.account_id)
     stretch = partial(_stretch, control=control, contacts=contacts, runs=runs, album=album)
-    after = errands.go_on(control, key, Export, stretch, clock.now())
+    after = stretches.go_on(control, key, Export, stretch, clock.now())
     if after is not None and after.finished_at is None:
-        errands.call(bus, DUE, after)
+        stretches.call(bus, DUE, after)
     return message
 
 

@@ -20,15 +20,15 @@ from contactsync.control.accounts import EVERY_ACCOUNT
 from contactsync.control.members import by_email
 from contactsync.core.identity import SHARDS
 from contactsync.errors import Busy, Conflict, NotFound, Stale
-from contactsync.journeys.account import errands
+from contactsync.journeys.account import stretches
 from contactsync.journeys.account.accounts import resume, suspend, unmeter
 from contactsync.journeys.account.erasing import DUE, Stores, key_of, person_stretch
 from contactsync.journeys.asked.asking import timestamp
 from contactsync.journeys.book import album
 from contactsync.journeys.file.runfiles import batches
 from contactsync.model.account import RETENTION_DAYS
-from contactsync.model.errand import Erasure
 from contactsync.model.lending import Errand
+from contactsync.model.long_work import Erasure
 from contactsync.model.message import EraseDue
 from contactsync.ports import Bus, Delete, Keeper, Objects, Put, RecordKey, Remove, Scheduler, Shares
 
@@ -47,7 +47,7 @@ STAGES = ("schedules", "contacts", "files", "keys", "records", "look again")
 
 
 @dataclass(frozen=True, slots=True)
-class All(Stores):
+class EveryStore(Stores):
     """Everything that remembers, and what wakes us."""
 
     drops: Objects
@@ -95,7 +95,7 @@ def _forgotten_key(account_id: str) -> RecordKey:
 # The function
 
 
-def erase(message: EraseDue, stores: All) -> EraseDue:
+def erase(message: EraseDue, stores: EveryStore) -> EraseDue:
     """One stretch of an erasure, and the call for the next; or, at night, the look at what is due."""
     if message.erasure_id == NIGHT:
         night(stores)
@@ -114,13 +114,13 @@ def erase(message: EraseDue, stores: All) -> EraseDue:
             case "photos":
                 return photos_stretch(erasure, stores)
 
-    after = errands.go_on(stores.control, key, Erasure, stretch, stores.clock.now())
+    after = stretches.go_on(stores.control, key, Erasure, stretch, stores.clock.now())
     if after is not None and after.finished_at is None:
-        errands.call(stores.bus, DUE, after)
+        stretches.call(stores.bus, DUE, after)
     return message
 
 
-def night(stores: All) -> None:
+def night(stores: EveryStore) -> None:
     """Begin what is due: accounts whose grace is over, history that is older than its account wants it, and pictures
     that are nobody's, once a week.
     """
@@ -129,8 +129,8 @@ def night(stores: All) -> None:
     for account_id, at in _closing(stores.control):
         if datetime.fromisoformat(at) <= now:
             erasure = _erasure("account", "account", account_id, now, FORGOTTEN_FOR)
-            errands.store(stores.control, _forgotten_key(account_id), erasure)
-            errands.call(stores.bus, DUE, erasure)
+            stretches.store(stores.control, _forgotten_key(account_id), erasure)
+            stretches.call(stores.bus, DUE, erasure)
     for folder in stores.runs.folders("runs/"):
         account_id = folder.split("/")[1]
         with suppress(NotFound):
@@ -138,14 +138,14 @@ def night(stores: All) -> None:
             if days < RETENTION_DAYS:
                 kept = _erasure(f"retention-{today}", "retention", account_id, now, timedelta(days=2))
                 erasure = kept.model_copy(update={"days": days})
-                errands.store(stores.control, key_of(account_id, erasure.id), erasure)
-                errands.call(stores.bus, DUE, erasure)
+                stretches.store(stores.control, key_of(account_id, erasure.id), erasure)
+                stretches.call(stores.bus, DUE, erasure)
     found = (folder.split("/")[1] for each in album.FOLDERS for folder in stores.photos.folders(each))
     for account_id in sorted(set(found)):
         if sum(account_id.encode()) % 7 == now.weekday():
             erasure = _erasure(f"photos-{today}", "photos", account_id, now, timedelta(days=2))
-            errands.store(stores.control, key_of(account_id, erasure.id), erasure)
-            errands.call(stores.bus, DUE, erasure)
+            stretches.store(stores.control, key_of(account_id, erasure.id), erasure)
+            stretches.call(stores.bus, DUE, erasure)
 
 
 def _erasure(id_: str, kind: str, account_id: str, now: datetime, kept: timedelta) -> Erasure:
@@ -176,7 +176,7 @@ def _closing(control: Control) -> Iterator[tuple[str, str]]:
 # An account, forgotten
 
 
-def account_stretch(erasure: Erasure, stores: All) -> Erasure:
+def account_stretch(erasure: Erasure, stores: EveryStore) -> Erasure:
     """The next bounded part of forgetting an account. Each finds by itself what is left of its kind."""
     match STAGES[erasure.stage]:
         case "schedules":
@@ -207,7 +207,7 @@ def _next(erasure: Erasure) -> Erasure:
     return erasure.model_copy(update={"stage": erasure.stage + 1, "position": None})
 
 
-def _forget_schedules(erasure: Erasure, stores: All) -> Erasure:
+def _forget_schedules(erasure: Erasure, stores: EveryStore) -> Erasure:
     """Nothing wakes us for the account any more. Its syncs' records stay until the last stage but one."""
     page = stores.control.records.page(
         erasure.account_id, "sync#", after=erasure.position, limit=RECORDS_A_COMMIT
@@ -217,7 +217,7 @@ def _forget_schedules(erasure: Erasure, stores: All) -> Erasure:
     return erasure.model_copy(update={"position": page.next}) if page.next else _next(erasure)
 
 
-def _forget_contacts(erasure: Erasure, stores: All) -> Erasure:
+def _forget_contacts(erasure: Erasure, stores: EveryStore) -> Erasure:
     """One shard."""
     shard = int(erasure.position or 0)
     writes = (Remove(slot.id, slot.version) for slot in stores.contacts.scan(erasure.account_id, shard))
@@ -228,7 +228,7 @@ def _forget_contacts(erasure: Erasure, stores: All) -> Erasure:
     return _next(after) if shard + 1 == SHARDS else after
 
 
-def _objects(stores: All, account_id: str) -> Iterator[tuple[Objects, str]]:
+def _objects(stores: EveryStore, account_id: str) -> Iterator[tuple[Objects, str]]:
     """All that lies in buckets under the account's own folders, whose names end with a slash."""
     folders = (
         (stores.runs, "runs/"),
@@ -243,7 +243,7 @@ def _objects(stores: All, account_id: str) -> Iterator[tuple[Objects, str]]:
     )
 
 
-def _give_back(stores: All, account_id: str) -> None:
+def _give_back(stores: EveryStore, account_id: str) -> None:
     """What members have lent us goes back to the providers, while what it is sealed with can still be found."""
     for connection in stores.control.connections(account_id):
         if connection.sealed:
@@ -292,7 +292,7 @@ def _forget_records(control: Control, account_id: str) -> bool:
     return True
 
 
-def _is_left(stores: All, account_id: str) -> bool:
+def _is_left(stores: EveryStore, account_id: str) -> bool:
     slots = chain.from_iterable(stores.contacts.scan(account_id, shard) for shard in range(SHARDS))
     return bool(
         stores.control.records.page(account_id, "", limit=1).records
@@ -304,7 +304,7 @@ def _is_left(stores: All, account_id: str) -> bool:
 # Pictures
 
 
-def photos_stretch(erasure: Erasure, stores: All) -> Erasure:
+def photos_stretch(erasure: Erasure, stores: EveryStore) -> Erasure:
     """The next pictures: each is put where it belongs, by what its contact names now."""
     found = chain.from_iterable(
         stores.photos.keys(f"{folder}{erasure.account_id}/") for folder in album.FOLDERS
@@ -321,7 +321,7 @@ def photos_stretch(erasure: Erasure, stores: All) -> Erasure:
 # History, for as long as its account wants it
 
 
-def retention_stretch(erasure: Erasure, stores: All) -> Erasure:
+def retention_stretch(erasure: Erasure, stores: EveryStore) -> Erasure:
     """First files: of runs, uploads and exports, whose ids begin with their time; then changes by hand."""
     before = stores.clock.now() - timedelta(days=erasure.days)
     if erasure.stage == 0:
@@ -342,7 +342,7 @@ def retention_stretch(erasure: Erasure, stores: All) -> Erasure:
     return erasure.model_copy(update={"status": "succeeded", "lines": lines})
 
 
-def _folders(stores: All, account_id: str) -> Iterator[tuple[Objects, str]]:
+def _folders(stores: EveryStore, account_id: str) -> Iterator[tuple[Objects, str]]:
     yield from ((stores.runs, each) for each in stores.runs.folders(f"runs/{account_id}/"))
     yield from ((stores.runs, each) for each in stores.runs.folders(f"exports/{account_id}/"))
     yield from ((stores.uploads, each) for each in stores.uploads.keys(f"uploads/{account_id}/"))

@@ -101,7 +101,7 @@ def _chosen(work: BookRun) -> str:
         raise UserError(
             "group_gone",
             "The group that the sync was to follow is not in the address book; nothing was changed.",
-            "Choose another group: GET /connections/{id}/groups lists those that are there.",
+            "Choose another group: GET /v1/connections/{id}/groups lists those that are there.",
         )
     return work.group
 

@@ -15,10 +15,10 @@ from typing import NamedTuple, TypeVar
 from contactsync.control import Control
 from contactsync.errors import Stale
 from contactsync.journeys.asked.asking import timestamp
-from contactsync.model.errand import Errand
+from contactsync.model.long_work import LongWork
 from contactsync.ports import Bus, Put, RecordKey
 
-E = TypeVar("E", bound=Errand)
+W = TypeVar("W", bound=LongWork)
 SILENT = timedelta(minutes=20)
 """Longer than a function runs: then the worker, or the event that was to call it, is lost."""
 
@@ -30,22 +30,22 @@ class Due(NamedTuple):
     name: str
 
 
-def store(control: Control, key: RecordKey, errand: Errand) -> None:
+def store(control: Control, key: RecordKey, work: LongWork) -> None:
     """Store new work; repeating the same call changes nothing."""
     with suppress(Stale):
-        control.records.commit([Put(key, errand.model_dump(mode="json"), 0, errand.forget_at)])
+        control.records.commit([Put(key, work.model_dump(mode="json"), 0, work.forget_at)])
 
 
 def go_on(
-    control: Control, key: RecordKey, kind: type[E], stretch: Callable[[E], E], now: datetime
-) -> E | None:
+    control: Control, key: RecordKey, kind: type[W], stretch: Callable[[W], W], now: datetime
+) -> W | None:
     """Do the next stretch of the work; what is stored then, or None if there is none to do."""
     stored = control.records.get(key)
-    errand = kind.model_validate(stored.document) if stored else None
-    if stored is None or errand is None or errand.finished_at is not None:
+    work = kind.model_validate(stored.document) if stored else None
+    if stored is None or work is None or work.finished_at is not None:
         return None
     at = timestamp(now)
-    after = stretch(errand.model_copy(update={"status": "running"})).model_copy(update={"touched_at": at})
+    after = stretch(work.model_copy(update={"status": "running"})).model_copy(update={"touched_at": at})
     if after.status == "succeeded":
         after = after.model_copy(update={"finished_at": at})
     try:
@@ -55,12 +55,12 @@ def go_on(
     return after
 
 
-def call(bus: Bus, due: Due, errand: Errand) -> None:
+def call(bus: Bus, due: Due, work: LongWork) -> None:
     """Have the next stretch done."""
-    bus.publish(due.event, {"account_id": errand.account_id, due.name: errand.id})
+    bus.publish(due.event, {"account_id": work.account_id, due.name: work.id})
 
 
-def remind(bus: Bus, due: Due, errand: Errand, now: datetime) -> None:
+def remind(bus: Bus, due: Due, work: LongWork, now: datetime) -> None:
     """Have the next stretch done, if nothing was heard of the work for long."""
-    if errand.finished_at is None and now - datetime.fromisoformat(errand.touched_at) > SILENT:
-        call(bus, due, errand)
+    if work.finished_at is None and now - datetime.fromisoformat(work.touched_at) > SILENT:
+        call(bus, due, work)

@@ -11,7 +11,7 @@ from contactsync.model.deferred import Deferred
 ExportKind = Literal["contacts", "history", "runs", "settings"]
 
 
-class Errand(Deferred):
+class LongWork(Deferred):
     """What all long work has in common."""
 
     model_config = ConfigDict(frozen=True)
@@ -40,7 +40,7 @@ class ExportFile(Deferred):
     size: int
 
 
-class Export(Errand):
+class Export(LongWork):
     """What is to be exported, and the files that are there already."""
 
     kinds: tuple[ExportKind, ...]
@@ -51,7 +51,7 @@ class Export(Errand):
     files: tuple[ExportFile, ...] = ()
 
 
-class Erasure(Errand):
+class Erasure(LongWork):
     """What is to be forgotten: a person, the whole account, what the account keeps for a shorter time than others, or
     pictures that no contact names any more.
 
