@@ -21,7 +21,7 @@ from contactsync.journeys import changes, importing
 from contactsync.journeys.asked import deciding, editing, segmenting
 from contactsync.journeys.file import reading
 from contactsync.model.contact import Tombstone
-from contactsync.model.message import Chunks
+from contactsync.model.message import Chunks, Finishing
 from contactsync.model.segment import Segment
 from contactsync.ports import Objects, Replace
 from tests.twins import Twin
@@ -232,23 +232,58 @@ class TestWhoIsLookedAt:
         story.again()
         assert story.known == PEOPLE - 4, "persons 1, 10, 11 and 5"
 
-    def test_whom_a_run_deletes_that_was_still_writing_when_the_good_one_ended(self) -> None:
-        story = Story()
+    @pytest.mark.parametrize("cancelled", [False, True], ids=["at work", "cancelled"])
+    def test_whom_a_run_deletes_that_was_still_writing_when_the_good_one_ended(self, cancelled: bool) -> None:
+        """One that was cancelled writes on until it looks at its record."""
+        story = Story(unit=100)
         text = HEADER + "".join(LINES[1:])
         other = story.both(lambda world: world.request(text, MAPPING, notify={}, options=ALL))
         meanwhile = story.both(lambda world: world.again(story.sync_id, TEXT + ",,,\n"))
 
         def another_run(world: Twin) -> None:
             world.clock.advance(LATER)
+            if cancelled:
+                deciding.cancel(world.asked, world.caller, other.id, {})
             world.execute(meanwhile)
             assert world.run(meanwhile).counts.unchanged == PEOPLE
             world.clock.advance(LATER)
 
         story.overtaken(another_run)
-        assert story.ended(other).counts.deleted == 1
+        ended = story.ended(other)
+        assert (ended.status, ended.counts.deleted) == ("cancelled" if cancelled else "succeeded", 1)
         assert story.good.id == meanwhile.id
         run = story.again(TEXT)
         assert (run.counts.skipped, run.counts.unchanged, story.known) == (1, 11, 11)
+
+    @pytest.mark.parametrize("later", [timedelta(0), LATER - timedelta(seconds=1)], ids=["at once", "later"])
+    def test_whom_a_worker_deletes_whose_run_has_been_closed(self, later: timedelta) -> None:
+        """Nobody waits for the others when one of them sees that the run was cancelled."""
+        story = Story(unit=100)
+        text = HEADER + "".join(LINES[1:])
+        other = story.both(lambda world: world.request(text, MAPPING, notify={}, options=ALL))
+        meanwhile = story.both(lambda world: world.again(story.sync_id, TEXT + ",,,\n"))
+        error = {"Error": "Cancelled", "Cause": "{}"}
+        closing = {"account_id": other.account_id, "run_id": other.id, "error": error}
+
+        def another_run(world: Twin) -> None:
+            world.clock.advance(LATER)
+            deciding.cancel(world.asked, world.caller, other.id, {})
+            world.notify(Finishing.model_validate(closing))
+            world.clock.advance(later)
+            world.execute(meanwhile)
+            assert world.run(meanwhile).counts.unchanged == PEOPLE
+
+        story.overtaken(another_run)
+        assert (story.ended(other).status, story.good.id) == ("cancelled", meanwhile.id)
+        assert "p0@example.com" not in story.worlds[0].stored()
+        run = story.again(TEXT)
+        assert (run.counts.skipped, run.counts.unchanged, story.known) == (1, 11, 11)
+        story.again(CHANGED + ",,,\n")
+        assert story.known == 10
+        story.both(lambda world: world.clock.advance(2 * LATER))
+        story.again(TEXT)
+        story.again(CHANGED)
+        assert story.known == 10, "who was skipped is looked at"
 
     @pytest.mark.parametrize("lost", ["its record", "manifest.json", "plan/02.json", "plan/02.jsonl"])
     def test_everybody_where_a_run_has_written_of_which_something_is_lost(self, lost: str) -> None:

@@ -3,7 +3,8 @@
     feed#<milliseconds, 12 hex digits>#<run or edit>      {"run": id} or {"contacts": [id, …]}
 
 Whoever is about to change contacts says so before the first write. An entry may come a little later than its name
-says, and the writes later still: so a reader takes young entries into account, and does not pass them.
+says, and the writes later still: so a reader takes young entries into account, and does not pass them. A run that was
+broken off says once more that it writes, at the time until which one of its workers may.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ SURE = timedelta(days=29)
 """A reader that comes later than that may have missed something, and compares everything."""
 YOUNG = timedelta(minutes=2)
 """Longer than any request lasts: what was to be written before has been written since."""
+OUTLIVES = timedelta(minutes=15)
+"""How long a worker may go on whose run has ended without it: no function lives longer."""
 ENTRIES_MAX = 5_000
 
 

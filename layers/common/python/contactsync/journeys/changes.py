@@ -34,7 +34,7 @@ def changed_since(
         changed.update(entry.contacts)
         if entry.run_id and entry.run_id != but:
             run = run_named(control, account_id, entry.run_id)
-            if run is not None and run.finished_at and datetime.fromisoformat(run.finished_at) < since:
+            if entry.at < since and run is not None and _ended(run, since):
                 continue
             written = written_by(run, runs) if run is not None else None
             if written is None:
@@ -56,14 +56,21 @@ def changed_by_hand(control: Control, account_id: str, position: str, since: dat
         changed.update(entry.contacts)
         if entry.run_id:
             run = run_named(control, account_id, entry.run_id)
-            if run is None or not run.finished_at or datetime.fromisoformat(run.finished_at) >= since:
+            if entry.at >= since or run is None or not _ended(run, since):
                 return None
     return changed if len(changed) <= CHANGED_MAX else None
 
 
+def _ended(run: Run, before: datetime) -> bool:
+    return run.finished_at is not None and datetime.fromisoformat(run.finished_at) < before
+
+
 def begun_by(control: Control, account_id: str, at: datetime) -> datetime:
-    """When the first of the runs under way began, or `at` if that is earlier: what was announced before is written."""
-    begun = (run.started_at for run in control.open_runs(account_id) if run.started_at)
+    """When the first of the runs under way began, or `at` if that is earlier: what was announced before is written.
+
+    One that was cancelled is under way until it has finished.
+    """
+    begun = (run.started_at for run in control.runs_under_way(account_id) if run.started_at)
     return min([at, *map(datetime.fromisoformat, begun)])
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from itertools import chain, islice
 
 from contactsync.control import Control
-from contactsync.control.feed import position_at
+from contactsync.control.feed import OUTLIVES, position_at
 from contactsync.core import figures, health, mailing, reporting
 from contactsync.core.decisions import Reject as RejectedLate
 from contactsync.core.naming import called
@@ -157,6 +157,9 @@ def _close(work: Applying, error: Failure | None) -> Run:
         if manifest.known_by:
             work.files.forget_looked_at()
     _leave_book(work, error)
+    if error is not None and _has_written(work.run):
+        control, id_ = work.control, work.run.id
+        control.note_changes(work.run.account_id, id_, now + OUTLIVES, run_id=id_)
     finished_at = now.isoformat(timespec="milliseconds")
 
     def close(run: Run) -> Run:
