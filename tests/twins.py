@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ from contactsync.model.account import ALL_PERMISSIONS, Caller
 from contactsync.model.contact import Glimpse, Slot
 from contactsync.model.field import FieldSpec
 from contactsync.model.run import Run
+from contactsync.ports import ContactStore, Write
 from tests.world import World
 
 A = TypeVar("A")
@@ -169,6 +171,42 @@ class _Undone:
 
     def __exit__(self, *_: object) -> None:
         self._patch.undo()
+
+
+class Troubled:
+    """A contact list to which something happens at a write, and at each that follows."""
+
+    def __init__(self, contacts: ContactStore, at: int, happens: Callable[[], None]) -> None:
+        self._contacts, self._left, self._happens = contacts, at, happens
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._contacts, name)
+
+    def write(self, account_id: str, writes: Iterable[Write]) -> Iterator[tuple[Write, bool]]:
+        self._left -= 1
+        if self._left < 0:
+            self._happens()
+        return self._contacts.write(account_id, writes)
+
+
+class Once:
+    """What happens once, however often it is asked for."""
+
+    def __init__(self, happens: Callable[[], object]) -> None:
+        self._happens: Callable[[], object] | None = happens
+
+    def __call__(self) -> None:
+        happens, self._happens = self._happens, None
+        if happens is not None:
+            happens()
+
+
+def forget_files(world: Twin) -> None:
+    """What the bucket's lifecycle does."""
+    kept_from = int((world.clock.now() - timedelta(days=90)).timestamp() * 1000)
+    for folder in list(world.runs.folders(f"runs/{world.account.account_id}/")):
+        if int(folder.split("/")[2][1:13], 16) < kept_from:
+            world.runs.delete(list(world.runs.keys(folder)))
 
 
 def came_again(world: World, run: Run) -> int:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from itertools import cycle
 from typing import Any, ClassVar, cast
@@ -26,8 +29,23 @@ from contactsync.model.message import EraseDue
 from contactsync.model.run import Run
 from contactsync.model.segment import Segment
 from contactsync.model.sync import ColumnMapping, Format, Options
-from contactsync.ports import ContactStore, Write
-from tests.twins import Twin, Twins
+from contactsync.ports import ContactStore
+from tests.rewriting import (
+    ENDS,
+    HEADERS,
+    MARK,
+    PEOPLE,
+    Change,
+    afterwards,
+    changes,
+    files,
+    names,
+    numbers,
+    places,
+    put_in,
+    rendered,
+)
+from tests.twins import NEVER, Once, Troubled, Twin, Twins, forget_files
 from tests.world import stores_of
 
 MAPPING = [
@@ -36,104 +54,9 @@ MAPPING = [
     {"column": "name", "field": "name"},
     {"column": "phone", "field": "phone"},
 ]
-HEADERS = ["number,email,name,phone\n", "number,email,phone,name\n", '"number",email,"name",phone\r\n']
 VIP = "vip"
-PEOPLE = 7
 FREE = {"min_overlap_percent": 0, "max_delete_percent": 100}
 ASKING = {"min_overlap_percent": 0, "max_delete_count": 0}
-
-# Rows, as they stand in a file
-
-STYLES: dict[str, str] = {
-    "plain": "{n},{email},{name},{phone}\n",
-    "plain too": "{n},{email},{name} {name},{phone}\n",
-    "quoted": '"{n}","{email}","{name}","{phone}"\n',
-    "CR LF": "{n},{email},{name},{phone}\r\n",
-    "CR": "{n},{email},{name},{phone}\r",
-    "two lines": '{n},{email},"{name}\nof two lines",{phone}\n',
-    "other second line": '{n},{email},"{name}\nof other lines",{phone}\n',
-    "another's row inside": '{n},{email},"{name}\n{other}",{phone}\n',
-    "quotes": '{n},{email},"{name} ""the Great""",{phone}\n',
-    "capitals": "{n},{capitals},{name},{phone}\n",
-    "short": "{n},{email}\n",
-    "long": "{n},{email},{name},{phone},more\n",
-    "long, but empty": "{n},{email},{name},{phone},\n",
-    "no address": "{n},nobody,{name},{phone}\n",
-    "no number": ",{email},{name},{phone}\n",
-    "wrong phone": "{n},{email},{name},12\n",
-    "stray quote": '{n},"{email},{name},{phone}\n',
-    "empty cells": ",,,\n",
-    "blank line": "\n",
-    "NUL": "{n},{email},{name}\0,{phone}\n",
-    "no UTF-8": "{n},{email},{name}\udcff,{phone}\n",
-}
-USUAL = ["plain", "plain", "plain", "quoted", "two lines"]
-
-
-def rendered(who: int, address: int, name: str, phone: str, style: str) -> str:
-    values = {"n": who, "email": f"p{address}@example.com", "capitals": f"P{address}@EXAMPLE.com"}
-    other = f"{(who + 1) % PEOPLE},p{(who + 1) % PEOPLE}@example.com,Ada,\n"
-    return STYLES[style].format(**values, name=name, phone=phone, other=other)
-
-
-numbers = st.integers(0, PEOPLE + 1)
-names = st.sampled_from(["Ada", "Bob", "Cem Öz"])
-phones = st.sampled_from(["", "", "06 12345678", "020 7946 0018"])
-styles = st.sampled_from(USUAL) | st.sampled_from(sorted(STYLES))
-own_rows = st.builds(lambda who, *rest: rendered(who, who, *rest), numbers, names, phones, styles)
-strange_rows = st.builds(rendered, numbers, numbers, names, phones, styles)
-rows = st.one_of(own_rows, own_rows, own_rows, strange_rows)
-everybody = st.tuples(
-    *(
-        st.builds(rendered, st.just(n), st.just(n), names, phones, st.sampled_from(USUAL))
-        for n in range(PEOPLE)
-    )
-)
-files = st.builds(lambda usual, others: [*usual, *others], everybody, st.lists(rows, max_size=5))
-
-Change = Callable[[list[str]], list[str]]
-places = st.integers(0, 20)
-
-
-def put_in(at: int, row: str) -> Change:
-    return lambda lines: [*lines[: at % (len(lines) + 1)], row, *lines[at % (len(lines) + 1) :]]
-
-
-def taken_out(at: int) -> Change:
-    return lambda lines: [line for place, line in enumerate(lines) if place != at % len(lines)]
-
-
-def turned_round(at: int) -> Change:
-    return lambda lines: [*lines[at % len(lines) :], *lines[: at % len(lines)]]
-
-
-def twice(at: int, to: int) -> Change:
-    return lambda lines: put_in(to, lines[at % len(lines)])(lines)
-
-
-def in_place(at: int, row: str) -> Change:
-    return lambda lines: [row if place == at % len(lines) else line for place, line in enumerate(lines)]
-
-
-def unended(lines: list[str]) -> list[str]:
-    return [*lines[:-1], lines[-1].rstrip("\r\n")] if lines[-1].rstrip("\r\n") else lines
-
-
-some_changes = st.lists(
-    st.one_of(
-        st.builds(put_in, places, rows),
-        st.builds(taken_out, places),
-        st.builds(turned_round, places),
-        st.builds(twice, places, places),
-        st.builds(in_place, places, rows),
-        st.builds(in_place, places, own_rows),
-        st.just(unended),
-    ),
-    min_size=1,
-    max_size=3,
-)
-changes = some_changes | st.builds(list[Change])
-afterwards = changes | st.none()
 
 # Syncs
 
@@ -152,30 +75,6 @@ options = st.fixed_dictionaries(
 countries = st.sampled_from([None, "NL", "GB"])
 
 
-class Troubled:
-    """A contact list to which something happens at a write, and at each that follows."""
-
-    def __init__(self, contacts: ContactStore, at: int, happens: Callable[[], None]) -> None:
-        self._contacts, self._left, self._happens = contacts, at, happens
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._contacts, name)
-
-    def write(self, account_id: str, writes: Iterable[Write]) -> Iterator[tuple[Write, bool]]:
-        self._left -= 1
-        if self._left < 0:
-            self._happens()
-        return self._contacts.write(account_id, writes)
-
-
-def forget_files(world: Twin) -> None:
-    """What the bucket's lifecycle does."""
-    kept_from = int((world.clock.now() - timedelta(days=90)).timestamp() * 1000)
-    for folder in list(world.runs.folders(f"runs/{world.account.account_id}/")):
-        if int(folder.split("/")[2][1:13], 16) < kept_from:
-            world.runs.delete(list(world.runs.keys(folder)))
-
-
 MET = (
     "known by email",
     "known by customer_number",
@@ -188,6 +87,12 @@ MET = (
     "approved",
     "rejected",
     "undo",
+    "undo of an undo",
+    "a plan of before",
+    "meanwhile",
+    "a file lost",
+    "small",
+    "known without a dialect stated",
     "identity",
     "delete",
     "segment",
@@ -209,6 +114,7 @@ class Histories(RuleBasedStateMachine):
         second=options,
         country=countries,
         left_out=st.integers(0, PEOPLE),
+        stated=st.booleans(),
         answers=st.lists(st.sampled_from([True, False, None]), min_size=3, max_size=3),
     )
     def begin(
@@ -219,14 +125,18 @@ class Histories(RuleBasedStateMachine):
         second: dict[str, Any],
         country: str | None,
         left_out: int,
+        stated: bool,
         answers: list[bool | None],
     ) -> None:
         self.twins = Twins()
         self.header, self.lines = HEADERS[0], lines
-        self.identity, self.edits = identity, 0
+        self.identity, self.stated, self.edits = identity, stated, 0
+        self.mark, self.ends = "", "\n"
+        self.runs: list[Run] = []
+        self.waiting: Run | None = None
+        self.plan: Run | None = None
         self.known = self.told = 0
         self.answers = cycle(answers)
-        self.last: Run | None = None
         account = self.twins.worlds[0].account.account_id
         vip = Segment(id=VIP, name="VIP", created_at="2026-11-22T09:00:00Z", created_by="member:m1")
         self.twins.both(lambda world: world.control.create_segment(account, vip))
@@ -236,6 +146,8 @@ class Histories(RuleBasedStateMachine):
         ]
 
     def format(self, country: str | None) -> dict[str, Any]:
+        if not self.stated:
+            return {"country": country}
         return {"delimiter": ",", "encoding": "utf-8", "has_header": True, "country": country}
 
     def first_run(self, identity: str, asked: dict[str, Any], lines: list[str] | None = None) -> str:
@@ -246,7 +158,8 @@ class Histories(RuleBasedStateMachine):
         return run.sync_id
 
     def text(self, lines: list[str] | None = None) -> bytes:
-        return (self.header + "".join(lines or self.lines)).encode("utf-8", "surrogateescape")
+        text = self.header + "".join(lines or self.lines)
+        return (self.mark + re.sub(r"(?<!\r)\n", self.ends, text)).encode("utf-8", "surrogateescape")
 
     def ran(self, run: Run) -> None:
         known = self.twins.came_again - self.known
@@ -255,6 +168,8 @@ class Histories(RuleBasedStateMachine):
         if known:
             self.done["known rows"] += known
             self.done[f"known by {self.identity}"] += 1
+            self.done["known without a dialect stated"] += not self.stated
+            self.done["known with a mark"] += bool(self.mark)
             self.done["known beside changes"] += bool(run.counts.added + run.counts.updated)
             self.done["known beside deletions"] += bool(run.counts.deleted)
             self.done["known beside refusals"] += bool(run.counts.rejected)
@@ -265,10 +180,13 @@ class Histories(RuleBasedStateMachine):
             self.done["told, and held"] += run.status == "awaiting_approval"
             self.done["told, and blocked"] += run.status == "blocked"
             self.done["told beside refusals"] += bool(run.counts.rejected)
-        self.last = run
+        self.runs.append(run)
         self.wait(timedelta(seconds=20))
-        if run.status == "awaiting_approval" and (approves := next(self.answers)) is not None:
-            self.answer(run, approves=approves)
+        if run.status == "awaiting_approval":
+            if (approves := next(self.answers)) is None:
+                self.waiting = run
+            else:
+                self.answer(run, approves=approves)
 
     def wait(self, long: timedelta) -> None:
         self.twins.both(lambda world: world.clock.advance(long))
@@ -323,9 +241,114 @@ class Histories(RuleBasedStateMachine):
             self.change(changed)
             self.ran(self.twins.execute(self.again(0)))
 
-    @rule(header=st.sampled_from(HEADERS), after=afterwards)
-    def other_header(self, header: str, after: list[Change] | None) -> None:
-        self.header = header
+    @rule(
+        header=st.sampled_from(HEADERS),
+        mark=st.sampled_from(["", MARK]),
+        ends=st.sampled_from(ENDS),
+        after=afterwards,
+    )
+    def written_otherwise(self, header: str, mark: str, ends: str, after: list[Change] | None) -> None:
+        self.header, self.mark, self.ends = header, mark, ends
+        self.then(after)
+
+    @rule(changed=changes, after=afterwards)
+    def comes_as_a_small_file(self, changed: list[Change], after: list[Change] | None) -> None:
+        """Too small for its rows to be known."""
+        world = self.world
+        known_from, world.known_from = world.known_from, NEVER
+        self.change(changed)
+        self.ran(self.twins.execute(self.again(0)))
+        world.known_from = known_from
+        self.done["small"] += 1
+        self.then(after)
+
+    @rule(
+        changed=changes,
+        which=st.sampled_from([0, 0, 1]),
+        at=st.integers(0, 1),
+        what=st.sampled_from(["another run", "an edit", "a country"]),
+        pick=numbers,
+        after=afterwards,
+    )
+    def comes_while_others_write(
+        self,
+        changed: list[Change],
+        which: int,
+        at: int,
+        what: str,
+        pick: int,
+        after: list[Change] | None,
+    ) -> None:
+        self.change([*changed, put_in(at, rendered(pick, pick, f"Name {self.edits}", "", "plain"))])
+        run = self.again(which)
+        other = self.again(1 - which) if what == "another run" else None
+        contact = self.somebody(pick)
+        self.edits += 1
+        happened: list[str] = []
+
+        def between(world: Twin) -> None:
+            def happens() -> None:
+                happened.append(what)
+                within = copy.copy(world)
+                within.ports = world.true_ports()
+                world.clock.advance(timedelta(seconds=1))
+                if other is not None:
+                    within.execute(other)
+                elif what == "a country":
+                    accounts.change(within.asked, world.caller, {"country": ["NL", "GB"][pick % 2]})
+                elif contact is not None:
+                    name = f"edit {self.edits}"
+                    with suppress(Conflict, NotFound):
+                        editing.delete_contact(within.asked, world.caller, contact.id, name, if_match=None)
+
+            world.ports.contacts = cast(ContactStore, Troubled(world.contacts, at, Once(happens)))
+
+        self.twins.both(between)
+        self.ran(self.twins.execute(run))
+        self.calm()
+        if other is not None:
+            self.ran(self.twins.execute(other))
+        self.done["meanwhile"] += bool(happened)
+        self.done[f"meanwhile {what}"] += bool(happened)
+        self.then(after)
+
+    @precondition(lambda self: self.waiting is not None)
+    @rule(approves=st.booleans(), after=afterwards)
+    def decided_late(self, approves: bool, after: list[Change] | None) -> None:
+        run, self.waiting = self.waiting, None
+        assert run is not None
+        if self.world.run(run).status == "awaiting_approval":
+            with suppress(Conflict):
+                self.answer(run, approves=approves)
+                self.done["decided late"] += 1
+        self.then(after)
+
+    @rule(changed=changes)
+    def shown(self, changed: list[Change]) -> None:
+        self.change(changed)
+        self.plan = self.twins.execute(self.again(0, dry_run=True))
+
+    @precondition(lambda self: self.plan is not None)
+    @rule(after=afterwards)
+    def carried_out_as_shown(self, after: list[Change] | None) -> None:
+        plan, self.plan = self.plan, None
+        assert plan is not None
+        self.ran(self.twins.execute(self.again(0, plan_of=plan.id)))
+        self.done["a plan of before"] += 1
+        self.then(after)
+
+    @precondition(lambda self: bool(self.runs))
+    @rule(pick=places, which=st.integers(0, 60), after=afterwards)
+    def lost(self, pick: int, which: int, after: list[Change] | None) -> None:
+        """One file of one run, which does not wait for anything; those that lie in both worlds."""
+        run = self.runs[-1 - pick % len(self.runs)]
+        folder = f"runs/{run.account_id}/{run.id}/"
+        ours, theirs = ({*world.runs.keys(folder)} for world in self.twins.worlds)
+        names = sorted(ours & theirs)
+        if names and self.world.run(run).has_ended:
+            name = names[which % len(names)]
+            self.twins.both(lambda world: world.runs.delete([name]))
+            self.done["a file lost"] += 1
         self.then(after)
 
     @rule(changed=changes)
@@ -352,26 +375,41 @@ class Histories(RuleBasedStateMachine):
 
         self.twins.both(trouble)
         self.ran(self.twins.execute(run))
+        self.calm()
+        self.then(after)
 
+    def calm(self) -> None:
         def calm(world: Twin) -> None:
             world.ports = world.true_ports()
 
         self.twins.both(calm)
+
+    @precondition(lambda self: bool(self.runs))
+    @rule(pick=st.sampled_from([0, 0, 1, 2, 3]), undo_too=st.booleans(), after=afterwards)
+    def undone(self, pick: int, undo_too: bool, after: list[Change] | None) -> None:
+        """One of the last runs, and perhaps the undo as well."""
+        run = self.undo(self.runs[-1 - pick % len(self.runs)])
+        if run is not None and undo_too:
+            self.done["undo of an undo"] += self.undo(run) is not None
         self.then(after)
 
-    @precondition(
-        lambda self: self.last is not None and self.last.status == "succeeded" and not self.last.dry_run
-    )
-    @rule(after=afterwards)
-    def undone(self, after: list[Change] | None) -> None:
-        last = self.last
-        assert last is not None
-        if last.undoes:
-            return
-        which = self.syncs.index(last.sync_id)
-        self.ran(self.twins.execute(self.again(which, undoes=last.id)))
+    def undo(self, done: Run) -> Run | None:
+        """The run that takes one back, at its end; None if there is nothing to take back."""
+        self.edits += 1
+
+        def asked(world: Twin) -> Run | str:
+            seed = f"{int(world.clock.now().timestamp() * 1000):012x} undo {self.edits}"
+            try:
+                return deciding.undo(world.asked, world.caller, done.id, {}, seed)
+            except (Conflict, NotFound) as refused:
+                return type(refused).__name__
+
+        run = self.twins.both(asked)
+        if not isinstance(run, Run):
+            return None
+        self.ran(self.twins.execute(run))
         self.done["undo"] += 1
-        self.then(after)
+        return run
 
     # What people do
 
