@@ -362,3 +362,31 @@ def test_a_card_that_is_taken_out_of_the_trash_comes_back(world):
     for _ in range(2):
         world.go(sync)
     assert world.links()[one_of(world, 1)].id == card
+
+
+@pytest.mark.parametrize(
+    "fields", [person(1), {"name": "No Address"}], ids=["with an address", "without one"]
+)
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "one after the other"])
+@pytest.mark.parametrize("original", ["stays", "goes"])
+def test_copies_of_a_card_that_we_made_are_people_of_their_own(world, fields, at_once, original):
+    """Who copies a card in Outlook copies our marker with it."""
+    world.add(fields)
+    sync = world.sync()
+    for _ in range(2):
+        world.go(sync)
+    [card] = world.book.cards().values()
+    assert card.marker
+    if original == "goes":
+        world.book.remove(card.id)
+    notes = [f"Copy {number}" for number in range(3)]
+    for note in notes:
+        world.book.add({**card.fields, "notes": note}, marker=card.marker)
+        if not at_once:
+            world.go(sync)
+    for _ in range(2):
+        world.go(sync)
+    assert world.go(sync).status == "unchanged"
+    told = sorted(str(fields.get("notes", "")) for fields in world.everybody().values())
+    assert told == ([""] if original == "stays" else []) + notes
+    assert len(world.links()) == len(world.book.cards()) == len(told)

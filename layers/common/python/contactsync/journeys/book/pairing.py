@@ -96,7 +96,13 @@ class Pairing:
         A card that becomes none has an id as well, by which the plan speaks of it.
         """
         alone = [(pair.card, pair.skip) for pair in pairs if not pair.contact_id and pair.card is not None]
-        self._ids = {card.id: self._own_id(card) for card, _ in alone}
+        linked = {read.value.contact_id for read in self.known.links.values() if not read.value.is_over}
+        for card, _ in alone:
+            id_ = self._own_id(card.marker or card.id)
+            if id_ in linked:  # who copies a card copies its marker
+                id_ = self._own_id(card.id)
+            self._ids[card.id] = id_
+            linked.add(id_)
         new = [card for card, skip in alone if self.work.pulls and skip is None]
         slots = {card.id: self.rules.email_slot(self.work.view.into(card.fields)) for card in new}
         read_slots(self.work, self.known, (slot for slot in [*slots.values(), *self._ids.values()] if slot))
@@ -108,9 +114,9 @@ class Pairing:
             else:
                 self.noted["address_shared"] += slot is not None
 
-    def _own_id(self, card: Card) -> str:
-        """An id made of the card, for a person without an address, or with somebody else's."""
-        return contact_id(self.rules.secret, "card", f"{self.work.connection.id}\0{card.marker or card.id}")
+    def _own_id(self, name: str) -> str:
+        """An id made of a card's name, for a person without an address, or with somebody else's."""
+        return contact_id(self.rules.secret, "card", f"{self.work.connection.id}\0{name}")
 
     def _is_free(self, slot: str) -> bool:
         return isinstance(self.known.slots.get(slot), Tombstone | None)
