@@ -62,12 +62,20 @@ class InMemoryBooks(Books):
             return
         token, id_ = found
         picture = PORTRAITS[motif] if motif < len(PORTRAITS) else None
+        if picture == self.shown(side, id_):
+            return  # changes nothing, so it is no edit that a deletion would meet
         self.pictures.setdefault(token, {})[side] = picture
         if side == "here":
             self.change(side, token, id_, {"photo": self.album.keep(id_, picture) if picture else None})
         else:
             self.world.book.picture(id_, picture)
         self.done("picture")
+
+    def shown(self, side: Side, id_: str) -> bytes | None:
+        """Somebody's picture on one side, as it is now."""
+        if side == "there":
+            return self.world.book.picture_of(id_)
+        return self.album.picture(id_, str(self.fields(side, id_).get("photo", "")))
 
     @property
     def album(self) -> Album:

@@ -453,3 +453,20 @@ class TestMishaps:
         world.connect = None
         world.go(sync)
         assert (world.here, world.there) == (OTHER_FACE, OTHER_FACE)
+
+    @pytest.mark.parametrize("conflict", ["remote", "hub", "newest"])
+    def test_what_is_edited_there_before_the_picture_comes_is_not_lost(self, conflict):
+        """The list does not show the edit yet, and the card that the picture is put on has it."""
+        world = PhotoWorld(habits=Habits(shows_after=timedelta(minutes=15)))
+        world.clock.advance(timedelta(hours=1))
+        sync = world.sync(conflict=conflict)
+        for _ in range(2):
+            world.go(sync)
+        world.book.edit(world.card, {**world.book.cards()[world.card].fields, "notes": "Met in Turin"})
+        world.give(FACE)
+        for _ in range(4):
+            world.go(sync)
+        assert world.there == FACE
+        for fields in (world.contact(world.ada).fields, world.book.cards()[world.card].fields):
+            assert fields.get("notes") == "Met in Turin"
+        assert world.go(sync).status == "unchanged"

@@ -274,6 +274,28 @@ class TestWhatIsWrittenShowsLate:
         in_step(late)
 
 
+def test_what_somebody_makes_of_a_card_before_we_find_it_is_not_lost(monkeypatch):
+    """The answer of its creation was lost; meanwhile its person has seen it, and added something."""
+    world = BookWorld()
+    world.add(ADA)
+    sync = world.sync()
+    world.book.mishaps.append(Mishap.LOST)
+    asked = world.book.ask
+
+    def ask(method: str) -> None:
+        if method == "find":
+            [(id_, card)] = world.book.cards().items()
+            world.book.edit(id_, {**card.fields, "notes": "Met in Turin"})
+            monkeypatch.setattr(world.book, "ask", asked)
+        asked(method)
+
+    monkeypatch.setattr(world.book, "ask", ask)
+    for _ in range(2):
+        world.go(sync)
+    in_step(world)
+    assert [fields["notes"] for fields in world.everybody().values()] == ["Met in Turin"]
+
+
 def _writes(world: BookWorld) -> object:
     """All that is stored of contacts, links and cards, with versions."""
     links = [(read.value, read.version) for read in world.control.links(world.account.account_id, "n1")]

@@ -193,10 +193,15 @@ class Pushing:
         for marker, intent in begun.items():
             card = found.get(marker)
             if card is not None and card.id in there:
-                self._written(by_marker.pop(marker), there[card.id])
+                self._found(by_marker.pop(marker), there[card.id], intent)
             elif intent.at > settled:
                 errand = by_marker.pop(marker)
                 self._told(errand, "again", errand.again)
+
+    def _found(self, errand: Errand, card: Card, intent: Intent) -> None:
+        """The card was made before; what somebody has made of it since is for the next run to see."""
+        link = replace(errand.link.seeing(card), seen=intent.seen, written_at=self.work.now.timestamp())
+        self._stored(errand, link, kept="done", again=None if card.fields == intent.seen else card_line(card))
 
     def _created(self, errand: Errand, outcome: Outcome) -> None:
         if isinstance(outcome, Written):
@@ -330,11 +335,14 @@ class Pushing:
         digest = digest_of(back or picture) if picture is not None else ""
         agreed = errand.link.shown or Shown(photo=errand.photo)
         shown = Shown(card.photo or "", agreed.photo, digest, errand.marked)
-        after = replace(read.value.seeing(card), shown=shown, written_at=self.work.now.timestamp())
+        link = read.value
+        is_edited = card.fields != link.seen  # by somebody, since it was listed: the next run is to see that
+        seen = link if is_edited else link.seeing(card)
+        after = replace(seen, shown=shown, written_at=self.work.now.timestamp())
         if self._relinked(read, after) is None:
             self._told(errand, "again", errand.again)
         else:
-            self._told(errand, "done")
+            self._told(errand, "done", card_line(card) if is_edited else None)
 
     def _link_now(self, errand: Errand) -> Read[Link] | None:
         if errand.link.id:
