@@ -47,18 +47,13 @@ class Again:
     def _compare(self, earlier: Earlier) -> None:
         """Find the records that have stayed, long runs of them at once; the others are looked for by their first line."""
         first_line, lines, begins_at, unknown = earlier
-        numbers = range(first_line, first_line + len(lines))
         shift = first_line - self._first_line
-        ahead = max(0, -shift)
+        numbers = range(first_line, first_line + len(lines))
         begins = bytes([*map(begins_at.__contains__, numbers), True])
-        same = bytearray(ahead) + bytes(map(eq, lines[ahead:], self._lines[ahead + shift :]))
-        same = same.ljust(len(lines), b"\0")
-        left = bytearray(begins)
+        same, left = self._same(lines, shift), bytearray(begins)
         for number in unknown:
             same[number - first_line] = left[number - first_line] = False
-        for run in _RUN.finditer(same):
-            # from the first record that begins within the run to the last that ends within it
-            begin, end = (find(True, run.start(), run.end() + 1) for find in (begins.find, begins.rfind))
+        for begin, end in _whole_records(begins, same):
             stayed = [*compress(numbers[begin:end], begins[begin:end])]
             self.places.update(zip(stayed, stayed, strict=True))
             self._stays[begin + shift : end + shift] = b"\1" * (end - begin)
@@ -66,6 +61,12 @@ class Again:
         for at in compress(range(len(lines)), left):
             rest = lines[at + 1 : begins.index(True, at + 1)]
             self._elsewhere[lines[at]] = first_line + at, rest
+
+    def _same(self, lines: Sequence[bytes], shift: int) -> bytearray:
+        """By line, whether it stands here as well, `shift` lines further down in the chunk."""
+        ahead = max(0, -shift)
+        same = bytes(map(eq, lines[ahead:], self._lines[ahead + shift :]))
+        return bytearray((bytes(ahead) + same).ljust(len(lines), b"\0"))
 
     def known(self) -> int:
         """How many lines begin a known record, as far as can be told before `unknown` is read."""
@@ -109,6 +110,14 @@ class Again:
         del self._elsewhere[line]  # one row is known by one
         self.places[number] = self._first_line + at
         return used
+
+
+def _whole_records(begins: bytes, same: bytearray) -> Iterator[tuple[int, int]]:
+    """In each run of same lines, where the first record begins, and where the last one ends; `begins` tells of the end, too."""
+    for run in _RUN.finditer(same):
+        begin, end = (find(True, run.start(), run.end() + 1) for find in (begins.find, begins.rfind))
+        if begin < end:
+            yield begin, end
 
 
 _RUN = re.compile(b"\1+")
