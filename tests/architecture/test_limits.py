@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from contactsync.adapters import scheduler
-from contactsync.control import new_id
+from contactsync.control import feed, new_id
 from contactsync.core.identity import SHARDS
 from contactsync.core.parsing.records import CHUNK_ROWS
 from contactsync.journeys.asked.asking import MAX_SYNC_BYTES
@@ -43,6 +43,10 @@ def test_the_state_holds_the_chunks_of_the_largest_file():
 @pytest.mark.parametrize("word", sorted(functions()))
 def test_no_function_may_work_longer_than_lambda_lets_it(word: str):
     assert functions()[word]["Timeout"] <= LAMBDA_S
+
+
+def test_a_worker_is_ended_by_when_the_feed_says_so_of_a_run_that_was_broken_off():
+    assert functions()["upsert"]["Timeout"] <= feed.OUTLIVES.total_seconds()
 
 
 def test_the_api_answers_before_the_gateway_gives_up():
