@@ -75,7 +75,7 @@ def test_a_file_on_a_web_server_is_shown_and_nothing_is_kept(api, server, caplog
     assert shown["file"] == {
         "name": "people.csv",
         "size": len(ROWS),
-        "modified_at": "2026-11-22T09:00:00+00:00",
+        "modified_at": "2026-11-22T09:00:00Z",
         "host_key": None,
     }
     assert "authorization" in server.requests[0].headers

@@ -12,7 +12,7 @@ import orjson
 
 from contactsync.core.dropping import why_parked
 from contactsync.core.overlay import Changes
-from contactsync.core.showing import shown
+from contactsync.core.showing import in_utc, shown
 from contactsync.journeys.account.accounts import AccountView
 from contactsync.journeys.account.keys import ShownKey
 from contactsync.journeys.asked.asking import UploadPlace, timestamp
@@ -100,7 +100,7 @@ def preview(found: Preview) -> dict[str, Any]:
         and {
             "name": origin.name,
             "size": origin.size,
-            "modified_at": origin.modified,
+            "modified_at": origin.modified and in_utc(origin.modified),
             "host_key": origin.host_key,
         },
         "warnings": [warning.model_dump(mode="json", exclude_none=True) for warning in opened.warnings],
@@ -132,11 +132,12 @@ def sync(view: SyncView) -> dict[str, Any]:
 
 def connection(stored: Connection) -> dict[str, Any]:
     """A connection, without what opens it."""
-    shown = {"id", "provider", "member_id", "name", "state", "url", "username", "scopes", "created_at"}
+    shown = {"id", "provider", "member_id", "name", "state", "url", "username", "scopes"}
     return {
         **stored.model_dump(mode="json", include=shown),
         "problem": stored.problem or None,
-        "updated_at": stored.updated_at or stored.created_at,
+        "created_at": in_utc(stored.created_at),
+        "updated_at": in_utc(stored.updated_at or stored.created_at),
     }
 
 
@@ -187,9 +188,9 @@ def run(view: RunView) -> dict[str, Any]:
         "file": stored.file.model_dump(mode="json", include={"key", "version", "size"})
         if stored.file
         else None,
-        "requested_at": stored.requested_at,
-        "started_at": stored.started_at,
-        "finished_at": stored.finished_at,
+        "requested_at": in_utc(stored.requested_at),
+        "started_at": stored.started_at and in_utc(stored.started_at),
+        "finished_at": stored.finished_at and in_utc(stored.finished_at),
         "mails_failed": stored.mails_failed,
     }
 
@@ -238,7 +239,7 @@ def contact(stored: Contact, segments: Container[str]) -> dict[str, Any]:
 def change(told: Change) -> dict[str, Any]:
     """One change of a contact."""
     return {
-        "at": told.at,
+        "at": in_utc(told.at),
         "by": told.by,
         "change": told.change,
         "run_id": told.run_id,
@@ -296,7 +297,7 @@ def frozen(view: FrozenView, segments: Container[str]) -> dict[str, Any]:
     """A frozen contact."""
     return {
         "id": view.id,
-        "at": view.at.replace("+00:00", "Z"),
+        "at": in_utc(view.at),
         "contact": contact(view.contact, segments) if view.contact else None,
         "card": {"fields": view.card},
         "turns": [{"at": at, "by": "hub" if side == "ours" else "book"} for at, side in times(view.turns)],
@@ -352,7 +353,7 @@ def account(seen: AccountView, caller: Caller) -> dict[str, Any]:
         "limits": seen.limits.model_dump(mode="json"),
         "usage": {**seen.usage, "day": seen.day.isoformat()},
         "external_id": external_id(stored.id),
-        "created_at": stored.created_at,
+        "created_at": in_utc(stored.created_at),
         "member": {"id": caller.member_id, "permissions": sorted(caller.permissions)},
     }
 
@@ -360,15 +361,19 @@ def account(seen: AccountView, caller: Caller) -> dict[str, Any]:
 def member(stored: Member) -> dict[str, Any]:
     """A member."""
     return {
-        **stored.model_dump(mode="json", include={"id", "email", "name", "permissions", "created_at"}),
+        **stored.model_dump(mode="json", include={"id", "email", "name", "permissions"}),
+        "created_at": in_utc(stored.created_at),
         "signed_in": stored.subject is not None,
     }
 
 
 def key(stored: Key) -> dict[str, Any]:
     """A key, by which nobody could get in."""
-    shown = {"id", "name", "member_id", "prefix", "created_at", "expires_at", "replaced_by"}
-    return stored.model_dump(mode="json", include=shown)
+    return {
+        **stored.model_dump(mode="json", include={"id", "name", "member_id", "prefix", "replaced_by"}),
+        "created_at": in_utc(stored.created_at),
+        "expires_at": stored.expires_at and in_utc(stored.expires_at),
+    }
 
 
 def new_key(made: ShownKey) -> dict[str, Any]:
@@ -378,7 +383,7 @@ def new_key(made: ShownKey) -> dict[str, Any]:
 
 def audit_note(stored: AuditNote) -> dict[str, Any]:
     """Who has changed what."""
-    return stored.model_dump(mode="json")
+    return {**stored.model_dump(mode="json"), "at": in_utc(stored.at)}
 
 
 def _changes(changes: Changes) -> list[dict[str, Any]]:

@@ -15,6 +15,11 @@ def _book_of(via: str) -> dict[str, str] | None:
     return {"member_id": member, "connection_id": connection} if via else None
 
 
+def in_utc(stored: str) -> str:
+    """A time in the one form in which all are shown; some are stored with an offset, which is always none."""
+    return stored.replace("+00:00", "Z")
+
+
 def shown(contact: Contact, segments: Container[str]) -> dict[str, Any]:
     """A contact. Each of the standard lists shows its primary under the singular key too.
 
@@ -36,9 +41,9 @@ def shown(contact: Contact, segments: Container[str]) -> dict[str, Any]:
             for sync_id, source in contact.sources.items()
         ],
         "audit": {
-            "created_at": contact.audit.created_at,
+            "created_at": in_utc(contact.audit.created_at),
             "created_by": contact.audit.created_by,
-            "updated_at": contact.audit.updated_at,
+            "updated_at": in_utc(contact.audit.updated_at),
             "updated_by": contact.audit.updated_by,
             "updated_in": _book_of(contact.audit.via),
         },

@@ -23,7 +23,10 @@ Document = NewType("Document", dict[str, Any])
 Id = Annotated[str, About(min_length=1, max_length=100)]
 
 
-Time = Annotated[str, About(json_schema_extra={"format": "date-time"}, description="RFC 3339, UTC.")]
+Time = Annotated[
+    str,
+    About(pattern="Z$", json_schema_extra={"format": "date-time"}, description="RFC 3339, UTC, ending in Z."),
+]
 
 
 Version = Annotated[int, About(ge=1, description="One more with every change; If-Match takes it.")]
