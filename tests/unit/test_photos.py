@@ -470,3 +470,18 @@ class TestMishaps:
         for fields in (world.contact(world.ada).fields, world.book.cards()[world.card].fields):
             assert fields.get("notes") == "Met in Turin"
         assert world.go(sync).status == "unchanged"
+
+    def test_a_picture_that_found_no_card_any_more_is_an_edit_that_beats_the_deletion(self):
+        """The list does not show the deletion yet when the picture is to go out."""
+        world = PhotoWorld(habits=Habits(shows_after=timedelta(minutes=15)))
+        world.clock.advance(timedelta(hours=1))
+        sync = world.sync()
+        for _ in range(2):
+            world.go(sync)
+        world.book.remove(world.card)
+        world.give(FACE)
+        for _ in range(5):
+            world.go(sync)
+        [world.card] = world.book.cards()
+        assert (world.here, world.there) == (FACE, FACE)
+        assert world.go(sync).status == "unchanged"

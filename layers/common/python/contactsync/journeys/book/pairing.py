@@ -15,6 +15,7 @@ from contactsync.core.merging import LISTS, Conflict, Merge, Side, is_loop, merg
 from contactsync.core.overlay import Changes
 from contactsync.core.planning import Rules
 from contactsync.errors import NotFound
+from contactsync.journeys.book import picturing
 from contactsync.journeys.book.bookfiles import Errand, Line, Round
 from contactsync.journeys.book.bookrun import BookRun
 from contactsync.journeys.book.gathering import Known, read_slots
@@ -206,9 +207,12 @@ class Pairing:
                 frozen = replace(pair.before.value, state="frozen", turns=link.turns)
                 errand = self._linking(pair, frozen)
                 return Outcome(Skip(row, "frozen", FROZEN), errand and replace(errand, card=pair.card))
-        change = _Change(pair, theirs, merged, link, decision)
         needs = isinstance(decision, Writing)
         picture = self._picture(link, pictured.wanted, needs=needs)
+        is_to_go = picture is not None or pictured.waits
+        if is_to_go and pair.agreed is not None:  # until it is there it is an edit of the contact's
+            link = replace(link, agreed=picturing.with_photo(link.agreed, pair.agreed.ours.get("photo", "")))
+        change = _Change(pair, theirs, merged, link, decision)
         return Outcome(decision, self._there(change), merged.conflicts, picture)
 
     def _picture(self, link: Link, wanted: Wanted | None, *, needs: bool) -> Errand | None:
@@ -216,10 +220,11 @@ class Pairing:
         if wanted is None:
             return None
         again: Line = ["contact", link.contact_id]
+        agreed = {"photo": link.agreed.get("photo", "")}
         return Errand(
             "photo",
             link.contact_id,
-            Link(link.id, link.contact_id, "", {}, {}, shown=Shown(photo=wanted.photo)),
+            Link(link.id, link.contact_id, "", agreed, {}, shown=Shown(photo=wanted.photo)),
             needs=needs,
             again=again,
             photo=wanted.photo,
@@ -350,8 +355,7 @@ def _with_photo(merged: Merge, photo: str | None) -> Merge:
     """The contact with this picture; None: with the one that it has."""
     if photo is None or merged.ours is None:
         return merged
-    rest = {key: value for key, value in merged.ours.items() if key != "photo"}
-    return replace(merged, ours={**rest, "photo": photo} if photo else rest)
+    return replace(merged, ours=picturing.with_photo(merged.ours, photo))
 
 
 def _is_edited(decision: Decision) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from contactsync.core.merging import Side
 from contactsync.core.pictures import digest_of, is_copy, is_marked, is_name, marked, name_of, size_of
@@ -20,7 +20,7 @@ from contactsync.journeys.book.meeting import Pair
 from contactsync.journeys.file.runfiles import batches
 from contactsync.model.card import Card
 from contactsync.model.connection import Shown
-from contactsync.model.contact import Contact, Slot
+from contactsync.model.contact import Contact, Fields, Slot
 
 PHOTOS_A_RUN = 500
 """Pictures that a run fetches or puts there, one by one, a second or less each; the others wait for the next run."""
@@ -93,6 +93,8 @@ class Picturing:
             return self._going(Pictured(Shown()), value, is_new=True)
         token = pair.card.photo if pair.card.photo is not None else self._tokens.get(pair.card.id)
         is_elsewhere = bool(value) and not is_name(value)
+        if token is None and is_name(value) and value != (shown or Shown()).photo:
+            return Pictured(shown, waits=True)  # the card is gone, and its list does not say so yet
         if token is None or (is_elsewhere and (not self.work.is_hub or (token and shown is None))):
             return Pictured(shown)  # an address of the web is the contact's own, and no picture that we keep
         seen = _Seen(pair.card, token, shown, contact_id, "" if is_elsewhere else value, newer, ours is None)
@@ -213,6 +215,12 @@ class Picturing:
         if shown.alone:
             return not wanted.marked and bool(wanted.photo) and wanted.photo != shown.photo
         return shown.begun or wanted != (shown.photo, shown.marked)
+
+
+def with_photo(fields: Fields, photo: Any) -> Fields:
+    """A contact's fields with this picture, or without one."""
+    rest = {key: value for key, value in fields.items() if key != "photo"}
+    return {**rest, "photo": photo} if photo else rest
 
 
 def _area(picture: bytes) -> int:

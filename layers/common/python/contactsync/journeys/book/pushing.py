@@ -20,6 +20,7 @@ from contactsync.core.pictures import digest_of, marked
 from contactsync.errors import Stale
 from contactsync.journeys.book.bookfiles import BookFiles, BookPlan, Errand, Line, Result, card_line
 from contactsync.journeys.book.bookrun import BookRun
+from contactsync.journeys.book.picturing import with_photo
 from contactsync.journeys.file.applying import Applying
 from contactsync.journeys.file.runfiles import Stage, batches
 from contactsync.model.card import Card, Changed, Draft, Edit, Missing, Outcome, Refused, Unknown, Written
@@ -322,7 +323,7 @@ class Pushing:
                 self._shown(errand, read, after, picture)
             case Refused():  # nor would it be taken next time
                 now = Shown(card.photo or "", errand.photo, marked=errand.marked)
-                self._relinked(read, replace(link, shown=now))
+                self._relinked(read, replace(_agreeing(link, errand), shown=now))
                 self._told(errand, "refused")
             case Missing():
                 self._told(errand, "again", ["gone", link.id])
@@ -338,7 +339,7 @@ class Pushing:
         link = read.value
         is_edited = card.fields != link.seen  # by somebody, since it was listed: the next run is to see that
         seen = link if is_edited else link.seeing(card)
-        after = replace(seen, shown=shown, written_at=self.work.now.timestamp())
+        after = replace(_agreeing(seen, errand), shown=shown, written_at=self.work.now.timestamp())
         if self._relinked(read, after) is None:
             self._told(errand, "again", errand.again)
         else:
@@ -357,6 +358,12 @@ class Pushing:
         except Stale:
             return None
         return self.work.control.link(*self.work.place, after.key)
+
+
+def _agreeing(link: Link, errand: Errand) -> Link:
+    """The link when nothing is left to do about the picture: then it counts as agreed."""
+    agreed = errand.link.agreed
+    return replace(link, agreed=with_photo(link.agreed, agreed["photo"])) if "photo" in agreed else link
 
 
 def settle_links(work: Applying, connection_id: str) -> None:
