@@ -176,6 +176,36 @@ class TestWorkbooks:
         run = world.import_rows(packed(parts_of(rows)).getvalue(), MAPPING[:1])
         assert "number_may_be_phone" in {warning.code for warning in run.warnings}
 
+    @pytest.mark.parametrize("country", ["NL", "GB", None])
+    def test_a_number_is_worth_the_same_in_every_country(self, world, country):
+        for key, kind in (("rate", "decimal"), ("seat", "text")):
+            spec = FieldSpec(key=key, label=key, type=kind)
+            world.control.create_field(world.account.account_id, spec)
+        texts = '<row><c t="str"><v>email</v></c><c t="str"><v>rate</v></c><c t="str"><v>seat</v></c></row>'
+        rows = texts + "".join(
+            f'<row><c t="str"><v>a{n}@example.com</v></c><c><v>{rate}</v></c><c><v>{rate}</v></c></row>'
+            for n, rate in enumerate(("1.234", "-12.5", "1234567"))
+        )
+        mapping = [*MAPPING[:1], *({"column": key, "field": key} for key in ("rate", "seat"))]
+        world.import_rows(packed(parts_of(rows)).getvalue(), mapping, format={"country": country})
+        rates = ["1.234", "-12.5", "1234567"]
+        stored = [world.fields()[f"a{n}@example.com"] for n in range(3)]
+        assert [fields["rate"] for fields in stored] == rates
+        assert [fields["seat"] for fields in stored] == rates
+
+    def test_a_number_of_a_refused_row_is_worth_the_same_when_it_comes_back(self, world):
+        spec = FieldSpec(key="rate", label="Rate", type="decimal")
+        world.control.create_field(world.account.account_id, spec)
+        rows = (
+            '<row><c t="str"><v>email</v></c><c t="str"><v>rate</v></c></row>'
+            '<row><c t="str"><v>ada</v></c><c><v>1.234</v></c></row>'
+        )
+        mapping = [*MAPPING[:1], {"column": "rate", "field": "rate"}]
+        refused = world.import_rows(packed(parts_of(rows)).getvalue(), mapping, format={"country": "NL"})
+        mended = report(world, refused).replace(b'"ada"', b'"ada@example.com"')
+        world.import_rows(mended, mapping, format={"country": "NL"})
+        assert world.fields()["ada@example.com"]["rate"] == "1.234"
+
     def test_what_is_no_workbook_is_refused(self, world):
         run = world.import_rows(text(), MAPPING, format={"kind": "xlsx"})
         assert (run.status, run.problem.code) == ("failed", "workbook_damaged")

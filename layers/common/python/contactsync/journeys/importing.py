@@ -11,7 +11,7 @@ the others need.
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -134,7 +134,8 @@ def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
     rules = _check_mapping(sync, opened, control.fields(run.account_id))
     dates = [rule.column for rule in rules if rule.type == "date" and rule.column is not None]
     unproven = dates if sync.format.date_order == "auto" else ()
-    manifest, warnings = cut_file(opened, source, files, dates=unproven)
+    commas = _commas(rules, _country(sync, run, control))
+    manifest, warnings = cut_file(opened, source, files, dates=unproven, commas=commas)
     manifest = recognising(manifest, rules, run, control=control, runs=runs)
     files.save_manifest(manifest)
     known: dict[str, object] = {"rows_total": manifest.rows, "warnings": warnings}
@@ -319,10 +320,23 @@ def _check_mapping(sync: Sync, opened: Opened, fields: Mapping[str, FieldSpec]) 
         ) from None
 
 
+def _country(sync: Sync, run: Run, control: Control) -> str | None:
+    """Whose phones without a country code and whose separators the file has."""
+    return sync.format.country or control.account(run.account_id).country
+
+
+def _commas(rules: Sequence[Rule], country: str | None) -> set[int]:
+    """The columns that are read as numbers with a comma before the decimals."""
+    from contactsync.core.fieldtypes.number import COMMA_DECIMAL  # noqa: PLC0415
+
+    if country not in COMMA_DECIMAL:
+        return set()
+    return {rule.column for rule in rules if rule.type in {"integer", "decimal"} and rule.column is not None}
+
+
 def _mapper(run: Run, sync: Sync, manifest: Manifest, control: Control) -> Mapper:
     from contactsync.core.mapping import compile_mapping, resolve_mapping  # noqa: PLC0415
 
-    account = control.account(run.account_id)
     fields = control.fields(run.account_id)
     rules = rules_of(run, control)
     return compile_mapping(
@@ -335,7 +349,7 @@ def _mapper(run: Run, sync: Sync, manifest: Manifest, control: Control) -> Mappe
         ),
         identity_field=sync.identity.field,
         secret=rules.secret,
-        country=sync.format.country or account.country,
+        country=_country(sync, run, control),
         date_order=sync.format.date_order,
         date_orders=manifest.date_orders,
         empty_cells=sync.options.empty_cells,

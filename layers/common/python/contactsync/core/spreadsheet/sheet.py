@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from contactsync.core.parsing import Damaged
@@ -44,13 +44,20 @@ def _note(seen: dict[int, tuple[int, int]], column: int, row: int) -> None:
 
 
 def read_rows(
-    package: Package, part: str, strings: Strings, formats: Sequence[Shown], seen: Seen
+    package: Package,
+    part: str,
+    strings: Strings,
+    formats: Sequence[Shown],
+    seen: Seen,
+    *,
+    commas: Collection[int] = (),
 ) -> Iterator[tuple[int, list[str]] | Damaged]:
     """Each row that has content, with its number in the sheet and cells up to its last with content.
 
-    Of merged cells the first has the value. A row beyond the bounds of a text file's is `Damaged`.
+    Of merged cells the first has the value. A row beyond the bounds of a text file's is `Damaged`. Numbers in the columns
+    `commas` have a comma before their decimals.
     """
-    reader = _Reader(strings, formats, seen)
+    reader = _Reader(strings, formats, seen, commas)
     for _ in package.parsed(part, reader.start, reader.end, reader.text):
         yield from reader.taken()
         if reader.ended:
@@ -60,11 +67,14 @@ def read_rows(
 class _Reader:
     """The parser's handlers. They run for each cell, twice or thrice, so they do little."""
 
-    def __init__(self, strings: Strings, formats: Sequence[Shown], seen: Seen) -> None:
+    def __init__(
+        self, strings: Strings, formats: Sequence[Shown], seen: Seen, commas: Collection[int]
+    ) -> None:
         self.ended = False
         self._strings = strings
         self._formats = formats
         self._seen = seen
+        self._commas = commas
         self._rows: list[tuple[int, list[str]] | Damaged] = []
         self._columns: dict[str, int] = {}
         self._row = 0
@@ -178,7 +188,7 @@ class _Reader:
                 _note(self._seen.phone_like, self._column, self._row)
             if value >= _EXACT:
                 _note(self._seen.rounded, self._column, self._row)
-        return shown
+        return shown.replace(".", ",") if self._column in self._commas else shown
 
     def _place(self, shown: str) -> None:
         if not shown or self._fault:

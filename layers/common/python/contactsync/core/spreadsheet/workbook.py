@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import BinaryIO
 
 from contactsync.core.parsing import Damaged
@@ -47,12 +47,13 @@ class Workbook:
         return tuple(sheet.name for sheet in self._contents.sheets if sheet.visible)
 
     def rows(
-        self, sheet: str | None = None, *, skip_rows: int = 0
+        self, sheet: str | None = None, *, skip_rows: int = 0, commas: Collection[int] = ()
     ) -> Iterator[tuple[int, list[str]] | Damaged]:
         """The rows of a sheet, by name, or of the first that people see.
 
         Rows without content are left out; each has its number in the sheet. `skip_rows` leaves out the sheet's
-        first so many. Rows differ in width: they end with their last cell that has content.
+        first so many. Rows differ in width: they end with their last cell that has content. Numbers have a point before
+        their decimals, and in the columns `commas` a comma, as whoever reads them expects; texts stay as they are.
 
         Raises UnreadableFile: `no_such_sheet`, or whatever is wrong with the workbook.
         """
@@ -60,7 +61,7 @@ class Workbook:
         self._seen = Seen()
         shared = strings(self._package, self._contents.strings)
         styles = formats(self._package, self._contents.styles, from_1904=self._contents.from_1904)
-        for row in read_rows(self._package, chosen.part, shared, styles, self._seen):
+        for row in read_rows(self._package, chosen.part, shared, styles, self._seen, commas=commas):
             if (row.line if isinstance(row, Damaged) else row[0]) > skip_rows:
                 yield row
 

@@ -7,7 +7,7 @@ which have to be read from their beginning, become lines of JSON (`core.records_
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 
 from contactsync.core import records_file
@@ -27,11 +27,12 @@ LINES_AT_ONCE = 1_000
 
 
 def cut_file(
-    opened: Opened, file: File, files: RunFiles, *, dates: Sequence[int] = ()
+    opened: Opened, file: File, files: RunFiles, *, dates: Sequence[int] = (), commas: Collection[int] = ()
 ) -> tuple[Manifest, tuple[RunWarning, ...]]:
     """Write what has to be written, and say where the chunks lie.
 
-    `dates` are columns of which all rows together have to prove whether day or month comes first.
+    `dates` are columns of which all rows together have to prove whether day or month comes first; `commas` those that
+    are read as numbers with a comma before the decimals: so a workbook's numbers, which have neither, are written there.
 
     Returns:
         The manifest, and what is worth knowing about the file.
@@ -47,7 +48,7 @@ def cut_file(
         key = files.records
         recorder = records_file.Recorder()
         if opened.kind == "xlsx":
-            warnings = _record_workbook(opened, file, files, recorder)
+            warnings = _record_workbook(opened, file, files, recorder, commas)
             width = max(width, recorder.width - opened.ours)
         else:
             _record_cards(opened, file, files, recorder)
@@ -139,11 +140,15 @@ def _cut_text(opened: Opened, file: File, files: RunFiles, evidence: Evidence) -
 
 
 def _record_workbook(
-    opened: Opened, file: File, files: RunFiles, recorder: records_file.Recorder
+    opened: Opened,
+    file: File,
+    files: RunFiles,
+    recorder: records_file.Recorder,
+    commas: Collection[int],
 ) -> tuple[RunWarning, ...]:
     """Write the sheet's rows; returns what was noticed in all of them."""
     with workbook_of(file) as book:
-        rows = book.rows(opened.sheet, skip_rows=opened.first_row - 1)
+        rows = book.rows(opened.sheet, skip_rows=opened.first_row - 1, commas=commas)
         _write(files, recorder.lines(rows))
         noticed = book.warnings(opened.header or [])
     known = {warning.code for warning in noticed}
