@@ -137,6 +137,17 @@ def test_an_address_removed_there_makes_room_for_one_that_had_none() -> None:
     assert merged.theirs == merged.ours
 
 
+def test_the_book_holds_the_addresses_that_come_first_here_now() -> None:
+    """One that was taken off and put back in comes last: it makes room, too."""
+    before = {"emails": emails("a@x.org", "b@x.org", "c@x.org", "d@x.org")}
+    ours = {"emails": emails("a@x.org", "c@x.org", "d@x.org", "b@x.org")}
+    merged = merge(Agreed(before, held(before)), ours, held(before), BOTH)
+    assert merged.ours == ours
+    assert merged.theirs == held(ours)
+    again = merge(Agreed(ours, held(ours)), ours, held(ours), BOTH)
+    assert (again.ours, again.theirs) == (ours, held(ours))
+
+
 def test_a_mandatory_field_is_not_emptied_from_there() -> None:
     """Case 44."""
     merged = merge(AS_BEFORE, ANN, {"emails": ANN["emails"]}, BOTH)

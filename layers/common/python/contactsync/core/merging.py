@@ -198,14 +198,18 @@ class _Fields:
         return {key: value for key, value in merged.items() if key not in NAME_PARTS}
 
     def settled(self, ours: Fields, theirs: Fields) -> set[str]:
-        """Keys that neither side has changed: a run that was undone leaves sides that differ. A name is one thing."""
+        """Keys that neither side has changed: a run that was undone leaves sides that differ. A name is one thing.
+
+        A list of more than the book holds has changed where other values of it are now the ones that it holds.
+        """
         if self.agreed is None:
             return set()
         before, seen = self.agreed.ours, self.agreed.theirs
+        pairs = (ours, before), (theirs, seen), (self.policy.held(ours), self.policy.held(before))
         moved = {
             key
             for key in {*ours, *theirs, *before, *seen}
-            if not (_same(key, ours.get(key), before.get(key)) and _same(key, theirs.get(key), seen.get(key)))
+            if not all(_same(key, now.get(key), then.get(key)) for now, then in pairs)
         }
         names = {"name", *NAME_PARTS}
         return {*ours, *theirs} - moved - (names if moved & names else set())
