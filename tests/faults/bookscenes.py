@@ -239,9 +239,8 @@ def taken_off() -> Scene:
     for _ in range(2):
         world.go(sync)
     sealed = world.vault.encrypt("lent before", sealing_context(account, CONNECTION))
-    world.control.update_connection(
-        account, CONNECTION, lambda it: it.model_copy(update={"subject": "person-1", "sealed": sealed})
-    )
+    lent = {"member_id": world.account.member_id, "subject": "person-1", "sealed": sealed}
+    world.control.update_connection(account, CONNECTION, lambda it: it.model_copy(update=lent))
     authority = Granting("lent before", "lent anew")
     bucket = Retrying(world)
     bucket.times, bucket.delivered = 2, len(world.bus.events)

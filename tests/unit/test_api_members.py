@@ -152,3 +152,27 @@ def test_who_changed_what_is_kept_without_addresses(api):
     assert {note["by"] for note in notes[:3]} == {f"member:{api.account.member_id}"}
     assert notes[1]["changes"] == {"permissions": [["contacts.view"], []]}
     assert "@" not in json.dumps(notes)
+
+
+@pytest.mark.parametrize("then", ["removed", "demoted"])
+def test_who_may_not_manage_any_more_hands_out_no_access(api, then):
+    """For up to a minute they are still let in as they were, and what they hand out then would stay."""
+    leaver = add(api, permissions=["contacts.view", "account.manage"])
+    other = add(api, "three@example.com", ["contacts.view"])
+    theirs = acting_as(api, leaver)
+    key = api.post("/keys", {"member_id": other["id"], "name": "Theirs"}).json["id"]
+    path = f"/members/{leaver['id']}"
+    if then == "removed":
+        assert api.delete(path).status == 204
+    else:
+        assert api.patch(path, {"permissions": ["contacts.view"]}).status == 200
+    members, keys = api.get("/members").json, api.get("/keys").json
+    handing_out = [
+        theirs.post("/members", {"email": "four@example.com", "permissions": ["account.manage"]}),
+        theirs.patch(f"/members/{other['id']}", {"permissions": ["contacts.view", "account.manage"]}),
+        theirs.delete(f"/members/{other['id']}"),
+        theirs.post("/keys", {"member_id": other["id"], "name": "Mine"}),
+        theirs.post(f"/keys/{key}/rotate", {}),
+    ]
+    assert [problem(each) for each in handing_out] == [(403, "not_permitted")] * 5
+    assert (api.get("/members").json, api.get("/keys").json) == (members, keys)

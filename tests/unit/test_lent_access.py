@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from types import SimpleNamespace
 from urllib.parse import parse_qs
 
 import pytest
@@ -12,7 +13,7 @@ from contactsync.adapters.memory import MemoryShares
 from contactsync.errors import Busy
 from contactsync.journeys.account import forgetting
 from contactsync.journeys.asked import scheduling
-from contactsync.model.lending import Errand
+from contactsync.model.lending import Discovered, Errand
 from contactsync.model.message import SyncDue
 from contactsync.ports import Keeper
 from tests.calling import ApiWorld
@@ -91,6 +92,36 @@ def test_who_could_not_be_removed_for_good_is_removed_when_asked_again(api, worl
         assert api.delete(f"/members/{leaver.account.member_id}").status == 503
     assert api.delete(f"/members/{leaver.account.member_id}").status == 204
     assert stored(world, theirs).state == "disconnected"
+
+
+@pytest.mark.parametrize("when", ["before", "while the server is asked", "at the last moment"])
+def test_who_is_removed_lends_no_book_that_would_outlive_it(api, world, monkeypatch, when):
+    """For up to a minute they are still let in, and a book that they connect then would go on getting contacts."""
+    leaver = member(world, api, "sync.carddav")
+    attach = world.control.attach
+
+    def removed() -> None:
+        assert api.delete(f"/members/{leaver.account.member_id}").status == 204
+
+    def discover(asked):
+        if when.startswith("while"):
+            removed()
+        return Discovered(account_id=asked.account_id, subject=asked.url, name="Books", groups=())
+
+    def attach_late(*told):
+        if when.startswith("at"):
+            monkeypatch.setattr(world.control, "attach", attach)
+            removed()
+        attach(*told)
+
+    world.discoverer = SimpleNamespace(discover=discover)
+    world.know({})
+    monkeypatch.setattr(world.control, "attach", attach_late)
+    if when == "before":
+        removed()
+    asked = {"provider": "carddav", "url": "https://dav.example.com", "username": "l", "password": "p"}
+    assert leaver.post("/connections", asked).status == 403
+    assert api.get("/connections").json["items"] == []
 
 
 def test_who_may_not_be_removed_stays_connected(api, world):

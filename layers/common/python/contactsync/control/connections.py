@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -55,12 +56,19 @@ class Connections(Documents):
         key = RecordKey(account_id, f"connection#{record.document['connection']}")
         return self._read(key, Connection)
 
-    def attach(self, before: Read[Connection], after: Connection, begun: Read[Connection], turn: Put) -> None:
+    def attach(
+        self,
+        before: Read[Connection],
+        after: Connection,
+        begun: Read[Connection],
+        also: Sequence[Put | Delete],
+    ) -> None:
         """Let a connection open its book, from now on or again; `begun` is what the sign-in was begun for.
 
-        One commit: of two sign-ins to one book at once, one is Stale; by `turn`, of `in_turn`, of any two of the account.
+        One commit: of two sign-ins to one book at once, one is Stale; by the write of `in_turn` among `also`, of any two
+        of the account.
         """
-        writes: list[Put | Delete] = [put(_key(after), after, expected=before.version), turn]
+        writes: list[Put | Delete] = [put(_key(after), after, expected=before.version), *also]
         holder = _holder(after.account_id, after.member_id, after.provider, after.subject)
         if self.records.get(holder) is None:
             writes.append(Put(holder, {"connection": after.id}, 0))

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from contactsync.control import Control, Read, key_digest, limits_of, local_day, new_id, note, plan_of, plans
 from contactsync.core import checking
 from contactsync.core.fieldtypes import is_country
-from contactsync.errors import InvalidRequest, Problem
+from contactsync.errors import InvalidRequest, NotFound, Problem
 from contactsync.journeys.asked.asking import World
 from contactsync.journeys.asked.queueing import announce_next, runs_at_work
 from contactsync.journeys.book.attaching import CONNECTED
@@ -164,6 +164,19 @@ def is_zone(name: str) -> bool:
 def by(caller: Caller) -> str:
     """How a member signs a change."""
     return f"member:{caller.member_id}"
+
+
+def as_of_now(world: World, caller: Caller) -> Caller:
+    """The caller with what they still may do; nothing if they are gone.
+
+    To be asked within `change_account` by whatever hands out access: the authorizer's word is up to a minute old, and
+    what somebody hands out after their removal would outlive it (ADR 0015).
+    """
+    try:
+        member = world.control.member(caller.account_id, caller.member_id)
+    except NotFound:
+        return caller.model_copy(update={"permissions": frozenset()})
+    return caller.model_copy(update={"permissions": caller.permissions.intersection(member.permissions)})
 
 
 # What an operator does

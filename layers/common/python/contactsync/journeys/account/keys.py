@@ -17,7 +17,7 @@ from typing import Any
 from contactsync.control import Read, check_room, key_digest, note
 from contactsync.core import checking
 from contactsync.errors import Conflict, InvalidRequest, NotFound, NotPermitted, Problem
-from contactsync.journeys.account.accounts import SHOWN_OF_A_KEY, by, derived_key, new_key
+from contactsync.journeys.account.accounts import SHOWN_OF_A_KEY, as_of_now, by, derived_key, new_key
 from contactsync.journeys.asked.asking import World, derived_id, timestamp
 from contactsync.model.account import ALL_PERMISSIONS, Account, Caller, Key, Member
 from contactsync.model.request import KeyRequest, RotateRequest
@@ -152,6 +152,7 @@ def _stored(
             if each.value.id == key.id:
                 stored = each.value
                 return read.value, []  # this request was here before
+        _check_still(world, caller, key.member_id)
         live = sum(1 for each in keys if each.value.opens(now))
         writes = world.control.put_key(key)
         if grace is not None:
@@ -216,6 +217,14 @@ def _check_within(caller: Caller, member: Member) -> None:
     for permission in ALL_PERMISSIONS:
         if permission in member.permissions and permission not in caller.permissions:
             raise NotPermitted(permission)
+
+
+def _check_still(world: World, caller: Caller, member_id: str) -> None:
+    """Whoever hands out a key is still somebody who may. Raises NotPermitted, NotFound for a member who is gone."""
+    now = as_of_now(world, caller)
+    if member_id != now.member_id and not _manages(now):
+        raise NotPermitted("account.manage")
+    _check_within(now, world.control.member(now.account_id, member_id))
 
 
 def _manages(caller: Caller) -> bool:

@@ -13,7 +13,7 @@ from contactsync.core import checking
 from contactsync.core.fieldtypes import BadValue, email
 from contactsync.core.identity import email_key
 from contactsync.errors import Conflict, InvalidRequest, NotPermitted, Problem
-from contactsync.journeys.account.accounts import by
+from contactsync.journeys.account.accounts import as_of_now, by
 from contactsync.journeys.asked.asking import World, derived_id, timestamp
 from contactsync.model.account import ALL_PERMISSIONS, Account, Caller, Member, Permission
 from contactsync.model.lending import Errand
@@ -37,7 +37,6 @@ def add(world: World, caller: Caller, body: Mapping[str, Any], seed: str) -> Mem
             problems.append(Problem("/email", refused.message, refused.code))
     if request is None or problems:
         raise InvalidRequest(problems)
-    _check_grant(caller, request.permissions)
     now = world.clock.now()
     member = Member(
         id=derived_id(seed, "member"),
@@ -52,6 +51,7 @@ def add(world: World, caller: Caller, body: Mapping[str, Any], seed: str) -> Mem
 
     def adding(read: Read[Account]) -> tuple[Account, list[Put | Delete]]:
         nonlocal stored
+        _check_grant(_managing(world, caller), request.permissions)
         others = [each.value for each in world.control.members(caller.account_id)[0]]
         for other in others:
             if other.id == member.id:
@@ -88,13 +88,13 @@ def change(world: World, caller: Caller, member_id: str, body: Mapping[str, Any]
         before = stored.value
         changes = request.model_dump(exclude_none=True)
         if request.permissions is not None:
-            _check_grant(caller, set(request.permissions) - set(before.permissions))
             changes["permissions"] = _in_order(request.permissions)
         after = before.model_copy(update=changes)
         if after == before:
             return read.value, []
         if before.manages and not after.manages:
             _check_not_the_last(world, before)
+        _check_grant(_managing(world, caller), set(after.permissions) - set(before.permissions))
         told = {"permissions": [list(before.permissions), list(after.permissions)]}
         told = told if before.permissions != after.permissions else {}
         kept = world.control.noted(read.value.id, note(by(caller), "member.changed", member_id, now, told))
@@ -116,6 +116,7 @@ def remove(world: World, caller: Caller, member_id: str) -> None:
         stored = world.control.read_member(caller.account_id, member_id)
         if stored.value.manages:
             _check_not_the_last(world, stored.value)
+        _managing(world, caller)
         return stored
 
     def removing(read: Read[Account]) -> tuple[Account, list[Put | Delete]]:
@@ -139,6 +140,14 @@ def _give_back(world: World, account_id: str, member_id: str) -> None:
         if connection.member_id == member_id and connection.state != "disconnected":
             world.keeper.keep(Errand(wants="disconnect", account_id=account_id, connection_id=connection.id))
     world.control.untick_all(account_id, member_id)
+
+
+def _managing(world: World, caller: Caller) -> Caller:
+    """The caller, who still manages the account, with what they may do now. Raises NotPermitted."""
+    now = as_of_now(world, caller)
+    if "account.manage" not in now.permissions:
+        raise NotPermitted("account.manage")
+    return now
 
 
 def _check_grant(

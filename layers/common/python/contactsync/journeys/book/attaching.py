@@ -6,15 +6,15 @@ cursors are still there, so nothing comes twice. Another person's book never tak
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from contactsync.control import Control, Read, check_room
-from contactsync.errors import Busy, Conflict, Stale
+from contactsync.errors import Busy, Conflict, NotFound, NotPermitted, Stale
 from contactsync.model.account import Permission
 from contactsync.model.connection import Connection
-from contactsync.ports import Vault
+from contactsync.ports import Delete, Put, Vault
 
 ATTEMPTS = 5
 CONNECTED = ("active", "lost")
@@ -46,6 +46,7 @@ def attach(control: Control, vault: Vault, begun: Read[Connection], lent: Lent, 
 
     Raises:
         Conflict: the connection that was to be renewed is that of another book.
+        NotPermitted: its member is gone, or may not connect this provider any more.
         PlanLimit: the account has no room for one more.
     """
     asked = begun.value
@@ -59,6 +60,7 @@ def attach(control: Control, vault: Vault, begun: Read[Connection], lent: Lent, 
     for _ in range(ATTEMPTS):
         former = control.connection_of(asked.account_id, asked.member_id, asked.provider, lent.subject)
         before = former or begun
+        member = _lender(control, asked)
         turn = control.in_turn(asked.account_id, "connections")
         if before.value.state not in CONNECTED:
             check_connections(control, asked.account_id)
@@ -79,12 +81,32 @@ def attach(control: Control, vault: Vault, begun: Read[Connection], lent: Lent, 
             }
         )
         try:
-            control.attach(before, after, begun, turn)
+            control.attach(before, after, begun, [turn, *member])
         except Stale:
             begun = control.connection(asked.account_id, asked.id) if begun.version else begun
             continue
         return after
     raise Busy("The connection is being changed from several sides.")
+
+
+def _lender(control: Control, asked: Connection) -> list[Put | Delete]:
+    """The writes that hold only while the connection's member is there, and may connect it. Raises NotPermitted.
+
+    Whoever asks was let in up to a minute ago: what they lend now would outlive their removal.
+    """
+    try:
+        read = control.read_member(asked.account_id, asked.member_id)
+    except NotFound:
+        raise NotPermitted(PERMISSIONS[asked.provider]) from None
+    if not may_connect(read.value.permissions, asked.provider):
+        raise NotPermitted(PERMISSIONS[asked.provider])
+    return control.put_member(read.value, read.version)
+
+
+def may_connect(permissions: Container[str], provider: str) -> bool:
+    """Whether somebody with these permissions may connect a book at the provider."""
+    needed = PERMISSIONS.get(provider)
+    return needed is None or needed in permissions
 
 
 def check_connections(control: Control, account_id: str) -> None:

@@ -24,7 +24,14 @@ from contactsync.errors import (
 )
 from contactsync.journeys.asked.asking import World, derived_id, timestamp
 from contactsync.journeys.asked.telling import Page
-from contactsync.journeys.book.attaching import CONNECTED, PERMISSIONS, Lent, attach, check_connections
+from contactsync.journeys.book.attaching import (
+    CONNECTED,
+    PERMISSIONS,
+    Lent,
+    attach,
+    check_connections,
+    may_connect,
+)
 from contactsync.journeys.book.losing import say_lost
 from contactsync.model.account import Caller
 from contactsync.model.card import Group
@@ -145,7 +152,7 @@ def connections(world: World, caller: Caller, *, after: str | None, limit: int) 
     found = [
         each
         for each in world.control.connections(caller.account_id)
-        if not each.became and _may(caller, each.provider) and each.id > (after or "")
+        if not each.became and may_connect(caller.permissions, each.provider) and each.id > (after or "")
     ]
     page = found[:limit]
     return Page(page, [each.id for each in page], page[-1].id if len(found) > limit else None)
@@ -191,13 +198,8 @@ def _handled(world: World, caller: Caller, connection_id: str) -> Connection:
 
 def _permit(caller: Caller, provider: str) -> None:
     """The one place where a provider asks for its permission."""
-    if not _may(caller, provider):
+    if not may_connect(caller.permissions, provider):
         raise NotPermitted(PERMISSIONS[provider])
-
-
-def _may(caller: Caller, provider: str) -> bool:
-    needed = PERMISSIONS.get(provider)
-    return needed is None or needed in caller.permissions
 
 
 def _state(identity_secret: str, seed: str) -> str:
