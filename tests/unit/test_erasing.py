@@ -103,6 +103,19 @@ def test_rows_of_a_run_are_listed_as_before_and_undone_without_the_person(
     assert world.stored() == {}
 
 
+def test_rows_of_whose_address_is_longer_stay(world: ApiWorld, api: Client) -> None:
+    others = (
+        "grada@example.com,Grada,06 1\nada@example.com.au,Ada,06 2\nann.ada@example.com,Ann,06 87654321\n"
+    )
+    run = world.import_rows(HEADER + ADA + others, MAPPING)
+    files = [f"runs/{api.account.account_id}/{run.id}/rejects.csv"]
+    erased(world, api, email="ada@example.com")
+    listed = api.get(f"/runs/{run.id}/rows").json["items"]
+    assert sorted(row["outcome"] for row in listed) == ["added", "rejected", "rejected", "skipped"]
+    report = world.runs.get(files[0]).decode()
+    assert ("grada@example.com" in report, "ada@example.com.au" in report) == (True, True)
+
+
 def test_a_plan_that_named_the_person_cannot_be_carried_out(world: ApiWorld, api: Client) -> None:
     run = world.import_rows(HEADER + ADA, MAPPING)
     planned = api.post(f"/syncs/{run.sync_id}/runs", {"dry_run": True}).json["id"]

@@ -124,3 +124,18 @@ def test_whoever_shares_an_address_with_them_stays_in_step(world, api):
     world.edit(william, notes="Edited")
     world.go(sync)
     assert world.book.cards()[world.links()[william].id].fields["notes"] == "Edited"
+
+
+def test_whose_address_is_longer_is_asked_about_as_before(world, api):
+    for n in range(2):
+        emails = [{"value": f"{n}@one.example"}]
+        world.add({"name": "Grada King", "emails": emails, "organization": "Engines"})
+    for address in ("grada@example.com", "ada@example.com.au"):
+        emails = [{"value": address}]
+        world.book.add({"name": "Grada King", "emails": emails, "organization": "Engines"})
+    world.book.add(ADA)
+    world.go(world.sync())
+    reviews = world.control.reviews(world.account.account_id, "n1")
+    assert len(reviews) == 2
+    erased(world, api, email="ada@example.com")
+    assert world.control.reviews(world.account.account_id, "n1") == reviews
