@@ -14,7 +14,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
 
 _VOLATILE = (
-    (re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+00:00)"), "<time>"),
+    (re.compile(r"\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|\+00:00)| \d\d:\d\d UTC)"), "<time>"),
     (re.compile(r"\bcsk_\w+"), "<key>"),
     (re.compile(r"\b[a-z]?[0-9a-f]{24,32}\b"), "<id>"),
     (re.compile(r"127\.0\.0\.1:\d+"), "<host>"),

@@ -70,6 +70,7 @@ def test_it_states_counts_duration_reasons_and_where_to_look():
         "Rows read         1,500",
         "Contacts added    1,200",
         "Took              2 min 5 s",
+        "Ended             2026-11-22 12:02 UTC",
         "- Email: this is no address. (4 rows, the first in line 17)",
         "- Birthday: there is no such day. (1 row, line 90)",
         "The file was read as Windows-1252.",

@@ -308,9 +308,9 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     yield "Skipped", f"{counts.skipped:,}"
     yield "Refused", f"{counts.rejected:,}"
     if run.finished_at is not None:
-        began = run.started_at or run.requested_at
-        yield "Took", in_words(datetime.fromisoformat(run.finished_at) - datetime.fromisoformat(began))
-        yield "Ended", run.finished_at
+        began, ended = map(datetime.fromisoformat, (run.started_at or run.requested_at, run.finished_at))
+        yield "Took", in_words(ended - began)
+        yield "Ended", f"{ended:%Y-%m-%d %H:%M} UTC"
 
 
 def _refusal(refused: Refused) -> str:
