@@ -132,6 +132,56 @@ def test_what_is_unknown_or_about_something_else_gets_no_suggestion(header):
     assert suggest([header]) == [None]
 
 
+@pytest.mark.parametrize(
+    "header",
+    ["Last Contact", "First customer", "Company Contact", "Organization Number", "Street number", "Job Number", "Last Value",
+     "PESEL", "REGON", "Stage", "Contract", "Employee", "Page", "Count", "Person Count"],
+)  # fmt: skip
+def test_what_is_named_nearly_like_a_field_is_none(header):
+    assert suggest([header]) == [None]
+
+
+def test_whose_a_value_is_may_stand_before_or_behind():
+    assert fields("E-Mail Kunde,Telefoon klant,Customer phone number") == ["email", "phone", "phones"]
+    assert fields("Customer first") == fields("Prénom client") == ["given_name"]
+
+
+@pytest.mark.parametrize("number", ["2", "02", "3"])
+def test_a_number_behind_the_word_address_counts_addresses(number):
+    label = str(int(number))
+    assert fields(f"Address {number} - Street,Address {number} - City") == [
+        f"addresses.{label}.street",
+        f"addresses.{label}.city",
+    ]
+    assert fields("Address Street 2,Business Street 2") == ["address.extended", "addresses.work.extended"]
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("Adresse de messagerie,Adresse de messagerie 2,Télécopie (bureau),Pays/Région (bureau),Page Web",
+         "email,emails,phones.work fax,addresses.work.country,url"),
+        ("Werkadres straat,Werkadres 2 straat,Huisadres plaats,Telefoon op werk,Hoofdtelefoon,Webpagina",
+         "addresses.work.street,addresses.work.extended,addresses.home.city,phones.work,phones.main,url"),
+        ("Indirizzo posta elettronica,Via (uff.),CAP (ab.),Fax (uff.)",
+         "email,addresses.work.street,addresses.home.postal_code,phones.work fax"),
+        ("Calle del trabajo,Ciudad de residencia,Teléfono 2 del trabajo,Número de móvil",
+         "addresses.work.street,addresses.home.city,phones.work,phones.mobile"),
+        ("Land/Region geschäftlich,Weiterer Ort,Weiteres Telefon,Haupttelefon",
+         "addresses.work.country,addresses.other.city,phones.other,phones.main"),
+        ("Mailing Street,Mailing State/Province,MailingPostalCode",
+         "address.street,address.region,address.postal_code"),
+    ],
+)  # fmt: skip
+def test_what_outlook_and_salesforce_say_in_the_main_languages(header, expected):
+    assert fields(header) == expected.split(",")
+
+
+def test_the_day_of_a_birthday_in_three_columns_is_no_birthday():
+    assert fields("Birth Day", ["17", "3"]) == [None]
+    assert fields("Birthday", ["17.05.", "1980"]) == ["birthday"]
+
+
 def test_a_footnote_beside_a_name_is_no_number():
     """Python calls "¹" a digit, and reads no number from it."""
     assert fields("Phone ¹,Email ²") == ["phone", "email"]

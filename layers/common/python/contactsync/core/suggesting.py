@@ -26,7 +26,13 @@ MISSPELT_MIN = 5
 """Letters: shorter names differ too little from each other to forgive any."""
 
 _LISTS = {"email": "emails", "phone": "phones", "url": "urls", "address": "addresses"}
+_OF_PEOPLE = frozenset({"email", "phone", "phones", "address", "birthday", "given_name", "family_name"})
+"""What a person has and a company or a post has not: "E-Mail Kunde" is an email, "Company Contact" no company."""
+_ORDINALS = frozenset({"first", "last", "middle"})
+"""Names of columns only where they stand alone, or behind whose they are: "Last Contact" is a date."""
 _COURTESIES = "mr, mrs, ms, miss, mx, dr, prof, sir, dhr, mevr, mw, heer, mevrouw, herr, frau, m, mme, mlle, sr, sra, srta, sig, pan"
+_DATE_DIGITS = 4
+"""Of a day and a month, or of a year."""
 _looks_like_email = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+").fullmatch
 _looks_like_phone = re.compile(r"(?:\+|00)[0-9][0-9 ()\-./]{6,20}").fullmatch
 _looks_like_url = re.compile(r"https?://\S+").fullmatch
@@ -87,14 +93,27 @@ def _by_name(name: str) -> Suggestion | None:
     if not words:
         return None
     rest, label, number = _undressed(words)
-    field = table.get(rest)
+    field, confidence = table.get(rest), DRESSED
     if field is None and rest.startswith(("address ", "adresse ", "adres ")):
-        field = table.get(rest.partition(" ")[2])
+        first, _, part = rest.partition(" ")
+        field = table.get(part)
         field = field if field and field.startswith("address.") else None
+        if number > 1 and words[words.index(first) + 1].isdecimal():
+            label, number = f"{label} {number}".strip(), 1  # "Address 2 Street" is of the second address
     if field is None:
-        field = _misspelt(rest.replace(" ", ""))
-        return _labelled(field, label, number, MISSPELT) if field else None
-    return _labelled(field, label, number, DRESSED)
+        field, confidence = _misspelt(rest.replace(" ", "")), MISSPELT
+    if field is None or not _may_stand(words, rest, field.partition(".")[0]):
+        return None
+    return _labelled(field, label, number, confidence)
+
+
+def _may_stand(words: Sequence[str], rest: str, key: str) -> bool:
+    """Whether the words beside a name leave it its sense: a company's number or contact is no company."""
+    if _words(synonyms.NUMBERS).intersection(words) and key not in {"phone", "phones"}:
+        return False
+    if _words(synonyms.VALUES).intersection(words) and key not in _LISTS:
+        return False
+    return words[-1] not in _words(synonyms.PEOPLE) or (key in _OF_PEOPLE and rest not in _ORDINALS)
 
 
 def _undressed(words: Sequence[str]) -> tuple[str, str, int]:
@@ -108,6 +127,10 @@ def _undressed(words: Sequence[str]) -> tuple[str, str, int]:
             label = _labels()[word]
         elif word not in _noise():
             rest.append(word)
+    while rest and rest[0] in _words(synonyms.LINKS):
+        del rest[0]
+    while rest and rest[-1] in _words(synonyms.LINKS):
+        del rest[-1]
     return " ".join(rest), label, number
 
 
@@ -158,8 +181,10 @@ def _weighed(suggestion: Suggestion | None, values: Sequence[str], *, named: boo
     key = suggestion.field.partition(".")[0]
     if key in {"email", "emails"}:
         fits = any("@" in value for value in values)
-    elif key in {"phone", "phones", "birthday"}:
+    elif key in {"phone", "phones"}:
         fits = any(character.isdigit() for value in values for character in value)
+    elif key == "birthday":  # the day alone, of a birthday in three columns, is none
+        fits = any(sum(map(str.isdigit, value)) >= _DATE_DIGITS for value in values)
     else:
         fits = True
     return suggestion if fits else None
@@ -203,26 +228,37 @@ def _table() -> dict[str, str]:
 
 
 @cache
-def _nearly() -> dict[str, str]:
-    """Every name in one word, whole and with any one letter left out → its field; what two share is nobody's."""
-    nearly: dict[str, str] = {}
-    shared: set[str] = set()
+def _nearly() -> dict[str, set[tuple[str, str]]]:
+    """Every name in one word, whole and with any one letter left out → the words that it may be, and their fields."""
+    nearly: dict[str, set[tuple[str, str]]] = {}
     for name, field in _table().items():
         word = name.replace(" ", "")
         for shorter in (word, *_shorter(word)):
-            if nearly.setdefault(shorter, field) != field:
-                shared.add(shorter)
-    for name in shared:
-        del nearly[name]
+            nearly.setdefault(shorter, set()).add((word, field))
     return nearly
 
 
 def _misspelt(word: str) -> str | None:
-    """The field of a name with a letter missing, one too many, one wrong, or two exchanged."""
-    if word in _nearly():
-        return _nearly()[word]
-    fields = {_nearly()[shorter] for shorter in _shorter(word) if shorter in _nearly()}
+    """The field of a name with a letter missing, one too many, one wrong, or two exchanged; what two share is nobody's."""
+    if word in _words(synonyms.OTHERS):
+        return None
+    fields = {
+        field
+        for shorter in (word, *_shorter(word))
+        for name, field in _nearly().get(shorter, ())
+        if word == name or (len(word) >= MISSPELT_MIN and _is_one_off(word, name))
+    }
     return fields.pop() if len(fields) == 1 else None
+
+
+def _is_one_off(word: str, name: str) -> bool:
+    """Whether one error makes one of the other: both without a letter may be alike after two (Pesel, Paese)."""
+    if len(word) != len(name):
+        return True
+    wrong = [n for n in range(len(word)) if word[n] != name[n]]
+    if len(wrong) == 2:
+        return wrong[0] + 1 == wrong[1] and word[wrong[0]] + word[wrong[1]] == name[wrong[1]] + name[wrong[0]]
+    return len(wrong) == 1
 
 
 def _shorter(word: str) -> Iterator[str]:
@@ -241,5 +277,6 @@ def _labels() -> dict[str, str]:
     return {word: label for label, words in synonyms.LABELS.items() for word in _words(words)}
 
 
+@cache
 def _noise() -> frozenset[str]:
-    return _words(synonyms.NOISE)
+    return _words(",".join((synonyms.NOISE, synonyms.PEOPLE, synonyms.NUMBERS, synonyms.VALUES)))

@@ -22,7 +22,7 @@ NAMES: dict[str, str] = {
         efternavn, sukunimi, příjmení, priezvisko, vezetéknév, családnév, nume de familie, επώνυμο, επίθετο, фамилия,
         прізвище, soyad, soyadı, prezime""",
     "middle_name": """
-        middle name, middle, additional name, second given name, tussenvoegsel, tweede naam, zweiter Vorname,
+        middle name, middle, middelste naam, tussenv, weitere Vornamen, additional name, second given name, tussenvoegsel, tweede naam, zweiter Vorname,
         deuxième prénom, segundo nombre, secondo nome, nome do meio, drugie imię, mellannamn, mellomnavn, mellemnavn,
         toinen nimi, отчество""",
     "prefix": """
@@ -35,8 +35,8 @@ NAMES: dict[str, str] = {
     "email": """
         email, e-mail, mail, email address, e-mail address, mail address, mailadres, emailadres, e-mailadres,
         Mailadresse, Emailadresse, E-Mail-Adresse, adresse e-mail, adresse mail, adresse électronique, courriel,
-        adresse courriel, correo, correo electrónico, dirección de correo, dirección de correo electrónico,
-        dirección de e-mail, posta elettronica, indirizzo email, indirizzo e-mail, indirizzo di posta elettronica,
+        adresse courriel, adresse de messagerie, correo, correo electrónico, dirección de correo, dirección de correo electrónico,
+        dirección de e-mail, posta elettronica, indirizzo email, indirizzo e-mail, indirizzo di posta elettronica, indirizzo posta elettronica,
         endereço de email, endereço de e-mail, correio eletrônico, correio electrónico, adres e-mail, poczta,
         e-post, e-postadress, e-postadresse, epost, epostadress, epostadresse, sähköposti, sähköpostiosoite,
         e-mailová adresa, e-mail cím, adresă de email, ηλεκτρονικό ταχυδρομείο, электронная почта, эл. почта, почта,
@@ -49,22 +49,22 @@ NAMES: dict[str, str] = {
         telefonnummer, puhelin, puhelinnumero, telefonní číslo, telefonszám, număr de telefon, τηλέφωνο, телефон,
         номер телефона""",
     "phones.mobile": """
-        mobile, mobile phone, mobile number, mobile phone number, cell, cell phone, cellphone, cellular, cell number,
+        mobile, mobile phone, mobile number, mobile phone number, phone mobile, tel mobile, tel mobil, cell, cell phone, cellphone, cellular, cell number,
         mobiel, mobiel nummer, mobiele nummer, mobiele telefoon, gsm, gsm-nummer, Handy, Handynummer, mobil,
         Mobiltelefon, Mobilnummer, Mobilfunk, Mobilnr, portable, téléphone portable, téléphone mobile,
-        teléfono móvil, móvil, celular, teléfono celular, cellulare, telefono cellulare, telemóvel, telefone celular,
+        teléfono móvil, móvil, número de móvil, celular, teléfono celular, cellulare, telefono cellulare, telemóvel, telefone celular,
         komórka, telefon komórkowy, mobilnummer, mobiltelefon, matkapuhelin, kännykkä, mobilní telefon, κινητό,
         мобильный, мобильный телефон, cep telefonu""",
-    "phones.fax": "fax, fax number, faxnummer, telefax, faks, faksi, téléfax, факс",
-    "phones.pager": "pager",
-    "phones.main": "primary phone",
-    "phones.company": "company main phone, company phone",
-    "phones.car": "car phone",
+    "phones.fax": "fax, fax number, faxnummer, telefax, faks, faksi, téléfax, télécopie, факс",
+    "phones.pager": "pager, semafoon, cercapersone",
+    "phones.main": "primary phone, Haupttelefon, hoofdtelefoon",
+    "phones.company": "company main phone, company phone, hoofdtelefoon bedrijf, Telefon Firma, téléphone société",
+    "phones.car": "car phone, autotelefoon, Autotelefon, téléphone voiture",
     "phones.radio": "radio phone",
     "phones.tty": "TTY/TDD phone",
     "url": """
-        website, web site, url, web, web page, webpage, homepage, home page, site, site web, site internet, Webseite,
-        Internetseite, Internet, página web, sitio web, sito, sito web, página, strona www, strona internetowa,
+        website, web site, website url, url, web, web page, webpage, homepage, home page, site, site web, site internet, Webseite,
+        Internetseite, Internet, webpagina, page web, página web, sitio web, sito, sito web, página, strona www, strona internetowa, strona sieci web,
         hemsida, webbplats, nettside, hjemmeside, kotisivu, webová stránka, weboldal, ιστοσελίδα, сайт""",
     "organization": """
         organization, organisation, organization name, organisation name, company, company name, employer,
@@ -84,9 +84,9 @@ NAMES: dict[str, str] = {
         puesto de trabajo, qualifica, ruolo, posizione, mansione, função, stanowisko, befattning, stilling,
         tehtävänimike, pozice, pozícia, beosztás, funcția, θέση, должность, unvan""",
     "birthday": """
-        birthday, birth date, birthdate, date of birth, dob, born, geboortedatum, verjaardag, geboren, Geburtstag,
+        birthday, birth date, birthdate, date of birth, dob, born, geboortedatum, geb.dat., geb. datum, verjaardag, geboren, Geburtstag,
         Geburtsdatum, date de naissance, naissance, anniversaire, fecha de nacimiento, nacimiento, cumpleaños,
-        data di nascita, compleanno, data de nascimento, nascimento, aniversário, data urodzenia, urodziny,
+        data di nascita, compleanno, data de nascimento, nascimento, aniversário, data urodzenia, data ur., urodziny,
         födelsedatum, födelsedag, fødselsdato, fødselsdag, bursdag, syntymäaika, syntymäpäivä, datum narození,
         dátum narodenia, születési dátum, data nașterii, ημερομηνία γέννησης, дата рождения, день рождения,
         doğum tarihi""",
@@ -115,14 +115,14 @@ NAMES: dict[str, str] = {
         ciudad, localidad, población, città, comune, località, cidade, localidade, miasto, miejscowość, stad, postort,
         poststed, kaupunki, postitoimipaikka, město, mesto, város, oraș, πόλη, город, şehir""",
     "address.region": """
-        region, state, province, county, state/province, provincie, Bundesland, état, région, provincia, estado,
+        region, state, province, county, state/province, state/region, dép/région, provincia o estado, provincie, Bundesland, état, région, provincia, estado,
         regione, województwo, län, fylke, maakunta, megye, județ, область""",
     "address.postal_code": """
         postal code, postcode, post code, zip, zip code, zipcode, zip/postal code, PLZ, Postleitzahl, code postal,
         código postal, CAP, codice postale, CEP, kod pocztowy, postnummer, postinumero, PSČ, irányítószám, cod poștal,
         ταχυδρομικός κώδικας, почтовый индекс, индекс""",
     "address.country": """
-        country, country/region, nation, land, pays, país, paese, nazione, kraj, maa, země, krajina, ország, țară,
+        country, country/region, nation, land, Land/Region, land/regio, pays/région, país o región, Staat, pays, país, paese, nazione, kraj, maa, země, krajina, ország, țară,
         χώρα, страна, ülke""",
 }
 
@@ -134,18 +134,32 @@ AMBIGUOUS_TITLE = "title, titel, titre, título, titolo, tytuł, tittel"
 
 LABELS: dict[str, str] = {
     "work": """
-        business, work, office, zakelijk, zakelijke, werk, kantoor, geschäftlich, dienstlich, Arbeit, Büro,
-        professionnel, professionnelle, pro, travail, bureau, trabajo, laboral, oficina, lavoro, aziendale, trabalho,
+        business, work, office, zakelijk, zakelijke, werk, werkadres, kantoor, geschäftlich, dienstlich, Arbeit, Büro,
+        professionnel, professionnelle, pro, travail, bureau, trabajo, laboral, oficina, lavoro, uff, aziendale, trabalho,
         comercial, służbowy, praca, arbete, arbeid, arbejde, työ""",
     "home": """
-        home, private, personal, privé, thuis, privat, persönlich, personnel, personnelle, domicile, maison,
-        particular, casa, personale, pessoal, prywatny, domowy, hem, hjem, koti""",
-    "other": "other, overig, overige, andere, weitere, autre, otro, otra, altro, altra, outro, outra, inny, annan",
+        home, private, personal, privé, thuis, huisadres, privat, persönlich, personnel, personnelle, domicile, maison,
+        particular, residencia, casa, ab, personale, pessoal, prywatny, domowy, hem, hjem, koti""",
+    "other": "other, overig, overige, andere, weitere, weiterer, weiteres, autre, otro, otra, altro, altra, outro, outra, inny, annan",
 }
 """Words beside a name that say which of several values is meant."""
 
-NOISE = """
-    contact, customer, client, klant, Kunde, Kunden, user, person, lead, member, primary, main, preferred, default,
-    number, value, principal, principale, hoofd, haupt
-"""
+NOISE = "primary, main, preferred, default, principal, principale, hoofd, haupt, mailing"
 """Words beside a name that change nothing."""
+
+PEOPLE = "contact, customer, client, klant, Kunde, Kunden, user, person, lead, member"
+"""Words before a name that change nothing; behind it, they leave only what a person has."""
+
+NUMBERS, VALUES = "number", "value"
+"""Words that change nothing beside what is a number, or has several values each under a name of its own."""
+
+LINKS = "op, du, de, del, di, da, of, the"
+"""Words that join a name to the word beside it."""
+
+OTHERS = """
+    stage, count, counts, counter, sector, seller, votes, notion, employee, employed, contract, contracts, contrat, contrato,
+    contratto, kontrakt, contado, carga, posten, poster, postal, abruf, abrede, borne, bille, called, caller, calls, mansion,
+    stare, junction, imago, dieta, azione, azioni, legione, ragione, candy, phony, forma, fonds, plazas, cellar, regime,
+    regon, stato, pages
+"""
+"""Names of other columns that are one letter off one of ours."""
