@@ -122,6 +122,15 @@ def test_a_workbook(api):
     assert uploaded(api, data.getvalue(), sheet="Two", has_header=False).json["rows"] == [["two"]]
 
 
+def test_notes_of_two_cells_above_a_sheets_table_name_no_columns(api):
+    table = [("email", "naam", "plaats", "land"), *[("a@example.com", "Ada", "Ede", "NL")] * 3]
+    told = uploaded(
+        api, packed(parts_of(sheet_of([("Export",), ("Made", "2024-01-01"), (), *table]))).getvalue()
+    )
+    assert told.json["format"]["skip_rows"] == 3
+    assert [one["name"] for one in told.json["columns"]] == list(table[0])
+
+
 def test_cards_come_with_their_mapping(api):
     card = "BEGIN:VCARD\r\nVERSION:3.0\r\nFN:Ada\r\nEMAIL:a@example.com\r\nTEL:+31612345678\r\nEND:VCARD\r\n"
     told = uploaded(api, gzip.compress(card.encode() * 30))

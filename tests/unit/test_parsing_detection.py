@@ -113,6 +113,30 @@ def test_what_stands_above_the_table_is_skipped_and_told(above, skipped):
     assert found.lines == [skipped + 2]
 
 
+@pytest.mark.parametrize(
+    ("above", "skipped"),
+    [
+        ("Customers;;;\n", 1),
+        ("Customers;;;\n;;;\n", 2),
+        ("Customers;;;\nExported;2024-01-01;;\n;;;\n", 3),
+        ('"Customers\nof 2024";;;\n', 2),
+    ],
+)
+def test_titles_are_above_the_table_also_where_a_spreadsheet_has_filled_them_up(above, skipped):
+    table = "Naam;E-mail;Bedrag;Plaats\n" + "Jan;jan@example.com;1,50;Ede\n" * 3 + ";;;\nTotaal;;4,50;\n"
+    found = detected(above + table)
+    assert (found.dialect.skip_rows, found.header) == (skipped, ["Naam", "E-mail", "Bedrag", "Plaats"])
+    assert "preamble_skipped" in codes(found)
+    asked = detected(above + table, ["Naam"])
+    assert (asked.dialect.skip_rows, asked.header) == (found.dialect.skip_rows, found.header)
+
+
+@pytest.mark.parametrize("first", ["ann@example.com;;;", "Ann;;;", "E-mail;;;"])
+def test_a_first_row_with_one_cell_is_no_title_of_rows_without_names(first):
+    found = detected(f"{first}\n" + "Jan;jan@example.com;1,50;Ede\n" * 3)
+    assert found.dialect.skip_rows == 0
+
+
 def test_quotes_escapes_and_spaces_are_read_off_the_rows():
     assert detected("id,name\n'1','O, Ann'\n'2','Lee'\n'3','Moe'\n").dialect.quote == "'"
     assert detected('id,say\n1,"she \\"said, yes\\""\n2,"no"\n').dialect.escape == "\\"

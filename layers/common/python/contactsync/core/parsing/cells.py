@@ -75,6 +75,19 @@ def header_likeness(first: Sequence[str], rest: Sequence[Sequence[str]]) -> floa
     return max(-1.0, min(1.0, votes / max(1, min(len(first), 4))))
 
 
+def rows_above(rows: Sequence[Sequence[str]]) -> int:
+    """How many rows stand above the one that surely names the columns: titles and notes, mostly of empty cells.
+
+    A spreadsheet saved as text fills them up to the width of the table, so their number of cells tells nothing.
+    """
+    filled = [sum(bool(cell.strip()) for cell in cells) for cells in rows]
+    usual = Counter(count for count in filled if count).most_common(1)
+    if not usual or usual[0][0] < 3:
+        return 0
+    above = next((at for at, count in enumerate(filled) if 2 * count > usual[0][0]), 0)
+    return above if above and header_likeness(rows[above], rows[above + 1 :]) > 0 else 0
+
+
 def _vote(top: str, below: Sequence[str]) -> float:
     """For a name that says nothing: are the values below of another kind than it is?"""
     kind = look(top)

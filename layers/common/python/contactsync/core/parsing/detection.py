@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
-from contactsync.core.parsing.cells import header_likeness
+from contactsync.core.parsing.cells import header_likeness, rows_above
 from contactsync.core.parsing.damage import Finding, damage_in
 from contactsync.core.parsing.dialect import Dialect, contradiction
 from contactsync.core.parsing.encoding import Reading, encoding_named, read_sample
@@ -274,6 +274,8 @@ def _preamble(table: _Table, lines: list[str], names: set[str]) -> int:
     """How many physical lines stand above the table: notes and titles that no program meant as rows."""
     width = table.usual
     full = next((line for line, cells in table.records if cells and len(cells) == width), 1)
+    if full == table.records[0][0]:
+        return _empty_above(table.sound, names)
     above = [cells for line, cells in table.records if line < full]
     if not above or width < 2 or full > PREAMBLE_LINES:
         return 0
@@ -286,6 +288,14 @@ def _preamble(table: _Table, lines: list[str], names: set[str]) -> int:
     alone = all(cells is None or len(cells) == 1 for cells in above)
     apart = not lines[full - 2].strip()
     return full - 1 if comments or (alone and (apart or width > 2)) else 0
+
+
+def _empty_above(sound: list[tuple[int, list[str]]], names: set[str]) -> int:
+    """The same where the notes are as wide as the table, filled up with empty cells."""
+    count = rows_above([cells for _, cells in sound])
+    full = sound[count][0] if count else 1
+    asked = any(names & {_folded(cell) for cell in cells} for _, cells in sound[:count])
+    return 0 if asked or full > PREAMBLE_LINES else full - 1
 
 
 def _variant(lines: list[str], dialect: Dialect) -> Dialect:

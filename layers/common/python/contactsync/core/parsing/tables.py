@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from contactsync.core.parsing.cells import header_likeness
+from contactsync.core.parsing.cells import header_likeness, rows_above
 
 PREAMBLE_ROWS = 20
 """How many rows above the table are looked past, as in text files."""
@@ -47,12 +47,15 @@ def table_of(
 
 
 def _begin(found: Sequence[tuple[int, Sequence[str]]], asked: set[str]) -> int:
-    """How many rows stand above the table: titles and notes, alone in their rows."""
-    top = [cells for _, cells in found[:PREAMBLE_ROWS]]
+    """How many rows stand above the table: titles and notes, nearly alone in their rows."""
+    rows = [cells for _, cells in found]
+    top = rows[:PREAMBLE_ROWS]
     if asked:
         met = [len(asked & {_folded(cell) for cell in cells}) for cells in top]
         return met.index(max(met)) if any(met) else 0
-    filled = [sum(bool(cell.strip()) for cell in cells) for _, cells in found]
+    if 0 < (above := rows_above(rows)) < PREAMBLE_ROWS:
+        return above
+    filled = [sum(bool(cell.strip()) for cell in cells) for cells in rows]
     usual = Counter(count for count in filled if count).most_common(1)
     if not usual or usual[0][0] < 3:
         return 0
