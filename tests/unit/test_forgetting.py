@@ -94,6 +94,21 @@ def test_of_a_closed_account_only_its_id_remains_and_the_other_is_untouched(
     assert [each for each in before if each not in holding(world, theirs)] == []
 
 
+def test_an_erasure_whose_event_was_lost_is_called_for_again_at_night(world: ApiWorld, api: Client) -> None:
+    lived(world, api, "ada")
+    asked = api.post("/erasures", {"email": "ada@example.com"})
+    world.bus.events.clear()  # lost, and nobody asks how far it is
+    nights(world)
+    assert "ada@example.com" in world.stored(), "not while the event may still come"
+    world.clock.advance(timedelta(hours=1))
+    nights(world)
+    assert "ada@example.com" not in world.stored()
+    assert api.get(f"/erasures/{asked.json['id']}").json["status"] == "succeeded"
+    world.clock.advance(timedelta(hours=1))
+    forgetting.erase(EraseDue(account_id="", erasure_id="night"), stores_of(world))
+    assert not [event for event in world.bus.events if event.kind == "EraseDue"]
+
+
 def test_nobody_gets_in_meanwhile_and_it_can_be_called_back(world: ApiWorld, api: Client) -> None:
     mine, now = api.account.account_id, world.clock.now()
     lived(world, api, "ada")

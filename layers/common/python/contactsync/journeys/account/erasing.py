@@ -215,6 +215,15 @@ def _texts_of(erasure: Erasure) -> str:
     return f"erasures/{erasure.account_id}/{erasure.id}"
 
 
+def unfinished(stores: Stores) -> Iterator[Erasure]:
+    """Erasures of persons that have not come to their end: until then lies there whom each looks for."""
+    for key in stores.runs.keys("erasures/"):
+        _, account_id, erasure_id = key.split("/")
+        stored = stores.control.records.get(key_of(account_id, erasure_id))
+        if stored is not None:
+            yield Erasure.model_validate(stored.document)
+
+
 def _person(erasure: Erasure, runs: Objects) -> Person:
     texts, numbers = orjson.loads(runs.get(_texts_of(erasure)))
     return Person(erasure.ids, texts, numbers)

@@ -22,7 +22,7 @@ from contactsync.core.identity import SHARDS
 from contactsync.errors import Busy, Conflict, NotFound, Stale
 from contactsync.journeys.account import stretches
 from contactsync.journeys.account.accounts import resume, suspend, unmeter
-from contactsync.journeys.account.erasing import DUE, Stores, key_of, person_stretch
+from contactsync.journeys.account.erasing import DUE, Stores, key_of, person_stretch, unfinished
 from contactsync.journeys.asked.asking import timestamp
 from contactsync.journeys.book import album
 from contactsync.journeys.file.runfiles import batches
@@ -122,10 +122,12 @@ def erase(message: EraseDue, stores: EveryStore) -> EraseDue:
 
 def night(stores: EveryStore) -> None:
     """Begin what is due: accounts whose grace is over, history that is older than its account wants it, and pictures
-    that are nobody's, once a week.
+    that are nobody's, once a week. Call again for persons whose erasure has stood still.
     """
     now = stores.clock.now()
     today = now.date().isoformat()
+    for erasure in unfinished(stores):
+        stretches.remind(stores.bus, DUE, erasure, now)
     for account_id, at in _closing(stores.control):
         if datetime.fromisoformat(at) <= now:
             erasure = _erasure("account", "account", account_id, now, FORGOTTEN_FOR)
