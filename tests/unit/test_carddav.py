@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from xml.sax.saxutils import escape
 
 import pytest
 
+from contactsync.connectors import dav as dav_module
 from contactsync.connectors.carddav import CardDavConnector, discover
 from contactsync.connectors.dav import Dav, family
 from contactsync.connectors.vcards import Translation
@@ -25,8 +27,11 @@ BOOK = "/ann/contacts/"
 
 def dav(server: WebServer, *, path: str = "/", host: str = "127.0.0.1") -> Dav:
     names = ("127.0.0.1", "localhost", "example.com", "dav.example.com")
-    guard = Guard(frozenset((name, server.port) for name in names), resolver=inside)
-    return Dav(f"http://{host}:{server.port}{path}", "ann", "s3cret", guard, timeout_s=5)
+    return Dav(f"http://{host}:{server.port}{path}", "ann", "s3cret", allowing(server, *names), timeout_s=5)
+
+
+def allowing(server: WebServer, *names: str) -> Guard:
+    return Guard(frozenset((name, server.port) for name in names or ("127.0.0.1",)), resolver=inside)
 
 
 def connector(server: WebServer) -> CardDavConnector:
@@ -76,6 +81,57 @@ def test_a_reply_that_defines_anything_is_refused(bomb):
         with pytest.raises(Busy):
             connector(server).groups()
         assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize("markup", ["<a/>" * 1001, "<a " + " ".join(f'b{n}=""' for n in range(1001)) + "/>"])
+def test_a_reply_of_nothing_but_markup_is_refused_unread(monkeypatch, markup):
+    """A few bytes of it become hundreds in memory."""
+    answer = dav_module.Answer(207, {}, f"<m>{markup}</m>".encode())
+    assert len(answer.tree()) in (1, 1001)
+    monkeypatch.setattr(dav_module, "MAX_MARKS", 1000)
+    with pytest.raises(Busy):
+        answer.tree()
+
+
+def test_a_reply_that_drips_is_cut():
+    """A byte now and then keeps a socket's own timeout from ever passing."""
+    gone = threading.Event()
+
+    def drip() -> Iterator[bytes]:
+        yield b"HTTP/1.1 207 Multi-Status\r\nContent-Length: 1000000\r\n\r\n"
+        while not gone.wait(0.01):
+            yield b" "
+
+    with served(drip()) as server:
+        book = Dav(f"http://127.0.0.1:{server.port}/", "ann", "s3cret", allowing(server), answer_s=0.3)
+        with pytest.raises(Busy):
+            book.ask("PROPFIND", "/")
+        gone.set()
+
+
+@pytest.mark.parametrize("status", ["9" * 5000, "-1", "٢٠٠", "2000"])
+def test_a_status_that_is_none_is_passed_over(status):
+    body = f'<multistatus xmlns="DAV:"><response><href>/x</href><status>HTTP/1.1 {status}</status></response></multistatus>'
+    [member] = dav_module.members(dav_module.Answer(207, {}, body.encode()))
+    assert member.status == 200
+
+
+@pytest.mark.parametrize(
+    ("written", "etag"),
+    [('"a&#10;X-Evil: 1"', '"a X-Evil: 1"'), ('"a&#13;&#10;b"', '"a b"'), ('"žluť €"', '"žluť €"')],
+)
+def test_an_etag_is_one_line_of_a_header_whatever_it_holds(written, etag):
+    card = f"<getetag>{written}</getetag><C:address-data>{escape(CARD)}</C:address-data>"
+    found = multistatus(response(f"{BOOK}m1.vcf", card))
+    done = reply(b"", status="204 No Content", Connection="close")
+    with served(found, found, done, found) as server:
+        book = connector(server)
+        stored = book.read([f"{BOOK}m1.vcf"])[f"{BOOK}m1.vcf"]
+        [(_, outcome)] = book.update([Edit(stored, {**ADA, "notes": "new"})])
+        put = server.requests[2]
+    assert isinstance(outcome, Written)
+    assert put.headers["if-match"].encode("latin-1").decode() == etag
+    assert "x-evil" not in put.headers
 
 
 def test_a_password_is_not_sent_unencrypted():

@@ -106,6 +106,12 @@ def test_a_moment_to_come_back_at_is_understood_too():
     assert retry_after({}) is None
 
 
+@pytest.mark.parametrize("said", ["86401", "9" * 400, "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_nobody_is_left_alone_for_longer_than_a_day(said):
+    """An endless rest could not even be stored: all connections of the account were unreadable from then on."""
+    assert retry_after({"Retry-After": said}) == 86_400
+
+
 @pytest.mark.parametrize("answer", [BREAK, (500, {}, b""), (200, {"Content-Length": "99"}, b"{")])
 def test_a_lost_answer_is_uncertain_only_where_something_was_written(provider, answer):
     provider.answers = [answer, answer]

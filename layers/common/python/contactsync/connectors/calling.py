@@ -24,6 +24,8 @@ MAX_ANSWER_BYTES = 64 * 1024 * 1024
 WAITS = 3
 """How often a provider that asks for patience is waited for here, before the step as a whole is tried later."""
 LONGEST_WAIT_S = 20.0
+LONGEST_REST_S = 86_400.0
+"""A server may ask for years, which is as good as being lost, without anybody being told."""
 PIECE_BYTES = 65_536
 
 Access = Callable[[bool], str]
@@ -188,14 +190,13 @@ def not_allowed(provider: str) -> AccessLost:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds from a Retry-After header, which may be a date; None without a readable one."""
+    """Seconds from a Retry-After header, which may be a date, a day at most; None without a readable one."""
     said = headers.get("Retry-After", "").strip()
-    if said.isdecimal():
-        return float(said)
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(said).timestamp() - time.time())
-    except (TypeError, ValueError):
+        date_s = None if said.isdecimal() else email.utils.parsedate_to_datetime(said).timestamp()
+    except (TypeError, ValueError, OverflowError):
         return None
+    return min(max(0.0, float(said) if date_s is None else date_s - time.time()), LONGEST_REST_S)
 
 
 def _json(document: Any) -> bytes | None:

@@ -224,7 +224,8 @@ class CardDavConnector:
                 raise SourceAway(f"The server answered {member.status} when asked for cards.")
             vcard = self._translation.parse(member.text(f"{CARD}address-data"))
             if member.status != 404 and vcard:
-                found[member.href] = (member.text(f"{DAV}getetag"), vcard)
+                etag = " ".join(member.text(f"{DAV}getetag").split())  # goes into a header, which is one line
+                found[member.href] = (etag, vcard)
         return found
 
     def _put(self, id_: str, vcard: VCard, **condition: str) -> Outcome:

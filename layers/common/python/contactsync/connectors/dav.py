@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,15 +23,20 @@ from defusedxml.ElementTree import fromstring
 
 from contactsync.connectors.calling import Lost, retry_after
 from contactsync.errors import AccessLost, ContactSyncError, SourceAway, UnreadableFile
-from contactsync.sources.net import Guard
+from contactsync.sources.net import Guard, cut_after
 
 SCHEMES = ("https", "http")
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+MAX_MARKS = 4_000_000
+"""Tags and attributes of an answer. Three bytes may become three hundred in memory; a book of 300,000 cards has fewer."""
+ANSWER_S = 300.0
+"""How long an answer may take: a server that sends a byte now and then would keep us for as long as we may run."""
 MAX_REDIRECTS = 5
 WAITS = 3
 LONGEST_WAIT_S = 20.0
 DAV = "{DAV:}"
 _REDIRECTS = frozenset({301, 302, 307, 308})
+_STATUS = re.compile("[1-5][0-9][0-9]").fullmatch
 _CERTAIN = frozenset({501, 507})
 """That a method is not known there, or that there is no room: neither a passing state nor a lost answer."""
 
@@ -50,7 +56,9 @@ class Answer:
         return 200 <= self.status < 300
 
     def tree(self) -> Element:
-        """The body as XML. Raises SourceAway if it is none, or one that wants to define entities."""
+        """The body as XML. Raises SourceAway if it is none, wants to define entities, or is nothing but markup."""
+        if self.body.count(b"<") + self.body.count(b"=") > MAX_MARKS:
+            raise _too_large()
         try:
             found: Element = fromstring(self.body, forbid_dtd=True)
         except (ParseError, DefusedXmlException, ValueError):
@@ -88,6 +96,7 @@ class Dav:
         url: where the server is; paths are taken from there.
         username, password: for HTTP Basic.
         guard: the way out.
+        timeout_s, answer_s: for how long nothing may come, and how long one answer may take.
     """
 
     def __init__(
@@ -98,11 +107,13 @@ class Dav:
         guard: Guard,
         *,
         timeout_s: float = 30.0,
+        answer_s: float = ANSWER_S,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.url = url
         self._guard = guard
         self._timeout_s = timeout_s
+        self._answer_s = answer_s
         self._sleep = sleep
         secret = base64.b64encode(f"{username}:{password}".encode()).decode()
         self._authorization = f"Basic {secret}"
@@ -161,15 +172,17 @@ class Dav:
                 "A password is sent to servers with encryption only.",
                 "Give the address with https://.",
             )
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        sent |= {"Authorization": self._authorization, "User-Agent": "contact-sync"}
+        sent = {name.replace("_", "-"): value.encode() for name, value in headers.items()}
+        sent |= {"Authorization": self._authorization.encode(), "User-Agent": b"contact-sync"}
         if body and "Content-Type" not in sent:
-            sent["Content-Type"] = 'application/xml; charset="utf-8"'
+            sent["Content-Type"] = b'application/xml; charset="utf-8"'
         self.made += 1
         reused = self._connection is not None and self._connection[0] == place.origin
         try:
-            self._connected(place.origin).request(method, place.target, body=body or None, headers=sent)
-            answer = self._answered(url)
+            connection = self._connected(place.origin)
+            with cut_after(connection.sock, self._answer_s):
+                connection.request(method, place.target, body=body or None, headers=sent)
+                answer = self._answered(url)
         except ContactSyncError:
             raise
         except (OSError, HTTPException) as error:
@@ -196,7 +209,7 @@ class Dav:
         content = reply.read(MAX_ANSWER_BYTES + 1)
         if len(content) > MAX_ANSWER_BYTES:
             self.close()
-            raise SourceAway("The server's answer is larger than any address book should be.")
+            raise _too_large()
         if not reply.isclosed() or (reply.length or 0) > 0:
             raise _Cut
         if reply.will_close:
@@ -223,6 +236,10 @@ class Dav:
             with contextlib.suppress(OSError):
                 self._connection[1].close()
         self._connection = None
+
+
+def _too_large() -> SourceAway:
+    return SourceAway("The server's answer is larger than any address book should be.")
 
 
 def members(answer: Answer) -> Iterator[Member]:
@@ -274,7 +291,7 @@ def plain(href: str) -> str:
 
 def _status(line: str | None) -> int:
     words = (line or "").split()
-    return int(words[1]) if len(words) > 1 and words[1].isdecimal() else 200
+    return int(words[1]) if len(words) > 1 and _STATUS(words[1]) else 200
 
 
 def escaped(text: str) -> str:

@@ -90,6 +90,7 @@ def discovered(asked: Discovering, *, guard: Guard) -> Discovered:
         asked.password,
         guard,
         timeout_s=DISCOVERY_WAIT_S,
+        answer_s=DISCOVERY_WAIT_S,
         sleep=_impatient,
     )
     try:
