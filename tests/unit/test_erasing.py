@@ -103,6 +103,20 @@ def test_rows_of_a_run_are_listed_as_before_and_undone_without_the_person(
     assert world.stored() == {}
 
 
+def test_an_address_that_only_runs_remember_is_looked_for_too(world: ApiWorld, api: Client) -> None:
+    """Nobody knows any more that the refused row was hers, but by the address that she had then."""
+    assert api.post("/fields", {"key": "no", "label": "No", "type": "text"}).status == 201
+    mapping = [{"column": name, "field": name} for name in ("no", "email", "name", "phone")]
+    for email, phone in (("old", "12"), ("old", "06 12345678"), ("ada", "06 12345678")):
+        text = f"no,{HEADER}1,{email}@example.com,Ada Lovelace,{phone}\n2,{BOB}"
+        world.import_rows(text, mapping, identity={"field": "no"})
+    assert "old@example.com" in everything(world, api.account.account_id)
+    erased(world, api, email="ada@example.com")
+    left = everything(world, api.account.account_id)
+    assert [mark for mark in (*MARKS, "old@example.com") if mark in left] == []
+    assert [each.fields["name"] for each in world.stored().values()] == ["Bob"]
+
+
 def test_rows_of_whose_address_is_longer_stay(world: ApiWorld, api: Client) -> None:
     others = (
         "grada@example.com,Grada,06 1\nada@example.com.au,Ada,06 2\nann.ada@example.com,Ann,06 87654321\n"

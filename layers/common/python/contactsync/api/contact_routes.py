@@ -96,7 +96,9 @@ def read_history(world: World, request: Request) -> Ok[shapes.ChangeList]:
     """
     tokens = pager(world, request)
     after, limit = tokens.position(), tokens.limit()
-    page = recounting.history(world, request.caller, request.ids["contact_id"], after=after, limit=limit)
+    page = recounting.history(
+        world, request.caller.account_id, request.ids["contact_id"], after=after, limit=limit
+    )
     return json_answer(200, show.listing(page, show.change, tokens.token))
 
 

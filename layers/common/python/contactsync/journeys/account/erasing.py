@@ -1,6 +1,7 @@
 """One person, forgotten: the contact, its history, and every file of a run that mentions them.
 
     POST /v1/erasures ─→ whom to look for, in the bucket ─→ Erasure stored ─→ EraseDue ─→ erase: stretch by stretch
+                                                                                     first: whom else, as runs tell
 
 Text by which a person is found lies in the bucket for as long as the work lasts; its record holds keyed hashes. What
 remains, and for how long, is in docs/privacy.md.
@@ -18,7 +19,8 @@ import orjson
 
 from contactsync.control import Control
 from contactsync.core import checking
-from contactsync.core.identity import card_mark
+from contactsync.core.identity import card_mark, email_key
+from contactsync.core.identity import contact_id as slot_of
 from contactsync.core.redacting import (
     Person,
     decisions_without,
@@ -29,6 +31,7 @@ from contactsync.core.redacting import (
 from contactsync.errors import Busy, Conflict, InvalidRequest, NotFound, Problem
 from contactsync.journeys.account import stretches
 from contactsync.journeys.account.exporting import folder as exports_of
+from contactsync.journeys.asked import recounting
 from contactsync.journeys.asked.addressing import Addresses
 from contactsync.journeys.asked.asking import World, derived_id, timestamp
 from contactsync.journeys.asked.deciding import withdrawn
@@ -49,7 +52,7 @@ REMEMBERED = timedelta(days=36)
 RUNS_A_STRETCH = 20
 RECORDS_A_STRETCH = 1000
 READ_BYTES = 1 << 20
-STAGES = ("contact", "history", "books", "answers", "runs", "exports", "done")
+STAGES = ("earlier", "contact", "history", "books", "answers", "runs", "exports", "done")
 NEVER_READ = frozenset({"source", "text", "records", "paste"})
 
 
@@ -133,6 +136,8 @@ def erase_again(stores: Stores, account_id: str) -> int:
 def person_stretch(erasure: Erasure, stores: Stores) -> Erasure:
     """The next bounded part of forgetting a person."""
     match STAGES[erasure.stage]:
+        case "earlier":
+            return _look_back(erasure, stores)
         case "contact":
             _remember(erasure, stores)
             emptied = _empty(stores, erasure.account_id, erasure.ids, erasure.id)
@@ -181,23 +186,41 @@ def _whom(
     contact = world.contacts.slots(caller.account_id, [contact_id]).get(contact_id)
     values = [contact.fields] if isinstance(contact, Contact) else []
     for page in _pages(world.control, caller.account_id, f"edit#{contact_id}#"):
-        values += [
-            {key: side for key, (_, side) in document["changes"].items()}
-            | {f"{key} before": side for key, (side, _) in document["changes"].items()}
-            for _, document, _ in page
-        ]
-    emails += [entry["value"] for each in values for entry in _entries(each, "emails")]
-    numbers = [
-        number
-        for each in values
-        for entry in _entries(each, "phones")
-        for number in (entry["value"], entry.get("text"))
-        if number
-    ]
-    emails, numbers = list(dict.fromkeys(emails)), list(dict.fromkeys(numbers))
-    ids = dict.fromkeys([contact_id, first, *(addresses.slot(email) for email in emails)])
-    found = world.contacts.slots(caller.account_id, list(ids))
-    return tuple(id_ for id_ in ids if _holder(found.get(id_), contact_id) == contact_id), emails, numbers
+        for _, document, _ in page:
+            values += _sides(document["changes"])
+    emails = list(dict.fromkeys([*emails, *_emails(values)]))
+    slots = [contact_id, first, *(addresses.slot(email) for email in emails)]
+    return _theirs(world.contacts, caller.account_id, contact_id, slots), emails, _numbers(values)
+
+
+def _look_back(erasure: Erasure, stores: Stores) -> Erasure:
+    """What the person was found by before, as far as runs tell, some of them at a time: it is looked for as well."""
+    contact_id = erasure.ids[0]
+    try:
+        page = recounting.history(
+            stores, erasure.account_id, contact_id, after=erasure.position, limit=recounting.CHANGES_A_PAGE
+        )
+    except NotFound:  # of who is known by an address only nobody tells more
+        return _next(erasure)
+    values = [side for change in page.items for side in _sides(change.changes)]
+    texts, numbers = orjson.loads(stores.runs.get(_texts_of(erasure)))
+    texts = list(dict.fromkeys([*texts, *_emails(values)]))
+    numbers = [] if texts else list(dict.fromkeys([*numbers, *_numbers(values)]))
+    stores.runs.put(_texts_of(erasure), orjson.dumps([texts, numbers]))
+    secret = bytes.fromhex(stores.control.account(erasure.account_id).identity_secret)
+    slots = [*erasure.ids, *(slot_of(secret, "email", email_key(email)) for email in _emails(values))]
+    ids = _theirs(stores.contacts, erasure.account_id, contact_id, slots)
+    after = erasure.model_copy(update={"ids": ids, "position": page.next})
+    return after if page.next else _next(after)
+
+
+def _theirs(
+    contacts: ContactStore, account_id: str, contact_id: str, slots: Sequence[str]
+) -> tuple[str, ...]:
+    """Those of the slots that are the contact's, each once."""
+    ids = list(dict.fromkeys(slots))
+    found = contacts.slots(account_id, ids)
+    return tuple(id_ for id_ in ids if _holder(found.get(id_), contact_id) == contact_id)
 
 
 def _holder(slot: Slot | None, contact_id: str) -> str:
@@ -207,8 +230,24 @@ def _holder(slot: Slot | None, contact_id: str) -> str:
     return slot.id if isinstance(slot, Contact) else contact_id
 
 
-def _entries(fields: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    return [*(fields.get(name) or ()), *(fields.get(f"{name} before") or ())]
+def _sides(changes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+    """The fields that a change touched, before it and after it."""
+    return [{key: sides[side] for key, sides in changes.items()} for side in (0, 1)]
+
+
+def _emails(values: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [entry["value"] for each in values for entry in each.get("emails") or ()]
+
+
+def _numbers(values: Sequence[Mapping[str, Any]]) -> list[str]:
+    found = (
+        number
+        for each in values
+        for entry in each.get("phones") or ()
+        for number in (entry["value"], entry.get("text"))
+        if number
+    )
+    return list(dict.fromkeys(found))
 
 
 def _texts_of(erasure: Erasure) -> str:

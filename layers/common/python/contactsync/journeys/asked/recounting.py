@@ -9,21 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, Protocol
 
+from contactsync.control import Control
 from contactsync.core.decisions import Add, Decision, Delete, Restore, Update, Writing, read_decision
 from contactsync.core.identity import SHARDS, shard_of
 from contactsync.core.overlay import Changes, overlay
 from contactsync.errors import NotFound
-from contactsync.journeys.asked.asking import World
 from contactsync.journeys.asked.rows import outcomes
 from contactsync.journeys.asked.telling import Page
 from contactsync.journeys.file.ruling import rules_of
 from contactsync.journeys.file.runfiles import RunFiles, files_of
-from contactsync.model.account import Caller
 from contactsync.model.contact import Contact, Tombstone
 from contactsync.model.run import Run
-from contactsync.ports import Objects, RecordKey
+from contactsync.ports import ContactStore, Objects, RecordKey
 
 CHANGES_A_PAGE = 10
 """Each may mean to look through a part of a run's plan, some megabytes."""
@@ -59,15 +58,28 @@ class Change:
     row: int | None = None
 
 
-def history(world: World, caller: Caller, contact_id: str, *, after: str | None, limit: int) -> Page[Change]:
+class Remembering(Protocol):
+    """Where changes are told: a `World` is one."""
+
+    @property
+    def control(self) -> Control: ...
+
+    @property
+    def contacts(self) -> ContactStore: ...
+
+    @property
+    def runs(self) -> Objects: ...
+
+
+def history(
+    stores: Remembering, account_id: str, contact_id: str, *, after: str | None, limit: int
+) -> Page[Change]:
     """The changes of a contact, newest first; that of a deleted one too, while its deletion is remembered.
 
     Raises NotFound.
     """
-    found = (
-        world.contacts.slots(caller.account_id, [contact_id]).get(contact_id) if _is_id(contact_id) else None
-    )
-    teller = _Teller(world, caller.account_id, contact_id)
+    found = stores.contacts.slots(account_id, [contact_id]).get(contact_id) if _is_id(contact_id) else None
+    teller = _Teller(stores, account_id, contact_id)
     if isinstance(found, Contact):
         ids, ending = list(found.runs), None
     elif isinstance(found, Tombstone):
@@ -105,8 +117,8 @@ def changes_of_run(run: Run, runs: Objects) -> Iterator[tuple[str, Change]]:
 class _Teller:
     """Finds what changed one contact."""
 
-    def __init__(self, world: World, account_id: str, contact_id: str) -> None:
-        self._world = world
+    def __init__(self, stores: Remembering, account_id: str, contact_id: str) -> None:
+        self._stores = stores
         self._account_id = account_id
         self._id = contact_id
 
@@ -127,7 +139,9 @@ class _Teller:
     def told(self, change: str, contact: Contact | None) -> Iterator[Change]:
         """One change by its id; nothing if it is forgotten altogether."""
         if change.startswith(EDIT):
-            record = self._world.control.records.get(RecordKey(self._account_id, f"edit#{self._id}#{change}"))
+            record = self._stores.control.records.get(
+                RecordKey(self._account_id, f"edit#{self._id}#{change}")
+            )
             if record is not None:
                 yield _by_hand(record.document)
             return
@@ -136,19 +150,19 @@ class _Teller:
 
     def _run(self, run_id: str) -> Sequence[Run]:
         try:
-            return [self._world.control.run(self._account_id, run_id).value]
+            return [self._stores.control.run(self._account_id, run_id).value]
         except NotFound:
             return []
 
     def _edits(self) -> Iterator[dict[str, Any]]:
-        page = self._world.control.records.page(
+        page = self._stores.control.records.page(
             self._account_id, f"edit#{self._id}#", limit=100, newest_first=True
         )
         return (record.document for record in page.records)
 
     def _decision(self, run: Run, contact: Contact | None) -> Writing | None:
         """What a run decided over the contact: in its own part of the plan, or in that of its row's identity."""
-        files = files_of(run, self._world.runs)
+        files = files_of(run, self._stores.runs)
         try:
             units = files.manifest().units
         except NotFound:
@@ -162,7 +176,7 @@ class _Teller:
     def _slots(self, run: Run, contact: Contact | None) -> Iterator[str]:
         yield self._id
         if contact is not None:
-            rules = rules_of(run, self._world.control)
+            rules = rules_of(run, self._stores.control)
             yield from filter(None, (rules.identity_slot(contact), rules.email_slot(contact.fields)))
 
     def _in_unit(self, files: RunFiles, unit: int) -> Iterator[Decision]:
