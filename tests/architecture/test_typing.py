@@ -34,7 +34,20 @@ NAMES = (
 )
 COUNTRIES = ("NL", "GB", "US", "DE", None)
 VALUES = (
-    *("", " ", "Ada Lovelace", " Ada  Lovelace ", "Zoë", "e\u0301", "x\u00a0", "\u200bx", "-", "0", "null"),
+    *(
+        "",
+        " ",
+        "Ada Lovelace",
+        " Ada  Lovelace ",
+        "Zoë",
+        "e\u0301",
+        "x\u00a0",
+        "\u200bx",
+        "\u200b",
+        "-",
+        "0",
+        "null",
+    ),
     *("ada@example.com", "ADA@Example.COM", "zoë@bücher.example", "ada@", "Ada <ada@example.com>"),
     *(
         "06 12345678",
@@ -55,11 +68,13 @@ VALUES = (
         "--02-29",
         "29-02",
         "0/0/00",
+        "3/4/2024 0:00",
+        "3/4/2024, 9:05:00 PM",
         "45000",
     ),
     *("example.com", "https://Example.com/a b", "ftp://example.com", "javascript:x"),
     *("5", "-5", "+5", "1.234", "1,234", "1.234,50", "1,234.50", "1e3", "12345678901234567890", "5%"),
-    *("yes", "no", "ja", "Nein", "true", "0", "1", "S", "l", "M"),
+    *("yes", "no", "ja", "Nein", "WAHR", "true", "0", "1", "S", "l", "M"),
 )
 
 

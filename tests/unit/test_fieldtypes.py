@@ -25,7 +25,7 @@ def test_importing_the_types_does_not_load_the_slow_libraries():
 @pytest.mark.parametrize(
     "kind", ["email", "phone", "url", "date", "integer", "decimal", "boolean", "choice", "address"]
 )
-@pytest.mark.parametrize("cell", ["", " ", "\t ", "\u00a0", "\r\n"])
+@pytest.mark.parametrize("cell", ["", " ", "\t ", "\u00a0", "\r\n", "\u200b", "\u202a \u202c"])
 def test_blanks_are_no_value_of_any_type(kind, cell):
     assert converter(kind, country="NL", choices=["a"])(cell) is None
 
@@ -54,6 +54,8 @@ class TestEmail:
         [
             ("ada@example.com", "ada@example.com"),
             (" ada@example.com\u00a0", "ada@example.com"),
+            ("\u200bada@example.com\u200e", "ada@example.com"),
+            ("\u202aada@example.com\u202c\u202f", "ada@example.com"),
             ("Ada.Lovelace+news@Mail.EXAMPLE.com", "Ada.Lovelace+news@mail.example.com"),
             ("o'neill@example.ie", "o'neill@example.ie"),
             ("josé@example.com", "josé@example.com"),
@@ -76,6 +78,7 @@ class TestEmail:
             ("Ada <ada@example.com>", "alone"),
             ("ada lovelace@example.com", "space"),
             ("ada..l@example.com", "dot"),
+            ("ada@exam\u200bple.com", "invisible"),
             (".ada@example.com", "dot"),
             ("ada@example", "incomplete"),
             ('"ada"@example.com', "Quoted"),
@@ -193,6 +196,8 @@ class TestDate:
             ("--02-29", "--02-29"),
             ("1990-05-17T00:00:00", "1990-05-17"),
             ("1990-05-17 23:59:59.123+02:00", "1990-05-17"),
+            ("1990-05-17 0:00", "1990-05-17"),
+            ("\u200e1990-05-17\u200e", "1990-05-17"),
             ("12 Mar 2024", "2024-03-12"),
             ("March 12, 2024", "2024-03-12"),
             ("12. März 2024", "2024-03-12"),
@@ -213,6 +218,9 @@ class TestDate:
             ("dmy", "3.4.2024", "2024-04-03"),
             ("mdy", "3/4/2024", "2024-03-04"),
             ("dmy", "2024-04-03", "2024-04-03"),
+            ("dmy", "3/4/2024 0:00", "2024-04-03"),
+            ("mdy", "3/4/2024 12:00:00 AM", "2024-03-04"),
+            ("mdy", "3/4/2024, 9:05:00\u202fPM", "2024-03-04"),
         ],
     )
     def test_the_stated_order_decides(self, order, cell, value):
@@ -306,7 +314,16 @@ class TestNumbers:
 
 class TestBooleanAndChoice:
     @pytest.mark.parametrize(
-        ("cell", "value"), [*BOOLEANS.items(), ("Yes", True), (" NEE ", False), ("TRUE", True)]
+        ("cell", "value"),
+        [
+            *BOOLEANS.items(),
+            ("WAHR", True),
+            ("FAŁSZ", False),
+            ("ONWAAR", False),
+            ("Yes", True),
+            (" NEE ", False),
+            ("TRUE", True),
+        ],
     )
     def test_yes_and_no(self, cell, value):
         assert converter("boolean")(cell) is value

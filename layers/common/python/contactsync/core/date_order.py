@@ -11,7 +11,7 @@ from contactsync.core.fieldtypes.refusal import EDGES
 Order = Literal["dmy", "mdy", "ambiguous", "mixed"]
 Reading = Literal["dmy", "mdy", "either"]
 
-_YEAR_LAST = re.compile(r"([0-9]{1,2})([/.\- ])([0-9]{1,2})\2[0-9]{4}(?:[T ].*)?", re.DOTALL)
+_YEAR_LAST = re.compile(r"([0-9]{1,2})([/.\- ])([0-9]{1,2})\2[0-9]{4}(?:,?[T ].*)?", re.DOTALL)
 _MONTHS = 12
 _DAYS = 31
 

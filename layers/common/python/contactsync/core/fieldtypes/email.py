@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from contactsync.core.fieldtypes.refusal import EDGES, BadValue, refuse_unprintable
+from contactsync.core.fieldtypes.refusal import EDGES, UNSEEN, BadValue, refuse_unprintable
 
 ADDRESS_MAX = 254
 """Octets, RFC 5321: longer ones cannot be the target of a mail command."""
@@ -31,7 +31,7 @@ def email(text: str) -> str | None:
     """
     if _is_plain(text) and len(text) <= _PLAIN_MAX:
         return text if text.islower() else _with_lower_domain(text)
-    text = text.strip(" \t\u00a0\ufeff")
+    text = text.strip(f" \t{UNSEEN}")
     if not text.strip(EDGES):
         return None
     return _judged(text)
@@ -77,6 +77,8 @@ def _reason(text: str) -> str:
         return "Write the address alone, without a name or < and > around it."
     if any(character.isspace() for character in text):
         return "There is a space inside: an email address has none."
+    if any(unicodedata.category(character) == "Cf" for character in text):
+        return "There is an invisible character inside: type the address anew."
     if ".." in text or local.startswith(".") or local.endswith("."):
         return "A dot may not stand first, last or next to another dot."
     if local.startswith('"'):

@@ -7,10 +7,16 @@ from collections.abc import Sequence
 
 from contactsync.core.fieldtypes.refusal import EDGES, BadValue, Converter, refuse_broken, refuse_unprintable
 
-_TRUE = "true yes y t 1 on ja j oui o si sí sì s sim tak ano igen da kyllä evet nai ναι да так はい 是"
-_FALSE = "false no n f 0 off nee nein non nej não nao nie ne nem nu ei hayır hayir oxi όχι нет ні いいえ 否"
+_TRUE = """
+true yes y t 1 on ja j oui o si sí sì s sim tak ano igen da kyllä evet nai ναι да так はい 是
+waar wahr vrai verdadero verdadeiro vero prawda pravda sant sann sand tosi igaz adevărat doğru истина
+"""
+_FALSE = """
+false no n f 0 off nee nein non nej não nao nie ne nem nu ei hayır hayir oxi όχι нет ні いいえ 否
+onwaar falsch faux falso fałsz nepravda falskt usann falsk epätosi hamis fals yanlış yanliş ложь
+"""
 BOOLEANS: dict[str, bool] = dict.fromkeys(_TRUE.split(), True) | dict.fromkeys(_FALSE.split(), False)
-"""The words a boolean may be written as, in lower case: English, and yes and no in the languages around us."""
+"""The words a boolean may be written as, in lower case: English, yes and no in the languages around us, and what Excel there writes."""
 
 
 def text(cell: str) -> str | None:

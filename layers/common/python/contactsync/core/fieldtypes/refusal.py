@@ -16,7 +16,12 @@ Raises:
 TEXT_MAX = 32_768
 """Characters of one value: what a spreadsheet's cell can hold, and a twelfth of what a table item can."""
 
-EDGES = " \t\r\n\u00a0\ufeff"
+UNSEEN = (
+    "\u00a0\u202f\u3000\ufeff\u200b\u2060\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+"""Blanks of typesetters, and marks without width: what comes along when a value is copied from a page or a mail."""
+
+EDGES = f" \t\r\n{UNSEEN}"
 """What people and spreadsheets leave around a value without meaning it."""
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")

@@ -37,7 +37,7 @@ EDGE = 10
 """Lines at the edges of a chunk of which some are known, unless rows have moved."""
 WORTHWHILE = 0.5
 """The share of a chunk's rows that has to be known."""
-TYPING = 1
+TYPING = 2
 """One more with each release that types a cell otherwise: then every row is typed anew."""
 
 
