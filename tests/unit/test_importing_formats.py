@@ -141,6 +141,16 @@ def test_shuffled_rows_of_the_same_sync_write_nothing(world, ending):
     assert (world.run(again).counts.unchanged, counting.writes) == (3, 0)
 
 
+@pytest.mark.parametrize("others", [1, 2, 3])
+def test_two_files_in_one_lose_rows_with_a_reason_and_never_letters(world, others):
+    people = "".join(f"a{n}@example.com,{name}\n" for n, name in enumerate(("Zoë", "Müller", "José")))
+    old = "".join(f"b{n}@example.com,{name}\n" for n, name in enumerate(("Jérôme", "Zoë", "Åse")[:others]))
+    run = world.import_rows(f"email,name\n{people}".encode() + old.encode("cp1252"), MAPPING)
+    assert set(names(world).values()) == {"Zoë", "Müller", "José"}
+    assert run.counts.rejected == others
+    assert "mixed_encodings" in {warning.code for warning in run.warnings}
+
+
 class TestWorkbooks:
     def test_rows_are_numbered_as_on_the_sheet(self, world):
         data = workbook([("email", "name"), ("ada@example.com", "Ada"), (), ("nobody", "Bob")])

@@ -87,6 +87,8 @@ _LIKELY = (
 )
 _GUESSED = _LIKELY.split()
 """In this order where two readings look equally well."""
+_WITHIN_LATIN = re.compile("[A-Za-z][\u00c0-\u024f]|[\u00c0-\u024f][A-Za-z]")
+"""What UTF-8 makes of names like Zoë, and hardly ever of other encodings' bytes: they would read ZoÃ«."""
 _LINE_BYTES = 1 << 20
 _HANDICAP = {
     "macintosh": 0.95,
@@ -232,6 +234,8 @@ def _guess(sample: bytes, *, complete: bool) -> Reading:
     sound = sum(1 for char in utf8.text if char > "\x7f") - utf8.broken
     if sound >= 3 * utf8.broken:  # a stray byte or two in what cannot be UTF-8 by chance
         return Reading(utf8.text, "utf-8", 0.8, utf8.broken)
+    if 2 * len(_WITHIN_LATIN.findall(utf8.text)) >= utf8.broken:  # two files in one
+        return Reading(utf8.text, "utf-8", 0.5, utf8.broken)
     beyond_ascii = b"\n".join(line for line in sample.splitlines() if not line.isascii())[:_EXCERPT_BYTES]
     ranked = sorted(
         ((_score(beyond_ascii, encoding), encoding) for encoding in _GUESSED), key=lambda pair: -pair[0]
