@@ -87,6 +87,15 @@ def test_a_member_of_several_accounts_says_which(api, stranger, sign):
     assert mine in answer.json["detail"]
 
 
+def test_an_invitation_by_a_stranger_keeps_nobody_out_of_their_own_account(api, stranger, sign):
+    mine, theirs = api.account.account_id, stranger.account.account_id
+    assert enter(sign())["context"]["account_id"] == mine
+    stranger.post("/members", {"email": "owner@example.com", "permissions": ["contacts.view"]})
+    assert enter(sign())["context"]["account_id"] == mine
+    assert enter(sign(), theirs)["context"]["account_id"] == theirs
+    assert enter(sign())["context"]["refused"] == "choose_account", "now they have been in both"
+
+
 def test_nobody_enters_an_account_that_they_are_no_member_of(stranger, sign):
     assert kept_out(sign(), stranger.account.account_id)
 

@@ -41,7 +41,8 @@ class Guests:
         self._asked: datetime | None = None
 
     def member(self, token: str, *, account_id: str | None) -> Member:
-        """The member of an account whom a token means; None: of the only account that they are a member of.
+        """The member of an account whom a token means; None: of the only account that they are a member of, or of the only
+        one that they have signed in to.
 
         Raises:
             NotFound: the token is not good, or means nobody here.
@@ -65,9 +66,11 @@ class Guests:
             raise NotFound from None
         subject = by_subject(self._provider.issuer, person.subject)
         known = {read.value.account_id: read for read in self._known(subject, person.email)}
-        if account_id is None and len(known) > 1:
+        # Anybody may be invited by anybody: an invitation alone keeps nobody out of where they have been before
+        been = {each: read for each, read in known.items() if read.value.subject == subject} or known
+        if account_id is None and len(been) > 1:
             raise SeveralAccounts(subject, sorted(known))
-        meant = known.get(account_id) if account_id else next(iter(known.values()), None)
+        meant = known.get(account_id) if account_id else next(iter(been.values()), None)
         if meant is None:
             raise NotFound
         return self._bound(meant, subject)
