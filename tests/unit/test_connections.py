@@ -61,6 +61,15 @@ def test_a_request_that_is_sent_again_leads_to_the_same_sign_in(api):
     assert len(api.get("/connections").json["items"]) == 1
 
 
+def test_another_member_s_request_is_another_one_whatever_its_key(api, world):
+    """They would be sent to sign in for a connection that is not theirs."""
+    other = member(world, api, "sync.google", "contacts.view")
+    first = api.post("/connections", {"provider": "google"}, key="connect")
+    second = other.post("/connections", {"provider": "google"}, key="connect")
+    assert first.status == 201
+    assert (second.status, second.json["title"]) == (422, "The Idempotency-Key has been used.")
+
+
 def test_parameters_that_a_provider_adds_are_passed_over(api):
     begun = api.post("/connections", {"provider": "google"}).json
     back = consent(begun["authorize_url"])

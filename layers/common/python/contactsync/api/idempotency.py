@@ -8,7 +8,7 @@ its own work when it is sent again, instead of doing it twice.
     again, done               the same answer
     again, under the lease    409 with Retry-After
     again, lease over         the same work again, with the same seed: the first one died, or failed on our side
-    another body              422
+    another body or member    422: what belongs to whoever asks, such as an address book, would be another's
     refused (4xx)             the record goes: nothing was done, so the key is free for the corrected request
     again, the answer secret  the same work again, with the same seed: nothing but the seed was kept
 """
@@ -80,12 +80,13 @@ def _take(request: Request, key: str, records: Records, secret: bytes, now: date
     fingerprint = hmac.new(secret, b"idempotency\0" + body, hashlib.sha256).hexdigest()
     now_s = int(now.timestamp())
     stored = records.get(name)
-    document: dict[str, Any] = {"seed": new_id(now), "body": fingerprint}
+    member = request.caller.member_id
+    document: dict[str, Any] = {"seed": new_id(now), "body": fingerprint, "member": member}
     expires_at = now_s + REPLAYED_S
     if stored is not None and (stored.expires_at or 0) > now_s:  # the table forgets late
         document = dict(stored.document)
         expires_at = stored.expires_at or expires_at
-        if document["body"] != fingerprint:
+        if (document["body"], document.get("member", member)) != (fingerprint, member):
             raise InvalidRequest(
                 [Problem("", "This Idempotency-Key was used for another request: choose a new key.")],
                 title="The Idempotency-Key has been used.",
