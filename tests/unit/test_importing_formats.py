@@ -362,8 +362,14 @@ class TestDateOrder:
             assert world.fields()["p0@example.com"]["birthday"] == birthday
 
     def test_a_column_that_proves_both_is_not_guessed(self, world):
-        run = self.born(world, "13/04/2001", "04/13/2001")
+        run = self.born(world, "03/04/2001", "13/04/2001", "03/04/2001", "04/13/2001", "14/04/2001")
         assert run.problem.code == "date_orders_mixed"
+        assert "lines 3 and 5" in run.problem.title
+
+    def test_a_day_that_no_month_has_proves_nothing_and_costs_its_row(self, world):
+        run = self.born(world, "13/04/2001", "04/31/2001", "03/04/2001")
+        assert (run.counts.added, run.counts.rejected) == (2, 1)
+        assert world.fields()["p2@example.com"]["birthday"] == "2001-04-03"
 
     def test_what_is_stated_counts(self, world):
         run = self.born(world, "13/04/2001", "04/13/2001", "03/04/2001", date_order="mdy")

@@ -176,6 +176,8 @@ def test_a_sample_that_ends_within_a_row_or_a_character_is_no_damage():
         (b"\x89PNG\r\n\x1a\n", "not_a_text_file", "image"),
         (b"<!DOCTYPE html><title>Sign in</title>", "not_a_text_file", "web page"),
         (b'[{"email": "ann@example.com"}]', "not_a_text_file", "JSON"),
+        (b"dn: cn=Ann Lee\nmail: ann@example.com\n\ndn:: Y249\n", "not_a_text_file", "LDIF"),
+        (b"version: 1\r\ndn: cn=Ann Lee\r\nmail: ann@example.com\r\n", "not_a_text_file", "LDIF"),
         (bytes(range(256)) * 20, "not_a_text_file", "control characters"),
         (b"id,name\n1," + b"x," * 2000 + b"\n", "too_many_columns", "Line 2"),
     ],

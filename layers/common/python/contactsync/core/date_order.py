@@ -13,7 +13,8 @@ Reading = Literal["dmy", "mdy", "either"]
 
 _YEAR_LAST = re.compile(r"([0-9]{1,2})([/.\- ])([0-9]{1,2})\2[0-9]{4}(?:,?[T ].*)?", re.DOTALL)
 _MONTHS = 12
-_DAYS = 31
+_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+"""Of each month at most: 04.31 is a typing error whichever comes first, and proves nothing about the others."""
 
 
 def date_order(cells: Iterable[str]) -> Order | None:
@@ -46,7 +47,7 @@ def proven(found: Set[Reading]) -> Order | None:
 def reading(first: int, second: int) -> Reading | None:
     """How a date that begins so can be read; None for what is no date, or is one either way, as 3/3."""
     smaller, larger = sorted((first, second))
-    if not 1 <= smaller <= _MONTHS or larger > _DAYS or smaller == larger:
+    if not 1 <= smaller <= _MONTHS or smaller == larger or larger > _DAYS[smaller - 1]:
         return None
     if larger <= _MONTHS:
         return "either"

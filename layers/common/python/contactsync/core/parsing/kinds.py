@@ -31,6 +31,7 @@ _MARKUP = (
     (re.compile(rb"<\?xml|<[a-z][\w:]*[ >]", re.IGNORECASE), "xml"),
     (re.compile(rb"BEGIN:VCARD\b", re.IGNORECASE), "vcard"),
     (re.compile(rb"BEGIN:VCALENDAR\b", re.IGNORECASE), "calendar"),
+    (re.compile(rb"(?:version: 1\s+)?dn::? \w", re.IGNORECASE), "ldif"),
     (re.compile(rb'\{\s*"|\[\s*[\[{]'), "json"),
     (re.compile(rb"\{\\rtf"), "rtf"),
 )
@@ -47,6 +48,7 @@ _CALLED = {
     "xml": "an XML document",
     "vcard": "a vCard file",
     "calendar": "a calendar",
+    "ldif": "an LDIF file, as directories write it",
     "json": "a JSON document",
     "rtf": "a formatted text document",
     "program": "a program",

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import partial
 
 from contactsync.core import records_file
+from contactsync.core.date_order import Reading, readings
 from contactsync.core.parsing import Chunk, Damaged, cut, read_chunk
 from contactsync.core.parsing.encoding import to_utf8
 from contactsync.core.parsing.evidence import Evidence
@@ -75,7 +76,7 @@ def cut_file(
     if dates and manifest.dialect is None:
         for number in range(len(chunks)):
             evidence.add(raw_rows(number, files, manifest))
-    return manifest.model_copy(update={"date_orders": _proven(evidence, manifest)}), warnings
+    return manifest.model_copy(update={"date_orders": _proven(evidence, manifest, files)}), warnings
 
 
 def broken_end(manifest: Manifest, files: RunFiles) -> str:
@@ -92,7 +93,7 @@ def broken_end(manifest: Manifest, files: RunFiles) -> str:
     return f"Its last row, at line {line:,}, breaks off: let the file end with a whole row." if broken else ""
 
 
-def _proven(evidence: Evidence, manifest: Manifest) -> dict[int, str]:
+def _proven(evidence: Evidence, manifest: Manifest, files: RunFiles) -> dict[int, str]:
     """What each column of dates proves about day and month, all of its rows taken together.
 
     Raises UnreadableFile: `date_order_unclear`, `date_orders_mixed`, where a column proves nothing, or both:
@@ -108,14 +109,28 @@ def _proven(evidence: Evidence, manifest: Manifest) -> dict[int, str]:
                 "State format.date_order, dmy or mdy, and run it again. No row was touched.",
             )
         if order == "mixed":
+            lines = " and ".join(f"{line:,}" for line in _first_of_each(column, manifest, files))
             raise UnreadableFile(
                 "date_orders_mixed",
-                f"Some dates in the column “{name}” begin with the day, others with the month.",
+                f"Some dates in the column “{name}” begin with the day, others with the month: see lines {lines}.",
                 "Correct them, or state format.date_order: rows of the other order are then refused. "
                 "No row was touched.",
             )
     # a column in which no date depends on the order is read in either
     return {column: order or "dmy" for column, order in found.items()}
+
+
+def _first_of_each(column: int, manifest: Manifest, files: RunFiles) -> list[int]:
+    """The lines where a column of dates in both orders has the first of each, for whoever corrects them."""
+    found: dict[Reading, int] = {}
+    for number in range(len(manifest.chunks)):
+        for row in raw_rows(number, files, manifest):
+            if not isinstance(row, Damaged) and column < len(row[1]):
+                for each in readings([row[1][column]]) - {"either"}:
+                    found.setdefault(each, row[0])
+            if len(found) > 1:
+                return sorted(found.values())
+    return sorted(found.values())
 
 
 def _cut_text(opened: Opened, file: File, files: RunFiles, evidence: Evidence) -> tuple[str, list[Chunk]]:
