@@ -199,3 +199,16 @@ def test_a_plan_has_room_for_so_many_books(api, world, radicale, ann):
     answer = api.post("/connections", opened(bob))
     assert (answer.status, answer.json["type"]) == (403, "/problems/plan_limit")
     assert connected(api, ann, connection_id=mine)["id"] == mine
+
+
+def test_so_many_servers_of_an_account_are_waited_for_at_a_time(world, api, ann):
+    """One that does not answer holds the functions that all accounts share."""
+    book = connected(api, ann)
+    world.limit(concurrent_runs=1)
+    groups = f"/connections/{book['id']}/groups"
+    with world.control.looking(api.account.account_id, world.clock.now()):
+        answers = [api.post("/connections", opened(ann)), api.get(groups)]
+    assert [each.status for each in answers] == [409, 409]
+    assert {each.json["type"] for each in answers} == {"/problems/previews_under_way"}
+    assert api.get(groups).status == 200
+    assert api.post("/connections", opened(ann)).status == 201

@@ -1,11 +1,13 @@
-"""Who waits to see the beginning of a file on a customer's server: so many of an account at a time.
+"""Who waits for a customer's server, to see the beginning of a file or which address books are there: so many of an account
+at a time.
 
 A server that does not answer holds whoever asks it for seconds, and all accounts share the functions that wait.
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from contactsync.control.documents import UPDATE_ATTEMPTS, Documents, new_id
@@ -19,7 +21,16 @@ LOOK_S = 30
 
 
 class Looks(Documents):
-    """Looks at files that are under way."""
+    """Looks at customers' servers that are under way."""
+
+    @contextmanager
+    def looking(self, account_id: str, now: datetime) -> Iterator[None]:
+        """While the server is waited for. Raises Conflict where no more may begin now."""
+        look = self.begin_look(self._read(RecordKey(account_id, "account"), Account).value, now)
+        try:
+            yield
+        finally:
+            self.end_look(account_id, look)
 
     def begin_look(self, account: Account, now: datetime) -> str:
         """Note a look, to be ended by the word that this answers. Raises Conflict where no more may begin now."""
@@ -33,8 +44,8 @@ class Looks(Documents):
             if len(others) >= limits_of(account).concurrent_runs:
                 raise Conflict(
                     "previews_under_way",
-                    f"The account is looking at {len(others)} files on servers at this moment.",
-                    "Ask again when one of them has been answered, in half a minute at the latest.",
+                    f"The account is waiting for {len(others)} servers at this moment.",
+                    "Ask again when one of them has answered, in half a minute at the latest.",
                 )
             until = at + LOOK_S
             with suppress(Stale):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -120,7 +121,8 @@ def _discovered(world: World, request: DavBook, account_id: str) -> Discovered:
         account_id=account_id, url=request.url, username=request.username, password=request.password
     )
     try:
-        return world.discoverer.discover(asked)
+        with world.control.looking(account_id, world.clock.now()):
+            return world.discoverer.discover(asked)
     except AccessLost as error:
         raise InvalidRequest([Problem("/password", error.title, "wrong_password")]) from None
     except UnreadableFile as error:
@@ -171,8 +173,12 @@ def groups(world: World, caller: Caller, connection_id: str) -> Sequence[Group]:
     """What can be chosen in a book. Raises AccessLost where it does not open."""
     found = _handled(world, caller, connection_id)
     errand = Errand(wants="groups", account_id=caller.account_id, connection_id=found.id)
+    waiting = (
+        world.control.looking(caller.account_id, world.clock.now()) if found.by_password else nullcontext()
+    )
     try:
-        return world.keeper.keep(errand).groups
+        with waiting:
+            return world.keeper.keep(errand).groups
     except AccessLost:
         say_lost(world.control, world.bus, caller.account_id, found.id)
         raise

@@ -106,15 +106,13 @@ def _peeked(world: World, caller: Caller, source: RemoteSource) -> Beginning:
     """The beginning of a file on a server. What the server does is for the customer to mend, as in a run's problem."""
     if problems := unsuitable(source):
         raise InvalidRequest(problems)
-    look = world.control.begin_look(world.control.account(caller.account_id), world.clock.now())
     try:
-        return world.peeker.peek(caller.account_id, source)
+        with world.control.looking(caller.account_id, world.clock.now()):
+            return world.peeker.peek(caller.account_id, source)
     except SourceAway as error:
         raise UnreadableFile(
             "source_away", error.title, "See that the address is right and the server is up, then ask again."
         ) from None
-    finally:
-        world.control.end_look(caller.account_id, look)
 
 
 def _dropped(world: World, caller: Caller, sync_id: str | None) -> Beginning:
