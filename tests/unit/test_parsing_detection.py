@@ -57,6 +57,8 @@ def test_the_delimiter_is_the_one_that_makes_a_table(text, delimiter, width):
     ("text", "header"),
     [
         ("name,email\nAnn,ann@example.com\n", True),
+        ("mail@contact.de\nann@example.com\n", False),
+        ("email,2023,2024\nann@example.com,5,6\nzoe@example.com,7,8\n", True),
         ("Vorname;Nachname;Ort\nAnn;Lee;Ulm\nZoe;Moe;Bonn\n", True),
         ("alpha,beta\nAnn,ann@example.com\nZoe,zoe@example.com\n", True),
         ("Ann,ann@example.com\nZoe,zoe@example.com\n", False),

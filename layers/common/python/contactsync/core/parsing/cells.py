@@ -46,6 +46,8 @@ _OTHER_NAMES = frozenset(
 """Words of column names that no contact field goes by (`core.synonyms` has those)."""
 _LOOKED_AT = 254
 """Characters: the longest address. What is longer is text, whatever a pattern would take to find that out."""
+_CERTAIN = 3.0
+"""A vote that a few others do not outweigh."""
 _SPLIT = re.compile(r"[^\w-]+|_")
 
 
@@ -68,10 +70,15 @@ def header_likeness(first: Sequence[str], rest: Sequence[Sequence[str]]) -> floa
     votes = 0.0
     for index, (top, meant) in enumerate(zip(first, suggest(first), strict=True)):
         words = {word for word in _SPLIT.split(top.casefold()) if word}
-        if (meant and meant.confidence >= DECIDED) or (words & _OTHER_NAMES and len(words) <= 3):
+        below = [row[index] for row in rest if index < len(row)]
+        if look(top) == "email":  # whatever mail@contact.de would mean as a name
+            votes -= _CERTAIN
+        elif meant and meant.field in {"email", "emails"} and "email" in map(look, below):
+            votes += _CERTAIN  # years and numbers may be names, too: no row holds the word among addresses
+        elif (meant and meant.confidence >= DECIDED) or (words & _OTHER_NAMES and len(words) <= 3):
             votes += 1
         else:
-            votes += _vote(top, [row[index] for row in rest if index < len(row)])
+            votes += _vote(top, below)
     return max(-1.0, min(1.0, votes / max(1, min(len(first), 4))))
 
 
@@ -94,8 +101,6 @@ def _vote(top: str, below: Sequence[str]) -> float:
     kinds = Counter(each for each in map(look, below) if each != "empty")
     usual, count = kinds.most_common(1)[0] if kinds else ("empty", 0)
     typed = usual not in {"empty", "text"} and count >= 0.7 * kinds.total()
-    if kind == "email":
-        return -3.0
     if kind in {"empty", "text", "boolean"}:
         repeated = bool(top.strip()) and top in below
         return -0.5 if repeated else 0.6 if typed and kind == "text" else 0.0
