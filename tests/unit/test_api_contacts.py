@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from contactsync.control import accounts as control_accounts
 from contactsync.model.contact import Alias
 from contactsync.ports import RecordKey
 from tests.world import Died
@@ -382,6 +383,31 @@ def test_what_nobody_can_have_is_named(api, query):
 
 
 # Segments
+
+
+def test_there_are_as_many_segments_as_are_shown(api, monkeypatch):
+    monkeypatch.setattr(control_accounts, "MAX_SEGMENTS", 2)
+    first, last, beyond = (api.post("/segments", {"name": name}, key=name) for name in ("Fair", "VIP", "New"))
+    assert (first.status, last.status, problem(beyond)) == (201, 201, (409, "too_many_segments"))
+    assert sorted(each["name"] for each in api.get("/segments").json["items"]) == ["Fair", "VIP"]
+    assert api.post("/segments", {"name": "VIP"}, key="VIP").json == last.json
+    assert api.delete(f"/segments/{first.json['id']}").status == 204
+    assert api.post("/segments", {"name": "New"}).status == 201
+
+
+def test_of_two_segments_of_one_name_at_once_one_is_made(api, monkeypatch):
+    commit = api.world.records.commit
+    meanwhile: list[Any] = []
+
+    def late(writes: Any) -> None:
+        if any(write.key.name.startswith("segment#") for write in writes):
+            monkeypatch.setattr(api.world.records, "commit", commit)
+            meanwhile.append(api.post("/segments", {"name": "Fair"}))
+        commit(writes)
+
+    monkeypatch.setattr(api.world.records, "commit", late)
+    assert problem(api.post("/segments", {"name": "Fair"})) == (409, "segment_exists")
+    assert api.get("/segments").json["items"] == [each.json for each in meanwhile]
 
 
 def test_segments_are_made_filled_and_taken_away(api, ada):

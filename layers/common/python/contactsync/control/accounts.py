@@ -138,10 +138,30 @@ class Accounts(Documents):
         """One segment. Raises NotFound."""
         return self._read(RecordKey(account_id, f"segment#{segment_id}"), Segment)
 
-    def create_segment(self, account_id: str, segment: Segment) -> None:
-        """Store a new segment. Repeating the same call changes nothing."""
-        key = RecordKey(account_id, f"segment#{segment.id}")
-        self._commit_once([put(key, segment)], key)
+    def create_segment(self, account_id: str, segment: Segment) -> Segment:
+        """Store a new segment; repeating the same call changes nothing. Raises Conflict if its name is taken, or at 1,000."""
+        for _ in range(UPDATE_ATTEMPTS):
+            turn = self.in_turn(account_id, "segments")
+            others = self.segments(account_id)
+            if segment.id in others:
+                return others[segment.id]  # this request was here before
+            for other in others.values():
+                if other.name == segment.name:
+                    raise Conflict(
+                        "segment_exists",
+                        f"There is a segment of this name already: {other.id}.",
+                        "Use that one, or choose another name.",
+                    )
+            if len(others) >= MAX_SEGMENTS:
+                raise Conflict(
+                    "too_many_segments",
+                    f"The account has {len(others):,} segments, as many as there can be.",
+                    "Delete one that nobody needs first.",
+                )
+            with suppress(Stale):
+                self.records.commit([put(RecordKey(account_id, f"segment#{segment.id}"), segment), turn])
+                return segment
+        raise Busy("The account is being changed from several sides.")
 
     # Uploads
 

@@ -20,7 +20,7 @@ SYNCS_LOOKED_AT = 1000
 
 
 def create_segment(world: World, caller: Caller, body: Mapping[str, Any], seed: str) -> Segment:
-    """Make a segment. Raises Conflict if there is one of that name."""
+    """Make a segment. Raises Conflict if there is one of that name, or no room for another."""
     request = checking.parse(SegmentRequest, body)
     segment = Segment(
         id=derived_id(seed, "segment"),
@@ -28,17 +28,7 @@ def create_segment(world: World, caller: Caller, body: Mapping[str, Any], seed: 
         created_at=timestamp(world.clock.now()),
         created_by=f"member:{caller.member_id}",
     )
-    for other in world.control.segments(caller.account_id).values():
-        if other.id == segment.id:
-            return other  # this request was here before
-        if other.name == segment.name:
-            raise Conflict(
-                "segment_exists",
-                f"There is a segment of this name already: {other.id}.",
-                "Use that one, or choose another name.",
-            )
-    world.control.create_segment(caller.account_id, segment)
-    return segment
+    return world.control.create_segment(caller.account_id, segment)
 
 
 def delete_segment(world: World, caller: Caller, segment_id: str) -> None:
