@@ -10,6 +10,7 @@ remains, and for how long, is in docs/privacy.md.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -137,7 +138,8 @@ def person_stretch(erasure: Erasure, stores: Stores) -> Erasure:
     """The next bounded part of forgetting a person."""
     match STAGES[erasure.stage]:
         case "earlier":
-            return _look_back(erasure, stores)
+            after = _look_back(erasure, stores)
+            return after if after.stage == erasure.stage else person_stretch(after, stores)
         case "contact":
             _remember(erasure, stores)
             emptied = _empty(stores, erasure.account_id, erasure.ids, erasure.id)
@@ -195,23 +197,21 @@ def _whom(
 
 def _look_back(erasure: Erasure, stores: Stores) -> Erasure:
     """What the person was found by before, as far as runs tell, some of them at a time: it is looked for as well."""
-    contact_id = erasure.ids[0]
-    try:
+    contact_id, values, following = erasure.ids[0], [], None
+    with suppress(NotFound):  # known by an address only, or emptied by whoever died over this stretch
         page = recounting.history(
             stores, erasure.account_id, contact_id, after=erasure.position, limit=recounting.CHANGES_A_PAGE
         )
-    except NotFound:  # of who is known by an address only nobody tells more
-        return _next(erasure)
-    values = [side for change in page.items for side in _sides(change.changes)]
+        values, following = [side for change in page.items for side in _sides(change.changes)], page.next
     texts, numbers = orjson.loads(stores.runs.get(_texts_of(erasure)))
     texts = list(dict.fromkeys([*texts, *_emails(values)]))
     numbers = [] if texts else list(dict.fromkeys([*numbers, *_numbers(values)]))
     stores.runs.put(_texts_of(erasure), orjson.dumps([texts, numbers]))
     secret = bytes.fromhex(stores.control.account(erasure.account_id).identity_secret)
-    slots = [*erasure.ids, *(slot_of(secret, "email", email_key(email)) for email in _emails(values))]
+    slots = [*erasure.ids, *(slot_of(secret, "email", email_key(email)) for email in texts)]
     ids = _theirs(stores.contacts, erasure.account_id, contact_id, slots)
-    after = erasure.model_copy(update={"ids": ids, "position": page.next})
-    return after if page.next else _next(after)
+    after = erasure.model_copy(update={"ids": ids, "position": following})
+    return after if following else _next(after)
 
 
 def _theirs(
