@@ -1,4 +1,5 @@
-"""A small file that comes again and again, a little otherwise each time: strategies for its rows, and for what is changed in it."""
+"""A small file that comes again and again, a little otherwise each time: strategies for its rows, for what is changed in it,
+and for the syncs that it comes to."""
 
 from __future__ import annotations
 
@@ -9,6 +10,15 @@ from hypothesis import strategies as st
 PEOPLE = 7
 MARK = "\ufeff"
 ENDS = ["\n", "\n", "\r\n"]
+MAPPING = [
+    {"column": "number", "field": "customer_number"},
+    {"column": "email", "field": "email"},
+    {"column": "name", "field": "name"},
+    {"column": "phone", "field": "phone"},
+]
+VIP = "vip"
+FREE = {"min_overlap_percent": 0, "max_delete_percent": 100}
+ASKING = {"min_overlap_percent": 0, "max_delete_count": 0}
 HEADERS = ["number,email,name,phone\n", "number,email,phone,name\n", '"number",email,"name",phone\r\n']
 
 # Rows, as they stand in a file
@@ -103,3 +113,20 @@ some_changes = st.lists(
 )
 changes = some_changes | st.builds(list[Change])
 afterwards = changes | st.none()
+
+
+# Syncs
+
+options = st.fixed_dictionaries(
+    {
+        "guard": st.sampled_from([FREE, FREE, ASKING, {**ASKING, "on_trip": "hold_deletes"}, {}]),
+        "delete_missing": st.sampled_from([None, {"scope": "all"}, {"scope": "sync"}]),
+    },
+    optional={
+        "existing": st.sampled_from(["override", "override", "fill_empty", "skip"]),
+        "mode": st.sampled_from(["three_way", "three_way", "three_way", "mirror"]),
+        "empty_cells": st.sampled_from(["ignore", "clear", "reject"]),
+        "segments": st.sampled_from([[], [VIP]]),
+    },
+)
+countries = st.sampled_from([None, "NL", "GB"])

@@ -33,47 +33,24 @@ from contactsync.ports import ContactStore
 from tests.rewriting import (
     ENDS,
     HEADERS,
+    MAPPING,
     MARK,
     PEOPLE,
+    VIP,
     Change,
     afterwards,
     changes,
+    countries,
     files,
     names,
     numbers,
+    options,
     places,
     put_in,
     rendered,
 )
 from tests.twins import NEVER, Once, Troubled, Twin, Twins, forget_files
 from tests.world import stores_of
-
-MAPPING = [
-    {"column": "number", "field": "customer_number"},
-    {"column": "email", "field": "email"},
-    {"column": "name", "field": "name"},
-    {"column": "phone", "field": "phone"},
-]
-VIP = "vip"
-FREE = {"min_overlap_percent": 0, "max_delete_percent": 100}
-ASKING = {"min_overlap_percent": 0, "max_delete_count": 0}
-
-# Syncs
-
-options = st.fixed_dictionaries(
-    {
-        "guard": st.sampled_from([FREE, FREE, ASKING, {**ASKING, "on_trip": "hold_deletes"}, {}]),
-        "delete_missing": st.sampled_from([None, {"scope": "all"}, {"scope": "sync"}]),
-    },
-    optional={
-        "existing": st.sampled_from(["override", "override", "fill_empty", "skip"]),
-        "mode": st.sampled_from(["three_way", "three_way", "three_way", "mirror"]),
-        "empty_cells": st.sampled_from(["ignore", "clear", "reject"]),
-        "segments": st.sampled_from([[], [VIP]]),
-    },
-)
-countries = st.sampled_from([None, "NL", "GB"])
-
 
 MET = (
     "known by email",
