@@ -16,7 +16,7 @@ import orjson
 import phonenumbers
 
 from contactsync.core.mapping import Mapped, Rejected, compile_mapping, resolve_mapping
-from contactsync.journeys.file.known import TYPING
+from contactsync.journeys.file.ruling import TYPING
 from tests.fields import FIELDS
 
 TYPED = Path("tests/architecture/typed.json")
@@ -111,7 +111,7 @@ def test_what_types_otherwise_says_so() -> None:
     told = json.loads(TYPED.read_text(encoding="utf-8"))
     now = typed()
     if told["typing"] == TYPING:
-        assert now == told, "cells are typed otherwise: raise TYPING in journeys/file/known.py"
+        assert now == told, "cells are typed otherwise: raise TYPING in journeys/file/ruling.py"
     assert now == told, "TYPING was raised: write typed.json anew, as this module says"
 
 

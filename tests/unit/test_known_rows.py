@@ -17,7 +17,7 @@ from contactsync.adapters.memory import MemoryContacts
 from contactsync.journeys import changes
 from contactsync.journeys.account import accounts
 from contactsync.journeys.file import known, units
-from contactsync.journeys.file.ruling import rules_of
+from contactsync.journeys.file.ruling import TYPING, rules_of
 from contactsync.journeys.file.units import Planning
 from contactsync.model.sync import Format, Options
 from contactsync.ports import Put, RecordKey
@@ -228,7 +228,7 @@ class TestNoneIsKnown:
 
     def test_where_a_release_types_otherwise(self, monkeypatch: pytest.MonkeyPatch) -> None:
         story = Story()
-        monkeypatch.setattr(known, "TYPING", known.TYPING + 1)
+        monkeypatch.setattr(known, "TYPING", TYPING + 1)
         story.again()
         assert story.known == 0
 

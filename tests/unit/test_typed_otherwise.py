@@ -12,6 +12,7 @@ import pytest
 
 from contactsync.journeys.account import accounts
 from contactsync.journeys.asked import fielding
+from contactsync.journeys.file import ruling
 from contactsync.model.field import FieldSpec
 from contactsync.ports import Objects
 from tests.missing import After
@@ -61,6 +62,13 @@ class TestTheSameFileAgain:
         assert story.again(text).status == "unchanged"
         story.both(choices("red", "green", "blue"))
         assert story.again(text).counts.added == 1
+
+    def test_after_a_release_that_types_otherwise(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        story = Story(OF_BOTH)
+        monkeypatch.setattr(ruling, "TYPING", ruling.TYPING + 1)
+        run = story.again(OF_BOTH)
+        assert (run.status, run.counts.unchanged) == ("succeeded", PEOPLE)
+        assert story.again(OF_BOTH).status == "unchanged"
 
     def test_but_not_after_another_name_of_the_account(self) -> None:
         story = Story(OF_BOTH)

@@ -332,7 +332,7 @@ def may_delete(contact: Glimpse, rules: Rules) -> bool:
     """Whether a contact that no row mentions is the run's to delete.
 
     Scope "sync" means what this sync alone has brought: not what was here before, nor what others bring as well.
-    Runs note who is in their scope for those that follow: whoever changes what it means raises `known.TYPING`.
+    Runs note who is in their scope for those that follow: whoever changes what it means raises `ruling.TYPING`.
     """
     if rules.deletes == "sync":
         return contact.hashes.keys() == {rules.sync_id} and contact.created_by.startswith("run:")

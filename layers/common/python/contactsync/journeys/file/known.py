@@ -19,7 +19,7 @@ from contactsync.core.mapping import HASH_BYTES, Rule
 from contactsync.core.parsing import Again, Damaged, Earlier
 from contactsync.errors import NotFound
 from contactsync.journeys.changes import changed_since
-from contactsync.journeys.file.ruling import rules_of, settings_hash
+from contactsync.journeys.file.ruling import TYPING, rules_of, settings_hash
 from contactsync.journeys.file.runfiles import ID, KNOWN, MENTION, Manifest, RunFiles, line_of
 from contactsync.model.run import Run
 from contactsync.model.sync import Sync
@@ -37,8 +37,6 @@ EDGE = 10
 """Lines at the edges of a chunk of which some are known, unless rows have moved."""
 WORTHWHILE = 0.5
 """The share of a chunk's rows that has to be known."""
-TYPING = 2
-"""One more with each release that types a cell otherwise: then every row is typed anew."""
 
 
 def recognising(

@@ -11,6 +11,9 @@ from contactsync.model.field import PRIMARIES
 from contactsync.model.run import Run
 from contactsync.model.sync import GeneratedIdentity, InSegment, Sync
 
+TYPING = 2
+"""One more with each release that types a cell otherwise: then every file is read anew, and every row of it typed."""
+
 
 def rules_of(run: Run, control: Control) -> Rules:
     """The rules of a run.
@@ -60,9 +63,10 @@ def _joined(sync: Sync) -> tuple[str, ...]:
 
 
 def settings_hash(sync: Sync) -> str:
-    """What of a sync decides over the outcome of a run, as a digest."""
+    """What of a sync decides over the outcome of a run, as a digest: its settings, and for files how this release types."""
     deciding_keys = {"source", "format", "mapping", "identity", "options"}
     if sync.connection_id:
         deciding_keys |= {"direction", "conflict", "match", "selection", "limits"}
     deciding = sync.model_dump_json(include=deciding_keys)
-    return hashlib.sha256(deciding.encode()).hexdigest()
+    typing = "" if sync.connection_id else f"{TYPING} "
+    return hashlib.sha256(f"{typing}{deciding}".encode()).hexdigest()
