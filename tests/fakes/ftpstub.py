@@ -31,6 +31,8 @@ class FtpStub:
         self.passive: str | None = None
         """What PASV answers instead of the truth."""
         self.knows_rest = True
+        self.listing = b""
+        """What MLSD sends."""
         self.greeting = "220 Ready."
         self.on_retrieve = lambda: None
         self.commands: list[str] = []
@@ -82,7 +84,9 @@ class _Conversation:
     def run(self) -> None:
         try:
             self._say(self._stub.greeting)
-            with self._connection.makefile("r", encoding="utf-8", newline="\r\n") as lines:
+            with self._connection.makefile(
+                "r", encoding="utf-8", errors="surrogateescape", newline="\r\n"
+            ) as lines:
                 for line in lines:
                     self._stub.commands.append(line.rstrip("\r\n"))
                     command, _, argument = line.rstrip("\r\n").partition(" ")
@@ -94,7 +98,7 @@ class _Conversation:
 
     def _say(self, text: str) -> None:
         if text:
-            self._connection.sendall(text.encode() + b"\r\n")
+            self._connection.sendall(text.encode(errors="surrogateescape") + b"\r\n")
 
     def _user(self, argument: str) -> str:
         return "331 Password?"
@@ -126,11 +130,21 @@ class _Conversation:
         self._offset = int(argument)
         return "350 Go on."
 
-    def _retr(self, argument: str) -> str:
+    def _mlsd(self, argument: str) -> str:
+        with self._accepted() as data:
+            data.sendall(self._stub.listing)
+        return "226 Done."
+
+    def _accepted(self) -> socket.socket:
+        """The data connection, announced."""
         with self._waiting.pop() as listener:
             listener.settimeout(5)
             data = listener.accept()[0]
         self._say("150 Here it comes.")
+        return data
+
+    def _retr(self, argument: str) -> str:
+        data = self._accepted()
         self._stub.on_retrieve()
         with suppress(OSError):
             data.sendall(self._stub.content[self._offset : self._stub.cut_at])

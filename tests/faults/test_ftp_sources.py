@@ -250,6 +250,16 @@ def test_a_path_is_taken_from_the_root_or_from_where_the_login_leads(stub):
     assert "RETR in/list#?.csv" in stub.commands
 
 
+def test_greetings_and_names_may_be_written_in_any_encoding(stub):
+    stub.greeting = "220 Gr\udcfc\udcdf Gott."
+    stub.listing = (
+        b"type=file;modify=20260102000000; M\xfcller.csv\r\ntype=file;modify=20260101000000; contacts.csv\r\n"
+    )
+    assert name_of(source(stub.port, "/in/c*.csv")) == "contacts.csv"
+    assert name_of(source(stub.port, "/in/*.csv")) == "M\N{REPLACEMENT CHARACTER}ller.csv"
+    assert "RETR /in/M\udcfcller.csv" in stub.commands, "the very bytes that it has told"
+
+
 # logins and TLS
 
 
@@ -322,3 +332,24 @@ def test_the_newest_match_is_taken_and_of_equals_the_last_by_name(tmp_path, sett
         assert name_of(source(port, "/in/contacts-[*].csv")) == "contacts-[5].csv"
         assert code_of(source(port, "/in/none-*.csv")) == "file_not_found"
         assert code_of(source(port, "/nowhere/*.csv")) == "file_not_found"
+
+
+@pytest.mark.parametrize("settings", [{}, {"proto_cmds": WITHOUT_MLSD}], ids=["MLSD", "NLST"])
+def test_what_is_hidden_matches_only_a_pattern_that_says_so(tmp_path, settings):
+    """A Mac puts ._contacts.csv beside contacts.csv, and later; others hide a file while it is being written."""
+    for name, age in (("contacts.csv", 100), ("._contacts.csv", 0), (".in.contacts.csv", 0)):
+        (tmp_path / name).write_bytes(name.encode())
+        os.utime(tmp_path / name, (1_767_000_000 - age, 1_767_000_000 - age))
+    with ftp_server(tmp_path, **settings) as port:
+        assert name_of(source(port, "/*.csv")) == "contacts.csv"
+        assert code_of(source(port, "/?in.*")) == "file_not_found"
+        assert name_of(source(port, "/.in.*")) == ".in.contacts.csv"
+
+
+def test_of_more_matches_than_can_be_asked_none_is_taken_for_the_newest(tmp_path):
+    for number in range(501):
+        (tmp_path / f"{number:03}.csv").write_bytes(b"email\n")
+        os.utime(tmp_path / f"{number:03}.csv", (1_767_000_000 - number, 1_767_000_000 - number))
+    with ftp_server(tmp_path, proto_cmds=WITHOUT_MLSD) as port:
+        assert code_of(source(port, "/*.csv")) == "too_many_files"
+        assert name_of(source(port, "/0*.csv")) == "000.csv"

@@ -158,6 +158,18 @@ def test_the_newest_match_is_taken_and_of_equals_the_last_by_name(bucket):
     assert bucket.asked[2][1]["Key"] == "in/contacts-3.csv"
 
 
+def test_the_folder_s_own_object_is_no_file(bucket):
+    bucket.listed = [("in/", 9), ("in/contacts.csv", 3)]
+    with S3BucketSource("customer", "in/*", access=THEIRS, limits=QUICK).open() as stream:
+        assert stream.name == "contacts.csv"
+    bucket.listed = [("in/", 9)]
+    with (
+        pytest.raises(UnreadableFile, match="file_not_found"),
+        S3BucketSource("customer", "in/*", access=THEIRS, limits=QUICK).open(),
+    ):
+        pass
+
+
 @pytest.mark.parametrize(
     ("operation", "answer", "code"),
     [

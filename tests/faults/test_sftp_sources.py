@@ -195,6 +195,53 @@ def test_the_newest_match_is_taken_and_of_equals_the_last_by_name(folder):
         assert code_of(source(port, "/nowhere/*.csv")) == "file_not_found"
 
 
+def test_names_may_be_written_in_any_encoding(folder):
+    """One name that is not UTF-8 is enough to break a whole listing."""
+    path = folder / "M\udcfcller.csv"
+    path.write_bytes(b"in Latin-1")
+    os.utime(path, (1_767_000_000, 1_767_000_000))
+    with sftp_server(folder) as port:
+        with source(port, "/c*.csv").open() as stream:
+            assert stream.body.read() == TEXT
+        with source(port, "/M*.csv").open() as stream:
+            assert stream.body.read() == b"in Latin-1"
+            assert stream.proof == "size"
+            assert stream.name == "M\N{REPLACEMENT CHARACTER}ller.csv"
+
+
+def test_a_refusal_may_be_written_in_any_encoding(folder):
+    class German(asyncssh.SFTPServer):
+        def stat(self, path: bytes) -> Any:
+            raise asyncssh.SFTPNoSuchFile(b"Datei f\xfcr ann fehlt")  # type: ignore[arg-type]
+
+    with sftp_server(folder, files=German) as port:
+        assert code_of(source(port)) == "unexpected_answer"
+
+
+def test_what_is_hidden_matches_only_a_pattern_that_says_so(folder):
+    (folder / "._contacts.csv").write_bytes(b"what a Mac puts beside it")
+    os.utime(folder / "contacts.csv", (1_767_000_000, 1_767_000_000))
+    with sftp_server(folder) as port:
+        with source(port, "/*.csv").open() as stream:
+            assert stream.name == "contacts.csv"
+        with source(port, "/._*").open() as stream:
+            assert stream.name == "._contacts.csv"
+
+
+def test_a_folder_is_no_file(folder):
+    (folder / "in").mkdir()
+    with sftp_server(folder) as port:
+        assert code_of(source(port, "/in")) == "file_not_found"
+
+
+def test_of_a_long_listing_all_of_it_is_looked_at(folder):
+    for number in range(1000):
+        (folder / f"{number}.csv").write_bytes(b"")
+        os.utime(folder / f"{number}.csv", (1_767_000_000, 1_767_000_000 + (number == 523)))
+    with sftp_server(folder) as port, source(port, "/*3.csv").open() as stream:
+        assert stream.name == "523.csv"
+
+
 def test_another_kind_of_server_is_given_up():
     with (
         WebServer(lambda request: []) as server,

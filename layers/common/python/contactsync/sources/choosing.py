@@ -14,6 +14,9 @@ MAX_LISTED = 100_000
 
 _WILD = re.compile(r"([*?])")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NOT_HIDDEN = r"(?![.]|\Z)"
+"""As in a shell, no wildcard at the beginning stands for a dot: so are files called that are still being written, or
+that a Mac puts beside each of its own. Nor for nothing: that is how a bucket names a folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ class FilePath:
         if len(pieces) == 1:
             return cls(plain(folder + slash), name)
         pattern = "".join({"*": ".*", "?": "."}.get(piece) or re.escape(plain(piece)) for piece in pieces)
-        return cls(plain(folder + slash), name, re.compile(pattern, re.DOTALL), plain(pieces[0]))
+        compiled = re.compile(pattern if pieces[0] else _NOT_HIDDEN + pattern, re.DOTALL)
+        return cls(plain(folder + slash), name, compiled, plain(pieces[0]))
 
     def newest(self, found: Iterable[tuple[str, str]]) -> str:
         """The newest of (time, name) pairs that match; of equally old ones the last by name.
@@ -72,6 +76,11 @@ class FilePath:
                 "Check the folder and the pattern; if they are right, no file has been put there.",
             )
         return best[1]
+
+
+def readable(name: str) -> str:
+    """A name as it may be shown. Those of servers are bytes; what is not UTF-8 in them travels as lone surrogates."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _not_valid(what: str) -> UnreadableFile:

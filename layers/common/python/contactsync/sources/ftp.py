@@ -19,7 +19,7 @@ from typing import BinaryIO, Literal, cast
 from contactsync.errors import UnreadableFile
 from contactsync.ports import Ending, SourceStream
 from contactsync.sources import moments
-from contactsync.sources.choosing import MAX_LISTED, FilePath
+from contactsync.sources.choosing import MAX_LISTED, FilePath, readable
 from contactsync.sources.net import Guard, cut_after, tls_refusals
 from contactsync.sources.place import Place
 from contactsync.sources.transfer import BUFFER_BYTES, Cut, Leg, Limits, Transfer, changed, too_large
@@ -27,7 +27,8 @@ from contactsync.sources.transfer import BUFFER_BYTES, Cut, Leg, Limits, Transfe
 SCHEMES = ("ftp", "ftps")
 IMPLICIT_PORT = 990
 MAX_ASKED = 500
-"""Matches that are asked for their time one by one, where the server cannot list times."""
+"""Matches that are asked for their time one by one, where the server cannot list times. Of more nobody can tell in time
+which is the newest: the names need not say so."""
 
 Tls = Literal["none", "explicit", "implicit"]
 
@@ -63,7 +64,7 @@ class FtpServerSource:
             yield SourceStream(
                 cast(BinaryIO, body),
                 transfer.ending,
-                name=fetching.name,
+                name=readable(fetching.name),
                 size=fetching.first.size,
                 last_modified=moments.of_ftp(fetching.first.changed),
             )
@@ -89,7 +90,10 @@ class _Facts:
 
 
 class _Control(ftplib.FTP_TLS):
-    """The control connection. Data connections go to its own peer, whatever address the server names."""
+    """The control connection. Data connections go to its own peer, whatever address the server names.
+
+    Its lines are UTF-8 as far as they are; other bytes come and go as they are, for greetings and names may hold any.
+    """
 
     def __init__(self, context: ssl.SSLContext, host: str, *, timeout_s: float) -> None:
         super().__init__(context=context)
@@ -103,8 +107,15 @@ class _Control(ftplib.FTP_TLS):
             with tls_refusals(self.host):
                 self.sock = self.context.wrap_socket(connection, server_hostname=self.host)
         self.af = self.sock.family
-        self.file = self.sock.makefile("r", encoding=self.encoding)
+        self.file = self.sock.makefile("r", encoding=self.encoding, errors="surrogateescape")
         self.welcome = self.getresp()
+
+    def putline(self, line: str) -> None:
+        """Send a command. See `ftplib.FTP.putline`, which cannot send back the names that it was told."""
+        if "\r" in line or "\n" in line:
+            raise ValueError("A line break would become a command.")
+        assert self.sock is not None
+        self.sock.sendall(f"{line}\r\n".encode(self.encoding, "surrogateescape"))
 
     def makepasv(self) -> tuple[str, int]:
         """Where the data connection goes: to the peer we have checked, on a port that no standard service has."""
@@ -134,7 +145,10 @@ class _Control(ftplib.FTP_TLS):
 
     def lines(self, command: str) -> Iterator[str]:
         """A listing, line by line, up to a bound."""
-        with self.transfercmd(command) as data, data.makefile("r", encoding=self.encoding) as listing:
+        with (
+            self.transfercmd(command) as data,
+            data.makefile("r", encoding=self.encoding, errors="surrogateescape") as listing,
+        ):
             for _ in range(MAX_LISTED + 2):
                 line = listing.readline(8192)
                 if not line:
@@ -291,8 +305,14 @@ def _listed(control: _Control, path: FilePath) -> Iterator[tuple[str, str]]:
             return
     assert path.pattern is not None
     names = [name.rpartition("/")[2] for name in control.lines(f"NLST {path.folder}".rstrip())]
-    matches = sorted(name for name in names if path.pattern.fullmatch(name))
-    for name in matches[-MAX_ASKED:]:
+    matches = [name for name in names if path.pattern.fullmatch(name)]
+    if len(matches) > MAX_ASKED:
+        raise UnreadableFile(
+            "too_many_files",
+            f"More than {MAX_ASKED} files match the pattern, and the server lists no times (MLSD) to tell the newest.",
+            "Move old files away, or name one file instead of a pattern.",
+        )
+    for name in matches:
         yield control.ask(f"MDTM {path.folder}{name}") or "", name
 
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from contactsync.errors import UnreadableFile
 from contactsync.ports import Ending, SourceStream
 from contactsync.sources import moments
-from contactsync.sources.choosing import FilePath
+from contactsync.sources.choosing import FilePath, readable
 from contactsync.sources.net import Guard, cut_after
 from contactsync.sources.transfer import BUFFER_BYTES, Cut, Leg, Limits, Transfer, changed, too_large
 
@@ -75,7 +75,7 @@ class SftpServerSource:
             yield SourceStream(
                 cast(BinaryIO, body),
                 transfer.ending,
-                name=fetching.name,
+                name=readable(fetching.name),
                 size=fetching.first.size,
                 last_modified=moments.of_epoch(fetching.first.changed),
                 host_key=fetching.host_key,
@@ -179,8 +179,11 @@ class _Fetching:
         cast(socket.socket, client.get_channel()).settimeout(self._limits.read_s)
         if not self.name:
             self.name = self._path.newest(_listed(client, self._path.folder))
-        path = self._path.folder + self.name
-        facts = _Facts.of(client.stat(path))
+        path = (self._path.folder + self.name).encode("utf-8", "surrogateescape")
+        attributes = client.stat(path)
+        if stat.S_ISDIR(attributes.st_mode or 0):
+            raise _no_such_file(self.place.host)
+        facts = _Facts.of(attributes)
         if facts.size is not None and facts.size > self._limits.most_bytes:
             raise too_large(self._limits.most_bytes)
         if at == 0:
@@ -194,7 +197,7 @@ class _SftpLeg:
     """One opened file. See `transfer.Leg`."""
 
     def __init__(
-        self, transport: Transport, client: SFTPClient, path: str, at: int, *, facts: _Facts, host: str
+        self, transport: Transport, client: SFTPClient, path: bytes, at: int, *, facts: _Facts, host: str
     ) -> None:
         self.start = at
         self._at = at
@@ -237,6 +240,35 @@ class _SftpLeg:
             self._transport.close()
 
 
+class _Asking:
+    """Requests under way, whose answers come in whatever order the server likes."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._answers: dict[int, tuple[int, Any]] = {}
+
+    def ask(self, kind: int, *arguments: Any) -> int:
+        """Send a request; its number."""
+        return cast(int, self._client._async_request(self, kind, *arguments))  # noqa: SLF001
+
+    def answer(self, number: int, expected: int) -> Any | None:
+        """What was answered to a request; None for the end of a file or folder. Raises paramiko's errors, and Cut."""
+        while number not in self._answers:
+            self._client._read_response()  # noqa: SLF001 which hands it to _async_response
+        kind, message = self._answers.pop(number)
+        if kind == expected:
+            return message
+        try:
+            self._client._convert_status(message)  # noqa: SLF001
+        except EOFError:
+            return None
+        raise Cut
+
+    def _async_response(self, kind: int, message: Any, number: int) -> None:
+        """Called by paramiko with the answer to a request."""
+        self._answers[number] = kind, message
+
+
 class _Ahead:
     """The bytes of an open file in order, with a bounded number of requests under way.
 
@@ -245,12 +277,11 @@ class _Ahead:
     """
 
     def __init__(self, client: Any, file: Any, at: int, size: int | None) -> None:
-        self._client = client
+        self._asking = _Asking(client)
         self._file = file  # which closes itself when it is let go
         self._asked = at
         self._size = size
         self._waiting: deque[tuple[int, int, int]] = deque()
-        self._answers: dict[int, tuple[int, Any]] = {}
 
     def next(self) -> bytes:
         """Some bytes; none at the end. Raises paramiko's errors."""
@@ -262,15 +293,9 @@ class _Ahead:
         if not self._waiting:
             return b""
         number, offset, length = self._waiting.popleft()
-        while number not in self._answers:
-            self._client._read_response()  # noqa: SLF001 which hands it to _async_response
-        kind, message = self._answers.pop(number)
-        if kind != sftp.CMD_DATA:
-            try:
-                self._client._convert_status(message)  # noqa: SLF001
-            except EOFError:
-                return b""
-            raise Cut
+        message = self._asking.answer(number, sftp.CMD_DATA)
+        if message is None:
+            return b""
         data = cast(bytes, message.get_string())
         if 0 < len(data) < length:  # a server may send less than was asked for
             self._waiting.appendleft(self._ask(offset + len(data), length - len(data)))
@@ -279,20 +304,28 @@ class _Ahead:
     def _ask(self, offset: int, length: int) -> tuple[int, int, int]:
         from paramiko import sftp  # noqa: PLC0415
 
-        where = sftp.int64(offset)
-        number = self._client._async_request(self, sftp.CMD_READ, self._file.handle, where, length)  # noqa: SLF001
+        number = self._asking.ask(sftp.CMD_READ, self._file.handle, sftp.int64(offset), length)
         return number, offset, length
-
-    def _async_response(self, kind: int, message: Any, number: int) -> None:
-        """Called by paramiko with the answer to a request."""
-        self._answers[number] = kind, message
 
 
 def _listed(client: SFTPClient, folder: str) -> Iterator[tuple[str, str]]:
-    """Time and name of the files in a folder."""
-    for entry in client.listdir_iter(folder or "."):
-        if entry.st_mode is None or stat.S_ISREG(entry.st_mode):
-            yield f"{entry.st_mtime or 0:020d}", entry.filename
+    """Time and name of the files in a folder. paramiko's own listing fails at the first name that is not UTF-8."""
+    from paramiko import SFTPAttributes, sftp  # noqa: PLC0415
+
+    asking = _Asking(client)
+    opened = asking.answer(asking.ask(sftp.CMD_OPENDIR, (folder or ".").encode()), sftp.CMD_HANDLE)
+    if opened is None:
+        raise Cut
+    handle = opened.get_binary()
+    waiting = deque(asking.ask(sftp.CMD_READDIR, handle) for _ in range(IN_FLIGHT))
+    while (page := asking.answer(waiting.popleft(), sftp.CMD_NAME)) is not None:
+        waiting.append(asking.ask(sftp.CMD_READDIR, handle))
+        for _ in range(page.get_int()):
+            name = page.get_string().decode("utf-8", "surrogateescape")
+            page.get_string()  # the same as ls would show it
+            entry = SFTPAttributes._from_msg(page)  # type: ignore[attr-defined]  # noqa: SLF001
+            if entry.st_mode is None or stat.S_ISREG(entry.st_mode):
+                yield f"{entry.st_mtime or 0:020d}", name
 
 
 def _key_of(login: Login) -> PKey:
@@ -357,11 +390,21 @@ def _translated(host: str) -> Iterator[None]:
         ) from None
     except (SSHException, EOFError):
         raise Cut from None
+    except UnicodeDecodeError:  # paramiko reads the words of a refusal, too, which nobody needs
+        raise UnreadableFile(
+            "unexpected_answer",
+            f"{host} refuses the file, in words that are not UTF-8.",
+            "Check the path and the login: most likely there is no such file, or this login may not read it.",
+        ) from None
     except OSError as error:
         if error.errno in {errno.ENOENT, errno.EACCES}:
-            raise UnreadableFile(
-                "file_not_found",
-                f"There is no such file on {host}, or this login may not read it.",
-                "Check the path and the login; if they are right, the file has not been put there, or was removed.",
-            ) from None
+            raise _no_such_file(host) from None
         raise
+
+
+def _no_such_file(host: str) -> UnreadableFile:
+    return UnreadableFile(
+        "file_not_found",
+        f"There is no such file on {host}, or this login may not read it.",
+        "Check the path and the login; if they are right, the file has not been put there, or was removed.",
+    )
