@@ -282,6 +282,24 @@ def test_five_redirects_are_followed_and_a_sixth_is_not():
         assert code_of(source(server, "/6")) == "too_many_redirects"
 
 
+def test_a_redirect_may_name_a_file_with_spaces():
+    def answer(request: Request) -> Any:
+        if request.target == "/":
+            return reply(b"", status="302 Found", Location="/in/my contacts.csv")
+        return reply(TEXT if request.target == "/in/my%20contacts.csv" else b"")
+
+    with WebServer(answer) as server:
+        assert fetched(source(server, "/")) == (TEXT, "length")
+
+
+@pytest.mark.parametrize(
+    "there", ["http://files.example.com evil.example.com/", "http://a b@files.example.com/"]
+)
+def test_a_space_in_the_host_of_a_redirect_is_refused(there):
+    with WebServer(lambda request: reply(b"", status="302 Found", Location=there)) as server:
+        assert code_of(source(server, "/")) == "address_not_valid"
+
+
 def test_a_credential_is_shown_to_its_own_origin_only():
     with WebServer(lambda request: reply(TEXT)) as other:
         elsewhere = f"http://other.example.com:{other.port}/"

@@ -203,7 +203,7 @@ class _Fetching:
         with suppress(UnicodeError):
             location = location.encode("latin-1").decode()  # headers are read as Latin-1, and meant as UTF-8
         try:
-            url = urljoin(url, location)
+            url = urljoin(url, location.strip().replace(" ", "%20"))  # as browsers do; scripts name files so
         except ValueError:
             raise unexpected(place.host, "a redirect that cannot be read") from None
         there = self._guard.place(url, SCHEMES)
