@@ -16,7 +16,7 @@ from contactsync.adapters.bucket import BUFFER_BYTES, PART_BYTES, Bucket
 from contactsync.adapters.memory import MemoryObjects
 from contactsync.adapters.s3_wire import S3Wire
 from contactsync.adapters.wire import ServiceError
-from contactsync.errors import Busy
+from contactsync.errors import Busy, UnreadableFile
 from contactsync.ports import Version
 from tests.contract.conftest import IMPATIENT, REGION, credentials
 from tests.contract.objects_contract import LARGE, ObjectsContract, read
@@ -254,6 +254,18 @@ class TestFaultsOnTheWay:
             "bytes=1300-5999",
             "bytes=1500-5999",
         ]
+
+    @pytest.mark.parametrize(
+        ("code", "status"), [("AccessDenied", 403), ("InvalidRequest", 400), ("KMS.DisabledException", 400)]
+    )
+    def test_a_version_under_a_key_of_its_writer_is_said_to_be(self, objects, proxy, code, status):
+        """403 for a key of KMS, 400 for one that came with the upload (SSE-C) or was disabled."""
+        objects.put("key", b"email\n")
+        proxy.reset()
+        proxy.plan(1, s3_error(code, status))
+        with pytest.raises(UnreadableFile) as caught, objects.open_version("key", Version("v1", "e")):
+            pass
+        assert caught.value.code == "dropped_file_locked"
 
     def test_a_body_that_keeps_ending_at_one_place_is_busy(self, objects, proxy):
         objects.put("key", LARGE[:1_000_000])

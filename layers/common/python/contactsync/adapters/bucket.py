@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote_plus
 
 from contactsync.adapters.s3_wire import CRC32, Checksum, Crc32, Incoming, S3Wire, checksum_to_be
 from contactsync.adapters.wire import ServiceError
-from contactsync.errors import Busy, NotFound
+from contactsync.errors import Busy, NotFound, UnreadableFile
 from contactsync.ports import ObjectWriter, Version
 
 PART_BYTES = 8 * 1024 * 1024
@@ -24,6 +24,8 @@ KEYS_A_REQUEST = 1000
 """S3's bound for one DeleteObjects."""
 MISSING = frozenset({"HTTP 404", "NoSuchKey"})
 VERSION_MISSING = frozenset({"NoSuchVersion", "MethodNotAllowed", "InvalidArgument"})
+LOCKED = frozenset({"AccessDenied", "InvalidRequest", "KMS.DisabledException", "KMS.NotFoundException"})
+"""What is answered for an object whose writer chose a key of their own: our role may read all others."""
 """What S3 says of a version that is gone, of one that only marks a deletion, and of a name that no version has."""
 UNFIT_FOR_XML = frozenset([*map(chr, range(32)), "\ufffe", "\uffff"]) - {"\t", "\n", "\r"}
 """Characters that a key may have and XML cannot."""
@@ -62,7 +64,16 @@ class Bucket:
     @contextmanager
     def open_version(self, key: str, version: Version) -> Iterator[BinaryIO]:
         """See `ports.Objects.open_version`."""
-        body = _Body(self._wire, key, version=version)
+        try:
+            body = _Body(self._wire, key, version=version)
+        except ServiceError as error:
+            if error.code not in LOCKED:
+                raise
+            raise UnreadableFile(
+                "dropped_file_locked",
+                "The file is encrypted under a key that we may not use.",
+                "Put it there again without naming a key or a kind of encryption: the bucket encrypts by itself.",
+            ) from None
         with body, io.BufferedReader(body, BUFFER_BYTES) as stream:
             if body.etag.strip('"') != version.etag:
                 raise NotFound

@@ -43,7 +43,8 @@ class Objects(Protocol):
     def open_version(self, key: str, version: Version) -> AbstractContextManager[BinaryIO]:
         """As `open`, of exactly this version, whatever has been stored over it since.
 
-        Raises NotFound, also where what is there under this name has another ETag.
+        Raises NotFound, also where what is there under this name has another ETag; UnreadableFile: dropped_file_locked,
+        it was encrypted under a key of its writer's.
         """
         ...
 
