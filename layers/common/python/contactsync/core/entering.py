@@ -6,6 +6,7 @@ has shown can be sent back as it is.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ import orjson
 
 from contactsync.core.checking import pointer
 from contactsync.core.fieldtypes import BadValue, converter
+from contactsync.core.identity import email_key
 from contactsync.core.overlay import Changes, overlay
 from contactsync.core.rules import ADDRESS_PARTS, LABEL_MAX, ROW_MAX
 from contactsync.errors import Problem
@@ -20,6 +22,7 @@ from contactsync.model.contact import Fields
 from contactsync.model.field import PRIMARIES, FieldSpec
 
 LIST_MAX = 200
+_EXTENSION = re.compile("[0-9]{1,20}")
 CANONICAL_FIRST = frozenset({"integer", "decimal"})
 """Types whose canonical form, which the API shows, must not be read by the rules of a country."""
 TAKEN = {
@@ -43,8 +46,8 @@ def entered(
     values: Fields = {}
     for key, value in asked.items():
         spec = specs.get(key)
-        if spec is None and value is None and key in base:  # of a field that was deleted
-            values[key] = None
+        if spec is None and key in base and (value is None or _is_shown(value, base[key])):
+            values[key] = None if value is None else base[key]  # of a field that was deleted
         elif spec is None:
             message = "There is no such field: create it with POST /v1/fields, or leave it out."
             problems.append(Problem(pointer(("fields", key[:100])), message, "unknown_field"))
@@ -52,7 +55,7 @@ def entered(
             values[key] = None
         else:
             found = len(problems)
-            problems += _bad(value, spec, country, values)
+            problems += _bad(value, spec, country, values, base.get(key))
             if len(problems) > found:
                 values.pop(key, None)
     fields = _laid(values, base, specs)
@@ -80,18 +83,33 @@ def _laid(values: Fields, base: Fields, specs: Mapping[str, FieldSpec]) -> Field
             if values[key]:
                 fields[key] = values[key]
         else:
+            if key == "email" and values[key]:
+                _respell(fields, values[key])
             fields, _ = overlay(fields, {key: values[key]}, only_empty=False)
     return fields
 
 
-def _bad(value: Any, spec: FieldSpec, country: str, values: Fields) -> Iterator[Problem]:
-    """Puts the canonical value into `values`; yields what is wrong with it."""
+def _respell(fields: Fields, email: str) -> None:
+    """Spell the primary address as a person does now; rows of files leave it as it was."""
+    first, *others = fields.get("emails") or [None]
+    if first is not None and email_key(first["value"]) == email_key(email):
+        fields["emails"] = [{**first, "value": email}, *others]
+
+
+def _bad(value: Any, spec: FieldSpec, country: str, values: Fields, stored: Any) -> Iterator[Problem]:
+    """Puts the canonical value into `values`; yields what is wrong with it.
+
+    What is `stored` stays good, though its field has become stricter since.
+    """
     place: tuple[str | int, ...] = ("fields", spec.key)
     if not spec.list:
         try:
             values[spec.key] = _value(value, spec, country)
         except BadValue as bad:
-            yield Problem(pointer(place), bad.message, bad.code)
+            if stored is not None and _is_shown(value, stored):
+                values[spec.key] = stored
+            else:
+                yield Problem(pointer(place), bad.message, bad.code)
         return
     if not isinstance(value, list) or len(value) > LIST_MAX:
         yield Problem(pointer(place), f"Give a list of at most {LIST_MAX} values.")
@@ -101,7 +119,28 @@ def _bad(value: Any, spec: FieldSpec, country: str, values: Fields) -> Iterator[
         try:
             entries.append(_entry(item, spec, country))
         except BadValue as bad:
-            yield Problem(pointer((*place, index)), bad.message, bad.code)
+            shown = item if isinstance(item, Mapping) else {"value": item}
+            kept = next((each for each in stored or () if _is_shown(shown, each)), None)
+            if kept is not None:
+                entries.append(kept)
+            else:
+                yield Problem(pointer((*place, index)), bad.message, bad.code)
+
+
+def _is_shown(value: Any, stored: Any) -> bool:
+    """Whether this is a stored value as the API shows it."""
+    return orjson.dumps(_bare(value), option=orjson.OPT_SORT_KEYS) == orjson.dumps(
+        stored, option=orjson.OPT_SORT_KEYS
+    )
+
+
+def _bare(value: Any) -> Any:
+    """A shown value without the labels that are none."""
+    if isinstance(value, list):
+        return [_bare(each) for each in value]
+    if isinstance(value, Mapping):
+        return {key: each for key, each in value.items() if key != "label" or each is not None}
+    return value
 
 
 def _entry(item: Any, spec: FieldSpec, country: str) -> dict[str, Any]:
@@ -145,14 +184,17 @@ def _value(value: Any, spec: FieldSpec, country: str) -> Any:
 
 def _phone(value: Mapping[str, Any], country: str) -> Any:
     """A number as the API shows it keeps the text under which it was first written."""
-    number, text = value.get("value"), value.get("text")
+    number, text, extension = value.get("value"), value.get("text"), value.get("extension")
     if not isinstance(number, str):
         raise BadValue("wrong_type", "Give the number as a text, in value.")
+    if not (extension is None or (isinstance(extension, str) and _EXTENSION.fullmatch(extension))):
+        raise BadValue("phone_extension", "An extension is a text of 1 to 20 digits.")
     read = converter("phone", country=country)
-    found = read(number)
+    found = read(f"{number} ext. {extension}" if extension else number)
     if isinstance(text, str) and found is not None:
         written = read(text)
-        if written is not None and written["value"] == found["value"]:
+        said = ("value", "extension") if "extension" in value else ("value",)
+        if written is not None and all(written.get(each) == found.get(each) for each in said):
             return written
     return found
 

@@ -76,7 +76,7 @@ def _with_primary(list_key: str, before: list[Entry], value: Any) -> list[Entry]
     if value is None:
         return before[1:] or None
     entry = value if list_key == "phones" else {"value": value}
-    if before and _same_value(list_key, before[0], entry):
+    if before and (_same_value(list_key, before[0], entry) or _dials(before[0], entry)):
         return before
     if before and "label" in before[0]:
         entry = {**entry, "label": before[0]["label"]}
@@ -110,8 +110,13 @@ def _same_value(list_key: str, one: Entry, other: Entry) -> bool:
     """Whether two values of a list mean the same: spelling alone is no change."""
     a, b = one["value"], other["value"]
     if a == b:
-        return True
+        return one.get("extension") == other.get("extension")
     return list_key == "emails" and email_key(a) == email_key(b)
+
+
+def _dials(one: Entry, other: Entry) -> bool:
+    """Whether the other one is the same number, and says nothing of an extension: a primary is shown without."""
+    return bool(one["value"] == other["value"] and "extension" not in other)
 
 
 def is_empty(value: Any) -> bool:

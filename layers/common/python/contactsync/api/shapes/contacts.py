@@ -27,6 +27,7 @@ class PhoneNumber(Shape):
 
     value: str = About(description="E.164, such as +442079460018.")
     text: str
+    extension: str | SkipJsonSchema[None] = About(default=None, description="Digits to dial after it.")
 
 
 class Address(Shape):
@@ -49,6 +50,9 @@ class Labelled(Shape):
     label: str | None
     text: str | SkipJsonSchema[None] = About(
         default=None, description="Of a phone number: as it was written."
+    )
+    extension: str | SkipJsonSchema[None] = About(
+        default=None, description="Of a phone number: digits to dial after it."
     )
 
 

@@ -1,9 +1,11 @@
 """Which contacts a listing asks for, beyond an email address, which finds its contact by itself.
 
-    name=ada             the text occurs in one of the names, whatever its case
-    phone=06 12345678    one of the numbers, as people of the account's country write it
+    name=ada king        each word occurs in one of the names, whatever its case and its accents
+    phone=06 12345678    one of the numbers, as people of the account's country write it; with whatever extension, if
+                         none is named
     subscribed=true      ticked by the caller, in the shared hub; false: not ticked
-    segment=…  run=…     a member of the segment; changed by the run, one of the last that changed it
+    segment=…  run=…     a member of the segment, of which there are none once it is taken away; changed by the run,
+                         one of the last that changed it
     field.<key>=value    the field, or one of its values, is this
 
 There is no index for these: the contacts are gone through, a bounded number a page.
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
+from itertools import filterfalse
 from typing import Any
 
 from contactsync.core.fieldtypes import BadValue, converter
@@ -43,7 +46,7 @@ def wanted(world: World, caller: Caller, query: Mapping[str, str]) -> Fits | Non
             if name == "name":
                 fits.append(_named(value))
             elif name == "segment":
-                fits.append(_member(value))
+                fits.append(_member(world, caller, value))
             elif name == "subscribed":
                 fits.append(_ticked(world, caller, value))
             elif name == "run":
@@ -57,8 +60,10 @@ def wanted(world: World, caller: Caller, query: Mapping[str, str]) -> Fits | Non
     return (lambda contact: all(fit(contact) for fit in fits)) if fits else None
 
 
-def _member(segment: str) -> Fits:
-    return lambda contact: segment in contact.segments
+def _member(world: World, caller: Caller, segment: str) -> Fits:
+    """Whether a contact is shown to be a member: it may still name a segment that was taken away."""
+    there = segment in world.control.segments(caller.account_id)
+    return lambda contact: there and segment in contact.segments
 
 
 def _changed_by(run: str) -> Fits:
@@ -74,11 +79,12 @@ def _ticked(world: World, caller: Caller, text: str) -> Fits:
 
 
 def _named(text: str) -> Fits:
-    asked = _folded(text)
+    asked = _folded(text).replace(",", " ").split()
 
     def fits(contact: Contact) -> bool:
         values = (contact.fields.get(key) for key in NAMES)
-        return any(isinstance(value, str) and asked in _folded(value) for value in values)
+        names = "\n".join(_folded(value) for value in values if isinstance(value, str))
+        return bool(names) and all(word in names for word in asked)
 
     return fits
 
@@ -93,11 +99,15 @@ def _valued(key: str, text: str, specs: Mapping[str, FieldSpec], country: str | 
     value = converter(spec.type, country=country, choices=spec.choices)(text)
     if value is None:
         raise BadValue("empty_value", "Give a value.")
+    whole = spec.type != "phone" or "extension" in value
     asked = identity_key(spec.type, value)
 
     def fits(contact: Contact) -> bool:
         stored = contact.fields.get(PRIMARIES.get(key, key))
-        return any(identity_key(spec.type, each) == asked for each in _values(stored, spec.type))
+        return any(
+            identity_key(spec.type, each if whole else {"value": each["value"]}) == asked
+            for each in _values(stored, spec.type)
+        )
 
     return fits
 
@@ -110,4 +120,8 @@ def _values(stored: Any, field_type: str) -> Iterator[Any]:
 
 
 def _folded(text: str) -> str:
-    return unicodedata.normalize("NFC", text).casefold().strip()
+    """As people look for it: José is found by jose, and jose by José."""
+    if text.isascii():
+        return text.lower()
+    plain = "".join(filterfalse(unicodedata.combining, unicodedata.normalize("NFD", text.casefold())))
+    return unicodedata.normalize("NFC", plain)
