@@ -63,6 +63,7 @@ def test_contacts_come_as_a_table_that_says_itself_what_is_what(world: ApiWorld,
     assert [(file["name"], file["rows"]) for file in export["files"]] == [("contacts-0001.csv", 2)]
     assert export["files"][0]["size"] == len(table.encode())
     assert '"\'=Ada"' in table
+    assert all(row.endswith('Z"') for row in table.splitlines()[1:]), "one form of time, whoever changed it"
     before = world.fields()
     again = world.import_rows(table, [])
     assert (again.counts.rows, again.counts.unchanged) == (2, 2)

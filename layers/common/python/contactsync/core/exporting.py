@@ -22,7 +22,7 @@ from contactsync.core.fieldtypes import BadValue, Converter, converter
 from contactsync.core.pictures import is_name, kind_of
 from contactsync.core.reporting import csv_line, protect
 from contactsync.core.rules import ADDRESS_PARTS
-from contactsync.core.showing import shown
+from contactsync.core.showing import in_utc, shown
 from contactsync.model.contact import Contact, Fields
 from contactsync.model.field import PRIMARIES, FieldSpec
 
@@ -84,7 +84,7 @@ def csv_row(contact: Contact, columns: Sequence[Column], segments: Mapping[str, 
     """One contact. `segments` are names by id; `country` is the one whose people write the account's numbers."""
     cells = [_cell(contact.fields, column, country) for column in columns]
     named = "; ".join(segments[each] for each in contact.segments if each in segments)
-    return csv_line([*map(protect, cells), protect(named), contact.id, contact.audit.updated_at])
+    return csv_line([*map(protect, cells), protect(named), contact.id, in_utc(contact.audit.updated_at)])
 
 
 def _cell(fields: Fields, column: Column, country: str) -> str:
