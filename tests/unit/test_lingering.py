@@ -108,7 +108,7 @@ def test_a_run_whose_execution_can_be_no_more_is_closed(
         assert api.post(f"/runs/{run.id}/cancel").json["finished_at"] is None
     assert hour(world) == []
     [(kind, left)] = hour(world, after=LASTS_AT_MOST)
-    assert kind == "RunLeft"
+    assert kind == "RunLost"
     world.notify(Finishing.model_validate({"source": "contactsync", "detail-type": kind, "detail": left}))
     ended = world.run(run)
     assert ended.has_ended

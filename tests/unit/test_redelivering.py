@@ -42,7 +42,7 @@ class Queue:
     [
         (CLOCK, []),
         (LEFT, ["SyncDue"]),
-        ({"source": "contactsync", "detail-type": "RunLeft", "detail": {"name": "e"}}, ["RunLeft"]),
+        ({"source": "contactsync", "detail-type": "RunLost", "detail": {"name": "e"}}, ["RunLost"]),
     ],
     ids=["a clock's", "a look's", "a run's that was left"],
 )

@@ -24,9 +24,9 @@ KEYS_A_REQUEST = 1000
 """S3's bound for one DeleteObjects."""
 MISSING = frozenset({"HTTP 404", "NoSuchKey"})
 VERSION_MISSING = frozenset({"NoSuchVersion", "MethodNotAllowed", "InvalidArgument"})
+"""What S3 says of a version that is gone, of one that only marks a deletion, and of a name that no version has."""
 LOCKED = frozenset({"AccessDenied", "InvalidRequest", "KMS.DisabledException", "KMS.NotFoundException"})
 """What is answered for an object whose writer chose a key of their own: our role may read all others."""
-"""What S3 says of a version that is gone, of one that only marks a deletion, and of a name that no version has."""
 UNFIT_FOR_XML = frozenset([*map(chr, range(32)), "\ufffe", "\uffff"]) - {"\t", "\n", "\r"}
 """Characters that a key may have and XML cannot."""
 _CHANGED = "An object changed while it was read."

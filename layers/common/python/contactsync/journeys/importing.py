@@ -22,7 +22,7 @@ from contactsync.core.planning import Rules, generated_code
 from contactsync.errors import InvalidRequest, UnreadableFile
 from contactsync.journeys.file.files import stored
 from contactsync.journeys.file.remote import is_remote, is_unattended, pinned, with_secrets
-from contactsync.journeys.file.ruling import rules_of, settings_hash
+from contactsync.journeys.file.ruling import country_of, rules_of, settings_hash
 from contactsync.journeys.file.runfiles import Manifest, files_of
 from contactsync.journeys.steps import check_turn, claim, enter, keep
 from contactsync.model.field import FieldSpec
@@ -134,7 +134,7 @@ def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
     rules = _check_mapping(sync, opened, control.fields(run.account_id))
     dates = [rule.column for rule in rules if rule.type == "date" and rule.column is not None]
     unproven = dates if sync.format.date_order == "auto" else ()
-    commas = _commas(rules, _country(sync, run, control))
+    commas = _commas(rules, country_of(run, sync, control))
     manifest, warnings = cut_file(opened, source, files, dates=unproven, commas=commas)
     manifest = recognising(manifest, rules, run, control=control, runs=runs)
     files.save_manifest(manifest)
@@ -320,11 +320,6 @@ def _check_mapping(sync: Sync, opened: Opened, fields: Mapping[str, FieldSpec]) 
         ) from None
 
 
-def _country(sync: Sync, run: Run, control: Control) -> str | None:
-    """Whose phones without a country code and whose separators the file has."""
-    return sync.format.country or control.account(run.account_id).country
-
-
 def _commas(rules: Sequence[Rule], country: str | None) -> set[int]:
     """The columns that are read as numbers with a comma before the decimals."""
     from contactsync.core.fieldtypes.number import COMMA_DECIMAL  # noqa: PLC0415
@@ -349,7 +344,7 @@ def _mapper(run: Run, sync: Sync, manifest: Manifest, control: Control) -> Mappe
         ),
         identity_field=sync.identity.field,
         secret=rules.secret,
-        country=_country(sync, run, control),
+        country=country_of(run, sync, control),
         date_order=sync.format.date_order,
         date_orders=manifest.date_orders,
         empty_cells=sync.options.empty_cells,

@@ -2,7 +2,7 @@
 
     HourRule ─→ look ─→ a run that is queued, and whose turn it is    ─→ RunRequested
                         a sync with a file that waits for its turn    ─→ SyncDue
-                        a run whose execution can be no more          ─→ RunLeft
+                        a run whose execution can be no more          ─→ RunLost
                         a run that has ended and still holds its sync ─→ the sync is let go, SyncDue
                         accounts that are left to be looked at        ─→ SyncDue, of the hour
 
@@ -50,8 +50,8 @@ def _look_at(account_id: str, control: Control, bus: Bus, now: datetime) -> None
         elif run.status != "queued" and queueing.is_lost(run, now):
             asked = {"account_id": account_id, "run_id": run.id}
             # As Step Functions says it, which does so by best effort only
-            left = {"status": "TIMED_OUT", "name": str(run.execution), "input": json.dumps(asked)}
-            bus.publish("RunLeft", left)
+            lost = {"status": "TIMED_OUT", "name": str(run.execution), "input": json.dumps(asked)}
+            bus.publish("RunLost", lost)
     if any(run.status == "queued" for run in under_way):
         for run in queueing.next_runs(control, account_id, now):
             if queueing.is_overdue(run, now):

@@ -19,7 +19,7 @@ from contactsync.core.mapping import HASH_BYTES, Rule
 from contactsync.core.parsing import Again, Damaged, Earlier
 from contactsync.errors import NotFound
 from contactsync.journeys.changes import changed_since
-from contactsync.journeys.file.ruling import TYPING, rules_of, settings_hash
+from contactsync.journeys.file.ruling import TYPING, country_of, rules_of, settings_hash
 from contactsync.journeys.file.runfiles import ID, KNOWN, MENTION, Manifest, RunFiles, line_of
 from contactsync.model.run import Run
 from contactsync.model.sync import Sync
@@ -48,7 +48,7 @@ def recognising(
     rows are known then differs, and what becomes of them does not: so whoever comes last may be right for all.
     """
     sync = control.sync(run.account_id, run.sync_id).value
-    country = sync.format.country or control.account(run.account_id).country
+    country = country_of(run, sync, control)
     manifest = manifest.model_copy(update={"reading": _reading(manifest, rules, sync, country)})
     looked_at = _looked_at(run, sync, manifest, control, runs)
     if looked_at is None or sync.last_good is None:

@@ -62,6 +62,11 @@ def _joined(sync: Sync) -> tuple[str, ...]:
     return sync.options.segments
 
 
+def country_of(run: Run, sync: Sync, control: Control) -> str | None:
+    """Whose phones without a country code and whose separators the sync's files have."""
+    return sync.format.country or control.account(run.account_id).country
+
+
 def settings_hash(sync: Sync) -> str:
     """What of a sync decides over the outcome of a run, as a digest: its settings, and for files how this release types."""
     deciding_keys = {"source", "format", "mapping", "identity", "options"}
