@@ -59,6 +59,9 @@ ROW_BYTES = 238
 """Of its files."""
 QUERY_BYTES = 1 << 20
 LAMBDA_S = 900
+HOURS_A_DAY = 24
+LOOK_QUERIES = 2
+"""Of each account, by the hour, for its open runs and its waiting files; a unit each, as they find nothing nearly always."""
 WORKERS = 8
 """Side by side, as the state machine's maps say."""
 WRITES_A_SECOND = {"a new table": 4_000, "a table used to it": 40_000}
@@ -261,6 +264,11 @@ def fixed() -> Units:
     }
 
 
+def idle_account() -> Units:
+    """What an account uses in a month in which nothing happens: by the hour somebody looks whether anything lingers."""
+    return {"read units": LOOK_QUERIES * HOURS_A_DAY * DAYS}
+
+
 def dollars(units: Units) -> float:
     """What units cost."""
     return sum(amount * PRICES[name].dollars for name, amount in units.items())
@@ -280,6 +288,7 @@ def page() -> str:
         "| | dollars |",
         "|---|---|",
         f"| an installation in which nothing happens: {_listed(fixed())} | {dollars(fixed()):.2f} |",
+        f"| an account in which nothing happens, looked at by the hour | {dollars(idle_account()):.4f} |",
         *(f"| {each.name} | {dollars(of_a_month(each)):.2f} |" for each in CUSTOMERS),
         f"| once, 1,000,000 new contacts | {dollars(of_a_run(1_000_000, 1, new=True)):.2f} |",
         "",

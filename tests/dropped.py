@@ -11,7 +11,14 @@ from contactsync.control import Control, new_id
 from contactsync.core.dropping import prefix_of
 from contactsync.journeys.asked import dropping, scheduling
 from contactsync.journeys.book import books
-from contactsync.model.message import ContactsChanged, FileDropped, FileParked, Received, SyncDue
+from contactsync.model.message import (
+    ContactsChanged,
+    FileDropped,
+    FileParked,
+    Finishing,
+    Received,
+    SyncDue,
+)
 from contactsync.model.run import Run
 from contactsync.model.sync import Sync, SyncRequest
 from contactsync.ports import Version
@@ -97,6 +104,9 @@ class DropBucket:
                 run = self.world.control.run(detail["account_id"], detail["run_id"]).value
                 self.executions += 1
                 self.world.execute(run, execution=f"execution {self.executions}")
+            case "RunLost":
+                event = {"source": "contactsync", "detail-type": kind, "detail": detail}
+                self.world.notify(Finishing.model_validate(event))
 
 
 def drop_sync(world: World) -> Sync:

@@ -119,8 +119,8 @@ afterwards = changes | st.none()
 
 options = st.fixed_dictionaries(
     {
-        "guard": st.sampled_from([FREE, FREE, ASKING, {**ASKING, "on_trip": "hold_deletes"}, {}]),
-        "delete_missing": st.sampled_from([None, {"scope": "all"}, {"scope": "sync"}]),
+        "guard": st.sampled_from([FREE, FREE, FREE, ASKING, {**ASKING, "on_trip": "hold_deletes"}, {}]),
+        "delete_missing": st.sampled_from([None, {"scope": "all"}, {"scope": "sync"}, {"scope": "sync"}]),
     },
     optional={
         "existing": st.sampled_from(["override", "override", "fill_empty", "skip"]),

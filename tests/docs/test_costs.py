@@ -3,7 +3,9 @@
 import pytest
 
 from bench import cloud
+from contactsync.journeys.asked import lingering
 from contactsync.journeys.importing import SMALL_ROWS
+from tests.world import World
 
 
 def test_the_page_is_fresh():
@@ -29,3 +31,18 @@ def test_a_million_new_contacts_are_a_million_units_to_write():
 def test_what_did_not_change_is_not_written():
     month = cloud.of_a_run(1_000_000, 0.001)
     assert month["write units"] < 1_100
+
+
+def test_an_account_in_which_nothing_happens_costs_so_many_queries_an_hour(monkeypatch):
+    world = World()
+    asked, page = [], world.records.page
+
+    def counted(*names, **rest):
+        asked.append(names)
+        return page(*names, **rest)
+
+    monkeypatch.setattr(world.records, "page", counted)
+    lingering.look("", control=world.control, bus=world.bus, now=world.clock.now())
+    of_the_account = [name for account, name in asked if account == world.account.account_id]
+    assert len(of_the_account) == cloud.LOOK_QUERIES, of_the_account
+    assert cloud.idle_account()["read units"] == pytest.approx(cloud.LOOK_QUERIES * 730, rel=0.01)

@@ -18,6 +18,8 @@ from contactsync.control import Control, Read, new_id
 from contactsync.errors import Busy
 from contactsync.journeys.account import forgetting
 from contactsync.journeys.asked import asking, editing
+from contactsync.journeys.asked.lingering import HOUR
+from contactsync.journeys.asked.queueing import LASTS_AT_MOST
 from contactsync.journeys.asked.scheduling import kept
 from contactsync.model.account import ALL_PERMISSIONS, Caller
 from contactsync.model.message import EraseDue
@@ -334,6 +336,47 @@ def scheduled() -> Scene:
     )
 
 
+def uncalled() -> Scene:
+    """Events were lost: of a run, of a file, of an execution that is no more, of a run's end. By the hour somebody looks."""
+    world = new_world()
+    account = world.account.account_id
+    earlier(world, people("Ada"), NAMES)
+    sync, bucket = drop_sync(world), Retrying(world)
+    bucket.drop(prefix(world, sync.id) + "a.csv", people("Bob"))
+    begun, closed = (world.request(people(name), NAMES) for name in ("Cem", "Dee"))
+    at = world.clock.now().isoformat()
+    _turn(world, begun, status="running", execution="lost", started_at=at)
+    _turn(world, closed, status="cancelled", finished_at=at)
+    world.clock.advance(LASTS_AT_MOST)
+    waiting = world.request(people("Ada", "Eve"), NAMES)
+    world.clock.advance(timedelta(hours=1))
+    bucket.delivered = len(world.bus.events)  # and nobody heard them
+
+    def go() -> None:
+        bucket.act("SyncDue", {"account_id": "", "sync_id": HOUR})
+        bucket.go_on()
+
+    def again() -> Run:
+        world.clock.advance(timedelta(hours=1))
+        before = len(world.bus.events)
+        go()
+        assert len(world.bus.events) == before, "a further look calls for what is done"
+        return world.run(waiting)
+
+    def told() -> object:
+        drops, _ = world.control.drops(account, after=None, limit=10)
+        ended = [world.run(run) for run in (begun, closed)]
+        ends = [(run.status, run.problem and run.problem.code) for run in ended]
+        return [drop.state for drop in drops], ends, [run.status for run in runs_of(world, sync.id)]
+
+    return Scene(world, go, lambda: world.run(waiting), again, told=told, bucket=bucket)
+
+
+def _turn(world: World, run: Run, **into: object) -> None:
+    """What became of a run before somebody died."""
+    world.control.update_run(run.account_id, run.id, lambda run: run.model_copy(update=into))
+
+
 # The end
 
 
@@ -423,6 +466,7 @@ WORKLOADS: dict[str, Workload] = {
     "files dropped, one replaced": Workload(dropped(), {"added": 1}, mails=2),
     "files dropped for a paused sync": Workload(dropped(paused=True), mails=3),
     "a schedule that fires twice": Workload(scheduled, {"added": 1, "updated": 1}),
+    "what nobody called for": Workload(uncalled, {"added": 1, "unchanged": 1}, mails=3),
     "address book, first run": Workload(with_book(first_contact), {"added": 2, "updated": 1, "unchanged": 3}),
     "address book, both ways": Workload(
         with_book(both_ways), {"added": 1, "updated": 2, "unchanged": 2, "deleted": 1}

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from contactsync.control import Control
 from contactsync.journeys import importing, syncing
 from contactsync.model.message import Message, Requested
 from contactsync.model.run import Run
 from contactsync.sources.staging import DirectCourier
 from tests.bookworld import CONNECTION, BookWorld
 from tests.contract.cards import ADA
-from tests.world import Died, World, tried
+from tests.world import TRIES, Caught, Died, World, tried
 
 ROWS = "email\nada@example.com\nbob@example.com\n"
 
@@ -128,6 +129,70 @@ def test_who_dies_over_it_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> Non
     problem = world.run(run).problem
     assert problem is not None
     assert problem.code == "timed_out"
+
+
+def test_who_dies_between_closing_the_run_and_telling_people_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    run = begun(world)
+    dies_over_it(monkeypatch)
+    world.left(run, "TIMED_OUT")
+    [mail] = world.mailer.sent
+    assert world.run(run).problem is not None
+    assert "The run took longer than any run may" in mail.text
+
+
+def test_an_execution_that_broke_off_before_it_told_people_has_them_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its last state had closed the run, and came no further."""
+    world = World()
+    run = world.request(ROWS)
+    dies_over_it(monkeypatch, times=TRIES)
+    with pytest.raises(Caught):
+        world.execute(run)
+    ended = world.run(run)
+    assert (ended.status, world.mailer.sent) == ("succeeded", [])
+    world.left(run, "FAILED")
+    [mail] = world.mailer.sent
+    assert "2 added" in mail.subject
+    assert world.run(run).counts == ended.counts
+
+
+def test_a_question_that_its_execution_did_not_come_to_ask_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    options = {"delete_missing": {"scope": "sync"}, "guard": {"max_delete_count": 0}}
+    first = world.import_rows(ROWS, options=options)
+    world.mailer.sent.clear()
+    run = world.again(first.sync_id, "email\nada@example.com\n")
+    dies_over_it(monkeypatch, times=TRIES)
+    with pytest.raises(Caught):
+        world.execute(run)
+    assert (world.run(run).status, world.mailer.sent) == ("awaiting_approval", [])
+    world.left(run, "FAILED")
+    assert world.run(run).status == "awaiting_approval"
+    assert len(world.mailer.sent) == 1
+    world.control.approve_run(run.account_id, run.id, world.run(run).plan_hash or "")
+    world.left(run, "FAILED")
+    assert world.run(run).status == "queued"
+    world.execute(run, execution="after the approval")
+    assert world.run(run).counts.deleted == 1
+
+
+def dies_over_it(monkeypatch: pytest.MonkeyPatch, *, times: int = 1) -> None:
+    """Whoever closes a run dies right after that; so often."""
+    close = Control.close_run
+    left = [None] * times
+
+    def dying(*arguments: Any, **options: Any) -> Run:
+        closed = close(*arguments, **options)
+        if left:
+            left.pop()
+            raise Died
+        return closed
+
+    monkeypatch.setattr(Control, "close_run", dying)
 
 
 def test_an_address_book_is_let_go_of() -> None:

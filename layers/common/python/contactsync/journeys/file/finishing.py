@@ -78,10 +78,10 @@ def finish(
     """Close the run and tell people. Runs after success and after any failure of the steps before it."""
     run = control.run(message.account_id, message.run_id).value
     if message.stopped is not None:
-        if not _is_left_behind(run, message.stopped):
+        run = _called_off(run, message, control)
+        if run.execution != message.stopped:  # nobody's yet, or another's by now
             queueing.announce_next(control, bus, run.account_id, clock.now())
             return Notified(account_id=run.account_id, run_id=run.id, status=run.status, bug=False)
-        run = _called_off(run, message, control)
     elif run.approved and message.error is None and run.step in (None, "fetch", "parse", "pull"):
         # The step that held the run is tried once more, after the approval: the run is another execution's now
         return Notified(account_id=run.account_id, run_id=run.id, status=run.status, bug=False)
@@ -126,17 +126,14 @@ def finish(
     )
 
 
-def _is_left_behind(run: Run, execution: str) -> bool:
-    """Whether the run was this execution's, and nobody has closed it."""
-    return run.execution == execution and not run.has_ended and run.status != "awaiting_approval"
-
-
 def _called_off(run: Run, message: Finishing, control: Control) -> Run:
-    """The run, whose workers stop when they next look at it: they may have outlived their execution."""
+    """The run, whose workers stop when they next look at it: they may have outlived their execution.
+
+    One that is closed already stays as it is: what may be missing is that people were told.
+    """
 
     def call_off(run: Run) -> Run:
-        left = message.stopped is not None and _is_left_behind(run, message.stopped)
-        if not left or run.status != "running" or message.error is None:
+        if run.execution != message.stopped or run.status != "running" or message.error is None:
             return run
         return run.model_copy(update={"status": "failed", "problem": _problem(message.error, NO_TIME)})
 
