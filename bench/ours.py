@@ -4,17 +4,19 @@
 
 The steps, adapters, conditions, retries, rejects and reports are those of the deployed functions; bootstrap puts them
 together. What differs from the cloud is that one worker takes every chunk and unit in turn. It prints the run's
-counts and the CPU seconds of each step.
+counts, the CPU seconds of each step and the most memory.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from bench import processes
 from contactsync import (
     bootstrap,
     entry,  # noqa: F401 - as in every handler: it tells the garbage collector to look less often
@@ -99,11 +101,8 @@ def main() -> None:
     machine.run(given.until)
     run = bootstrap.control().run(given.account, given.run).value
     counts = run.counts.model_dump()
-    print(
-        json.dumps(
-            {"status": run.status, "rows_total": run.rows_total, "counts": counts, "cpu_s": machine.cpu_s}
-        )
-    )
+    told = {"status": run.status, "rows_total": run.rows_total, "counts": counts, "cpu_s": machine.cpu_s}
+    print(json.dumps({**told, "peak_mb": round(processes.peak_mb(os.getpid()), 1)}))
 
 
 if __name__ == "__main__":

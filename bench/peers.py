@@ -2,7 +2,7 @@
 
     python -m bench.peers <name> <file>
 
-Each prints how many rows it took. What they leave undone, and we do, is not added to them: conditions, versions,
+Each prints how many rows it took, and its most memory. What they leave undone, and we do, is not added to them: conditions, versions,
 rejects with reasons, typed fields where they write, a report.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import sys
 import tempfile
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from bench import processes
 from bench.service import PEERS
 
 EMAIL = r"^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$"
@@ -129,4 +131,5 @@ ROWS_MAX = {"dlt, merge into duckdb": 250_000}
 
 if __name__ == "__main__":
     name, path = sys.argv[1:]
-    print(json.dumps({"rows": (LOADING | CHECKING)[name](path)}))
+    rows = (LOADING | CHECKING)[name](path)
+    print(json.dumps({"rows": rows, "peak_mb": round(processes.peak_mb(os.getpid()), 1)}))
