@@ -2,7 +2,12 @@
 
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import TypeVar
+
+import pytest
+
+from contactsync.sources import transfer
 
 T = TypeVar("T")
 
@@ -21,3 +26,16 @@ def wait_for(look: Callable[[], T | None], *, within_s: float, what: str, every_
             return found
         time.sleep(every_s)
     raise AssertionError(f"{what} did not happen within {within_s:g} seconds")
+
+
+def waiting(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], object]) -> list[float]:
+    """A fetch that would wait does not, and `meanwhile` happens; returns for how long it would have waited, each time."""
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        meanwhile()
+
+    clock = SimpleNamespace(time=time.time, monotonic=time.monotonic, sleep=sleep)
+    monkeypatch.setattr(transfer, "time", clock)
+    return waits

@@ -25,7 +25,7 @@ from tests.fakes.sshserver import sftp_server
 from tests.fakes.webserver import WebServer, chunked, reply
 
 HOST = "files.example.com"
-QUICK = Limits(connect_s=5, read_s=5, answer_s=10, attempts=3, first_wait_s=0.001)
+QUICK = Limits(connect_s=5, read_s=5, answer_s=10, attempts=3, first_wait_s=0.001, settled_s=0)
 
 
 @pytest.fixture(scope="module")

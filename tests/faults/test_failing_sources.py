@@ -21,7 +21,7 @@ from tests.world import World
 
 CANARY = "canary-9c2e"
 HOST = "files.example.com"
-QUICK = Limits(connect_s=0.5, read_s=0.5, answer_s=0.5, attempts=2, first_wait_s=0.001)
+QUICK = Limits(connect_s=0.5, read_s=0.5, answer_s=0.5, attempts=2, first_wait_s=0.001, settled_s=0)
 LOGIN_PAGE = b"<!DOCTYPE html><html><form action=/login>Password</form></html>"
 
 SESSION = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,10 +16,11 @@ from contactsync.sources.transfer import Limits
 from tests.fakes.certificates import Authority
 from tests.fakes.ftpserver import ftp_server
 from tests.fakes.ftpstub import FtpStub
+from tests.waiting import waiting
 
 HOST = "files.example.com"
 TEXT = b"email,name\r\n" + b"".join(b"ann%d@example.com,Ann %d\r\n" % (n, n) for n in range(40_000))
-QUICK = Limits(connect_s=2, read_s=1, answer_s=3, attempts=3, first_wait_s=0.001)
+QUICK = Limits(connect_s=2, read_s=1, answer_s=3, attempts=3, first_wait_s=0.001, settled_s=0)
 SECRET = "s3cret-canary"
 
 
@@ -197,6 +199,25 @@ def test_a_file_that_grows_meanwhile_is_read_anew_later(tmp_path):
             file.write(TEXT)
         with pytest.raises(Busy, match="changed"):
             stream.body.read()
+
+
+def test_an_upload_that_pauses_is_not_taken_for_whole(tmp_path, monkeypatch):
+    path = tmp_path / "contacts.csv"
+    path.write_bytes(TEXT)
+    waits = waiting(monkeypatch, lambda: path.open("ab").write(TEXT))
+    with ftp_server(tmp_path) as port, source(port, limits=replace(QUICK, settled_s=20)).open() as stream:
+        with pytest.raises(Busy, match="changed"):
+            stream.body.read()
+        assert stream.proof is None
+    assert 15 < waits[0] <= 20
+
+
+@pytest.mark.parametrize(("changed", "waited"), [("20260101120000", []), ("29990101120000", [20])])
+def test_only_what_was_changed_just_now_or_by_another_clock_is_waited_for(stub, monkeypatch, changed, waited):
+    waits = waiting(monkeypatch, lambda: None)
+    stub.changed = [changed, changed]
+    assert fetched(source(stub.port, limits=replace(QUICK, settled_s=20))) == (TEXT, "size")
+    assert waits == waited
 
 
 def test_a_server_that_falls_silent_is_given_up(stub):

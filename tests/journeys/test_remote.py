@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -37,6 +38,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]
     """The same rows under `people.csv` on other kinds of servers: scheme → port."""
     folder = tmp_path_factory.mktemp("served")
     (folder / "people.csv").write_bytes(ROWS)
+    os.utime(folder / "people.csv", (1_767_000_000, 1_767_000_000))  # nobody is uploading it any more
     with ftp_server(folder) as ftp, sftp_server(folder) as sftp:
         yield {"ftp": ftp, "sftp": sftp}
 

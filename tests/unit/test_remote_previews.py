@@ -261,7 +261,7 @@ def test_a_workbook_is_shown_if_it_came_whole(api, server, monkeypatch):
     ids=lambda it: it if isinstance(it, str) else "",
 )
 def test_what_the_server_does_is_a_named_problem_with_what_to_do(api, server, monkeypatch, answer, code):
-    quick = Limits(connect_s=2, read_s=2, answer_s=2, attempts=1)
+    quick = Limits(connect_s=2, read_s=2, answer_s=2, attempts=1, settled_s=0)
     monkeypatch.setattr(staging, "PEEK_LIMITS", quick)
     server.answer = lambda _: answer
     assert refused(api, web_source(server)) == (422, code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,7 @@ def test_a_file_that_breaks_off_changes_nothing(api, world):
 
 def test_the_first_ssh_server_is_remembered_and_another_one_refused(api, world, tmp_path: Path):
     (tmp_path / "a.csv").write_bytes(ROWS)
+    os.utime(tmp_path / "a.csv", (1_767_000_000, 1_767_000_000))
     first, other = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
     with sftp_server(tmp_path, password=CANARY, host_keys=[first]) as port:
         world.allow_hosts = f"127.0.0.1:{port}"

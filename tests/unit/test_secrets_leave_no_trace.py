@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -128,6 +129,7 @@ def test_a_secret_of_a_web_server(told, world, kind, ending):
 def file_server(kind: str, folder: Path) -> Iterator[tuple[str, dict[str, str], list[str]]]:
     """A server's address, a source's login, and the secrets in it."""
     (folder / "a.csv").write_bytes(ROWS)
+    os.utime(folder / "a.csv", (1_767_000_000, 1_767_000_000))
     if kind == "ftp":
         with ftp_server(folder, username="ann", password=SECRET, auth_failed_timeout=0) as port:
             yield f"ftp://127.0.0.1:{port}/a.csv", {"username": "ann", "password": SECRET}, [SECRET]

@@ -2,7 +2,7 @@
 
 FTP ends a file by closing a connection, so a file that was cut looks like one that has ended, and some servers
 say "226 Transfer complete" all the same. What counts is that the size the server told before is what came, and
-that size and time of change are the same afterwards.
+that size and time of change are the same afterwards, when the file has stood still for a while.
 """
 
 from __future__ import annotations
@@ -22,7 +22,16 @@ from contactsync.sources import moments
 from contactsync.sources.choosing import MAX_LISTED, FilePath, readable
 from contactsync.sources.net import Guard, cut_after, tls_refusals
 from contactsync.sources.place import Place
-from contactsync.sources.transfer import BUFFER_BYTES, Cut, Leg, Limits, Transfer, changed, too_large
+from contactsync.sources.transfer import (
+    BUFFER_BYTES,
+    Cut,
+    Leg,
+    Limits,
+    Transfer,
+    changed,
+    let_settle,
+    too_large,
+)
 
 SCHEMES = ("ftp", "ftps")
 IMPLICIT_PORT = 990
@@ -216,7 +225,7 @@ class _Fetching:
             if not start or str(error).startswith("550"):
                 raise
             start, data = 0, control.transfercmd(f"RETR {path}")  # it knows no REST
-        return _FtpLeg(control, data, start, facts, lambda: self._facts(control, path))
+        return _FtpLeg(control, data, start, facts, lambda: self._facts_after(control, path, facts))
 
     def _sign_in(self, control: _Control) -> None:
         username, password = self._login
@@ -236,6 +245,11 @@ class _Fetching:
             raise _login_refused(self._place.host) from None
         if self._tls != "none":
             control.prot_p()
+
+    def _facts_after(self, control: _Control, path: str, before: _Facts) -> _Facts:
+        if before.complete:
+            let_settle(moments.epoch(moments.of_ftp(before.changed)), self._limits)
+        return self._facts(control, path)
 
     def _facts(self, control: _Control, path: str) -> _Facts:
         size = control.ask(f"SIZE {path}") or ""

@@ -22,6 +22,11 @@ def of_ftp(text: str | None) -> str | None:
     return None
 
 
+def epoch(moment: str | None) -> float:
+    """Seconds since 1970 of what the others return; 0 of None."""
+    return datetime.fromisoformat(moment).timestamp() if moment else 0.0
+
+
 def of_epoch(seconds: int | None) -> str | None:
     """Seconds since 1970."""
     with suppress(ValueError, OverflowError, OSError):

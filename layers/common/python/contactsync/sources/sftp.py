@@ -14,10 +14,10 @@ import logging
 import socket
 import stat
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from contactsync.errors import UnreadableFile
@@ -25,7 +25,16 @@ from contactsync.ports import Ending, SourceStream
 from contactsync.sources import moments
 from contactsync.sources.choosing import FilePath, readable
 from contactsync.sources.net import Guard, cut_after
-from contactsync.sources.transfer import BUFFER_BYTES, Cut, Leg, Limits, Transfer, changed, too_large
+from contactsync.sources.transfer import (
+    BUFFER_BYTES,
+    Cut,
+    Leg,
+    Limits,
+    Transfer,
+    changed,
+    let_settle,
+    too_large,
+)
 
 if TYPE_CHECKING:
     from paramiko import PKey, SFTPAttributes, SFTPClient, Transport
@@ -190,14 +199,23 @@ class _Fetching:
             self.first = facts
         elif facts != self.first:
             raise changed(self.place.host)
-        return _SftpLeg(transport, client, path, at, facts=facts, host=self.place.host)
+        settle = partial(let_settle, facts.changed or 0, self._limits)
+        return _SftpLeg(transport, client, path, at, facts=facts, host=self.place.host, settle=settle)
 
 
 class _SftpLeg:
     """One opened file. See `transfer.Leg`."""
 
     def __init__(
-        self, transport: Transport, client: SFTPClient, path: bytes, at: int, *, facts: _Facts, host: str
+        self,
+        transport: Transport,
+        client: SFTPClient,
+        path: bytes,
+        at: int,
+        *,
+        facts: _Facts,
+        host: str,
+        settle: Callable[[], None],
     ) -> None:
         self.start = at
         self._at = at
@@ -206,6 +224,7 @@ class _SftpLeg:
         self._path = path
         self._facts = facts
         self._host = host
+        self._settle = settle
         self._ahead = _Ahead(client, client.open(path, "rb"), at, facts.size)
         self._rest = b""
 
@@ -219,10 +238,13 @@ class _SftpLeg:
         return data
 
     def ending(self) -> Ending:
-        """See `transfer.Leg.ending`: proof is that size and time are what they were, and that the size came."""
+        """See `transfer.Leg.ending`: proof is that size and time are what they were, when the file has stood still for a while, and
+        that the size came.
+        """
         size = self._facts.size
         if size is not None and self._at < size:
             raise Cut
+        self._settle()
         with _translated(self._host):
             after = _Facts.of(self._client.stat(self._path))
         if after != self._facts or (size is not None and self._at > size):

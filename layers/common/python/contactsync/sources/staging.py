@@ -21,8 +21,8 @@ PEEK_BYTES = 4 << 20
 """How much of a file is looked at: in base64 it still fits into the answer of a function, which holds 6 MB."""
 PEEK_S = 8.0
 """What has come by then is enough to look at: somebody waits."""
-PEEK_LIMITS = Limits(connect_s=4, read_s=5, answer_s=10, total_s=14, attempts=1)
-"""One attempt: whoever waits can ask again, and knows then that the server broke off."""
+PEEK_LIMITS = Limits(connect_s=4, read_s=5, answer_s=10, total_s=14, attempts=1, settled_s=0)
+"""One attempt: whoever waits can ask again, and knows then that the server broke off. Nor need a beginning have settled."""
 PIECE_BYTES = 64 << 10
 
 

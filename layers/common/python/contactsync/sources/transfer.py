@@ -37,6 +37,8 @@ class Limits:
     most_bytes: int = 5 * 1024**3
     attempts: int = 5
     first_wait_s: float = 0.5
+    settled_s: float = 20
+    """How long a file has to stand still before it counts as whole."""
 
     @property
     def in_all(self) -> str:
@@ -204,6 +206,17 @@ class Transfer(io.RawIOBase):
                 f"The file did not arrive from {self._host} within {self._limits.in_all}.",
                 "Split it, compress it, or have it served from a faster host.",
             )
+
+
+def let_settle(changed_at: float, limits: Limits) -> None:
+    """Wait until a file that was changed just now has stood still for a while; its time is in epoch seconds.
+
+    Reading takes a moment, and whoever is uploading may pause for longer: only a second look after that tells a file that is whole
+    from one that ends where its upload has come to. A time in the future is another clock's.
+    """
+    age_s = max(0.0, time.time() - changed_at)
+    if age_s < limits.settled_s:
+        time.sleep(limits.settled_s - age_s)
 
 
 def changed(host: str) -> SourceAway:
