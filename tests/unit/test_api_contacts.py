@@ -183,6 +183,19 @@ def test_a_new_address_finds_the_contact_and_the_old_one_no_longer_does(api, ada
     assert add(api, email="ada@example.org")["id"] != ada["id"], "the address was given back"
 
 
+def test_the_address_by_which_a_contact_was_first_known_is_freed_as_the_refusal_says(api, ada):
+    edit(api, ada, email="ada@example.org")
+    taken = api.post("/contacts", {"fields": {"email": "ada@example.com"}})
+    assert problem(taken) == (409, "email_taken")
+    assert f"Contact {ada['id']} was first known by this email address" in taken.json["title"]
+    assert "delete it and add it again under the address it has now" in taken.json["detail"]
+    assert api.delete(f"/contacts/{ada['id']}").status == 204
+    again = add(api, email="ada@example.org")
+    other = add(api, email="ada@example.com")
+    assert by_email(api, "ada@example.org") == [again["id"]]
+    assert by_email(api, "ada@example.com") == [other["id"]]
+
+
 def test_an_address_that_another_contact_has_is_refused(api, ada):
     bob = add(api, email="bob@example.com")
     answer = api.patch(f"/contacts/{bob['id']}", {"fields": {"email": "ada@example.com"}})

@@ -104,6 +104,19 @@ class TestIdentity:
         assert run.counts.added == 1
         assert sorted(world.stored()) == ["ada@example.com", "ada@example.org"]
 
+    def test_one_by_which_a_contact_was_first_known_is_kept_and_the_row_says_for_whom(
+        self, world: World
+    ) -> None:
+        first = world.import_rows("email,name\nada@example.com,Ada\n", NAMES)
+        ada = world.stored()["ada@example.com"]
+        edit(world, "ada@example.com", emails=[{"value": "ada@example.org"}])
+        run = world.import_rows(
+            "number,email,name\n8,ada@example.com,Other\n", BY_NUMBER, identity={"field": "customer_number"}
+        )
+        assert (first.counts.added, run.counts.rejected) == (1, 1)
+        report = world.runs.get(files_of(run, world.runs).rejects_csv).decode()
+        assert f"Contact {ada.id} was first known by this email address" in report
+
     def test_generated_codes_are_new_unique_and_nine_digits(self, world: World) -> None:
         mapping = [{"column": "name", "field": "name"}]
         text = "name\n" + "Ada\n" * 50

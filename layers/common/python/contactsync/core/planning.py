@@ -137,7 +137,7 @@ def decide(row: Row, found: Found, rules: Rules) -> Decision:
     fields count.
     """
     if found.claimed_by is not None:
-        return email_taken(row, found.claimed_by)
+        return email_taken(row, found.claimed_by, found.slot, rules)
     if found.contact is None:
         return _decide_new(row, found, rules)
     if rules.generate:
@@ -197,17 +197,20 @@ def _claim(row: Row, fields: Fields, target: str, found: Found, rules: Rules) ->
     if slot != rules.email_slot(row.fields):
         return Claim(slot, 0)  # the row empties the first address, the second moves up: not looked up yet
     if found.email_holder is not None and found.email_holder != target:
-        return email_taken(row, found.email_holder)
-    if isinstance(
-        found.email_slot, Contact
-    ):  # it was first seen under this address, and its id still is the slot
-        return email_taken(row, found.email_slot.id)
+        return email_taken(row, found.email_holder, found.email_slot, rules)
     # Its own claim, if there is one, is renewed: whoever made it may be about to give it back
     return Claim(slot, found.email_slot.version if found.email_slot else 0)
 
 
-def email_taken(row: Row, holder: str) -> Reject:
-    """Two contacts cannot share a primary address."""
+def email_taken(row: Row, holder: str, slot: Slot | None, rules: Rules) -> Reject:
+    """Two contacts cannot share a primary address. `slot` is what lies under it: whoever was first known by it keeps it."""
+    if isinstance(slot, Contact) and rules.email_slot(slot.fields) != slot.id:
+        return Reject(
+            row,
+            "email_taken",
+            f"Contact {holder} was first known by this email address, which stays kept for it. If they are two people, delete that "
+            "contact, add it again under the address it has now, and import this row again.",
+        )
     return Reject(
         row,
         "email_taken",

@@ -67,7 +67,7 @@ def create_contact(world: World, caller: Caller, body: Mapping[str, Any], seed: 
     if isinstance(stored, Contact) and mine.edit in stored.runs:
         _make_up(mine, slot_id, stored)
         return stored  # this request was here before
-    _refuse_taken(addresses.holder(slot_id, stored))
+    _refuse_taken(addresses, stored, addresses.holder(slot_id, stored))
     check_room(
         world.control.account(caller.account_id),
         "contacts",
@@ -209,7 +209,7 @@ def _claim(mine: Hand, addresses: Addresses, contact_id: str, slot_id: str | Non
     slot: Slot | None = addresses.read(slot_id)
     holder = addresses.holder(slot_id, slot)
     if holder != contact_id:
-        _refuse_taken(holder)
+        _refuse_taken(addresses, slot, holder)
     over = slot.version if slot else 0
     alias = Alias(slot_id, over + 1, contact_id, int(mine.world.clock.now().timestamp()))
     if not addresses.write(filling(alias, over)):
@@ -285,13 +285,21 @@ def _checked(
     return fields, told, segments
 
 
-def _refuse_taken(holder: str | None) -> None:
-    if holder is not None:
+def _refuse_taken(addresses: Addresses, slot: Slot | None, holder: str | None) -> None:
+    if holder is None:
+        return
+    if isinstance(slot, Contact) and addresses.slot_of(slot.fields) != slot.id:
         raise Conflict(
             "email_taken",
-            f"The email address belongs to contact {holder}.",
-            "Edit that contact, or correct the address in one of the two.",
+            f"Contact {holder} was first known by this email address, which stays kept for it.",
+            "If it is the same person, edit that contact. If not, delete it and add it again under the address it has now: "
+            "then this one is free.",
         )
+    raise Conflict(
+        "email_taken",
+        f"The email address belongs to contact {holder}.",
+        "Edit that contact, or correct the address in one of the two.",
+    )
 
 
 def _chosen_id(secret: bytes, edit: str) -> str:

@@ -138,7 +138,7 @@ class Lookup:
                 continue
             if holder is not None and holder != decision.target:
                 row = decision.row if isinstance(decision, Update) else Row(decision.target, 0, "", {})
-                taken = email_taken(row, holder)
+                taken = email_taken(row, holder, slot, self.rules)
                 return taken if row.hash else Skip(row, taken.code, taken.reason)
             if slot_id != decision.target and contact is None:
                 claim = Claim(slot_id, slot.version if slot else 0)
