@@ -6,6 +6,7 @@ Each test happens in two worlds, of which one knows rows by their bytes (tests/t
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import cast
 
 import pytest
@@ -14,10 +15,12 @@ from contactsync.journeys.account import accounts
 from contactsync.journeys.asked import fielding
 from contactsync.journeys.file import ruling
 from contactsync.model.field import FieldSpec
+from contactsync.model.run import Run
 from contactsync.ports import Objects
 from tests.missing import After
 from tests.twins import Twin
 from tests.twinstory import HEADER, PEOPLE, Story, row
+from tests.world import World
 
 OF_BOTH = HEADER + "".join(row(number, phone="0612345678") for number in range(PEOPLE))
 OTHER = OF_BOTH.replace("Person 5", "Person Five")
@@ -90,6 +93,20 @@ class TestWhileARunIsAtWork:
         run = story.again(text)
         assert (run.status, run.counts.rejected) == ("succeeded", 0)
         assert phones(story) == {"+31612345678"}
+
+    def test_a_release_that_types_otherwise(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        world = World()
+        files = After(world.runs, "rows/00000.json", lambda: monkeypatch.setattr(ruling, "TYPING", 1000))
+        world.ports.runs = cast(Objects, files)
+        run = world.import_rows(OF_BOTH)
+        again = [self.next_run(world, run) for _ in range(2)]
+        assert [run.status, *again] == ["succeeded", "succeeded", "unchanged"]
+
+    def next_run(self, world: World, run: Run) -> str:
+        world.clock.advance(timedelta(minutes=5))
+        again = world.again(run.sync_id, OF_BOTH)
+        world.execute(again)
+        return world.run(again).status
 
     def meanwhile(self, story: Story, written: str, change: Change) -> None:
         def watched(world: Twin) -> None:

@@ -96,10 +96,12 @@ def fetch(
         carried = copied(ours, runs, files.source)
     marker = control.marker(run.account_id)
     good = sync.last_good
-    as_before = good is not None and good.is_as(carried.digest, settings_hash(sync), marker)
+    settings = settings_hash(sync)
+    as_before = good is not None and good.is_as(carried.digest, settings, marker)
     unchanged = as_before and not run.dry_run
     known: dict[str, object] = {
         "digest": carried.digest,
+        "settings": settings,
         "proof": carried.ending.proof,
         "doubt": carried.ending.doubt,
         "unchanged": unchanged,

@@ -155,6 +155,9 @@ class Run(Deferred):
     problem: RunProblem | None = None
     marker: str = Field(default="", description="The state of the contact list when the source was read.")
     digest: str | None = Field(default=None, description="SHA-256 of the source's bytes.")
+    settings: str = Field(
+        default="", description="What decided over the run when the source was read, as a digest."
+    )
     proof: str | None = Field(default=None, description="What shows that the source was read to its end.")
     doubt: str = Field(default="", description="Where there is no proof: why there is none.")
     figures: Figures | None = Field(default=None, description="What its file was like.")

@@ -217,8 +217,8 @@ def _outcome(run: Run, error: Failure | None, now: datetime) -> tuple[Status, Ru
 def _last_good(work: Applying, counts: Counts, marker: str | None) -> LastGood | None:
     """What lets the next run see that nothing has changed; None where the same file might do more next time.
 
-    It might where somebody else changed contacts meanwhile, where a deletion lacked proof, and where this run may
-    have freed the address for want of which a row was refused.
+    It might where somebody else changed contacts meanwhile, where a deletion lacked proof, where another release has typed
+    some of the rows, and where this run may have freed the address for want of which a row was refused.
     """
     run, control = work.run, work.control
     if run.dry_run or run.undoes or run.planned_already or run.digest is None:
@@ -226,7 +226,7 @@ def _last_good(work: Applying, counts: Counts, marker: str | None) -> LastGood |
     if marker is None or marker != control.marker(run.account_id):
         return None
     sync = control.sync(run.account_id, run.sync_id).value
-    if sync.options.delete_missing and not run.proof:
+    if run.settings != settings_hash(sync) or (sync.options.delete_missing and not run.proof):
         return None
     if counts.updated + counts.deleted and counts.rejected:
         mapped = work.files.mapped_counts(len(work.files.manifest().chunks))
@@ -235,7 +235,7 @@ def _last_good(work: Applying, counts: Counts, marker: str | None) -> LastGood |
     before = sync.last_good if work.files.manifest().known_by else None  # whose rows were not read
     return LastGood(
         digest=run.digest,
-        settings=settings_hash(sync),
+        settings=run.settings,
         marker=marker,
         run_id=run.id,
         feed=position_at(begun_by(control, run.account_id, run.began())),
