@@ -58,22 +58,28 @@ def test_the_same_file_again_leaves_every_attribute_as_it_was(customer: Customer
     assert traces.contacts(stack, customer.account_id) == before
 
 
-def test_of_a_large_file_the_changed_rows_alone_are_read_and_written(
+def test_of_a_large_file_the_changed_rows_alone_are_read_and_written_and_who_is_gone_is_deleted(
     customer: Customer, stack: Stack
 ) -> None:
     rows = [f"p{number}@example.com,Person {number},\n" for number in range(6_000)]
     header = "email,name,phone\n"
     upload = customer.upload("people.csv", (header + "".join(rows)).encode())
-    asked = {**request("-", customer), "source": {"kind": "upload", "upload_id": upload}}
+    asked = {
+        **request("-", customer),
+        "source": {"kind": "upload", "upload_id": upload},
+        "options": {"delete_missing": {"scope": "sync"}},
+    }
     first = customer.wait_for_run(customer.post("/imports", asked, expect=202)["run"]["id"])
     assert first["counts"]["added"] == 6_000
     for number in (7, 3_000, 5_999):
         rows[number] = f"p{number}@example.com,Somebody Else,\n"
+    del rows[4_000]
     upload = customer.upload("people.csv", (header + "".join(rows)).encode())
     begun = customer.post(f"/syncs/{first['sync_id']}/runs", {"upload_id": upload}, expect=202)
     again = customer.wait_for_run(begun["id"])
-    assert (again["counts"]["updated"], again["counts"]["unchanged"]) == (3, 5_997), again["problem"]
+    counts = again["counts"]
+    assert (counts["updated"], counts["unchanged"], counts["deleted"]) == (3, 5_996, 1), again["problem"]
     bucket = stack.deployed.outputs["RunsBucketName"]
     mapped = traces.objects(stack, bucket, f"runs/{customer.account_id}/{again['id']}/rows/")
     indexes = [json.loads(place.text) for place in mapped if place.where.endswith(".json")]
-    assert sum(index["known"] for index in indexes) == 5_997
+    assert sum(index["known"] for index in indexes) == 5_996

@@ -70,6 +70,10 @@ ONLY_WHEN = {
         "TidyPhotos",
         "erase",
     ): "once a week, on a day that its id decides, an account's pictures are tidied up: test_privacy.py has it done",
+    (
+        "SeeWhoHasChanged",
+        "plan",
+    ): "a large file comes again, and contacts that it lacks are deleted: test_again.py has it done",
     ("events:PutEvents", "notify"): "another run of the account waits for its turn",
     (
         "scheduler:DeleteSchedule dynamodb:Query GiveBackWhatWasLent",
