@@ -76,7 +76,9 @@ MET = (
     "erased",
     "settings",
 )
-"""What a hundred histories come to, each many times."""
+"""What a hundred histories come to, nearly always each many times."""
+HUNDREDS = 5
+"""At most so many are looked at, where each hundred is another one, until they have come to all of that."""
 
 
 class Histories(RuleBasedStateMachine):
@@ -505,8 +507,12 @@ class Histories(RuleBasedStateMachine):
 
 def test_known_rows_come_to_what_reading_them_does() -> None:
     Histories.done.clear()
-    run_state_machine_as_test(Histories, settings=settings(stateful_step_count=10))
-    print(Histories.done)
-    missed = [what for what in MET if not Histories.done[what]]
+    missed: list[str] = []
+    for _ in range(HUNDREDS):
+        run_state_machine_as_test(Histories, settings=settings(stateful_step_count=10))
+        print(Histories.done)
+        missed = [what for what in MET if not Histories.done[what]]
+        if not missed:
+            break
     assert not missed, "histories that never come to it show nothing"
     assert Histories.done["known rows"] > 200
