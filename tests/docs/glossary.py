@@ -64,7 +64,7 @@ OF: dict[str, str] = {
     "BasicAuth.username": "As the server knows it.",
     "BasicAuth.password": "Kept sealed, and never shown again.",
     "BearerAuth.token": "Kept sealed, and never shown again.",
-    "Change.change": "What was done.",
+    "Change.change": "What was done; restored: a run's deletion was undone.",
     "Change.run_id": "The run that did it; null where a member did.",
     "Change.fields": "From what to what, by field.",
     "Change.why": "Why, in words.",

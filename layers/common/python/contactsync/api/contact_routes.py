@@ -104,7 +104,7 @@ def read_history(world: World, request: Request) -> Ok[shapes.ChangeList]:
 
 def list_segments(world: World, request: Request) -> Ok[shapes.SegmentList]:
     """List all segments, oldest first. Without a `limit` they come at once."""
-    found = list(world.control.segments(request.caller.account_id).values())
+    found = world.control.segments(request.caller.account_id)
     tokens = pager(world, request)
     return json_answer(200, show.listing(part(world, request, found), show.segment, tokens.token))
 

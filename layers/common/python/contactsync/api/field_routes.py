@@ -22,7 +22,8 @@ ASKED_FIRST = frozenset({"dry_run", "confirm"})
 
 def list_fields(world: World, request: Request) -> Ok[shapes.FieldList]:
     """List all fields: the standard ones, then those of the account. Without a `limit` they come at once."""
-    found = list(world.control.fields(request.caller.account_id).values())
+    fields = world.control.fields(request.caller.account_id).values()
+    found = {f"{'standard' if each.built_in else 'theirs'}#{each.key}": each for each in fields}
     tokens = pager(world, request)
     return json_answer(200, show.listing(part(world, request, found), show.field, tokens.token))
 

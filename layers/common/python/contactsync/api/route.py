@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -82,10 +82,19 @@ def accepted(world: World, run: Run) -> Accepted[shapes.Run]:
     return json_answer(202, show.run(telling.view(world, run)), {"Location": f"/v1/runs/{run.id}"})
 
 
-def part(world: World, request: Request, items: Sequence[T]) -> Page[T]:
-    """A bounded list: all of it, or as many as are asked for at once, by their number."""
+def part(world: World, request: Request, items: Mapping[str, T]) -> Page[T]:
+    """A bounded list: all of it, or as many as are asked for at once.
+
+    `items` have their marks, which rise among all that may come or go. A page goes on behind the last one's, whether that
+    is still there or not: by its number, one that was there all the time would be passed over, or told twice.
+    """
     tokens = pager(world, request)
-    begin = int(tokens.position() or 0)
-    limit = tokens.limit() if "limit" in request.query else len(items)
-    end = begin + limit
-    return Page(items[begin:end], [], str(end) if end < len(items) else None)
+    marks, after = list(items), tokens.position()
+    begin = 0
+    if after is not None:
+        rest = (number for number, mark in enumerate(marks) if mark > after)
+        begin = marks.index(after) + 1 if after in items else next(rest, len(marks))
+    limit = tokens.limit() if "limit" in request.query else len(marks)
+    shown = marks[begin : begin + limit]
+    more = begin + len(shown) < len(marks)
+    return Page([items[mark] for mark in shown], shown, shown[-1] if more else None)

@@ -187,7 +187,7 @@ class Change(Shape):
 
     at: Time
     by: Actor
-    change: Literal["added", "updated", "deleted"]
+    change: Literal["added", "updated", "deleted", "restored"]
     run_id: Id | None
     row: int | None = About(description="Where the run's row stands in its file.")
     fields: tuple[ChangedValue, ...]

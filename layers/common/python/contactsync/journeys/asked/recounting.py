@@ -76,7 +76,7 @@ def history(
 ) -> Page[Change]:
     """The changes of a contact, newest first; that of a deleted one too, while its deletion is remembered.
 
-    Raises NotFound.
+    `after` names the last that was told; "" stands for the deletion. Raises NotFound.
     """
     found = stores.contacts.slots(account_id, [contact_id]).get(contact_id) if _is_id(contact_id) else None
     teller = _Teller(stores, account_id, contact_id)
@@ -87,14 +87,17 @@ def history(
     else:
         raise NotFound
     newest_first = ids[::-1]
-    begin = newest_first.index(after) + 1 if after in newest_first else 0
+    begin = 0
+    if after:  # one that newer changes have pushed out took all that came before it along
+        begin = newest_first.index(after) + 1 if after in newest_first else len(newest_first)
     asked = newest_first[begin : begin + min(limit, CHANGES_A_PAGE)]
     contact = found if isinstance(found, Contact) else None
-    told = [change for each in asked for change in teller.told(each, contact)]
-    if ending is not None and begin == 0:
-        told = [ending, *told]
+    told = [(each, change) for each in asked for change in teller.told(each, contact)]
+    if ending is not None and after is None:
+        told = [("", ending), *told]
     more = begin + len(asked) < len(newest_first)
-    return Page(told, [], asked[-1] if more and asked else None)
+    marks, changes = [each for each, _ in told], [change for _, change in told]
+    return Page(changes, marks, asked[-1] if more and asked else None)
 
 
 def changes_of_run(run: Run, runs: Objects) -> Iterator[tuple[str, Change]]:
