@@ -1,6 +1,6 @@
 """Importing through the API: uploads, imports, runs, and what becomes of a request that dies half way."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -138,6 +138,15 @@ def test_a_key_is_the_accounts_and_the_routes_own(api, stranger):
     upload = api.post("/uploads", {"filename": "a.csv"}, key="k1")
     assert first != other
     assert upload.status == 201
+
+
+def test_an_upload_that_is_asked_for_again_later_is_the_same_with_a_url_that_still_opens_it(api):
+    first = api.post("/uploads", {"filename": "a.csv"}, key="k1").json
+    api.world.clock.advance(timedelta(hours=2))
+    again = api.post("/uploads", {"filename": "a.csv"}, key="k1").json
+    assert again["upload_id"] == first["upload_id"]
+    assert datetime.fromisoformat(again["expires_at"]) > api.world.clock.now()
+    assert api.post("/uploads", {"filename": "b.csv"}, key="k1").pointers == {""}
 
 
 def test_after_a_day_a_key_is_free_again(api):

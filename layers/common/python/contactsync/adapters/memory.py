@@ -161,6 +161,8 @@ class MemoryRecords:
         """See `ports.Records.commit`."""
         check_commit(writes)
         documents = [orjson.dumps(write.document) if isinstance(write, Put) else b"" for write in writes]
+        if any(len(document) > ITEM_LIMIT for document in documents):
+            raise ValueError("DynamoDB takes no record of this size.")
         with self._lock:
             for write in writes:
                 stored = self._alive(write.key)

@@ -11,6 +11,7 @@ its own work when it is sent again, instead of doing it twice.
     another body or member    422: what belongs to whoever asks, such as an address book, would be another's
     refused (4xx)             the record goes: nothing was done, so the key is free for the corrected request
     again, the answer secret  the same work again, with the same seed: nothing but the seed was kept
+    again, it was too large   the same
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from contactsync.ports import Clock, Delete, Put, RecordKey, Records
 REPLAYED_S = 24 * 3600
 LEASE_S = 30
 """API Gateway gives up after 29 s, and so does the function."""
+KEPT_BYTES = 380_000
+"""Of an answer as a text in its record, in which every quote takes two bytes: the table holds 400 KB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ def once(
     except Exception as error:
         _let_go(held, records, keep=getattr(error, "status", 500) >= 500)
         raise
-    if keep:
+    if keep and len(orjson.dumps(answer.body)) <= KEPT_BYTES:
         _finish(held, records, answer)
     else:
         _let_go(held, records, keep=True)

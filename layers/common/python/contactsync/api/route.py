@@ -45,8 +45,8 @@ class Route:
     `permission`: None: whoever holds a key may; several: who has one of them, and the verb knows for what. `also`: is
     needed beside it. `versioned`: the thing has a version, and If-Match may name it.
 
-    `replayed`: the answer to a POST is kept under its Idempotency-Key. One that shows a secret is not kept but made again,
-    from the same seed, which comes to the same. One that changes nothing and shows people's data is neither.
+    `replayed`: the answer to a POST is kept under its Idempotency-Key. One that shows a secret, as is a URL that opens
+    something for a while, is not kept but made again, from the same seed, which comes to the same. One that changes nothing and shows people's data is neither.
 
     `public`: no key is asked for, and the caller is nobody; parameters that it does not know are passed over, for whoever
     sends people there adds their own.

@@ -72,7 +72,7 @@ ROUTES = (
     *connection_routes.ROUTES,
     *field_routes.ROUTES,
     *privacy_routes.ROUTES,
-    Route("POST", "/uploads", "syncs.manage", create_upload, body=UploadRequest),
+    Route("POST", "/uploads", "syncs.manage", create_upload, body=UploadRequest, replayed="made_again"),
     Route("POST", "/previews", "syncs.manage", show_preview, body=PreviewRequest, replayed="never"),
     Route("POST", "/imports", "syncs.manage", start_import, body=SyncRequest),
     *account_routes.ROUTES,

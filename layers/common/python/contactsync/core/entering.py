@@ -22,6 +22,8 @@ from contactsync.model.contact import Fields
 from contactsync.model.field import PRIMARIES, FieldSpec
 
 LIST_MAX = 200
+CHANGE_MAX = 380_000
+"""Bytes of what was and what will be, as JSON: history keeps both in one record, which holds 400 KB."""
 _EXTENSION = re.compile("[0-9]{1,20}")
 CANONICAL_FIRST = frozenset({"integer", "decimal"})
 """Types whose canonical form, which the API shows, must not be read by the rules of a country."""
@@ -63,9 +65,15 @@ def entered(
         if spec.required and spec.key not in fields and PRIMARIES.get(spec.key, "") not in fields:
             message = f"“{spec.label}” is required: fill it in."
             problems.append(Problem(pointer(("fields", spec.key)), message, "required"))
+    told = changes(base, fields)
     if len(orjson.dumps(fields)) > ROW_MAX:
         problems.append(Problem("/fields", f"A contact holds {ROW_MAX:,} bytes: shorten the longest value."))
-    return fields, changes(base, fields), problems
+    elif len(orjson.dumps(told)) > CHANGE_MAX:
+        message = (
+            f"What was and what will be are more than {CHANGE_MAX:,} bytes: change fewer fields at once."
+        )
+        problems.append(Problem("/fields", message))
+    return fields, told, problems
 
 
 def changes(before: Fields, after: Fields) -> Changes:

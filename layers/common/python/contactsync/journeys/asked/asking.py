@@ -8,11 +8,13 @@ again. An announcement that arrives twice is harmless; the first execution claim
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+
+import orjson
 
 from contactsync.control import Control, Read, limits_of, plan_of
 from contactsync.core import checking
@@ -50,6 +52,8 @@ MAX_ID_LENGTH = 100
 MAX_SYNC_BYTES = 100_000
 """A record of the control table holds 400 KB, and the answer that holds the sync is a string in a record too, in
 which every quote is escaped twice."""
+MAX_CHOICES_BYTES = 100_000
+"""The same of a field, every one of which is read with each import."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +95,9 @@ def create_upload(world: World, caller: Caller, body: Mapping[str, Any], seed: s
         world.control.create_upload(
             caller.account_id, upload, expires_at=int((now + UPLOAD_KEPT).timestamp())
         )
-    except Stale:
+    except Stale:  # this request was here before, and its url may be over
         upload = world.control.upload(caller.account_id, upload_id)
+        upload = upload.model_copy(update={"expires_at": timestamp(now + UPLOAD_OPEN)})
     return UploadPlace(upload, world.uploads.presign_put(key, expires_s=int(UPLOAD_OPEN.total_seconds())))
 
 
@@ -298,6 +303,8 @@ def create_field(world: World, caller: Caller, body: Mapping[str, Any]) -> Field
         problems.append(Problem("/choices", "A choice needs at least one value to choose."))
     if kind != "choice" and choices:
         problems.append(Problem("/choices", "Only a field of the type choice has choices."))
+    if request is not None:
+        problems += too_long(request.choices)
     if request is None or problems:
         raise InvalidRequest(_one_a_place(problems))
     spec = FieldSpec(**request.model_dump())
@@ -307,6 +314,14 @@ def create_field(world: World, caller: Caller, body: Mapping[str, Any]) -> Field
         )
     world.control.create_field(caller.account_id, spec)
     return spec
+
+
+def too_long(choices: Sequence[str]) -> list[Problem]:
+    """What is wrong with a field's choices if they are too long to be stored."""
+    if len(orjson.dumps(choices)) <= MAX_CHOICES_BYTES:
+        return []
+    message = f"The choices are longer than {MAX_CHOICES_BYTES:,} bytes together: shorten them."
+    return [Problem("/choices", message)]
 
 
 def announce(world: World, run: Run) -> None:

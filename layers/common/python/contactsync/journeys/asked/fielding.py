@@ -13,7 +13,7 @@ from typing import Any
 from contactsync.control import new_id
 from contactsync.core import checking
 from contactsync.errors import Conflict, InvalidRequest, NotFound, Problem
-from contactsync.journeys.asked.asking import World
+from contactsync.journeys.asked.asking import World, too_long
 from contactsync.model.account import Caller
 from contactsync.model.contact import Contact
 from contactsync.model.field import STANDARD_FIELDS, FieldSpec
@@ -61,6 +61,8 @@ def change_field(
             else "Only a field of the type choice has choices."
         )
         problems.append(Problem("/choices", message))
+    if request is not None:
+        problems += too_long(request.choices or ())
     if request is None or problems:
         raise InvalidRequest(problems)
     changed = spec.model_copy(update=request.model_dump(exclude_none=True))
