@@ -89,6 +89,15 @@ def test_an_email_that_nobody_has_finds_nobody(api, email):
     assert api.get(f"/contacts?email={email}").json == {"items": [], "next": None}
 
 
+@pytest.mark.parametrize("spelling", ["ada+news@example.com", "ada%2Bnews@example.com"])
+def test_a_plus_in_an_address_is_one_however_it_is_sent(api, spelling):
+    """A plus in a query is a space to everybody who reads queries, API Gateway too: it found nobody, without a word."""
+    import_rows(api, "email,phone,name\nada+news@example.com,,Ada\n")
+    assert [each["fields"]["name"] for each in api.get(f"/contacts?email={spelling}").json["items"]] == [
+        "Ada"
+    ]
+
+
 def test_pages_hold_everybody_once(api):
     import_rows(api, people(25))
     found = all_pages(api, "/contacts", limit=10)

@@ -126,6 +126,23 @@ def test_the_stage_and_a_slash_at_the_end_do_not_matter(api, path):
     assert api.get(path).json["id"] == api.account.account_id
 
 
+@pytest.mark.parametrize("path", ["/account", "/openapi.json", "/docs"])
+def test_who_asks_only_whether_something_is_there_hears_what_get_says_without_its_body(api, path):
+    looked, read = api.call("HEAD", path), api.get(path)
+    assert (looked.status, looked.headers, looked.text) == (200, read.headers, "")
+
+
+def test_to_look_has_the_permission_and_the_limits_of_to_read(api):
+    assert api.call("HEAD", "/contacts/nobody").status == 404
+    assert api.call("HEAD", "/imports").status == 405
+    assert Client(api.world, api.account, ()).call("HEAD", "/contacts").status == 403
+
+
+def test_a_look_at_where_people_come_back_to_spends_no_sign_in(api):
+    """Mail programs and proxies look at links before people follow them."""
+    assert api.call("HEAD", "/oauth/callback?state=x&code=y").status == 405
+
+
 # Callers
 
 
@@ -238,3 +255,7 @@ def test_a_condition_on_what_has_no_version_is_refused_rather_than_passed_over(a
     answer = api.delete(f"/segments/{segment}", if_match=1)
     assert (answer.status, answer.json["type"]) == (400, "/problems/bad_if_match")
     assert [each["id"] for each in api.get("/segments").json["items"]] == [segment]
+    headers = {"Content-Type": "application/json", "If-Match": '"1"'}
+    answer = api.call("POST", "/segments", body='{"name": "New"}', headers=headers)
+    assert (answer.status, answer.json["type"]) == (400, "/problems/bad_if_match")
+    assert api.call("GET", "/segments", headers=headers).status == 200, "to read breaks no condition"

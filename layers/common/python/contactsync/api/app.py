@@ -68,7 +68,7 @@ class Api:
             told["run_id"] = found[1]
         told |= {"status": answer.status, "duration_ms": round((time.monotonic() - began) * 1000)}
         self._logger.info("request", extra=told)
-        return _proxied(answer)
+        return _proxied(replace(answer, body="") if event.get("httpMethod") == "HEAD" else answer)
 
     def _answer(self, event: Mapping[str, Any], told: dict[str, Any]) -> AnyAnswer:
         route, ids = self._route(event)
@@ -89,7 +89,8 @@ class Api:
         path = str(event.get("path") or "").removeprefix(BASE).rstrip("/")
         found = [(route, match) for route, pattern in self._routes if (match := pattern.fullmatch(path))]
         for route, match in found:
-            if route.method == event.get("httpMethod"):
+            asked = event.get("httpMethod")
+            if asked == route.method or (asked == "HEAD" and route.method == "GET" and not route.once):
                 return route, match.groupdict()
         raise WrongMethod([route.method for route, _ in found]) if found else NotFound
 
@@ -101,10 +102,10 @@ class Api:
         request = incoming.Request(place=place, caller=caller, ids=ids, query=query)
         if route.method == "PATCH":
             request = replace(request, body=incoming.body_of(event))
+        if route.method != "GET":
+            request = replace(request, if_match=incoming.version_of(event, offered=route.versioned))
         if route.method != "POST":
-            seed = new_id(self._world.clock.now())
-            if_match = incoming.version_of(event, offered=route.versioned)
-            return route.verb(self._world, replace(request, seed=seed, if_match=if_match))
+            return route.verb(self._world, replace(request, seed=new_id(self._world.clock.now())))
         key = incoming.idempotency_key_of(event)
         asked = replace(request, body=incoming.body_of(event), idempotency_key=key)
         if route.replayed == "never":

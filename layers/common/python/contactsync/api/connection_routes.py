@@ -116,5 +116,6 @@ ROUTES = (
         complete_sign_in,
         frozenset({"state", "code", "error", "iss"}),
         public=True,
+        once=True,
     ),
 )

@@ -50,6 +50,8 @@ class Route:
 
     `public`: no key is asked for, and the caller is nobody; parameters that it does not know are passed over, for whoever
     sends people there adds their own.
+
+    `once`: it does something, though it is a GET: HEAD, by which programs look whether something is there, does not.
     """
 
     method: str
@@ -62,6 +64,7 @@ class Route:
     replayed: Literal["kept", "made_again", "never"] = "kept"
     public: bool = False
     also: Permission | None = None
+    once: bool = False
 
     @property
     def permissions(self) -> tuple[Permission, ...]:
