@@ -10,10 +10,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 MOST_BODY_BYTES = 10 * 1024 * 1024  # API Gateway's own limit
 _TIMEOUT_S = 30
-_TOO_LATE = (
+TOO_LATE = (
     b'{"type":"/problems/timeout","title":"The answer took longer than 29 seconds.","status":504,'
-    b'"detail":"Send the request again with the same Idempotency-Key; it is applied once.","errors":[]}'
+    b'"detail":"It may be done all the same. Send the same request again with the same Idempotency-Key; if it had none, '
+    b'look first whether it was done.","errors":[]}'
 )  # as the gateway response INTEGRATION_TIMEOUT of template.yaml has it
+TOO_LARGE = (
+    b'{"type":"/problems/body_too_large","title":"The body is larger than 5 MB.","status":413,'
+    b'"detail":"Send large files by POST /v1/uploads: up to 5 GB each.","errors":[]}'
+)  # as REQUESTTOO_LARGE has it
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-length", "date", "server"}
 
 
@@ -60,7 +65,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         if length > MOST_BODY_BYTES:
             self.close_connection = True
-            self._answer(413, {"Content-Type": "application/json"}, b'{"message":"Request Too Long"}')
+            self._answer(413, {"Content-Type": "application/problem+json"}, TOO_LARGE)
             return
         body = self.rfile.read(length)
         stage, _, rest = self.path.lstrip("/").partition("/")
@@ -72,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
             response = upstream.getresponse()
             content = response.read()
         except OSError:
-            self._answer(504, {"Content-Type": "application/problem+json", "Retry-After": "5"}, _TOO_LATE)
+            self._answer(504, {"Content-Type": "application/problem+json", "Retry-After": "5"}, TOO_LATE)
             return
         finally:
             upstream.close()

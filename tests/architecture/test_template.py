@@ -3,10 +3,12 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from contactsync.adapters.courier import SESSION_S
+from contactsync.api.incoming import MAX_BODY_BYTES
 from contactsync.bootstrap import CONNECT_ANSWERS_S, DISCOVER_ANSWERS_S, PEEK_ANSWERS_S, REACH_ANSWERS_S
 from contactsync.config import Settings
 from contactsync.control import plans
@@ -17,6 +19,7 @@ from contactsync.sources.staging import PEEK_LIMITS
 from contactsync.sources.transfer import Limits
 from functions.api import handler as api_handler
 from functions.authorize import handler as authorize_handler
+from local import front
 from tests.architecture.template import (
     ENTRANCES,
     ERRANDS,
@@ -429,14 +432,37 @@ def test_a_revoked_key_works_no_longer_than_a_minute():
 # ── What API Gateway says by itself ──
 
 
+def gateway_answer(kind: str) -> dict[str, Any]:
+    told = RESOURCES["RestApi"]["Properties"]["GatewayResponses"][kind]["ResponseTemplates"]
+    problem: dict[str, Any] = json.loads(told["application/json"])
+    return problem
+
+
 @pytest.mark.parametrize("kind", sorted(RESOURCES["RestApi"]["Properties"]["GatewayResponses"]))
 def test_a_gateway_answer_looks_like_our_own(kind: str):
     answer = RESOURCES["RestApi"]["Properties"]["GatewayResponses"][kind]
     assert answer["ResponseParameters"]["Headers"]["Content-Type"] == "'application/problem+json'"
     [template] = answer["ResponseTemplates"].values()
     problem = json.loads(template)
-    assert {"type", "title", "detail", "errors"} <= set(problem)
-    assert problem.get("status") == answer.get("StatusCode")
+    assert set(problem) == {"type", "title", "detail", "status", "errors"}
+    assert problem["status"] == answer["StatusCode"]
+
+
+def test_a_body_too_large_for_the_gateway_is_told_what_the_api_reads():
+    """Whoever is told of the gateway's own limit sends a little less, and is refused again."""
+    assert f"larger than {MAX_BODY_BYTES // 1_000_000} MB" in gateway_answer("REQUEST_TOO_LARGE")["title"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"), [("REQUEST_TOO_LARGE", front.TOO_LARGE), ("INTEGRATION_TIMEOUT", front.TOO_LATE)]
+)
+def test_the_address_on_this_machine_answers_as_the_gateway_would(kind: str, told: bytes):
+    assert json.loads(told) == gateway_answer(kind)
+
+
+def test_a_usage_key_that_is_missing_is_no_fault_of_the_client_s():
+    """It is the authorizer that names it."""
+    assert gateway_answer("INVALID_API_KEY")["status"] == 503
 
 
 def test_whoever_is_not_answered_is_told_when_to_ask_again():

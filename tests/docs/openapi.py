@@ -34,8 +34,8 @@ _FLAG: Json = {"type": "string", "enum": ["true", "false"], "default": "false"}
 
 PARAMETERS: dict[str, tuple[str, Json]] = {
     "limit": (
-        "How many items a page has at most.",
-        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+        f"How many items a page has at most; {DEFAULT_LIMIT} if it is left out, where nothing else is said above.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
     ),
     "next": ("Where to go on: `next` of the page before, with the same query.", _TEXT),
     "email": ("The contact with this primary email address.", _TEXT),
@@ -95,10 +95,15 @@ _IF_MATCH: Json = {
     "schema": {"type": "string", "pattern": r'^(\*|"[0-9]{1,15}")$'},
 }
 _LOCATION: Json = {"description": "Where it can be had.", "schema": {"type": "string"}}
-_RETRY_AFTER: Json = {"description": "Seconds to wait.", "schema": {"type": "string", "pattern": "^[0-9]+$"}}
+_RETRY_AFTER: Json = {
+    "description": "Seconds to wait, where waiting helps.",
+    "schema": {"type": "string", "pattern": "^[0-9]+$"},
+}
 
-_EVERYBODY_S = ("too_many_requests", "internal", "busy", "timeout")
+_EVERYBODY_S = ("too_many_requests", "internal", "busy", "no_answer", "timeout")
 """What every request can meet."""
+_CALLERS = ("unauthorized", "account_suspended", "choose_account", "too_many_requests_today")
+"""What every request of somebody can meet."""
 _BODY_S = (
     "not_json",
     "malformed_json",
@@ -266,7 +271,7 @@ def _problem(status: int, problems: dict[str, raising.Problem]) -> Json:
         "description": "\n".join(lines),
         "content": {answer.PROBLEM: {"schema": _reference(shapes.Problem)}},
     }
-    if status in (429, 503):
+    if status in (409, 429, 503, 504):
         told["headers"] = {"Retry-After": _RETRY_AFTER}
     return told
 
@@ -274,9 +279,12 @@ def _problem(status: int, problems: dict[str, raising.Problem]) -> Json:
 @cache
 def _shared() -> Json:
     """Problems that many routes tell in the same words."""
-    codes = ("unauthorized", "not_permitted", "not_found", "body_too_large", "invalid_request", *_EVERYBODY_S)
+    codes = ("not_permitted", "not_found", "body_too_large", "invalid_request", *_CALLERS, *_EVERYBODY_S)
     known = raising.known()
-    return {_name(known[code].status): _problem(known[code].status, {code: known[code]}) for code in codes}
+    by_status: dict[int, dict[str, raising.Problem]] = defaultdict(dict)
+    for code in codes:
+        by_status[known[code].status][code] = known[code]
+    return {_name(status): _problem(status, problems) for status, problems in by_status.items()}
 
 
 def _name(status: int) -> str:
@@ -287,8 +295,8 @@ def _general(route: Route) -> dict[str, raising.Problem]:
     """What a request of this kind can meet, whatever its verb does."""
     codes = {*_EVERYBODY_S, "invalid_request"}
     if not route.public:
-        codes |= {"unauthorized"}
-    if route.permissions:
+        codes |= {*_CALLERS}
+    if route.permissions or raising.asks_for_permission(route):
         codes |= {"not_permitted"}
     if "<" in route.path or (route.body is not None and raising.names_nobody(route)):
         codes |= {"not_found"}
@@ -296,7 +304,7 @@ def _general(route: Route) -> dict[str, raising.Problem]:
         codes |= {*_BODY_S}
     if route.method == "POST" and route.replayed != "never":
         codes |= {"bad_idempotency_key", "request_under_way"}
-    if route.method in ("PATCH", "PUT", "DELETE"):
+    if route.method != "GET":
         codes |= {"bad_if_match"}
     if route.method != "GET" and route.replayed != "never":
         codes |= {"changed_meanwhile"}

@@ -53,6 +53,22 @@ def known() -> dict[str, Problem]:
 @cache
 def problems(route: Route) -> dict[str, Problem]:
     """How the verb's own journey can end, by code; what every request can meet is not among them."""
+    reached = sorted(_reached(route), key=str)
+    return {code: problem for place in reached for code, problem in _raised_in(place).items()}
+
+
+@cache
+def asks_for_permission(route: Route) -> bool:
+    """Whether the verb's journey itself refuses who lacks a permission, as for what is another member's."""
+    return any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "NotPermitted"
+        for place in _reached(route)
+        for node in ast.walk(_definitions(place.module)[place.name])
+    )
+
+
+@cache
+def _reached(route: Route) -> frozenset[Place]:
     verb = inspect.unwrap(route.verb)
     begin = Place(sys.modules[verb.__module__], verb.__qualname__)
     reached, waiting = {begin}, [begin]
@@ -60,9 +76,7 @@ def problems(route: Route) -> dict[str, Problem]:
         new = set(_named_in(waiting.pop())) - reached
         reached |= new
         waiting += new
-    return {
-        code: problem for place in sorted(reached, key=str) for code, problem in _raised_in(place).items()
-    }
+    return frozenset(reached)
 
 
 @cache

@@ -127,6 +127,13 @@ def test_the_glossary_explains_what_there_is(document: dict[str, Any]) -> None:
         assert any(key == named and told == words for (_, key), told in used.items()), named
 
 
+def test_whatever_a_sync_was_made_with_can_be_changed(document: dict[str, Any]) -> None:
+    """Clients that are made from the document send nothing that it does not name."""
+    change, request = (document["components"]["schemas"][name] for name in ("SyncChange", "SyncRequest"))
+    assert request["properties"].keys() | {"state"} == change["properties"].keys()
+    assert change["required"] == []
+
+
 def test_every_error_that_the_api_s_own_modules_raise_is_told(document: dict[str, Any]) -> None:
     told = json.dumps(document["paths"]) + json.dumps(document["components"]["responses"])
     assert {code for code in raising.codes_of("contactsync.api") if f"`{code}`" not in told} == set()
@@ -145,6 +152,10 @@ def test_every_error_that_the_api_s_own_modules_raise_is_told(document: dict[str
         ("POST /previews", "422", "source_away"),
         ("POST /previews", "409", "nothing_dropped"),
         ("POST /syncs/{sync_id}/runs", "409", "plan_blocked"),
+        ("GET /account", "403", "account_suspended"),
+        ("POST /keys", "403", "not_permitted"),
+        ("GET /fields", "403", "choose_account"),
+        ("POST /segments", "400", "bad_if_match"),
     ],
 )
 def test_a_journey_s_own_errors_are_told_with_its_route(

@@ -44,7 +44,7 @@ def read_sync(world: World, request: Request) -> Ok[shapes.Sync]:
 def change_sync(world: World, request: Request) -> Ok[shapes.Sync]:
     """Change a sync.
 
-    What is left out stays. `format`, `options` and `notify` are merged key by key, where null takes a key away;
+    What is left out stays. `format`, `options`, `notify` and `limits` are merged key by key, where null takes a key away;
     everything else is replaced. The whole is checked as a new sync would be. Refused while a run is under way whose
     rules would change.
     """

@@ -14,15 +14,15 @@ from contactsync.model.source import FtpSource, HttpSource, Line, S3Source, plai
 from contactsync.model.sync import (
     ColumnMapping,
     DropSource,
-    FieldIdentity,
     Format,
-    GeneratedIdentity,
+    Limits,
     LiteralMapping,
     Notify,
     Options,
     PasteSource,
     Schedule,
     Source,
+    SyncRequest,
     UploadSource,
 )
 
@@ -37,7 +37,7 @@ class UploadRequest(_Asked):
     filename: str = Field(min_length=1, max_length=255)
 
 
-class SyncChange(_Asked):
+class SyncChange(SyncRequest):
     """The body of `PATCH /v1/syncs/{id}`; what is left out stays."""
 
     model_config = ConfigDict(
@@ -45,14 +45,13 @@ class SyncChange(_Asked):
         json_schema_extra={"required": []},
     )
 
-    name: str = Field(default="", max_length=200)
     source: Source = Field(description="Replaced as a whole, secrets included.")
     format: Format = Field(default=Format(), description="Merged key by key.")
     mapping: tuple[ColumnMapping | LiteralMapping, ...] = Field(default=(), max_length=1000)
-    identity: FieldIdentity | GeneratedIdentity = FieldIdentity(field="email")
     options: Options = Field(default=Options(), description="Merged key by key.")
     schedule: Schedule | None = Field(default=None, description="null: runs only when it is asked to.")
     notify: Notify = Field(default=Notify(), description="Merged key by key.")
+    limits: Limits = Field(default=Limits(), description="Merged key by key.")
     state: Literal["active", "paused"] = Field(
         default="active", description="One that is paused is not run by its schedule."
     )

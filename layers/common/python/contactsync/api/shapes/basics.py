@@ -6,7 +6,6 @@ from typing import Annotated, Any, NewType
 
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as About
-from pydantic.json_schema import SkipJsonSchema
 
 Csv = NewType("Csv", str)
 """`text/csv`, with a header line."""
@@ -60,9 +59,7 @@ class Problem(Shape):
     type: str = About(description="`/problems/<code>`; the codes are stable.")
     title: str = About(description="What happened.")
     detail: str = About(description="What to do.")
-    status: int | SkipJsonSchema[None] = About(
-        default=None, description="The status of the answer; left out where only API Gateway knows it."
-    )
+    status: int = About(description="The status of the answer.")
     errors: tuple[ProblemPlace, ...] = About(
         description="Every place of the request to correct; of more than a thousand, the first."
     )
