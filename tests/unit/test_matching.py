@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from contactsync.core.matching import DEFAULT_RULES, match
 from contactsync.model.contact import Fields
 
@@ -62,6 +64,17 @@ def test_a_shared_address_alone_joins_nobody() -> None:
     assert [(doubt.card, doubt.contacts, doubt.why) for doubt in found.doubts] == [
         ("2", ("d",), "other_name")
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_one"),
+    [("Bob Lee", False), ("Ann Ray", False), ("Ann", True), ("Lee, Dr. Ann B.", True), ("", True)],
+)
+def test_nor_does_one_that_is_shared_together_with_the_family_name(name: str, is_one: bool) -> None:
+    """Case 41: who is called otherwise in one word may be somebody else; who has fewer words, or more, is not."""
+    found = match({"1": person(name, "lee@x.org")}, [("a", person("Ann Lee", "lee@x.org"))])
+    assert found.pairs == ({"1": "a"} if is_one else {})
+    assert [doubt.why for doubt in found.doubts] == ([] if is_one else ["other_name"])
 
 
 def test_no_chains() -> None:

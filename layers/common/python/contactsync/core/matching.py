@@ -144,8 +144,10 @@ class _Matching:
         if len(cards_of[contact_id]) > 1:
             return "several_cards"
         mine, theirs = _words(_name(self.cards[card_id])), self.names[contact_id]
-        if "name" not in rule and mine and theirs and mine.isdisjoint(theirs):
-            return "other_name"  # a shared address, as families and info@ have
+        if "name" not in rule and not (mine <= theirs or theirs <= mine):
+            return (
+                "other_name"  # a shared address, as families and info@ have; a family name is shared with it
+            )
         return None
 
 
