@@ -80,6 +80,36 @@ def test_a_member_who_is_removed_gets_no_contacts_any_more_and_lends_nothing(api
     assert len(google.revoked) == 1
 
 
+def test_whose_permission_is_taken_away_lends_no_book_of_that_provider_any_more(api, world, google):
+    """What is edited here stays out of the book, and no deletion there comes in, as if it were disconnected by hand."""
+    leaver = member(world, api, "sync.google", "sync.microsoft", "contacts.view")
+    mine, theirs = connected(api)["id"], connected(leaver)["id"]
+    other = connected(leaver, "microsoft")["id"]
+    path = f"/members/{leaver.account.member_id}"
+    assert api.patch(path, {"name": "Ben"}).status == 200
+    assert stored(world, theirs).state == "active"
+    assert api.patch(path, {"permissions": ["sync.microsoft", "contacts.view"]}).status == 200
+    assert (stored(world, theirs).state, stored(world, theirs).sealed) == ("disconnected", "")
+    assert [stored(world, each).state for each in (mine, other)] == ["active", "active"]
+    assert api.patch(path, {"permissions": ["sync.google", "sync.microsoft"]}).status == 200
+    assert connected(leaver)["id"] == theirs
+
+
+def test_a_book_that_could_not_be_given_back_is_when_its_permission_is_taken_again(api, world, monkeypatch):
+    leaver = member(world, api, "sync.google")
+    theirs, path = connected(leaver)["id"], f"/members/{leaver.account.member_id}"
+
+    def away(*_):
+        raise Busy("throttled")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.vault, "decrypt", away)
+        assert api.patch(path, {"permissions": []}).status == 503
+    assert stored(world, theirs).state == "active"
+    assert api.patch(path, {"permissions": []}).status == 200
+    assert stored(world, theirs).state == "disconnected"
+
+
 def test_who_could_not_be_removed_for_good_is_removed_when_asked_again(api, world, monkeypatch):
     leaver = member(world, api, "sync.google")
     theirs = connected(leaver)["id"]

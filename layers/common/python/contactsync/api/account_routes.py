@@ -62,7 +62,8 @@ def create_member(world: World, request: Request) -> Created[shapes.Member]:
 def change_member(world: World, request: Request) -> Ok[shapes.Member]:
     """Change a member's name or permissions.
 
-    Nobody gives a permission that they lack, and somebody always keeps account.manage. It holds within a minute.
+    Nobody gives a permission that they lack, and somebody always keeps account.manage. It holds within a minute. Their
+    address books at a provider whose permission is taken away are disconnected; its cards and the contacts stay.
     """
     changed = members.change(world, request.caller, request.ids["member_id"], request.body)
     return json_answer(200, show.member(changed))

@@ -5,7 +5,7 @@ Nobody grants what they may not do themselves, and there is always somebody who 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from contactsync.control import Read, check_room, note
@@ -15,7 +15,9 @@ from contactsync.core.identity import email_key
 from contactsync.errors import Conflict, InvalidRequest, NotPermitted, Problem
 from contactsync.journeys.account.accounts import as_of_now, by
 from contactsync.journeys.asked.asking import World, derived_id, timestamp
+from contactsync.journeys.book.attaching import CONNECTED, may_connect
 from contactsync.model.account import ALL_PERMISSIONS, Account, Caller, Member, Permission
+from contactsync.model.connection import Connection
 from contactsync.model.lending import Errand
 from contactsync.model.request import MemberChange, MemberRequest
 from contactsync.ports import Delete, Put
@@ -72,7 +74,8 @@ def add(world: World, caller: Caller, body: Mapping[str, Any], seed: str) -> Mem
 
 
 def change(world: World, caller: Caller, member_id: str, body: Mapping[str, Any]) -> Member:
-    """Change a member's name or permissions.
+    """Change a member's name or permissions. Books that they may not connect any more are given back, also where
+    whoever changed that before died over it.
 
     Raises NotFound, NotPermitted for a permission newly given that the caller lacks, Conflict for the last one
     who manages.
@@ -101,6 +104,9 @@ def change(world: World, caller: Caller, member_id: str, body: Mapping[str, Any]
         return read.value, [*world.control.put_member(after, stored.version), kept]
 
     world.control.change_account(caller.account_id, changing)
+    _disconnect(
+        world, caller.account_id, member_id, but=lambda book: may_connect(after.permissions, book.provider)
+    )
     return after
 
 
@@ -136,10 +142,17 @@ def remove(world: World, caller: Caller, member_id: str) -> None:
 
 def _give_back(world: World, account_id: str, member_id: str) -> None:
     """What opens a member's address books goes back to the providers, and their ticks keep nobody in the hub."""
-    for connection in world.control.connections(account_id):
-        if connection.member_id == member_id and connection.state != "disconnected":
-            world.keeper.keep(Errand(wants="disconnect", account_id=account_id, connection_id=connection.id))
+    _disconnect(world, account_id, member_id)
     world.control.untick_all(account_id, member_id)
+
+
+def _disconnect(
+    world: World, account_id: str, member_id: str, *, but: Callable[[Connection], bool] = lambda _: False
+) -> None:
+    """What opens a member's address books goes back to the providers, `but` of some."""
+    for book in world.control.connections(account_id):
+        if book.member_id == member_id and book.state in CONNECTED and not but(book):
+            world.keeper.keep(Errand(wants="disconnect", account_id=account_id, connection_id=book.id))
 
 
 def _managing(world: World, caller: Caller) -> Caller:
