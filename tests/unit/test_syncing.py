@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from contactsync.connectors.memory import Habits, Mishap
+from contactsync.connectors.memory import Habits, MemoryConnector, Mishap
 from tests.bookworld import BookWorld
 from tests.contract.cards import ADA, FULL, NAMED
 
@@ -241,6 +241,33 @@ class TestLaterRuns:
         )
         world.edit(world.id_of("bob@example.com"), nickname="Bobby")
         assert world.go(sync).pushed.updated == 1
+        in_step(world)
+
+    def test_a_book_that_is_disconnected_half_way_gets_nobody_any_more(self, world, sync):
+        """Else who is removed would go on getting contacts for as long as a step lasts."""
+        for number in range(3):
+            world.add({"name": f"New {number}", "emails": [{"value": f"new{number}@example.com"}]})
+        world.book.habits.at_once = 1
+
+        class LastCard(MemoryConnector):
+            def create(self, group, drafts):
+                yield from super().create(group, drafts)
+                world.control.update_connection(
+                    world.account.account_id,
+                    "n1",
+                    lambda book: book.model_copy(update={"state": "disconnected"}),
+                )
+
+        before = len(world.book.cards())
+        world.connect = lambda _: LastCard(world.book)
+        run = world.go(sync)
+        assert (run.status, run.problem.code) == ("failed", "not_connected")
+        assert len(world.book.cards()) == before + 1
+        world.connect = None
+        world.control.update_connection(
+            run.account_id, "n1", lambda book: book.model_copy(update={"state": "active"})
+        )
+        world.go(sync)
         in_step(world)
 
 

@@ -166,6 +166,10 @@ class BookRun:
         if not self.control.take_book(*self.place, self.run.id, self.now):
             raise Busy("Another sync is at work on this address book.")
 
+    def check_let_in(self) -> None:
+        """See that nobody has disconnected the book since the step began. Raises AccessLost."""
+        _check_let_in(self.control.connection(*self.place).value)
+
 
 def book_of(run: Run, ports: Ports) -> BookRun:
     """The run with its book, for those who look at what we remember of it only. Raises AccessLost if that is nothing."""
@@ -185,16 +189,20 @@ def open_book(run: Run, ports: Ports) -> BookRun:
     """The run with its book. Raises AccessLost where the provider does not let us in, Busy where it wants to rest."""
     work = book_of(run, ports)
     connection = work.connection
+    _check_let_in(connection)
+    if connection.rest_until > ports.clock.now().timestamp():
+        wait = connection.rest_until - ports.clock.now().timestamp() + BUSY_MARGIN_S
+        raise Busy("The address book's provider wants to be left alone.", retry_after_s=wait)
+    return work
+
+
+def _check_let_in(connection: Connection) -> None:
     if connection.state != "active":
         raise AccessLost(
             "not_connected",
             "The address book is not connected any more.",
             connection.problem or "Connect it again; the sync then goes on where it stopped.",
         )
-    if connection.rest_until > ports.clock.now().timestamp():
-        wait = connection.rest_until - ports.clock.now().timestamp() + BUSY_MARGIN_S
-        raise Busy("The address book's provider wants to be left alone.", retry_after_s=wait)
-    return work
 
 
 def noting_access(ports: Ports, run: Run, error: Exception) -> None:

@@ -79,6 +79,8 @@ class Pushing:
         begun = control.has_progress(run, word, number)
         control.note_progress(run, word, number, 0, self.work.now)
         self._results = []
+        if run.undoes is None or part[0].kind != "link":
+            self.work.check_let_in()
         match part[0].kind:
             case "link":
                 self._link(part)
