@@ -221,6 +221,34 @@ class TestACardIsMadeAnew:
         assert world.contact(one_of(world, 1)).fields["own_field"] == "kept here"
         assert world.links()[one_of(world, 1)].id == again
 
+    @pytest.mark.parametrize("everything", [False, True])
+    def test_not_quite_as_it_was_and_nothing_of_either_is_lost(self, world, sync, everything):
+        card = world.links()[one_of(world, 1)].id
+        world.book.edit(card, person(1, notes="On the old card"))
+        world.go(sync)
+        world.book.remove(card)
+        again = world.book.add(person(1, job_title="On the new card"))
+        if everything:
+            world.book.expire_cursors()
+        for _ in range(2):
+            world.go(sync)
+        assert world.go(sync).status == "unchanged"
+        assert len(world.everybody()) == len(world.book.cards()) == 20
+        fields = world.contact(one_of(world, 1)).fields
+        assert (fields["own_field"], fields["notes"]) == ("kept here", "On the old card")
+        assert fields["job_title"] == "On the new card"
+        assert world.links()[one_of(world, 1)].id == again
+        assert world.book.cards()[again].fields["notes"] == "On the old card"
+
+    def test_but_of_two_that_may_be_it_neither_is_guessed_at(self, world, sync):
+        world.book.remove(world.links()[one_of(world, 1)].id)
+        for number in range(2):
+            world.book.add(person(1, job_title=f"Number {number}"))
+        world.go(sync)
+        world.go(sync)
+        told = sorted(fields.get("job_title", "") for fields in world.everybody().values())[-2:]
+        assert told == ["Number 0", "Number 1"]
+
     def test_but_two_who_are_alike_are_not_guessed_at(self, world, sync):
         for n in (1, 2):
             world.book.remove(world.links()[one_of(world, n)].id)

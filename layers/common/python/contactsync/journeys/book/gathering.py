@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from contactsync.control import Read
 from contactsync.core.identity import SHARDS
+from contactsync.core.matching import DEFAULT_RULES, match
 from contactsync.errors import NotFound
 from contactsync.journeys.book.bookfiles import Line, Round, read_card
 from contactsync.journeys.book.bookrun import BookRun
@@ -101,7 +102,7 @@ def gather(work: BookRun, round_: Round) -> Known:
         _miss(work, known)
     if round_.look:
         _look_at_pictures(work, known, progress.looked)
-    _follow_made_anew(known)
+    _follow_made_anew(work, known)
     return known
 
 
@@ -288,10 +289,12 @@ def _miss(work: BookRun, known: Known) -> None:
                 known.gone.add(id_)
 
 
-def _follow_made_anew(known: Known) -> None:
+def _follow_made_anew(work: BookRun, known: Known) -> None:
     """A card that went, and one that came in the same round with the very same fields, are one person under another id.
 
     Some programs move contacts by making them anew. Without this the contact would go, with all that only we hold.
+    So are those of which the sync's rules say so beyond doubt; they meet as if for the first time, for what the new card
+    lacks may have been left out.
     """
     lost = [
         read
@@ -308,6 +311,24 @@ def _follow_made_anew(known: Known) -> None:
             [read], [card] = links[content], cards[content]
             known.renamed[card.id] = read
             known.gone.discard(read.value.id)
+    went = {
+        read.value.key: read
+        for read in known.links.values()
+        if not (read.value.is_over or read.value.state == "unmade") and read.value.id in known.gone
+    }
+    fields = {card.id: work.view.into(card.fields) for card in came if card.id not in known.renamed}
+    apart = {
+        (review.card_id, key)
+        for review in known.reviews.values()
+        for key, read in went.items()
+        if read.value.contact_id in (review.contacts if review.decision else review.apart)
+    }
+    contacts = ((key, read.value.agreed) for key, read in went.items())
+    pairs = match(fields, contacts, work.sync.match or DEFAULT_RULES, apart=apart).pairs
+    for id_, key in pairs.items():
+        known.links[key] = Read(replace(went[key].value, terms="", shown=None), went[key].version)
+        known.renamed[id_] = known.links[key]
+        known.gone.discard(went[key].value.id)
 
 
 def _by_content(found: Iterable[tuple[Fields, T]]) -> dict[str, list[T]]:

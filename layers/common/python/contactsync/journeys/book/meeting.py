@@ -210,9 +210,10 @@ class Meeting:
         """Whether a contact that belongs to the sync gets a card again although its card is gone.
 
         One that was deleted while it did not belong: that was no word on the contact. And in the shared hub one that
-        others have in their books as well: nobody deletes it for them, and who does not want it unticks it.
+        others have in their books as well, or that no deletion in a book reaches: nobody deletes it for them, and who
+        does not want it unticks it.
         """
-        if link.state == "unchosen":
+        if link.state == "unchosen" or (self.work.is_hub and not self.work.pulls):
             return True
         others = self.work.is_hub and self.work.control.subscribers(self.work.run.account_id, link.contact_id)
         return bool(others and others - {self.work.member})
