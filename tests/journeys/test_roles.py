@@ -74,6 +74,7 @@ ONLY_WHEN = {
         "SeeWhoHasChanged",
         "plan",
     ): "a large file comes again, and contacts that it lacks are deleted: test_again.py has it done",
+    ("dynamodb:Query", "guard"): "deletions that waited are approved, in the shared hub",
     ("events:PutEvents", "notify"): "another run of the account waits for its turn",
     (
         "scheduler:DeleteSchedule dynamodb:Query GiveBackWhatWasLent",

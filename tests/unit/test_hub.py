@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from contactsync.connectors.memory import Habits, Mishap
+from contactsync.connectors.memory import ALL, Habits, Mishap
 from tests.contract.cards import ADA
 from tests.hubworld import HubWorld
 
@@ -255,6 +255,61 @@ def test_ticked_again_after_the_card_was_deleted_it_is_made_again(world):
     world.anna.tick(ada(world))
     world.settle()
     assert ada(world) in world.everybody()
+    assert world.anna.named(NAME) is not None
+
+
+@pytest.mark.parametrize("unticked", [False, True])
+def test_who_makes_a_card_anew_doubles_nobody(world, unticked):
+    """Some programs, and people, replace a card instead of editing it; Ben has her, too."""
+    world.ben.tick(ada(world))
+    world.settle()
+    if unticked:
+        world.anna.untick(ada(world))
+        world.settle()
+    world.anna.delete(NAME)
+    world.anna.book.add({**ADA, "job_title": "Dame"})
+    world.settle()
+    assert len(world.ids()) == len(world.everybody()) == FILLERS + 1
+    assert world.anna.named(NAME) is not None
+    followed = world.contact(ada(world)), world.ben.book.cards()[world.ben.named(NAME)]
+    assert {each.fields["job_title"] for each in followed} == {ADA["job_title"] if unticked else "Dame"}
+
+
+def test_in_the_one_way_out_who_is_ticked_is_in_the_book(world):
+    """S3.17: no deletion there reaches the hub, so it can only mean that the card is wanted again, or was an accident."""
+    source = {"kind": "connection", "connection_id": "n2", "group": ALL}
+    sync = world.sync(source=source, selection="subscribed", direction="push")
+    for contact in world.everybody():
+        world.ben.tick(contact)
+    world.go(sync)
+    world.anna.untick(ada(world))
+    world.ben.delete(NAME)
+    world.go(sync)
+    assert world.ben.named(NAME) is not None
+    world.ben.untick(ada(world))
+    world.go(sync)
+    world.ben.delete(NAME)
+    world.go(sync)
+    assert world.ben.named(NAME) is None
+    assert ada(world) in world.everybody()
+
+
+def test_whom_somebody_has_ticked_since_is_not_deleted_by_an_approval(world):
+    """S3.13: a plan may wait for days, and the only one may not be the only one by then."""
+    cards = list(world.anna.book.cards())
+    for card in cards[: FILLERS // 2]:
+        world.anna.book.remove(card)
+    run = world.anna.go()
+    assert run.status == "awaiting_approval"
+    world.ben.tick(ada(world))
+    world.ben.go()
+    world.approve(run)
+    assert world.run(run).problem.code == "plan_is_stale"
+    assert ada(world) in world.everybody()
+    again = world.anna.go()
+    assert again.status == "awaiting_approval"
+    world.approve(again)
+    assert set(world.ids()) & {NAME, "Filler 0"} == {NAME}
     assert world.anna.named(NAME) is not None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -44,7 +45,7 @@ def judge_plan(
     verdict = Verdict(kind="go")
     if run.planned_already:
         verdict = run.verdict or verdict
-        if plan_hash != _shown(run, control) or _is_stale(run, files, contacts):
+        if plan_hash != _shown(run, control) or _is_stale(run, files, contacts, _ticked(sync, run, control)):
             verdict = STALE
     elif run.undoes is None and sync.connection_id:
         verdict = _of_book(run, sync, counts, control=control, files=files, now=now)
@@ -183,13 +184,23 @@ def _added_up(run: Run, files: RunFiles) -> tuple[Counts, Losses, str]:
     return counts.model_copy(update={"rows": rows}), losses, digests.hexdigest()
 
 
-def _is_stale(run: Run, files: RunFiles, contacts: ContactStore) -> bool:
-    """Whether any contact that the waiting part of the plan would write has changed since."""
+def _ticked(sync: Sync, run: Run, control: Control) -> Callable[[str], bool]:
+    """Whether somebody else has ticked a contact of the shared hub: its book's member does not delete it for them."""
+    if sync.selection != "subscribed":
+        return lambda _: False
+    mine = {control.connection(run.account_id, sync.connection_id).value.member_id}
+    return lambda contact_id: bool(control.subscribers(run.account_id, contact_id) - mine)
+
+
+def _is_stale(run: Run, files: RunFiles, contacts: ContactStore, ticked: Callable[[str], bool]) -> bool:
+    """Whether any contact that the waiting part of the plan would write has changed since, or is kept by now."""
     waiting = Delete if run.stage == "held" else Writing
     for unit in range(files.manifest().units):
         for lines in batches(files.plan(unit), BATCH):
             decisions = [d for d in map(read_decision, lines) if isinstance(d, waiting)]
             slots = contacts.slots(run.account_id, [decision.target for decision in decisions])
             if not all(fits(decision, slots.get(decision.target)) for decision in decisions):
+                return True
+            if any(isinstance(decision, Delete) and ticked(decision.target) for decision in decisions):
                 return True
     return False
