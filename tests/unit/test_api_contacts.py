@@ -450,6 +450,25 @@ def test_a_segment_that_a_sync_fills_is_kept(api):
     assert problem(api.delete(f"/segments/{segment['id']}")) == (409, "segment_in_use")
 
 
+def test_a_segment_that_a_sync_fills_is_kept_however_many_there_are_since(api):
+    """Every `POST /imports` saves one, so the oldest of a thousand may be the one that runs each night."""
+    segment = api.post("/segments", {"name": "Fair"}).json
+    asked = {
+        "source": {"kind": "paste", "text": "email\na@example.com\n"},
+        "options": {"segments": [segment["id"]]},
+    }
+    asked |= {"mapping": [{"column": "email", "field": "email"}]}
+    oldest = api.post("/syncs", asked).json["id"]
+    control, account = api.world.control, api.account.account_id
+    sync = control.sync(account, oldest).value
+    for number in range(1001):
+        later = {"id": f"t{number}", "options": type(sync.options)()}
+        control.create_sync(account, sync.model_copy(update=later))
+    refused = api.delete(f"/segments/{segment['id']}")
+    assert problem(refused) == (409, "segment_in_use")
+    assert oldest in refused.json["title"]
+
+
 def test_contacts_are_put_into_segments_when_they_are_made_or_edited(api):
     one, two = (api.post("/segments", {"name": name}).json["id"] for name in ("One", "Two"))
     made = api.post("/contacts", {"fields": {"name": "Bob"}, "segments": [one]}).json

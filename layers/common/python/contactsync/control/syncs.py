@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -22,6 +22,7 @@ OPEN_MAX = 50
 DAYS_COUNTED = timedelta(days=3)
 SCHEDULES_COUNTED = 10_000
 SYNCS_COUNTED = 100_000
+SYNCS_AT_ONCE = 100
 
 
 class Syncs(Documents):
@@ -181,6 +182,15 @@ class Syncs(Documents):
             for record in page.records
         ]
         return read, page.next and page.next.removeprefix("sync#")
+
+    def every_sync(self, account_id: str) -> Iterator[Sync]:
+        """All syncs of an account, newest first, those that were deleted as well."""
+        after: str | None = None
+        while True:
+            found, after = self.syncs(account_id, after=after, limit=SYNCS_AT_ONCE)
+            yield from (read.value for read in found)
+            if after is None:
+                return
 
     def runs(
         self, account_id: str, sync_id: str, *, after: str | None, limit: int

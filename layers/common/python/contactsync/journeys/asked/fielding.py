@@ -6,7 +6,7 @@ goes stay with them until somebody empties them, so nothing is lost by a mistake
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,18 +141,8 @@ def _holds(value: Any, choices: set[str]) -> bool:
 
 
 def _syncs(world: World, caller: Caller, key: str) -> tuple[str, ...]:
-    return tuple(
-        sync.id for sync in _all_syncs(world, caller) if sync.deleted_at is None and _uses(sync, key)
-    )
-
-
-def _all_syncs(world: World, caller: Caller) -> Iterator[Sync]:
-    after = None
-    while True:
-        found, after = world.control.syncs(caller.account_id, after=after, limit=100)
-        yield from (each.value for each in found)
-        if after is None:
-            return
+    syncs = world.control.every_sync(caller.account_id)
+    return tuple(sync.id for sync in syncs if sync.deleted_at is None and _uses(sync, key))
 
 
 def _uses(sync: Sync, key: str) -> bool:

@@ -16,8 +16,6 @@ from contactsync.model.segment import Segment
 from contactsync.model.sync import InSegment, Sync
 from contactsync.ports import Delete, RecordKey
 
-SYNCS_LOOKED_AT = 1000
-
 
 def create_segment(world: World, caller: Caller, body: Mapping[str, Any], seed: str) -> Segment:
     """Make a segment. Raises Conflict if there is one of that name, or no room for another."""
@@ -34,12 +32,8 @@ def create_segment(world: World, caller: Caller, body: Mapping[str, Any], seed: 
 def delete_segment(world: World, caller: Caller, segment_id: str) -> None:
     """Take a segment away; its contacts stay. Raises Conflict while a sync follows it."""
     read = world.control.segment(caller.account_id, segment_id)
-    syncs, _ = world.control.syncs(caller.account_id, after=None, limit=SYNCS_LOOKED_AT)
-    using = [
-        each.value.id
-        for each in syncs
-        if each.value.deleted_at is None and segment_id in _segments_of(each.value)
-    ]
+    syncs = world.control.every_sync(caller.account_id)
+    using = [each.id for each in syncs if each.deleted_at is None and segment_id in _segments_of(each)]
     if using:
         raise Conflict(
             "segment_in_use",
