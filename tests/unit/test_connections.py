@@ -219,6 +219,30 @@ def test_the_same_book_of_another_member_is_another_connection(api, world):
     assert connected(other)["id"] != ann["id"]
 
 
+def test_a_book_that_two_members_have_connected_is_followed_through_one_of_the_connections(
+    api, world, google
+):
+    """Each of two would take for news what the other has brought there, without end."""
+    other = member(world, api, "sync.google", "syncs.manage")
+    mine, theirs = connected(api)["id"], connected(other)["id"]
+
+    def following(connection):
+        return {"source": {"kind": "connection", "connection_id": connection}}
+
+    first = api.post("/syncs", following(mine)).json
+    assert api.post("/syncs", following(mine)).status == 201
+    refused = other.post("/syncs", following(theirs))
+    assert (refused.status, refused.pointers) == (422, {"/source/connection_id"})
+    google.person = BOB
+    assert api.post("/syncs", following(connected(other)["id"])).status == 201
+    for sync in api.get("/syncs").json["items"]:
+        if sync["source"]["connection_id"] == mine and sync["id"] != first["id"]:
+            api.delete(f"/syncs/{sync['id']}")
+    assert api.patch(f"/syncs/{first['id']}", following(theirs)).status == 200
+    assert other.post("/syncs", following(theirs)).status == 201
+    assert api.post("/syncs", following(mine)).status == 422
+
+
 def test_a_sign_in_with_another_book_never_takes_a_connection_over(api, google, world):
     before = connected(api)
     sealed = stored(world, before["id"]).sealed

@@ -412,6 +412,16 @@ class TestEdits:
         world.go(sync)
         assert "ContactsChanged" not in [event.kind for event in world.bus.events[told:]]
 
+    def test_of_a_box_set_nothing_going_but_its_member_s_own_hub(self, world):
+        """Each tick would use up a run of the day for every book of the account."""
+        for selection in ("all", "subscribed"):
+            world.go(world.sync(selection=selection))
+        [run_id] = self.follow(world, chooser="m1")
+        run = world.control.run(world.account.account_id, run_id).value
+        assert world.control.sync(run.account_id, run.sync_id).value.selection == "subscribed"
+        world.execute(run)
+        assert self.follow(world, chooser="m2") == []
+
     def test_set_nothing_going_that_nobody_has_started(self, world):
         world.sync()
         assert self.follow(world) == []

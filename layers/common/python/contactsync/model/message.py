@@ -140,12 +140,15 @@ class EraseDue(Deferred):
 
 
 class ContactsChanged(Deferred):
-    """Follow reads this: contacts of an account have changed, by a run of the sync `but` if that is not empty."""
+    """Follow reads this: contacts of an account have changed, by a run of the sync `but` if that is not empty; or no
+    contact has, but which of them the member `chooser` has ticked.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     account_id: str
     but: str = ""
+    chooser: str = ""
 
 
 class Followed(Deferred):

@@ -136,8 +136,9 @@ def checked(
     source_is_new: bool = True,
     schedule_is_new: bool = True,
     runs_now: bool = False,
+    sync_id: str = "",
 ) -> SyncRequest:
-    """What a sync shall be. Raises InvalidRequest with all that is wrong with it."""
+    """What a sync shall be, `sync_id` if it is one already. Raises InvalidRequest with all that is wrong with it."""
     account = world.control.account(caller.account_id)
     request, problems = checking.check(SyncRequest, _in_the_account_s_zone(body, account))
     problems += misfits(
@@ -155,7 +156,9 @@ def checked(
         )
     if request is not None:
         problems += unsuitable(request.source)
-        problems += books.unsuitable(world.control, account.id, request, source_is_new=source_is_new)
+        problems += books.unsuitable(
+            world.control, account.id, request, source_is_new=source_is_new, sync_id=sync_id
+        )
         since = world.clock.now() if schedule_is_new else None
         problems += scheduling.unsuitable(request.schedule, request.source.kind, since)
         if runs_now and request.source.kind == "drop":

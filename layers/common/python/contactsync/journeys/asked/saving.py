@@ -74,6 +74,7 @@ def change_sync(
             merged,
             source_is_new="source" in asked,
             schedule_is_new="schedule" in asked,
+            sync_id=sync_id,
         )
     except InvalidRequest as error:
         problems += error.problems

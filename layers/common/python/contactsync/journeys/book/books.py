@@ -14,13 +14,17 @@ from contactsync.model.run import Run
 from contactsync.model.sync import ColumnMapping, ConnectionSource, InSegment, Sync, SyncRequest
 from contactsync.ports import Bus, Clock
 
-SYNCS_AT_ONCE = 100
-
 
 def unsuitable(
-    control: Control, account_id: str, request: SyncRequest, *, source_is_new: bool = True
+    control: Control,
+    account_id: str,
+    request: SyncRequest,
+    *,
+    source_is_new: bool = True,
+    sync_id: str = "",
 ) -> list[Problem]:
-    """What is wrong with a sync with an address book although each part of it is well-formed.
+    """What is wrong with a sync with an address book, `sync_id` if it was saved before, although each part of it is
+    well-formed.
 
     One that was saved before may be renamed or paused while its book is not connected.
     """
@@ -42,6 +46,13 @@ def unsuitable(
             "There is no such connection, or nobody has signed in for it: connect the address book first."
         )
         problems.append(Problem("/source/connection_id", message, "unknown_connection"))
+    other = _following(control, account_id, request.source.connection_id, sync_id) if source_is_new else None
+    if other is not None:
+        message = (
+            f"Connection {other.connection_id} leads to the same address book, and sync {other.id} follows it: what "
+            "one of the two brings there the other would take for news. Follow that connection, or delete that sync first."
+        )
+        problems.append(Problem("/source/connection_id", message, "book_followed_already"))
     for number, rule in enumerate(request.mapping):
         if not isinstance(rule, ColumnMapping) or not isinstance(rule.column, str):
             message = "Name the address book's field, such as notes: a book has neither numbered columns nor literals."
@@ -52,13 +63,26 @@ def unsuitable(
     return problems
 
 
-def say_changed(bus: Bus, account_id: str, *, but: str = "") -> None:
-    """Tell those who keep books in step that contacts have changed, all but one sync.
+def _following(control: Control, account_id: str, connection_id: str, but: str) -> Sync | None:
+    """A sync that follows the same book through another connection, as another member's: none `but` this one."""
+    connections = control.connections(account_id)
+    books = {
+        (each.provider, each.subject) for each in connections if each.id == connection_id and each.subject
+    }
+    others = {each.id for each in connections if (each.provider, each.subject) in books} - {connection_id}
+    syncs = control.every_sync(account_id) if others else iter(())
+    theirs = (each for each in syncs if each.connection_id in others and each.deleted_at is None)
+    return next((each for each in theirs if each.id != but), None)
+
+
+def say_changed(bus: Bus, account_id: str, *, but: str = "", chooser: str = "") -> None:
+    """Tell those who keep books in step that contacts have changed, all but one sync; or that a member has chosen.
 
     Nothing is lost where this does not get through: the next run of each reads the feed.
     """
+    chosen = {"chooser": chooser} if chooser else {}
     with suppress(Busy):
-        bus.publish("ContactsChanged", {"account_id": account_id, "but": but})
+        bus.publish("ContactsChanged", {"account_id": account_id, "but": but, **chosen})
 
 
 def follow(message: ContactsChanged, *, control: Control, bus: Bus, clock: Clock) -> Followed:
@@ -66,18 +90,13 @@ def follow(message: ContactsChanged, *, control: Control, bus: Bus, clock: Clock
 
     Announced is every run of the account whose turn it is: whoever stored one here may have died before they could.
     """
-    after: str | None = None
     started = 0
-    while True:
-        syncs, after = control.syncs(message.account_id, after=after, limit=SYNCS_AT_ONCE)
-        for read in syncs:
-            if read.value.id != message.but and _follows(control, message.account_id, read.value):
-                run = _run_of(read.value, message.account_id, clock.now())
-                with suppress(Conflict, PlanLimit, Suspended):  # then the next run finds it in the feed
-                    control.create_run(message.account_id, run)
-                    started += 1
-        if after is None:
-            break
+    for sync in control.every_sync(message.account_id):
+        if sync.id != message.but and _follows(control, message, sync):
+            run = _run_of(sync, message.account_id, clock.now())
+            with suppress(Conflict, PlanLimit, Suspended):  # then the next run finds it in the feed
+                control.create_run(message.account_id, run)
+                started += 1
     queueing.announce_next(control, bus, message.account_id, clock.now())
     return Followed(account_id=message.account_id, runs=started)
 
@@ -111,17 +130,24 @@ def _was_missed(control: Control, run: Run, entry: Entry, now: datetime) -> bool
     return datetime.fromisoformat(str(run.started_at)) < at <= now
 
 
-def _follows(control: Control, account_id: str, sync: Sync) -> bool:
-    """Whether an edit is brought to a book at once: by a sync that has run before, and may run now."""
+def _follows(control: Control, message: ContactsChanged, sync: Sync) -> bool:
+    """Whether what has changed is brought to a book at once: by a sync that has run before, and may run now.
+
+    What a member has ticked concerns their own book alone.
+    """
     if not sync.connection_id or sync.direction == "pull" or sync.state != "active":
         return False
     if sync.deleted_at is not None or sync.active_run is not None:
         return False
+    if message.chooser and sync.selection != "subscribed":
+        return False
     try:
-        connected = control.connection(account_id, sync.connection_id).value.state == "active"
+        connection = control.connection(message.account_id, sync.connection_id).value
     except NotFound:  # nobody ever came back from its sign-in, and it was forgotten
         return False
-    return connected and control.progress_of(account_id, sync.connection_id, sync.id).version > 0
+    if connection.state != "active" or message.chooser not in ("", connection.member_id):
+        return False
+    return control.progress_of(message.account_id, sync.connection_id, sync.id).version > 0
 
 
 def _run_of(sync: Sync, account_id: str, now: datetime) -> Run:

@@ -32,7 +32,7 @@ def subscribe(world: World, caller: Caller, contact_id: str, seed: str) -> Subsc
         since = timestamp(world.clock.now())
         _note(world, caller, contact_id, seed)
         control.tick(account_id, member_id, contact_id, since)
-        say_changed(world.bus, account_id)
+        say_changed(world.bus, account_id, chooser=member_id)
     return Subscription(contact_id, member_id, since, len(control.subscribers(account_id, contact_id)))
 
 
@@ -43,7 +43,7 @@ def unsubscribe(world: World, caller: Caller, contact_id: str, seed: str) -> Non
     if control.subscription(account_id, member_id, contact_id) is not None:
         _note(world, caller, contact_id, seed)
         control.untick(account_id, member_id, contact_id)
-        say_changed(world.bus, account_id)
+        say_changed(world.bus, account_id, chooser=member_id)
 
 
 def _note(world: World, caller: Caller, contact_id: str, seed: str) -> None:
