@@ -58,7 +58,9 @@ class TestBoxes:
         contact = world.add(ADA)
         world.bus.events.clear()
         api.put(f"/contacts/{contact}/subscription")
-        assert [event.kind for event in world.bus.events] == ["ContactsChanged"]
+        api.delete(f"/contacts/{contact}/subscription")
+        assert [event.kind for event in world.bus.events] == ["ContactsChanged"] * 2
+        assert {event.detail["chooser"] for event in world.bus.events} == {api.account.member_id}
 
     def test_of_nobody_are_404(self, api):
         assert api.put(f"/contacts/{'0' * 32}/subscription").status == 404
@@ -80,6 +82,18 @@ class TestBoxes:
         world.go(sync)
         assert ada not in world.control.subscriptions(api.account.account_id, "m1")
         assert len(world.book.cards()) == 21
+
+    def test_of_who_is_deleted_go_at_once(self, api, world):
+        """Whoever adds this person again has not asked those who had ticked them; some of them have no book that hears of it."""
+        fields = {"emails": ADA["emails"]}
+        ada = api.post("/contacts", {"fields": fields}).json["id"]
+        leaver = member(world, api, "contacts.view")
+        for client in (api, leaver):
+            client.put(f"/contacts/{ada}/subscription")
+        assert api.delete(f"/contacts/{ada}").status == 204
+        assert api.post("/contacts", {"fields": fields}).json["id"] == ada
+        assert leaver.get("/contacts?subscribed=true").json["items"] == []
+        assert leaver.put(f"/contacts/{ada}/subscription").json["subscribers"] == 1
 
     @pytest.mark.parametrize("overtaken", [False, True])
     def test_of_a_member_who_is_removed_keep_nobody_in_the_hub(self, api, world, monkeypatch, overtaken):

@@ -116,7 +116,10 @@ def delete_contact(world: World, caller: Caller, contact_id: str, seed: str, *, 
     try:
         before = _contact(world, caller, contact_id, if_match)
     except NotFound:
-        _make_up(mine, contact_id, addresses.read(contact_id) if _is_id(contact_id) else None)
+        slot = addresses.read(contact_id) if _is_id(contact_id) else None
+        _make_up(mine, contact_id, slot)
+        if isinstance(slot, Tombstone):
+            _untick(mine, contact_id)
         raise
     gone = Tombstone(
         id=before.id,
@@ -131,8 +134,16 @@ def delete_contact(world: World, caller: Caller, contact_id: str, seed: str, *, 
     if not addresses.write(Replace(gone)):
         raise Stale
     addresses.bury(addresses.slot_of(before.fields), gone)
+    _untick(mine, before.id)
     _conclude(mine)
     _count(mine, -1)
+
+
+def _untick(mine: Hand, contact_id: str) -> None:
+    """Whoever had ticked a deleted contact has not asked for whom somebody adds under its id again."""
+    control, account_id = mine.world.control, mine.caller.account_id
+    for member_id in control.subscribers(account_id, contact_id):
+        control.untick(account_id, member_id, contact_id)
 
 
 def _count(mine: Hand, more: int) -> None:
