@@ -150,6 +150,24 @@ def test_quotes_escapes_and_spaces_are_read_off_the_rows():
     assert note.rows[1] == ["2", " c"]
 
 
+@pytest.mark.parametrize("quote", [*"'|~^:;,\t([{*+?.$\\)]}§ a"])
+@pytest.mark.parametrize("stated", [True, False])
+def test_any_character_can_be_the_quote(quote, stated):
+    """Of some a pattern was made, or a candidate's half: whoever stated them was told of a mistake of ours."""
+    delimiter = ";" if quote == "," else ","
+    rows = [["id", "who", "note"], ["1", "Moe", f"he{delimiter} {quote}too"], ["2", "Zoe", "no\\yes"]]
+    text = "".join(
+        delimiter.join(quote + cell.replace(quote, quote * 2) + quote for cell in row) + "\n" for row in rows
+    )
+    found = detected(text, quote=quote, has_header=True, **({"delimiter": delimiter} if stated else {}))
+    assert (found.header, found.rows) == (rows[0], rows[1:])
+
+
+def test_a_line_break_is_no_quote():
+    with pytest.raises(UnreadableFile, match="delimiter_unusable"):
+        detected("id,name\n1,Ann\n", quote="\n")
+
+
 def test_the_width_is_the_headers_unless_the_rows_agree_on_more():
     assert detected("a,b,c\n" + "1,2,3,\n" * 5).width == 4
     assert detected("a,b,c\n" + "1,2\n" * 5).width == 3

@@ -15,7 +15,7 @@ from typing import Literal, Protocol
 
 from contactsync.core.parsing.cells import header_likeness, rows_above
 from contactsync.core.parsing.damage import Finding, damage_in
-from contactsync.core.parsing.dialect import Dialect, contradiction
+from contactsync.core.parsing.dialect import Dialect, contradiction, delimiter_named
 from contactsync.core.parsing.encoding import Reading, encoding_named, read_sample
 from contactsync.core.parsing.kinds import refuse_noise, refuse_what_is_no_table
 from contactsync.core.parsing.lexer import Fault, Lexer
@@ -222,15 +222,18 @@ def _dialect(lines: list[str], requested: Requested, names: set[str]) -> tuple[D
     """Everything about how the lines are written but the header; and how sure the delimiter is."""
     quote = requested.quote
     skip = requested.skip_rows
-    stated = {"auto": None, "\\t": "\t"}.get(requested.delimiter, requested.delimiter)
+    stated = delimiter_named(requested.delimiter)
     if not skip and (declared := _DECLARED.match(lines[0])):
         skip, stated = 1, stated or declared[1]
-    if problem := stated and contradiction(stated, quote, None):
-        raise UnreadableFile("delimiter_unusable", problem, "State another delimiter, or “auto”.")
+    free = [mark for mark in _DELIMITERS if not quote or quote not in mark]
+    if problem := contradiction(stated or free[0], quote, None):
+        raise UnreadableFile(
+            "delimiter_unusable", problem, "State another delimiter, or “auto”, or another quote."
+        )
     tried: list[tuple[float, Dialect]] = []
     text = "".join(lines[: 2 * SAMPLE_ROWS])
-    for delimiter in [stated] if stated else _DELIMITERS:
-        if not stated and (delimiter == quote or _is_half(delimiter, text)):
+    for delimiter in [stated] if stated else free:
+        if not stated and _is_half(delimiter, text):
             continue
         dialect = _variant(lines, Dialect(delimiter, quote, skip_rows=skip))
         table = _table(lines, dialect, SAMPLE_ROWS)
@@ -244,7 +247,7 @@ def _dialect(lines: list[str], requested: Requested, names: set[str]) -> tuple[D
     (best, dialect), (second, _) = tried[:2]
     if best < _ENOUGH:
         text = "".join(lines)
-        unused = next((mark for mark in _DELIMITERS if mark not in text), ",")
+        unused = next((mark for mark in free if mark not in text), free[0])
         return Dialect(unused, quote, skip_rows=skip), round(1 - best, 2)
     return dialect, round(min(0.99, 1 - second / best / 2), 2)
 
@@ -302,17 +305,16 @@ def _variant(lines: list[str], dialect: Dialect) -> Dialect:
     """The dialect with the quote, escape and spaces that the lines show."""
     text = "".join(lines[: 2 * SAMPLE_ROWS])
     quote, delimiter = dialect.quote, dialect.delimiter
-    if quote == '"' and quote not in text and _single_quoted(lines, delimiter):
+    if quote == '"' and quote not in text and "'" not in delimiter and _single_quoted(lines, delimiter):
         quote = "'"
     if not quote:
         return dialect
-    spaced = re.compile(
-        rf"(?:{quote}[^{quote}]*{quote}|[^{quote}]*){re.escape(delimiter)} +{quote}(?!{quote})"
-    )
+    mark = re.escape(quote)
+    spaced = re.compile(rf"(?:{mark}[^{mark}]*{mark}|[^{mark}]*){re.escape(delimiter)} +{mark}(?!{mark})")
     quoted = [line for line in lines[: 2 * SAMPLE_ROWS] if quote in line]
-    spaces = delimiter[0] != " " and sum(bool(spaced.match(line)) for line in quoted) > len(quoted) / 2
+    spaces = " " not in (delimiter[0], quote) and sum(map(bool, map(spaced.match, quoted))) > len(quoted) / 2
     plain = replace(dialect, quote=quote, skip_spaces=spaces)
-    if f"\\{quote}" not in text:
+    if f"\\{quote}" not in text or "\\" in quote + delimiter:
         return plain
     escaped = replace(plain, escape="\\")
     usual, other = (_table(lines, one, SAMPLE_ROWS) for one in (plain, escaped))

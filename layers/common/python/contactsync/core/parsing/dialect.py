@@ -40,6 +40,11 @@ class Dialect:
         return self.encoding == "utf-8"
 
 
+def delimiter_named(stated: str) -> str | None:
+    """The delimiter that a request states, where a tab may be typed as backslash and t; None for “auto”."""
+    return {"auto": None, "\\t": "\t"}.get(stated, stated)
+
+
 def contradiction(delimiter: str, quote: str, escape: str | None) -> str | None:
     """Why these three cannot be used together; None if they can."""
     marks = [mark for mark in (quote, escape) if mark]
