@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contactsync.core import mailing
-from contactsync.model.run import Counts, Refused, Run, RunProblem, RunWarning
+from contactsync.model.run import Counts, Refused, Run, RunProblem, RunWarning, Verdict
 
 DONE = Run(
     id="0190run",
@@ -92,7 +92,8 @@ def test_a_failed_run_says_what_happened_and_what_to_do():
     ("change", "subject"),
     [
         ({"status": "unchanged"}, "nothing has changed"),
-        ({"status": "blocked"}, "the import was stopped, nothing was changed"),
+        ({"status": "blocked", "counts": Counts(rows=2)}, "the import was stopped, nothing was changed"),
+        ({"status": "blocked", "counts": Counts(rows=2, added=2)}, "2 added, the deletions were stopped"),
         ({"status": "cancelled"}, "the import was cancelled"),
         ({"status": "awaiting_approval"}, "the import waits for your approval"),
         ({"counts": Counts(rows=2, unchanged=2)}, "nothing has changed"),
@@ -102,6 +103,41 @@ def test_a_failed_run_says_what_happened_and_what_to_do():
 )
 def test_the_subject_tells_the_outcome(change, subject):
     assert compose(DONE.model_copy(update=change)).subject == f"Trade fair: {subject}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "said"),
+    [
+        ("blocked", "the import would be stopped", "A real run would be stopped, and change nothing."),
+        ("hold", "the import would wait for your approval", "before somebody approves its plan."),
+        (
+            "hold_deletes",
+            "2 would be added, 1 would be deleted, the deletions would wait for your approval",
+            "A real run would do the rest",
+        ),
+    ],
+)
+def test_a_dry_run_tells_what_a_real_one_would_be_stopped_by(kind, subject, said):
+    verdict = Verdict(kind=kind, code="x", title="Only 1 of 9 appear.", detail="Check the file.")
+    counts = Counts(rows=2, added=2, deleted=1)
+    letter = compose(DONE.model_copy(update={"dry_run": True, "counts": counts, "verdict": verdict}))
+    assert letter.subject == f"Trade fair: dry run, {subject}"
+    assert said in letter.text
+    assert "Only 1 of 9 appear." in letter.text
+    assert ("What to do: Check the file." in letter.text) == (kind == "blocked")
+    assert "The numbers say" not in letter.text
+
+
+def test_an_undo_is_called_one_and_names_the_run_that_it_takes_back():
+    undo = DONE.model_copy(update={"undoes": "0190done", "counts": Counts(rows=3, deleted=3), "refusals": ()})
+    letter = compose(undo)
+    assert letter.subject == "Trade fair: an import was undone, 3 deleted"
+    assert "https://api.example.com/v1/runs/0190done\n" in letter.text
+    for status in ("failed", "cancelled"):
+        assert (
+            f"the undo {'was ' if status == 'cancelled' else ''}{status}"
+            in compose(undo.model_copy(update={"status": status})).subject
+        )
 
 
 def test_without_a_public_address_the_mail_names_paths():

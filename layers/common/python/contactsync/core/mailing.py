@@ -190,23 +190,44 @@ def clean(text: str, length: int) -> str:
 
 def _outcome(run: Run) -> str:
     """What happened, in the few words that fit a subject."""
+    what = "undo" if run.undoes else "import"
+    told = _told(run.counts, would=run.dry_run)
     match run.status:
         case "failed":
-            return "the import failed"
+            return f"the {what} failed"
+        case "blocked" if _has_written(run.counts):
+            return f"{told}, the deletions were stopped"
         case "blocked":
-            return "the import was stopped, nothing was changed"
+            return f"the {what} was stopped, nothing was changed"
         case "cancelled":
-            return "the import was cancelled"
+            return f"the {what} was cancelled"
         case "awaiting_approval" if run.stage == "rest":
-            return f"{_told(run.counts, would=False)}, the deletions wait for your approval"
+            return f"{told}, the deletions wait for your approval"
         case "awaiting_approval":
             return "the import waits for your approval"
         case "undone":
             return "the import was undone"
         case "unchanged":
             return "nothing has changed"
-    told = _told(run.counts, would=run.dry_run)
-    return f"dry run, {told}" if run.dry_run else told
+    if run.dry_run:
+        return f"dry run, {_foretold(run, told)}"
+    return f"an import was undone, {told}" if run.undoes else told
+
+
+def _has_written(counts: Counts) -> bool:
+    return bool(counts.added + counts.updated + counts.deleted)
+
+
+def _foretold(run: Run, told: str) -> str:
+    """What a real run would come to: the guard has judged the plan of a dry run as well."""
+    match run.verdict and run.verdict.kind:
+        case "blocked":
+            return "the import would be stopped"
+        case "hold":
+            return "the import would wait for your approval"
+        case "hold_deletes":
+            return f"{told}, the deletions would wait for your approval"
+    return told
 
 
 def _told(counts: Counts, *, would: bool) -> str:
@@ -242,9 +263,10 @@ def _blocks(
         yield _Paragraph(clean(paused.title, REASON_LENGTH))
         yield _Paragraph(f"What to do: {clean(paused.detail, DETAIL_LENGTH)}")
     if run.dry_run:
-        yield _Paragraph(
-            "This was a dry run: no contact was touched. The numbers say what a real run would do."
-        )
+        yield from _dry(run)
+    if run.undoes:
+        yield _Paragraph("This run takes another one back. What somebody has changed since stays as it is.")
+        yield _Place("The run that it takes back:", _address(base, run.undoes))
     yield _Facts(list(_facts(run)))
     if run.refusals:
         yield _Points(
@@ -255,8 +277,31 @@ def _blocks(
         yield _Points("What we noticed on the way:", shown)
     if run.counts.rejected:
         label = "All refused rows with their reasons; correct them in this file and import it again:"
-        yield _Place(label, _address(base, run, "/rejects.csv"))
-    yield _Place("Everything about this run:", _address(base, run, ""))
+        yield _Place(label, _address(base, run.id, "/rejects.csv"))
+    yield _Place("Everything about this run:", _address(base, run.id))
+
+
+def _dry(run: Run) -> Iterator[_Block]:
+    """What the numbers of a dry run are worth."""
+    said = "This was a dry run: no contact was touched."
+    verdict = run.verdict
+    if run.status != "succeeded":
+        yield _Paragraph(said)
+        return
+    if verdict is None or verdict.kind == "go":
+        yield _Paragraph(f"{said} The numbers say what a real run would do.")
+        return
+    yield _Paragraph(f"{said} {_STOPPED[verdict.kind]}")
+    yield _Paragraph(clean(verdict.title, REASON_LENGTH))
+    if verdict.kind == "blocked":
+        yield _Paragraph(f"What to do: {clean(verdict.detail, DETAIL_LENGTH)}")
+
+
+_STOPPED = {
+    "blocked": "A real run would be stopped, and change nothing.",
+    "hold": "A real run would change nothing before somebody approves its plan.",
+    "hold_deletes": "A real run would do the rest, and delete nobody before somebody approves that.",
+}
 
 
 def _undecided(run: Run, deletions: Deletions, base: str) -> Iterator[_Block]:
@@ -272,8 +317,8 @@ def _undecided(run: Run, deletions: Deletions, base: str) -> Iterator[_Block]:
         f"{deletions.total:,} {'contact' if deletions.total == 1 else 'contacts'} would be deleted:",
         [*names, f"and {more:,} more"] if more else names,
     )
-    yield _Place("All of them, to look through:", _address(base, run, "/deletions.csv"))
-    yield _Place("All of them, field by field:", _address(base, run, "/plan?change=delete"))
+    yield _Place("All of them, to look through:", _address(base, run.id, "/deletions.csv"))
+    yield _Place("All of them, field by field:", _address(base, run.id, "/plan?change=delete"))
     if waits:
         there = f"POST {base}/v1/runs/{run.id}"
         plan = f'{{"plan_hash": "{run.plan_hash}"}}'
@@ -331,8 +376,8 @@ def in_words(duration: timedelta) -> str:
     return f"{hours} h {minutes} min"
 
 
-def _address(base: str, run: Run, path: str) -> str:
-    return f"{base}/v1/runs/{run.id}{path}" if base else f"GET /v1/runs/{run.id}{path}"
+def _address(base: str, run_id: str, path: str = "") -> str:
+    return f"{base}/v1/runs/{run_id}{path}" if base else f"GET /v1/runs/{run_id}{path}"
 
 
 def _page(title: str, body: str) -> str:
