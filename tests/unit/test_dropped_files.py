@@ -222,6 +222,21 @@ def test_a_run_by_hand_reads_the_newest_file_again(api, world, bucket, sync):
     assert [run["status"] for run in runs(api, sync)][1:] == ["succeeded", "unchanged"]
 
 
+def test_a_report_of_refused_rows_is_no_measure_of_the_next_file(api, world, bucket, sync):
+    many = "email,name\n" + "".join(f"p{n}@example.com,P\n" for n in range(30))
+    bucket.drop(path(world, sync), many + "nobody,Bob\n")
+    bucket.go_on()
+    report = api.get(f"/runs/{runs(api, sync)[0]['id']}/rejects.csv").text
+    later(world)
+    bucket.drop(path(world, sync, "rejects.csv"), report.replace("nobody", "bob@example.com"))
+    bucket.go_on()
+    later(world)
+    bucket.drop(path(world, sync), many + "bob@example.com,Bob\n")
+    bucket.go_on()
+    assert [(run["status"], run["warnings"]) for run in runs(api, sync)] == [("succeeded", [])] * 3
+    assert len(world.stored()) == 31
+
+
 def test_while_a_run_by_hand_is_under_way_a_file_waits(api, world, bucket, sync):
     bucket.drop(path(world, sync), ADA)
     bucket.go_on()

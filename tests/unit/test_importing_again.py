@@ -16,7 +16,7 @@ from contactsync.model.contact import Alias, Slot
 from contactsync.model.field import FieldSpec
 from contactsync.model.message import Finishing
 from contactsync.model.run import Run
-from contactsync.ports import Insert, Replace
+from contactsync.ports import Insert, Put, RecordKey, Replace
 from tests.world import World
 
 NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
@@ -94,6 +94,29 @@ class TestAfterAnUndo:
         undone = again(world, run, "", undoes=gone.id)
         assert (undone.counts.added, undone.counts.skipped) == (0, 1)
         assert world.fields()["p9@example.com"]["name"] == "Somebody Else"
+
+
+def test_literals_that_are_none_any_more_are_named(world: World) -> None:
+    def field(*choices: str) -> FieldSpec:
+        return FieldSpec(key="tier", label="Tier", type="choice", choices=choices)
+
+    account = world.account.account_id
+    world.control.create_field(account, field("gold", "silver"))
+    mapping = [*NAMES, {"literal": "gold", "field": "tier"}, {"literal": "06 12345678", "field": "phone"}]
+    run = world.import_rows("email,name\nada@example.com,Ada\n", mapping)
+    assert run.status == "succeeded"
+    key = RecordKey(account, "field#tier")
+    stored = world.records.get(key)
+    assert stored is not None
+    world.records.commit([Put(key, field("silver").model_dump(mode="json"), stored.version)])
+    world.control.change_account(account, lambda read: (read.value.model_copy(update={"country": "US"}), []))
+    later = again(world, run, "email,name\nada@example.com,Ada King\n")
+    assert later.status == "failed"
+    assert later.problem is not None
+    assert later.problem.code == "mapping_does_not_fit"
+    assert "The literal for “tier”: This is none of the field's choices." in later.problem.detail
+    assert "The literal for “phone”: " in later.problem.detail
+    assert later.rows_total is None, "before any row is touched"
 
 
 class TestUnchangedBesideOthers:

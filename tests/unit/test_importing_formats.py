@@ -107,6 +107,30 @@ def test_the_same_rows_however_they_are_written(world, way):
     assert names(world) == dict(PEOPLE)
 
 
+@pytest.mark.parametrize("scope", ["all", "sync"])
+def test_a_report_that_comes_back_deletes_nobody(world, scope):
+    """It holds the rows that were refused, so nobody is missing from it, however wide the limits are."""
+    guard = {"max_delete_percent": 100, "max_delete_count": 1000}
+    options = {"delete_missing": {"scope": scope}, "guard": guard}
+    mapping = [*MAPPING, {"column": "born", "field": "birthday"}]
+    rows = "email,name,born\n" + "".join(f"p{n}@example.com,P{n},2001-01-01\n" for n in range(4))
+    first = world.import_rows(rows, mapping, options=options)
+
+    def later(data):
+        run = world.again(first.sync_id, data)
+        world.execute(run)
+        return world.run(run)
+
+    run = later(rows.replace("2001-01-01", "some day", 3))
+    assert (run.counts.rejected, run.counts.deleted) == (3, 0)
+    again = later(report(world, run).replace(b"some day", b"2002-02-02"))
+    assert (again.status, again.counts.updated, again.counts.deleted) == ("succeeded", 3, 0)
+    said = "The file holds rows that were refused before, not the whole list. So contacts that it does not mention were kept."
+    assert [warning.message for warning in again.warnings] == [said]
+    assert len(world.stored()) == 4
+    assert later(rows.replace("p0@example.com,P0,2001-01-01\n", "")).counts.deleted == 1
+
+
 class Counting:
     """A contact store that counts the writes."""
 
@@ -217,8 +241,9 @@ class TestWorkbooks:
         assert world.fields()["ada@example.com"]["rate"] == "1.234"
 
     def test_what_is_no_workbook_is_refused(self, world):
-        run = world.import_rows(text(), MAPPING, format={"kind": "xlsx"})
-        assert (run.status, run.problem.code) == ("failed", "workbook_damaged")
+        for data, code in ((text(), "not_a_workbook"), (WORKBOOK[:300], "workbook_damaged")):
+            run = world.import_rows(data, MAPPING, format={"kind": "xlsx"})
+            assert (run.status, run.problem.code) == ("failed", code)
 
 
 class TestCards:

@@ -368,6 +368,21 @@ def test_an_import_beyond_the_plan_s_room_is_not_performed(api):
     assert problem(refused) == (403, "plan_limit")
 
 
+def test_deletions_that_waited_need_no_room_for_those_who_were_added_meanwhile(api):
+    api.world.limit(contacts=5)
+    guard = {"max_delete_count": 0, "on_trip": "hold_deletes"}
+    options = {"delete_missing": {"scope": "sync"}, "guard": guard}
+    sync = ended(api, api.post("/imports", pasted(options=options)))["sync_id"]
+    fewer = ROWS.replace("ada@example.com", "eve@example.com")
+    api.patch(f"/syncs/{sync}", {"source": {"kind": "paste", "text": fewer + "fay@example.com\n"}})
+    held = ended(api, api.post(f"/syncs/{sync}/runs", {}))
+    assert (held["status"], usage(api)["contacts"]) == ("awaiting_approval", 5)
+    api.world.approve(api.world.control.run(api.account.account_id, held["id"]).value)
+    told = api.get(f"/runs/{held['id']}").json
+    assert (told["status"], told["problem"], told["counts"]["deleted"]) == ("succeeded", None, 1)
+    assert usage(api)["contacts"] == 4 == len(api.world.stored())
+
+
 def test_the_plan_limits_fields(api):
     api.world.limit(fields=1)
     field = {"label": "Shoe size", "type": "integer"}

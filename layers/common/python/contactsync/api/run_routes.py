@@ -42,12 +42,12 @@ def show_file(world: World, request: Request) -> Ok[shapes.Preview]:
 
 
 def read_rejects(world: World, request: Request) -> Ok[shapes.Csv] | Elsewhere:
-    """Download the refused rows of a run that has ended.
+    """Download the refused rows of a run that has ended, or waits for an approval.
 
     The columns of the file, then the line on which the row stands and the reason. Correct the rows there and import that
     file: nothing else has to be taken out. A large file is answered by 303 and lies at `Location` for a quarter of an hour.
     """
-    run = _ended(world, request)
+    run = _ended(world, request, or_waits=True)
     return _file(downloads.rejected(world, run), f"rejects-{run.id}.csv")
 
 
@@ -153,9 +153,9 @@ def _planned(world: World, request: Request) -> Run:
     return run
 
 
-def _ended(world: World, request: Request) -> Run:
+def _ended(world: World, request: Request, *, or_waits: bool = False) -> Run:
     run = telling.run(world, request.caller, request.ids["run_id"]).run
-    if not run.has_ended:
+    if not run.has_ended and not (or_waits and run.status == "awaiting_approval"):
         raise Wait(
             "run_under_way",
             "The run is under way.",

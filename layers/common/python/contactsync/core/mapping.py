@@ -106,7 +106,7 @@ def compile_mapping(
         order = (date_orders or {}).get(-1 if rule.column is None else rule.column, date_order)
         return converter(rule.type, country=country, date_order=order, choices=rule.choices)
 
-    literals = _converted_literals(rules, convert_for)
+    literals = converted_literals(rules, country=country, date_order=date_order)
     begun: dict[str, Any] = {}
     fillers: list[Filler] = []
     for field, feeding in _by_field(rules).items():
@@ -173,17 +173,24 @@ def _by_field(rules: Sequence[Rule]) -> dict[str, list[Rule]]:
     return fields
 
 
-def _converted_literals(rules: Sequence[Rule], convert_for: Callable[[Rule], Converter]) -> dict[Rule, Any]:
-    """Each literal's value, converted once for all rows."""
+def converted_literals(
+    rules: Sequence[Rule], *, country: str | None, date_order: str | None
+) -> dict[Rule, Any]:
+    """Each literal's value, converted once for all rows.
+
+    Raises InvalidRequest: one is no value of its field, or none any more.
+    """
     values: dict[Rule, Any] = {}
     problems: list[Problem] = []
     for rule in rules:
         if rule.literal is None:
             continue
+        convert = converter(rule.type, country=country, date_order=date_order, choices=rule.choices)
         try:
-            values[rule] = (text if rule.part else convert_for(rule))(rule.literal)
+            values[rule] = (text if rule.part else convert)(rule.literal)
         except BadValue as bad:
-            problems.append(Problem(f"{rule.pointer}/literal", bad.message, bad.code))
+            message = f"The literal for “{rule.field}”: {bad.message}"
+            problems.append(Problem(f"{rule.pointer}/literal", message, bad.code))
     if problems:
         raise InvalidRequest(problems, title="The mapping does not fit.")
     return values

@@ -16,6 +16,8 @@ from contactsync.core.naming import BRIEF, brief
 REPORT_COLUMNS = ("line", "reason")
 CHANGED_COLUMNS = ("line", "contact_id")
 CONTACT_COLUMNS = ("contact_id", *BRIEF)
+PARTIAL = "The file holds rows that were refused before, not the whole list."
+"""Why a report that comes back does not tell who is missing."""
 
 _FORMULA = re.compile(
     r"'*"  # already protected, or the customer's own apostrophe: one more, so that taking one off is exact

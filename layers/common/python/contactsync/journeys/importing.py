@@ -117,6 +117,7 @@ def fetch(
 def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
     """Bytes → chunks cut on record boundaries, and how to read them. A mapping that does not fit ends the run."""
     # workbooks, address books, encodings: the other steps need none of them, and start 40 ms of CPU sooner
+    from contactsync.core.reporting import PARTIAL  # noqa: PLC0415
     from contactsync.journeys.file.cutting import broken_end, cut_file  # noqa: PLC0415
     from contactsync.journeys.file.known import recognising  # noqa: PLC0415
     from contactsync.journeys.file.opening import open_file  # noqa: PLC0415
@@ -133,20 +134,23 @@ def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
     sync = control.sync(run.account_id, run.sync_id).value
     source = stored(runs, files.source)
     opened = open_file(source, sync.format, sync.mapping)
-    rules = _check_mapping(sync, opened, control.fields(run.account_id))
+    country = country_of(run, sync, control)
+    rules = _check_mapping(sync, opened, control.fields(run.account_id), country)
     dates = [rule.column for rule in rules if rule.type == "date" and rule.column is not None]
     unproven = dates if sync.format.date_order == "auto" else ()
-    commas = _commas(rules, country_of(run, sync, control))
+    commas = _commas(rules, country)
     manifest, warnings = cut_file(opened, source, files, dates=unproven, commas=commas)
     manifest = recognising(manifest, rules, run, control=control, runs=runs)
     files.save_manifest(manifest)
     known: dict[str, object] = {"rows_total": manifest.rows, "warnings": warnings}
-    if run.figures is not None:
+    if run.figures is not None and not opened.is_report:  # a few rows of a list are no measure of it
         like = figures.read(run.figures, manifest.rows, manifest.columns)
         aged = [warning for warning in run.warnings if warning.code in figures.OF_AGE]
         known |= {"figures": like, "warnings": (*aged, *figures.compared(like, sync.figures), *warnings)}
-    if sync.options.delete_missing and (doubt := broken_end(manifest, files)):
-        known |= {"proof": None, "doubt": doubt}
+    if sync.options.delete_missing:
+        doubt = PARTIAL if opened.is_report else broken_end(manifest, files)
+        if doubt:
+            known |= {"proof": None, "doubt": doubt}
     keep(control, run, **known)
     return _parsed(run, manifest, "map")
 
@@ -296,9 +300,11 @@ def _aged(carried: Carried, sync: Sync, now: datetime, *, unchanged: bool) -> di
     return known
 
 
-def _check_mapping(sync: Sync, opened: Opened, fields: Mapping[str, FieldSpec]) -> list[Rule]:
-    """The mapping's rules. Raises before any row is touched if the file lacks a mapped column."""
-    from contactsync.core.mapping import resolve_mapping  # noqa: PLC0415
+def _check_mapping(
+    sync: Sync, opened: Opened, fields: Mapping[str, FieldSpec], country: str | None
+) -> list[Rule]:
+    """The mapping's rules. Raises before any row is touched if the file lacks a mapped column, or a field a literal's choice."""
+    from contactsync.core.mapping import converted_literals, resolve_mapping  # noqa: PLC0415
 
     if not sync.mapping and opened.own_mapping is None:
         raise UnreadableFile(
@@ -307,19 +313,21 @@ def _check_mapping(sync: Sync, opened: Opened, fields: Mapping[str, FieldSpec]) 
             "Map the columns that the import should take.",
         )
     try:
-        return resolve_mapping(
+        rules = resolve_mapping(
             sync.mapping or opened.own_mapping or (),
             opened.header,
             fields,
             identity_field=_mapped_identity(sync),
             width=opened.width,
         )
+        converted_literals(rules, country=country, date_order=sync.format.date_order)
     except InvalidRequest as error:
         raise UnreadableFile(
             "mapping_does_not_fit",
             "The file does not fit the mapping; no row was touched.",
             " ".join(problem.message for problem in error.problems),
         ) from None
+    return rules
 
 
 def _commas(rules: Sequence[Rule], country: str | None) -> set[int]:

@@ -200,7 +200,7 @@ def outcomes(files: RunFiles, run: Run, unit: int) -> Tell:
     went_well = run.status in ("succeeded", "undone")
     applied = went_well or files.upserted_counts(unit, "all") is not None
     all_went = went_well or files.upserted_counts(unit, run.stage) is not None
-    deleted = all_went and (run.dry_run or run.stage != "rest")
+    deleted = all_went and run.status != "blocked" and (run.dry_run or run.stage != "rest")
     book = run.undoes is not None and run.journey == "sync"
     not_written = dict(BookFiles(files).not_done("all")) if book else {}
 

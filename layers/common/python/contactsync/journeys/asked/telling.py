@@ -120,7 +120,7 @@ def view(world: World, run: Run) -> RunView:
         )
     if run.status == "queued" or not total:
         return RunView(run, Progress(0, 0, total))
-    passes = PASSES - 1 if run.dry_run else PASSES
+    passes = 1 if run.plan_of else PASSES - 1 if run.dry_run else PASSES
     done = world.control.progress(run)
     settled = world.control.progress(run, "upsert")
     percent = min(99, 100 * done // (passes * total))

@@ -299,8 +299,9 @@ def _counts(work: Applying, manifest: Manifest, *, whole: bool) -> Counts:
         if run.stage == "held":  # the rest was carried out before
             total += work.files.upserted_counts(unit, "rest") or untouched
             total += work.settle(unit) if begun else Counts()
-        else:
-            total += work.settle(unit) if begun else untouched
+        else:  # a stage that came before this one, and is done, may be longer ago than progress is kept
+            done = work.files.upserted_counts(unit, run.stage)
+            total += done or (work.settle(unit) if begun else untouched)
     rows = manifest.rows
     if run.undoes:  # of what it was to delete, each contact that stays has a reason, and counts as a row
         planned = run.planned or Counts()

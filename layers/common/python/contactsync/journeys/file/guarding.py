@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from contactsync.control import Control, check_room
-from contactsync.core import figures, guarding
+from contactsync.core import figures, guarding, reporting
 from contactsync.core.decisions import Delete, Writing, read_decision
 from contactsync.core.guarding import Limits, Losses
 from contactsync.errors import PlanLimit
@@ -60,12 +60,15 @@ def judge_plan(
         if told.kind == "hold" and asked.on_trip == "hold_deletes":
             kind = "hold_deletes"
         verdict = Verdict(kind=kind, code=told.code, title=told.title, detail=told.detail)
+    adds = (
+        counts.added if run.stage != "held" else 0
+    )  # whom it adds is there already where the deletions waited
     if run.undoes is None and verdict.kind != "blocked":
-        verdict = _too_many(run, counts, control) or verdict
+        verdict = _too_many(run, adds, control) or verdict
     warnings = run.warnings
     if sync.options.delete_missing and not run.proof and not run.undoes:
         said = f"{UNPROVEN.message} {run.doubt}".rstrip()
-        if run.doubt == figures.OLDER:
+        if run.doubt in (figures.OLDER, reporting.PARTIAL):
             said = f"{run.doubt} So contacts that it does not mention were kept."
         unproven = UNPROVEN.model_copy(update={"message": said})
         warnings = (*(warning for warning in warnings if warning.code != unproven.code), unproven)
@@ -124,18 +127,18 @@ def _deletes_there(files: RunFiles) -> int:
     return plan.deleted if plan else 0
 
 
-def _too_many(run: Run, counts: Counts, control: Control) -> Verdict | None:
+def _too_many(run: Run, adds: int, control: Control) -> Verdict | None:
     """The verdict over a plan after which there were more contacts than the account's plan has room for.
 
     What it deletes counts only once it is deleted, for that may be held. Who adds nobody is never stopped.
     """
-    if not counts.added:
+    if not adds:
         return None
     there = control.contacts_count(run.account_id)
     try:
-        check_room(control.account(run.account_id), "contacts", there + counts.added)
+        check_room(control.account(run.account_id), "contacts", there + adds)
     except PlanLimit as limit:
-        title = f"{limit.title} The import would add {counts.added:,} to the {there:,} that there are, so it was not performed."
+        title = f"{limit.title} The import would add {adds:,} to the {there:,} that there are, so it was not performed."
         return Verdict(kind="blocked", code=limit.code, title=title, detail=limit.detail)
     return None
 

@@ -79,6 +79,11 @@ class Opened:
     own_mapping: list[dict[str, str]] | None = None
     ours: int = 0
 
+    @property
+    def is_report(self) -> bool:
+        """Whether these are the rows that an earlier run has refused: of a list of which they are a part."""
+        return self.ours == len(REPORT_COLUMNS)
+
 
 def open_file(file: File, stated: Format, mapping: Mapping = (), *, most_bytes: int | None = None) -> Opened:
     """Look at a file.
@@ -158,6 +163,12 @@ def _kind(sample: bytes, stated: Format) -> Kind:
     if stated.kind == "vcard" and found != "vcard":
         raise UnreadableFile(
             "no_cards", "The file holds no vCards.", "Send a .vcf file, or state another kind, or “auto”."
+        )
+    if stated.kind == "xlsx" and found is None and sample:
+        raise UnreadableFile(
+            "not_a_workbook",
+            "This is a text file, and no Excel workbook.",
+            "Send an .xlsx file, or state another kind, or “auto”.",
         )
     if stated.kind == "xlsx" or found in {"xlsx", "zip"}:
         return "xlsx"
