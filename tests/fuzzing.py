@@ -69,6 +69,11 @@ SENSIBLE: Known = {
     "format": [{}, {"kind": "csv", "has_header": True}],
     "emails": [["you@example.com"], []],
     "schedule": [None],
+    "direction": ["both"],  # of a file only this may be said, and of the four that follow
+    "conflict": ["remote"],
+    "match": [[]],
+    "selection": ["all"],
+    "limits": [{}],
     "text": [TEXT],
     "field": ["email", "name", "tier", "phone", "birthday"],
     "column": ["email", "name"],

@@ -107,6 +107,21 @@ def test_an_approved_run_carries_out_what_was_shown(api, held):
     assert len(lists.emails()) == 71
 
 
+@pytest.mark.parametrize("on_trip", ["hold_run", "hold_deletes"])
+def test_whoever_is_asked_for_an_approval_can_look_at_the_refused_rows(api, on_trip):
+    """The mail that asks names the file."""
+    options = {**DELETES, "guard": {"on_trip": on_trip}}
+    lists = Lists(api, options=options, notify={"emails": ["ann@example.com"]})
+    first = lists.first(many(100))
+    run = lists.again(first["sync_id"], many(70) + "nobody,Nobody\n")
+    assert (run["status"], run["counts"]["rejected"]) == ("awaiting_approval", 1)
+    mail = api.world.mailer.sent[-1]
+    for path in ("/rejects.csv", "/deletions.csv", "/plan?change=delete", ""):
+        assert f"/v1/runs/{run['id']}{path}\n" in mail.text
+        assert api.get(f"/runs/{run['id']}{path}").status == 200
+    assert '"nobody","Nobody","72"' in api.get(f"/runs/{run['id']}/rejects.csv").text
+
+
 def test_an_approval_names_the_plan_that_was_seen(api, held):
     _, run = held
     path = f"/runs/{run['id']}/approve"
@@ -304,6 +319,29 @@ def test_an_approved_run_can_be_cancelled_before_it_begins(api, half_held):
     assert len(lists.emails()) == 101
 
 
+@pytest.mark.parametrize("days", [0, 9])
+def test_deletions_that_were_approved_too_late_are_told_as_what_they_are(api, days):
+    """The rest was carried out before: rows, counts and mail have to say so, and that nobody was deleted."""
+    guard = {"on_trip": "hold_deletes"}
+    lists = Lists(api, options={**DELETES, "guard": guard}, notify={"emails": ["ann@example.com"]})
+    first = lists.first(many(100))
+    run = lists.again(first["sync_id"], many(70) + "new@example.com,New\n")
+    [contact] = api.get("/contacts?email=p99@example.com").json["items"]
+    api.patch(f"/contacts/{contact['id']}", {"fields": {"name": "Still here"}})
+    api.world.clock.advance(timedelta(days=days))
+    api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})
+    ended = lists.ended(run, "after approval")
+    assert (ended["status"], ended["problem"]["code"]) == ("blocked", "plan_is_stale")
+    assert (ended["counts"]["added"], ended["counts"]["deleted"], len(lists.emails())) == (1, 0, 101)
+    outcomes = [
+        api.get(f"/runs/{run['id']}/rows?outcome={word}&limit=200").json for word in ("added", "deleted")
+    ]
+    assert [len(page["items"]) for page in outcomes] == [1, 0]
+    assert api.world.mailer.sent[-1].subject == "Your import: 1 added, the deletions were stopped"
+    assert api.get("/account").json["usage"]["contacts"] == 101
+    assert lists.undone(run)["counts"]["deleted"] == 1
+
+
 # Undo
 
 
@@ -437,6 +475,27 @@ def test_a_plan_that_the_guard_has_stopped_is_not_carried_out(api):
     dry = lists.again(first["sync_id"], many(5), dry_run=True)
     assert dry["verdict"]["kind"] == "blocked"
     assert problem(carry_out(api, dry)) == (409, "plan_blocked")
+
+
+def test_a_plan_that_is_carried_out_shows_how_far_it_is(api, lists):
+    """Its rows go through one step: it stood at a third until it had ended."""
+    first = lists.first(many(2))
+    dry = lists.again(first["sync_id"], many(4), dry_run=True)
+    told = carry_out(api, dry).json
+    control, account_id = api.world.control, api.account.account_id
+    begun = {"status": "running", "execution": "e", "started_at": told["requested_at"], "step": "upsert"}
+    run = control.update_run(account_id, told["id"], lambda run: run.model_copy(update=begun))
+    control.note_progress(run, "upsert", 0, 2, api.world.clock.now())
+    assert api.get(f"/runs/{run.id}").json["progress"] == {"percent": 50, "rows_done": 2, "rows_total": 4}
+
+
+def test_why_nobody_was_deleted_is_said_again_where_the_plan_is_carried_out(api):
+    lists = Lists(api, options=DELETES)
+    first = lists.first(many(3))
+    report = '"email","name","line","reason"\r\n"p1@example.com","Guest","3","x"\r\n'
+    dry = lists.again(first["sync_id"], report, dry_run=True)
+    assert "refused before" in dry["warnings"][0]["message"]
+    assert lists.ended(carry_out(api, dry).json)["warnings"] == dry["warnings"]
 
 
 # Downloads

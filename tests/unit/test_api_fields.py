@@ -35,7 +35,7 @@ def test_taking_a_choice_away_says_first_whom_it_concerns(api):
     change = {"choices": ["silver", "bronze"]}
     told = api.patch("/fields/tier?dry_run=true", change).json
     assert told["effects"] == {
-        "contacts": 1, "contacts_looked_at": 3, "all_contacts_seen": True, "syncs": []
+        "contacts": 1, "contacts_looked_at": 3, "all_contacts_seen": True, "syncs": [], "syncs_stopped": []
     }  # fmt: skip
     assert told["choices"] == ["silver", "bronze"]
     refused = api.patch("/fields/tier", change)
@@ -85,6 +85,19 @@ def test_a_field_that_a_sync_maps_is_kept(api):
     assert problem(api.delete("/fields/tier?confirm=true")) == (409, "field_in_use")
     api.delete(f"/syncs/{sync['id']}")
     assert api.delete("/fields/tier").status == 204
+
+
+def test_who_makes_a_field_required_is_told_whose_runs_would_fail(api):
+    api.post("/fields", TIER)
+    email = {"column": "email", "field": "email"}
+    ways = [[email, {"literal": "gold", "field": "tier"}], [email], [email]]
+    bodies = [{"source": {"kind": "paste", "text": "email\n"}, "mapping": mapping} for mapping in ways]
+    mapped, lacking, deleted = (api.post("/syncs", body).json["id"] for body in bodies)
+    api.delete(f"/syncs/{deleted}")
+    for query in ("?dry_run=true", ""):
+        told = api.patch(f"/fields/tier{query}", {"required": True}).json["effects"]
+        assert (told["syncs"], told["syncs_stopped"]) == ([mapped], [lacking])
+    assert api.patch("/fields/tier", {"required": True}).json["effects"]["syncs_stopped"] == []
 
 
 def test_only_so_many_contacts_are_looked_at(api, tier, monkeypatch):

@@ -305,6 +305,29 @@ def test_a_newer_upload_runs_through_the_same_sync(api):
     assert api.get(f"/runs/{run['id']}").json["counts"]["added"] == 1
 
 
+def test_what_to_do_for_a_file_that_is_not_there_any_more_or_never_came(api):
+    def said(path, asked):
+        answer = api.post(path, asked)
+        assert answer.status == 422
+        [error] = answer.json["errors"]
+        return error["message"]
+
+    place = api.post("/uploads", {"filename": "people.csv"}).json
+    api.world.uploads.put(f"uploads/{api.account.account_id}/{place['upload_id']}", ROWS.encode())
+    run = imported(api, source={"kind": "upload", "upload_id": place["upload_id"]})
+    empty = api.post("/uploads", {"filename": "people.csv"}).json
+    never = {**IMPORT, "source": {"kind": "upload", "upload_id": empty["upload_id"]}}
+    assert "PUT it" in said("/imports", never)
+    api.world.clock.advance(timedelta(hours=2))
+    assert "its url has expired" in said("/imports", never)
+    api.world.clock.advance(timedelta(days=8))
+    assert "There is no such upload" in said("/imports", never)
+    assert "kept no longer" in said(f"/syncs/{run['sync_id']}/runs", {})
+    assert "There is no such upload" in said(
+        f"/syncs/{run['sync_id']}/runs", {"upload_id": place["upload_id"]}
+    )
+
+
 def test_a_run_request_that_died_after_the_run_had_ended_finds_that_run(api):
     sync_id = imported(api)["sync_id"]
     api.world.bus.failures = 1

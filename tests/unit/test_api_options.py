@@ -82,6 +82,53 @@ def test_everybody_in_the_file_joins_the_segments(api):
     assert {tuple(contact["segments"]) for contact in api.get("/contacts").json["items"]} == {("s1",)}
 
 
+@pytest.mark.parametrize(
+    ("change", "pointers"),
+    [
+        ({"format": {"encoding": "rot13"}}, {"/format/encoding"}),
+        ({"format": {"delimiter": "\n"}}, {"/format/delimiter"}),
+        ({"format": {"delimiter": '"'}}, {"/format/delimiter"}),
+        ({"format": {"quote": "\n"}}, {"/format/quote"}),
+        ({"format": {"delimiter": "", "encoding": 7, "quote": "''"}}, {"/format/delimiter", "/format/encoding", "/format/quote"}),
+        ({"format": {"delimiter": "\\t", "encoding": "Latin-1", "quote": ","}}, set()),
+        ({"format": {"delimiter": "auto", "encoding": "UTF8", "quote": ""}}, set()),
+        ({"format": 7}, {"/format"}),
+        ({"notify": {"emails": ["ann@example.com", "ann at example.com", "   "]}}, {"/notify/emails/1", "/notify/emails/2"}),
+        ({"notify": {"emails": ["ann@example.com", " bob@example.com"]}}, {"/notify/emails/1"}),
+        ({"notify": {"emails": ["ann@example.com", "Ann@Example.com"]}}, {"/notify/emails/1"}),
+        ({"notify": {"emails": ["ann@example.com\r\nBcc: eve@example.net"]}}, {"/notify/emails/0"}),
+        ({"notify": {"emails": ["ann@example.com", 7]}}, {"/notify/emails/1"}),
+        ({"notify": {"emails": "ann@example.com"}}, {"/notify/emails"}),
+        ({"mapping": [{**NAMES[0]}, {**NAMES[1], "label_column": "kind"}]}, {"/mapping/1/label_column"}),
+        ({"mapping": [{**NAMES[0], "label_column": "kind"}, NAMES[1]]}, set()),
+        ({"mapping": [*NAMES, {"literal": "a\0b", "field": "address.city"}]}, {"/mapping/2/literal"}),
+        ({"format": {"has_header": False}}, {"/mapping/0/column", "/mapping/1/column"}),
+        ({"format": {"has_header": False}, "mapping": [{"column": 0, "field": "email"}]}, set()),
+        ({"direction": "push", "limits": {"max_emails": 1}}, {"/direction", "/limits"}),
+        ({"match": [["email"]], "conflict": "hub", "selection": "subscribed"}, {"/match", "/conflict", "/selection"}),
+        ({"direction": "both", "match": [], "limits": {}}, set()),
+    ],
+)  # fmt: skip
+def test_what_could_only_fail_later_is_refused_when_it_is_asked_for(api, change, pointers):
+    answer = api.post("/syncs", body(**change))
+    assert (answer.pointers if pointers else answer.status) == (pointers or 201)
+
+
+def test_what_was_taken_before_stands_in_the_way_of_no_other_change(api):
+    sync = api.post("/syncs", body(notify={"emails": ["ann@example.com"]})).json
+    stored = api.world.control.sync(api.account.account_id, sync["id"]).value
+    old = stored.model_copy(
+        update={
+            "notify": stored.notify.model_copy(update={"emails": ("ann at example.com",)}),
+            "format": stored.format.model_copy(update={"encoding": "rot13"}),
+        }
+    )
+    api.world.control.update_sync(api.account.account_id, sync["id"], lambda _: old)
+    assert api.patch(f"/syncs/{sync['id']}", {"name": "Fair", "state": "paused"}).status == 200
+    answer = api.patch(f"/syncs/{sync['id']}", {"notify": {"on": "problems"}, "format": {"skip_rows": 1}})
+    assert answer.pointers == {"/notify/emails/0", "/format/encoding"}
+
+
 def test_the_segments_of_another_account_are_none(api, stranger):
     segment = Segment(id="s1", name="Fair", created_at="2026-11-22T09:00:00Z", created_by="member:m1")
     api.world.control.create_segment(stranger.account.account_id, segment)

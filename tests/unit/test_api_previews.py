@@ -103,6 +103,27 @@ def test_mixed_encodings_are_told(api):
     assert warnings(told)["mixed_encodings"]["row"] == 22
 
 
+@pytest.mark.parametrize("stray", [b"Jos\x81", "Zoë".encode() * 30])
+def test_the_format_of_a_file_of_two_encodings_may_be_sent_back(api, stray):
+    """Stated, an encoding has to fit every byte: the import ended, where without it some rows were refused."""
+    rows = "".join(f"a{n}@example.com,José Müller\n" for n in range(20)).encode("cp1252")
+    data = b"email,name\n" + rows + b"b@example.com," + stray + b"\n"
+    told = uploaded(api, data)
+    assert "mixed_encodings" in warnings(told)
+    place = api.post("/uploads", {"filename": "people.csv"}).json["upload_id"]
+    api.world.uploads.put(f"uploads/{api.account.account_id}/{place}", data)
+    mapping = [{"column": name, "field": name} for name in ("email", "name")]
+    counts = []
+    for stated in ({}, told.json["format"]):
+        body = {"source": {"kind": "upload", "upload_id": place}, "mapping": mapping, "format": stated}
+        run = api.post("/imports", body).json["run"]
+        api.world.execute(api.world.control.run(api.account.account_id, run["id"]).value)
+        ended = api.get(f"/runs/{run['id']}").json
+        counts.append((ended["status"], ended["counts"]["rejected"]))
+    assert counts[0] == counts[1]
+    assert counts[0][0] == "succeeded"
+
+
 def test_a_date_order_that_one_row_proves_is_no_damage(api):
     text = "email,born\na@example.com,03/04/2001\nb@example.com,13/04/2001\n"
     assert warnings(preview(api, text)) == {}
@@ -139,6 +160,21 @@ def test_cards_come_with_their_mapping(api):
     suggested = {one["name"]: one["suggestion"] for one in told.json["columns"]}
     assert suggested["Email"] == {"field": "email", "confidence": 1.0}
     assert suggested["Email label"] is None
+
+
+@pytest.mark.parametrize("quote", ["|", "(", "\\", "*", "\n"])
+def test_any_quote_may_be_stated(api, quote):
+    told = api.post("/previews", {"source": {"kind": "paste", "text": ROWS}, "format": {"quote": quote}})
+    assert told.status == (422 if quote == "\n" else 200)
+
+
+def test_the_format_of_our_own_table_is_that_of_one_that_needs_no_mapping(api):
+    columns = "email,name,segments,contact_id,updated_at\n"
+    source = {"kind": "paste", "text": f"{columns}ada@example.com,Ada,,1,2026-11-22T09:00:00Z\n"}
+    for stated in ({}, {"kind": "export"}):
+        found = api.post("/previews", {"source": source, "format": stated}).json["format"]
+        assert found["kind"] == "export"
+        assert api.post("/imports", {"source": source, "format": found}).status == 202
 
 
 def test_a_large_file_is_not_read_whole(monkeypatch):

@@ -91,6 +91,23 @@ def test_more_files_than_anybody_means_are_parked(api, world, bucket, sync, monk
     assert len([it for it in api.get("/drops").json["items"] if it["problem"]]) == 1
 
 
+def test_a_file_for_which_the_day_had_no_run_is_read_by_hand_and_listed_as_read(api, world, bucket, sync):
+    world.limit(runs_a_day=0)
+    bucket.drop(path(world, sync), ADA)
+    bucket.go_on()
+    assert api.get("/drops").json["items"][0]["problem"]["code"] == "plan_limit"
+    world.limit(runs_a_day=9)
+    dry = api.post(f"/syncs/{sync['id']}/runs", {"dry_run": True})
+    bucket.go_on()
+    assert api.get("/drops").json["items"][0]["state"] == "parked", dry.text
+    later(world)
+    run = api.post(f"/syncs/{sync['id']}/runs", {}).json
+    bucket.go_on()
+    [drop] = api.get("/drops").json["items"]
+    assert (drop["state"], drop["run_id"], drop["problem"]) == ("run", run["id"], None)
+    assert set(world.stored()) == {"ada@example.com"}
+
+
 def test_nobody_is_told_twice_of_one_file(api, world, bucket, sync):
     api.patch(f"/syncs/{sync['id']}", {"state": "paused"})
     event = bucket.put(path(world, sync), ADA)

@@ -20,6 +20,7 @@ from contactsync.journeys.asked.fielding import Effects
 from contactsync.journeys.asked.recounting import Change
 from contactsync.journeys.asked.rows import RowView
 from contactsync.journeys.asked.telling import Page, RunView, SyncView
+from contactsync.journeys.book.books import OF_BOOKS
 from contactsync.journeys.book.connecting import Begun
 from contactsync.journeys.book.counting import Today
 from contactsync.journeys.book.reviewing import FrozenView, ReviewView, times
@@ -44,9 +45,6 @@ REMAINS = (
     "them for 7 more; uploads that no run has read for 7. Mails that have left. A later file that holds the person "
     "brings them back."
 )
-
-OF_BOOKS = {"direction", "conflict", "match", "selection", "limits"}
-"""What only a sync with an address book shows."""
 
 T = TypeVar("T")
 
@@ -117,7 +115,7 @@ def sync(view: SyncView) -> dict[str, Any]:
         "source": {**stored.source, **(asdict(view.drop_place) if view.drop_place else {})},
         "mapping": [rule.model_dump(mode="json", exclude_none=True) for rule in stored.mapping],
         **stored.model_dump(mode="json", include={"format", "identity", "options"}),
-        **(stored.model_dump(mode="json", include=OF_BOOKS) if stored.connection_id else {}),
+        **(stored.model_dump(mode="json", include=set(OF_BOOKS)) if stored.connection_id else {}),
         "schedule": stored.schedule.model_dump(mode="json") if stored.schedule else None,
         "notify": stored.notify.model_dump(mode="json"),
         "state": stored.state,
@@ -337,6 +335,7 @@ def effects(found: Effects) -> dict[str, Any]:
         "contacts_looked_at": found.looked_at,
         "all_contacts_seen": found.all_seen,
         "syncs": list(found.syncs),
+        "syncs_stopped": list(found.stopped),
     }
 
 

@@ -6,13 +6,15 @@ with those of the shape itself.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from contactsync.core.checking import value_at
-from contactsync.core.fieldtypes import BadValue, converter, is_country
+from contactsync.core.fieldtypes import BadValue, converter, email, is_country, text
+from contactsync.core.identity import email_key
+from contactsync.core.parsing.dialect import contradiction, delimiter_named
 from contactsync.core.rules import Rule, resolve_mapping
 from contactsync.errors import InvalidRequest, Problem
 from contactsync.model.field import KEY, FieldSpec
@@ -20,6 +22,7 @@ from contactsync.model.sync import NewField, SyncRequest
 
 MAX_COLUMNS = 1000
 MAX_SEGMENTS = 20
+MAX_ADDRESSES = 20
 GENERATED_TYPES = frozenset({"text", "integer"})
 DEFAULT_IDENTITY = SyncRequest.model_fields["identity"].default.field
 
@@ -54,7 +57,9 @@ def misfits(
     problems += _unknown_segments(value_at(body, "options", "segments"), segments)
     if value_at(body, "source", "kind") == "connection" and not entries:
         return problems
-    if not value_at(body, "mapping") and value_at(body, "format", "kind") not in ("vcard", "export"):
+    kind, has_header = (value_at(body, "format", key) for key in ("kind", "has_header"))
+    speaks = kind in ("vcard", "export")
+    if not value_at(body, "mapping") and not speaks:
         message = (
             "Map at least one column. Only vCards and exports say themselves what is what: state format.kind "
             "vcard or export."
@@ -62,14 +67,11 @@ def misfits(
         problems.append(Problem("/mapping", message, "mapping_missing"))
     if not entries:
         return problems
+    nameless = has_header is False and not speaks
     try:
         rules = resolve_mapping(
             list(entries.values()),
-            list(
-                dict.fromkeys(
-                    entry["column"] for entry in entries.values() if isinstance(entry["column"], str)
-                )
-            ),
+            None if nameless else list(dict.fromkeys(_named_columns(entries.values()))),
             fields,
             identity_field=identity if isinstance(identity, str) else None,
             width=10 * MAX_COLUMNS,
@@ -117,6 +119,42 @@ def new_fields(
     return brought, problems
 
 
+def unreadable(asked: Any) -> Iterator[Problem]:
+    """What of a stated format is that of no file: its run could only fail."""
+    encoding, delimiter, quote = (value_at(asked, key) for key in ("encoding", "delimiter", "quote"))
+    if isinstance(encoding, str) and encoding != "auto":
+        # large tables, for the few who state one
+        from contactsync.core.parsing.encoding import CODECS, encoding_named  # noqa: PLC0415
+
+        if encoding_named(encoding) is None:
+            message = f"This is no encoding that can be read: state “auto” or one of {', '.join(CODECS)}."
+            yield Problem("/format/encoding", message, "encoding_unknown")
+    quote = quote if isinstance(quote, str) else '"'
+    stated = delimiter_named(delimiter) if isinstance(delimiter, str) else None
+    if problem := contradiction(stated or ("," if quote != "," else ";"), quote, None):
+        yield Problem("/format/delimiter" if stated else "/format/quote", problem, "delimiter_unusable")
+
+
+def undeliverable(addresses: Any) -> Iterator[Problem]:
+    """Of the addresses that get mails those to which none would leave, or a second one."""
+    seen: set[str] = set()
+    for index, address in enumerate(addresses[:MAX_ADDRESSES] if isinstance(addresses, list) else ()):
+        if not isinstance(address, str):
+            continue
+        place = f"/notify/emails/{index}"
+        try:
+            found = email(address)
+        except BadValue as bad:
+            yield Problem(place, bad.message, bad.code)
+            continue
+        if found is None or address != address.strip():
+            yield Problem(place, "Give the address alone, without blanks.", "email_invalid")
+        elif email_key(found) in seen:
+            yield Problem(place, "This address stands there twice: leave one of the two out.", "email_twice")
+        else:
+            seen.add(email_key(found))
+
+
 def _ungeneratable(body: Mapping[str, Any], field: Any, fields: Mapping[str, FieldSpec]) -> Iterator[Problem]:
     """Why rows cannot get a code of their own in this field."""
     spec = fields.get(field) if isinstance(field, str) else None
@@ -149,12 +187,26 @@ def _readable(mapping: Any) -> dict[int, dict[str, Any]]:
             continue
         column = entry.get("column")
         literal = entry.get("literal")
+        label = entry.get("label_column")
         if "literal" not in entry and not isinstance(column, str) and not _is_position(column):
             column = MAX_COLUMNS + index
         if "literal" in entry and (not isinstance(literal, str | int) or column is not None):
             column, literal = MAX_COLUMNS + index, None
-        entries[index] = {"field": entry["field"], "column": column, "literal": literal}
+        entries[index] = {
+            "field": entry["field"],
+            "column": column,
+            "literal": literal,
+            "label_column": label if isinstance(label, str) or _is_position(label) else None,
+        }
     return entries
+
+
+def _named_columns(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """The columns that entries name, as if a file had just these."""
+    for entry in entries:
+        for column in (entry["column"], entry["label_column"]):
+            if isinstance(column, str):
+                yield column
 
 
 def _is_position(column: Any) -> bool:
@@ -164,11 +216,12 @@ def _is_position(column: Any) -> bool:
 def _bad_literals(rules: list[Rule], country: str, date_order: Any) -> Iterator[Problem]:
     """Constants that are no value of their field: every row would be refused for the same reason."""
     for rule in rules:
-        if rule.literal is None or rule.part:
+        if rule.literal is None:
             continue
         order = date_order if isinstance(date_order, str) else None
+        convert = converter(rule.type, country=country, date_order=order, choices=rule.choices)
         try:
-            converter(rule.type, country=country, date_order=order, choices=rule.choices)(rule.literal)
+            (text if rule.part else convert)(rule.literal)
         except BadValue as bad:
             yield Problem(f"{rule.pointer}/literal", bad.message, bad.code)
 

@@ -179,7 +179,9 @@ class Options(_Asked):
     delete_missing: DeleteMissing | None = None
     guard: Guard = Guard()
     segments: tuple[Annotated[str, Field(min_length=1, max_length=63)], ...] = Field(
-        default=(), max_length=20, description="Every contact of the file becomes a member of these."
+        default=(),
+        max_length=20,
+        description="Every contact of the file becomes a member of these; with `skip` those who are new.",
     )
 
 

@@ -285,6 +285,9 @@ class Effects(Shape):
     contacts_looked_at: int
     all_contacts_seen: bool = About(description="Whether those looked at are all there are.")
     syncs: tuple[Id, ...] = About(description="Syncs that map the field, or find contacts by it.")
+    syncs_stopped: tuple[Id, ...] = About(
+        description="Syncs whose runs would fail, for they do not map a field that becomes required."
+    )
 
 
 class FieldEffects(Shape):

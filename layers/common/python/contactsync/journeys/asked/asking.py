@@ -8,7 +8,7 @@ again. An announcement that arrives twice is harmless; the first execution claim
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ import orjson
 
 from contactsync.control import Control, Read, limits_of, plan_of
 from contactsync.core import checking
-from contactsync.core.fitting import misfits
+from contactsync.core.fitting import misfits, undeliverable, unreadable
 from contactsync.errors import Busy, Conflict, InvalidRequest, NotFound, PlanLimit, Problem, Stale
 from contactsync.journeys.asked import dropping, queueing, scheduling
 from contactsync.journeys.book import books
@@ -133,12 +133,15 @@ def checked(
     caller: Caller,
     body: Mapping[str, Any],
     *,
-    source_is_new: bool = True,
-    schedule_is_new: bool = True,
+    new: Container[str] | None = None,
     runs_now: bool = False,
     sync_id: str = "",
 ) -> SyncRequest:
-    """What a sync shall be, `sync_id` if it is one already. Raises InvalidRequest with all that is wrong with it."""
+    """What a sync shall be, `sync_id` if it is one already. Raises InvalidRequest with all that is wrong with it.
+
+    `new` are the keys that it did not have before as they are now; None: all. The others may have got out of date since.
+    """
+    source_is_new = new is None or "source" in new
     account = world.control.account(caller.account_id)
     request, problems = checking.check(SyncRequest, _in_the_account_s_zone(body, account))
     problems += misfits(
@@ -147,6 +150,10 @@ def checked(
         country=account.country,
         segments=_segments_named(world, account.id, body),
     )
+    if new is None or "format" in new:
+        problems += unreadable(body.get("format"))
+    if new is None or "notify" in new:
+        problems += undeliverable(checking.value_at(body, "notify", "emails"))
     if source_is_new:
         upload_id = checking.value_at(body, "source", "upload_id")
         problems += upload_problems(world, account.id, upload_id, "/source/upload_id")
@@ -156,10 +163,8 @@ def checked(
         )
     if request is not None:
         problems += unsuitable(request.source)
-        problems += books.unsuitable(
-            world.control, account.id, request, source_is_new=source_is_new, sync_id=sync_id
-        )
-        since = world.clock.now() if schedule_is_new else None
+        problems += books.unsuitable(world.control, account.id, request, new=new, sync_id=sync_id)
+        since = world.clock.now() if new is None or "schedule" in new else None
         problems += scheduling.unsuitable(request.schedule, request.source.kind, since)
         if runs_now and request.source.kind == "drop":
             message = (
@@ -238,13 +243,18 @@ def start_run(
     )
     with suppress(NotFound):
         run = world.control.run(caller.account_id, run.id).value
-        announce(world, run)  # this request was here before, and may not have come so far
-        return run
+        return _begun(world, run)  # this request was here before, and may not have come so far
     if request.plan is not None:
         run = _carrying_out(world, sync, run, request)
     else:
         run = _with_source(world, sync, run)
     create_run(world, run)
+    return _begun(world, run)
+
+
+def _begun(world: World, run: Run) -> Run:
+    if run.file is not None:
+        dropping.read_by_hand(run, world.control)
     announce(world, run)
     return run
 
@@ -294,8 +304,8 @@ def _carrying_out(world: World, sync: Sync, run: Run, request: RunRequest) -> Ru
             "The sync has been changed since this plan was made.",
             "Make another dry run and look at the new plan.",
         )
-    known = {"plan_of": planned.id, "rows_total": planned.rows_total, "proof": planned.proof}
-    return run.model_copy(update={**known, "warnings": planned.warnings})
+    known = planned.model_dump(include={"rows_total", "proof", "doubt"})
+    return run.model_copy(update={**known, "plan_of": planned.id, "warnings": planned.warnings})
 
 
 def create_field(world: World, caller: Caller, body: Mapping[str, Any]) -> FieldSpec:
@@ -436,6 +446,11 @@ def _with_source(world: World, sync: Sync, run: Run) -> Run:
     if sync.source["kind"] == "upload":
         upload_id = run.upload_id or sync.source["upload_id"]
         problems = upload_problems(world, run.account_id, upload_id, "/upload_id")
+        if problems and run.upload_id is None:
+            message = (
+                "The sync's own file is kept no longer: send one with POST /v1/uploads, and name it here."
+            )
+            problems = [Problem("/upload_id", message, "upload_forgotten")]
         if problems:
             raise InvalidRequest(problems)
         return run
@@ -477,13 +492,12 @@ def upload_problems(world: World, account_id: str, upload_id: Any, pointer: str)
         return [
             Problem(pointer, "There is no such upload: create one with POST /v1/uploads.", "unknown_upload")
         ]
-    if world.uploads.size(upload.key) is None:
-        return [
-            Problem(
-                pointer, "No file has arrived there: PUT it to the upload's url first.", "nothing_uploaded"
-            )
-        ]
-    return []
+    if world.uploads.size(upload.key) is not None:
+        return []
+    message = "No file has arrived there: PUT it to the upload's url first."
+    if datetime.fromisoformat(upload.expires_at) <= world.clock.now():
+        message = "No file has arrived there, and its url has expired: make another with POST /v1/uploads."
+    return [Problem(pointer, message, "nothing_uploaded")]
 
 
 def _one_a_place(problems: list[Problem]) -> list[Problem]:

@@ -125,6 +125,23 @@ def newest_file(account_id: str, sync_id: str, *, control: Control) -> Drop:
     return newest
 
 
+def read_by_hand(run: Run, control: Control) -> None:
+    """A parked file has been read after all, as its `problem` asks: say so where it is listed.
+
+    Those whose sync took no files stay parked: they get their turn when it does.
+    """
+    newest = control.newest_drop(run.account_id, run.sync_id)
+    if run.dry_run or newest is None or newest.file != run.file or newest.parked in OF_THE_SYNC:
+        return
+
+    def read(drop: Drop) -> Drop:
+        if drop.state != "parked":
+            return drop
+        return drop.model_copy(update={"state": "run", "parked": None, "run_id": run.id})
+
+    control.update_drop(run.account_id, newest.id, read)
+
+
 def let_go(control: Control, account_id: str, holder: str) -> bool:
     """Free a sync whose run has ended, where whoever ended it died before; whether it had."""
     if not control.run(account_id, holder).value.has_ended:

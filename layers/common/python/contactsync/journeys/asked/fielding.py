@@ -7,7 +7,7 @@ goes stay with them until somebody empties them, so nothing is lost by a mistake
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from contactsync.control import new_id
@@ -31,13 +31,15 @@ class Effects:
     """What a change would do.
 
     `contacts` have a value that it concerns, counted among the first `looked_at`; `all_seen` if these are all.
-    `syncs` map the field, or find contacts by it.
+    `syncs` map the field, or find contacts by it. `stopped` are those whose runs would fail, as they do not map a field
+    that becomes required.
     """
 
     contacts: int
     looked_at: int
     all_seen: bool
     syncs: tuple[str, ...]
+    stopped: tuple[str, ...] = ()
 
 
 def change_field(
@@ -70,6 +72,8 @@ def change_field(
     effects = Effects(0, 0, all_seen=True, syncs=_syncs(world, caller, key))
     if gone:
         effects = _effects(world, caller, key, lambda value: _holds(value, gone))
+    if changed.required and not spec.required:
+        effects = replace(effects, stopped=_stopped(world, caller, key))
     if dry_run:
         return changed, effects
     if gone and not confirm and _concerns(effects):
@@ -145,8 +149,24 @@ def _syncs(world: World, caller: Caller, key: str) -> tuple[str, ...]:
     return tuple(sync.id for sync in syncs if sync.deleted_at is None and _uses(sync, key))
 
 
+def _stopped(world: World, caller: Caller, key: str) -> tuple[str, ...]:
+    """The syncs of files that lack this field; of an export only its file can tell."""
+    return tuple(
+        sync.id
+        for sync in world.control.every_sync(caller.account_id)
+        if sync.deleted_at is None
+        and not sync.connection_id
+        and not _maps(sync, key)
+        and (sync.mapping or sync.format.kind != "export")
+    )
+
+
 def _uses(sync: Sync, key: str) -> bool:
-    return sync.identity.field == key or any(rule.field.partition(".")[0] == key for rule in sync.mapping)
+    return sync.identity.field == key or _maps(sync, key)
+
+
+def _maps(sync: Sync, key: str) -> bool:
+    return any(rule.field.partition(".")[0] == key for rule in sync.mapping)
 
 
 def _concerns(effects: Effects) -> bool:

@@ -68,14 +68,7 @@ def change_sync(
             merged[key] = _merged(before.value.request[key], asked[key])
     request = None
     try:
-        request = checked(
-            world,
-            caller,
-            merged,
-            source_is_new="source" in asked,
-            schedule_is_new="schedule" in asked,
-            sync_id=sync_id,
-        )
+        request = checked(world, caller, merged, new=asked.keys(), sync_id=sync_id)
     except InvalidRequest as error:
         problems += error.problems
     if request is None or state is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from contextlib import suppress
 from datetime import datetime
 
@@ -15,18 +16,22 @@ from contactsync.model.sync import ColumnMapping, ConnectionSource, InSegment, S
 from contactsync.ports import Bus, Clock
 
 
+OF_BOOKS = ("direction", "conflict", "match", "selection", "limits")
+"""What only a sync with an address book has."""
+
+
 def unsuitable(
     control: Control,
     account_id: str,
     request: SyncRequest,
     *,
-    source_is_new: bool = True,
+    new: Container[str] | None,
     sync_id: str = "",
 ) -> list[Problem]:
-    """What is wrong with a sync with an address book, `sync_id` if it was saved before, although each part of it is
-    well-formed.
+    """What is wrong with a sync with an address book, or for want of one, although each part of it is well-formed.
 
-    One that was saved before may be renamed or paused while its book is not connected.
+    `sync_id`: which sync, if it was saved before. `new` are the keys that were asked for now, None: all. One that was
+    saved before may be renamed or paused while its book is not connected.
     """
     problems: list[Problem] = []
     if isinstance(request.selection, InSegment):
@@ -36,11 +41,18 @@ def unsuitable(
             message = "There is no such segment: GET /v1/segments lists those that are there."
             problems.append(Problem("/selection/segment", message, "unknown_segment"))
     if not isinstance(request.source, ConnectionSource):
-        return problems
+        message = "Only a sync with an address book has this: leave it out."
+        asked = (key for key in OF_BOOKS if new is None or key in new)
+        return problems + [
+            Problem(f"/{key}", message, "of_books")
+            for key in asked
+            if getattr(request, key) != SyncRequest.model_fields[key].default
+        ]
     try:
         state = control.connection(account_id, request.source.connection_id).value.state
     except NotFound:
         state = "disconnected"
+    source_is_new = new is None or "source" in new
     if source_is_new and state in ("pending", "disconnected"):
         message = (
             "There is no such connection, or nobody has signed in for it: connect the address book first."

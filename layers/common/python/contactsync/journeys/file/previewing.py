@@ -199,14 +199,15 @@ def _suggestions(
 
 def _format(opened: Opened, stated: Format) -> Format:
     """The format as the file is really written: sent with an import, it leaves nothing to detect."""
-    found: dict[str, Any] = {"kind": opened.kind, "has_header": opened.header is not None}
+    speaks = opened.kind == "csv" and opened.own_mapping is not None  # so that an import needs no mapping
+    found: dict[str, Any] = {
+        "kind": "export" if speaks else opened.kind,
+        "has_header": opened.header is not None,
+    }
     if dialect := opened.dialect:
-        found |= {
-            "delimiter": dialect.delimiter,
-            "encoding": dialect.encoding,
-            "quote": dialect.quote,
-            "skip_rows": dialect.skip_rows,
-        }
+        found |= {"delimiter": dialect.delimiter, "quote": dialect.quote, "skip_rows": dialect.skip_rows}
+        if not any(warning.code == "mixed_encodings" for warning in opened.warnings):
+            found["encoding"] = dialect.encoding  # stated, it would have to be that of every byte
     elif opened.kind == "xlsx":
         found |= {"skip_rows": opened.first_row - 1}
     return stated.model_copy(update=found)
