@@ -10,7 +10,7 @@ from contactsync.api.incoming import Request
 from contactsync.api.paging import PARAMETERS as PAGED
 from contactsync.api.route import Route, pager, part
 from contactsync.errors import InvalidRequest, Problem
-from contactsync.journeys.asked import asking, fielding
+from contactsync.journeys.asked import fielding
 from contactsync.journeys.asked.asking import World
 from contactsync.model.request import FieldChange, FieldRequest
 
@@ -30,7 +30,7 @@ def list_fields(world: World, request: Request) -> Ok[shapes.FieldList]:
 
 def create_field(world: World, request: Request) -> Created[shapes.Field]:
     """Add a field of the account's own."""
-    return json_answer(201, show.field(asking.create_field(world, request.caller, request.body)))
+    return json_answer(201, show.field(fielding.create_field(world, request.caller, request.body)))
 
 
 def change_field(world: World, request: Request) -> Ok[shapes.ChangedField]:

@@ -8,13 +8,11 @@ again. An announcement that arrives twice is harmless; the first execution claim
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-
-import orjson
 
 from contactsync.control import Control, Read, limits_of, plan_of
 from contactsync.core import checking
@@ -26,8 +24,7 @@ from contactsync.journeys.file.remote import is_remote, stored, unsuitable
 from contactsync.journeys.file.runfiles import RunFiles
 from contactsync.model.account import Account, Caller
 from contactsync.model.drop import DroppedFile
-from contactsync.model.field import FieldSpec
-from contactsync.model.request import FieldRequest, RunRequest, UploadRequest
+from contactsync.model.request import RunRequest, UploadRequest
 from contactsync.model.run import Run
 from contactsync.model.segment import Segment
 from contactsync.model.sync import PasteSource, Sync, SyncRequest, Upload
@@ -52,8 +49,6 @@ MAX_ID_LENGTH = 100
 MAX_SYNC_BYTES = 100_000
 """A record of the control table holds 400 KB, and the answer that holds the sync is a string in a record too, in
 which every quote is escaped twice."""
-MAX_CHOICES_BYTES = 100_000
-"""The same of a field, every one of which is read with each import."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +168,7 @@ def checked(
             )
             problems.append(Problem("/source/kind", message, "nothing_to_run"))
     if request is None or problems:
-        raise InvalidRequest(_one_a_place(problems))
+        raise InvalidRequest(one_a_place(problems))
     if source_is_new:
         check_kind(account, request.source.kind)
     return request
@@ -306,35 +301,6 @@ def _carrying_out(world: World, sync: Sync, run: Run, request: RunRequest) -> Ru
         )
     known = planned.model_dump(include={"rows_total", "proof", "doubt"})
     return run.model_copy(update={**known, "plan_of": planned.id, "warnings": planned.warnings})
-
-
-def create_field(world: World, caller: Caller, body: Mapping[str, Any]) -> FieldSpec:
-    """Add a field of the account's own. Raises Conflict if the key is taken."""
-    request, problems = checking.check(FieldRequest, body)
-    kind, choices = body.get("type"), body.get("choices")
-    if kind == "choice" and not choices:
-        problems.append(Problem("/choices", "A choice needs at least one value to choose."))
-    if kind != "choice" and choices:
-        problems.append(Problem("/choices", "Only a field of the type choice has choices."))
-    if request is not None:
-        problems += too_long(request.choices)
-    if request is None or problems:
-        raise InvalidRequest(_one_a_place(problems))
-    spec = FieldSpec(**request.model_dump())
-    if spec.key in world.control.fields(caller.account_id):
-        raise Conflict(
-            "field_exists", f"There is a field {spec.key} already.", "Choose another key, or use that field."
-        )
-    world.control.create_field(caller.account_id, spec)
-    return spec
-
-
-def too_long(choices: Sequence[str]) -> list[Problem]:
-    """What is wrong with a field's choices if they are too long to be stored."""
-    if len(orjson.dumps(choices)) <= MAX_CHOICES_BYTES:
-        return []
-    message = f"The choices are longer than {MAX_CHOICES_BYTES:,} bytes together: shorten them."
-    return [Problem("/choices", message)]
 
 
 def announce(world: World, run: Run) -> None:
@@ -500,7 +466,7 @@ def upload_problems(world: World, account_id: str, upload_id: Any, pointer: str)
     return [Problem(pointer, message, "nothing_uploaded")]
 
 
-def _one_a_place(problems: list[Problem]) -> list[Problem]:
+def one_a_place(problems: list[Problem]) -> list[Problem]:
     """The first problem of each place: what is said about its shape comes before what is said about its sense."""
     return list({problem.pointer: problem for problem in reversed(problems)}.values())[::-1]
 

@@ -1,4 +1,4 @@
-"""The account's own fields, changed or taken away, and what that would do, told before it is done.
+"""The account's own fields: added, changed or taken away, and what that would do, told before it is done.
 
 A field that a sync maps, or finds contacts by, is kept. The values that contacts have in a field, or of a choice, that
 goes stay with them until somebody empties them, so nothing is lost by a mistake; that there are any must be confirmed.
@@ -6,24 +6,28 @@ goes stay with them until somebody empties them, so nothing is lost by a mistake
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+import orjson
 
 from contactsync.control import new_id
 from contactsync.core import checking
 from contactsync.errors import Conflict, InvalidRequest, NotFound, Problem
-from contactsync.journeys.asked.asking import World, too_long
+from contactsync.journeys.asked.asking import World, one_a_place
 from contactsync.model.account import Caller
 from contactsync.model.contact import Contact
 from contactsync.model.field import STANDARD_FIELDS, FieldSpec
-from contactsync.model.request import FieldChange
+from contactsync.model.request import FieldChange, FieldRequest
 from contactsync.model.sync import Sync
 from contactsync.ports import Delete, Put, Record, RecordKey
 
 LOOKED_AT_MAX = 20_000
 """Contacts that are gone through to count the values, while somebody waits."""
 READ_AT_ONCE = 1_000
+MAX_CHOICES_BYTES = 100_000
+"""A record of the control table holds 400 KB, and every field of the account is read with each import."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,35 @@ class Effects:
     all_seen: bool
     syncs: tuple[str, ...]
     stopped: tuple[str, ...] = ()
+
+
+def create_field(world: World, caller: Caller, body: Mapping[str, Any]) -> FieldSpec:
+    """Add a field of the account's own. Raises Conflict if the key is taken."""
+    request, problems = checking.check(FieldRequest, body)
+    kind, choices = body.get("type"), body.get("choices")
+    if kind == "choice" and not choices:
+        problems.append(Problem("/choices", "A choice needs at least one value to choose."))
+    if kind != "choice" and choices:
+        problems.append(Problem("/choices", "Only a field of the type choice has choices."))
+    if request is not None:
+        problems += too_long(request.choices)
+    if request is None or problems:
+        raise InvalidRequest(one_a_place(problems))
+    spec = FieldSpec(**request.model_dump())
+    if spec.key in world.control.fields(caller.account_id):
+        raise Conflict(
+            "field_exists", f"There is a field {spec.key} already.", "Choose another key, or use that field."
+        )
+    world.control.create_field(caller.account_id, spec)
+    return spec
+
+
+def too_long(choices: Sequence[str]) -> list[Problem]:
+    """What is wrong with a field's choices if they are too long to be stored."""
+    if len(orjson.dumps(choices)) <= MAX_CHOICES_BYTES:
+        return []
+    message = f"The choices are longer than {MAX_CHOICES_BYTES:,} bytes together: shorten them."
+    return [Problem("/choices", message)]
 
 
 def change_field(

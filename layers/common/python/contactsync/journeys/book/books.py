@@ -15,7 +15,6 @@ from contactsync.model.run import Run
 from contactsync.model.sync import ColumnMapping, ConnectionSource, InSegment, Sync, SyncRequest
 from contactsync.ports import Bus, Clock
 
-
 OF_BOOKS = ("direction", "conflict", "match", "selection", "limits")
 """What only a sync with an address book has."""
 
