@@ -134,6 +134,23 @@ def test_whatever_a_sync_was_made_with_can_be_changed(document: dict[str, Any]) 
     assert change["required"] == []
 
 
+def test_the_key_that_tells_kinds_apart_is_required(document: dict[str, Any]) -> None:
+    """Without it nobody knows which kind is meant, so it is asked for, whatever else there is."""
+
+    def unions(node: Any) -> Iterator[dict[str, Any]]:
+        if isinstance(node, dict):
+            yield from [node["discriminator"]] if "discriminator" in node else []
+        for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+            yield from unions(child)
+
+    found = list(unions(document))
+    assert len(found) > 3
+    for union in found:
+        for reference in union["mapping"].values():
+            schema = document["components"]["schemas"][reference.rpartition("/")[2]]
+            assert union["propertyName"] in schema["required"], reference
+
+
 def test_every_error_that_the_api_s_own_modules_raise_is_told(document: dict[str, Any]) -> None:
     told = json.dumps(document["paths"]) + json.dumps(document["components"]["responses"])
     assert {code for code in raising.codes_of("contactsync.api") if f"`{code}`" not in told} == set()

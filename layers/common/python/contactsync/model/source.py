@@ -31,7 +31,7 @@ class _Asked(Deferred):
 class BasicAuth(_Asked):
     """A user name and a password, as browsers ask for them."""
 
-    kind: Literal["basic"] = "basic"
+    kind: Literal["basic"]
     username: Line = Field(min_length=1)
     password: Line = Field(repr=False)
 
@@ -39,14 +39,14 @@ class BasicAuth(_Asked):
 class BearerAuth(_Asked):
     """A token in the header Authorization."""
 
-    kind: Literal["bearer"] = "bearer"
+    kind: Literal["bearer"]
     token: str = Field(min_length=1, max_length=8000, pattern=TOKEN, repr=False)
 
 
 class HeaderAuth(_Asked):
     """A secret in a header of the customer's choice, such as X-Api-Key."""
 
-    kind: Literal["header"] = "header"
+    kind: Literal["header"]
     name: str = Field(min_length=1, max_length=100, pattern=HEADER_NAME)
     value: Line = Field(min_length=1, repr=False)
 
