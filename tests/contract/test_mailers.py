@@ -158,7 +158,13 @@ class TestFaultsOnTheWay:
         assert len(proxy.calls) == 4
 
     @pytest.mark.parametrize(
-        "code", ["MessageRejected", "MailFromDomainNotVerifiedException", "AccountSuspendedException"]
+        "code",
+        [
+            "MessageRejected",
+            "MailFromDomainNotVerifiedException",
+            "AccountSuspendedException",
+            "AccessDeniedException",
+        ],
     )
     def test_a_rejected_mail_is_refused_without_its_content(self, mailer, proxy, code):
         proxy.plan(1, refused(code, 400))
@@ -245,9 +251,16 @@ class TestAfterTheMailWentOut:
         assert len(server.requests) == 2
 
     def test_what_nobody_expects_is_nobody_s_fault_but_ours(self, serve):
-        """Such as a role that lacks the permission: no address is to blame, and no later attempt will fare better."""
+        """Such as a signature that is not taken: no address is to blame, and no later attempt will fare better."""
+        server = serve(told(b"{}", "x-amzn-errortype: InvalidSignatureException", status="403 Forbidden"))
+        with pytest.raises(ServiceError, match="SendEmail was refused: InvalidSignatureException"):
+            mailer_at(server.url).send(MAIL)
+        assert len(server.requests) == 1
+
+    def test_in_the_sandbox_a_receiver_is_refused_by_our_role_and_that_is_no_bug(self, serve):
+        """Until AWS lets the account out of it, SES asks of the role to name the receivers as well."""
         server = serve(told(b"{}", "x-amzn-errortype: AccessDeniedException", status="403 Forbidden"))
-        with pytest.raises(ServiceError, match="SendEmail was refused: AccessDeniedException"):
+        with pytest.raises(MailRefused, match="AccessDeniedException"):
             mailer_at(server.url).send(MAIL)
         assert len(server.requests) == 1
 

@@ -14,6 +14,7 @@ from contactsync.ports import Mail, MailRefused, MailUncertain
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _REFUSALS = frozenset(
     {
+        "AccessDeniedException",  # in SES's sandbox, of every receiver that our role does not name
         "AccountSuspendedException",
         "BadRequestException",
         "MailFromDomainNotVerifiedException",
