@@ -16,7 +16,7 @@ from contactsync.adapters.memory import MemoryScheduler, WakeUps
 from contactsync.adapters.scheduler import EventBridgeScheduler, Target
 from contactsync.errors import Busy
 from tests.contract.conftest import REGION
-from tests.faults.proxy import throttled
+from tests.faults.proxy import refused, throttled
 
 CRON = "cron(30 7,8 * * ? *)"
 START = datetime.now(UTC).replace(microsecond=0) + timedelta(days=30)
@@ -137,3 +137,34 @@ def test_a_service_that_throttles_is_busy(moto_url, proxy_to, monkeypatch):
     made = partial(clients.scheduler, REGION, endpoint=proxy.url)
     with pytest.raises(Busy):
         EventBridgeScheduler(Target("default", BUS, ROLE, QUEUE), made).remove("a1", "s1")
+
+
+@pytest.fixture
+def proxied(moto_url, proxy_to, monkeypatch):
+    """A scheduler behind a proxy, and the proxy."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    proxy = proxy_to(moto_url)
+    made = partial(clients.scheduler, REGION, endpoint=proxy.url)
+    return EventBridgeScheduler(Target("default", BUS, ROLE, QUEUE), made), proxy
+
+
+def test_of_two_who_make_a_schedule_at_once_the_later_has_the_last_word(proxied):
+    scheduler, proxy = proxied
+    scheduler.put("a1", "s9", CRON, start=None, end=None)
+    proxy.reset()
+    proxy.plan(1, refused("ResourceNotFoundException", 404))  # it was not there yet when we looked
+    scheduler.put("a1", "s9", "cron(0 6 * * ? *)", start=None, end=None)
+    assert [call.method for call in proxy.calls] == ["PUT", "POST", "PUT"]
+
+
+@pytest.mark.parametrize("times", [1, 99])
+def test_a_schedule_that_somebody_else_is_changing_is_tried_again_and_then_busy(proxied, times):
+    scheduler, proxy = proxied
+    scheduler.put("a1", "s8", CRON, start=None, end=None)
+    proxy.plan_where(lambda call: call.method == "DELETE", refused("ConflictException", 409), times=times)
+    if times == 1:
+        scheduler.remove("a1", "s8")
+        return
+    with pytest.raises(Busy, match="from several sides"):
+        scheduler.remove("a1", "s8")

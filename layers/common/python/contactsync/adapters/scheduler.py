@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,15 @@ import orjson
 
 from contactsync.adapters.bus import SOURCE
 from contactsync.adapters.clients import busy_if_transient
+from contactsync.errors import Busy
 
 if TYPE_CHECKING:
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
 
 RETRIED_S = 3600
 """A wake-up that is later than this is of no use: what is due then is found at the next one."""
+TURNS = 5
+"""How often a schedule is tried that others change at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +64,31 @@ class EventBridgeScheduler:
             **({"EndDate": end} if end else {}),
         }
         client = self._client()
-        with busy_if_transient():
+
+        def tell() -> None:
             try:
                 client.update_schedule(**asked)
             except client.exceptions.ResourceNotFoundException:
                 client.create_schedule(**asked)
 
+        self._in_turn(tell)
+
     def remove(self, account_id: str, sync_id: str) -> None:
         """See `ports.Scheduler.remove`."""
         client = self._client()
-        with busy_if_transient():
-            try:
+
+        def forget() -> None:
+            with suppress(client.exceptions.ResourceNotFoundException):
                 client.delete_schedule(Name=_name(account_id, sync_id), GroupName=self._target.group)
-            except client.exceptions.ResourceNotFoundException:
-                return
+
+        self._in_turn(forget)
+
+    def _in_turn(self, change: Callable[[], None]) -> None:
+        """Try it while others change the same schedule, or have just made it, which the service calls a conflict."""
+        for _ in range(TURNS):
+            with busy_if_transient(), suppress(self._client().exceptions.ConflictException):
+                return change()
+        raise Busy("The schedule is being changed from several sides.")
 
     def _client(self) -> EventBridgeSchedulerClient:
         if self._made is None:
