@@ -13,7 +13,7 @@ import boto3
 from botocore.stub import Stubber
 
 from contactsync.journeys.asked.asking import World as AskedWorld
-from contactsync.journeys.file.finishing import INTERNAL
+from contactsync.journeys.file.finishing import INTERNAL, LEFT
 from contactsync.model.run import Run
 from contactsync.operating import redrive
 from contactsync.operating.redrive import Failed
@@ -38,7 +38,7 @@ def failed_run(world: ApiWorld, *, closed: bool = True, **asked: Any) -> Run:
     took: dict[str, Any] = {"status": "running", "execution": "execution-1", "step": "plan", **asked}
     if not closed:
         return world.control.update_run(account_id, run_id, lambda run: run.model_copy(update=took))
-    took |= {"status": "failed", "problem": INTERNAL, "finished_at": "2026-03-01T00:00:00.000Z"}
+    took = {"problem": INTERNAL} | took | {"status": "failed", "finished_at": "2026-03-01T00:00:00.000Z"}
     return world.control.close_run(account_id, run_id, lambda run: run.model_copy(update=took))
 
 
@@ -127,6 +127,13 @@ def test_a_run_that_its_owner_has_started_again_is_left_alone(world):
     assert redrive.way_for(found(run), world.control) is None
 
 
+def test_a_run_that_ran_out_of_time_is_started_again_and_one_that_was_stopped_is_not(world):
+    run = failed_run(world, problem=LEFT["TIMED_OUT"])
+    assert redrive.way_for(found(run), world.control) == "again"
+    run = failed_run(world, problem=LEFT["ABORTED"])
+    assert redrive.way_for(found(run), world.control) is None
+
+
 def test_a_run_that_failed_for_its_file_is_left_alone(world):
     run = world.import_rows("Mail\n", mapping=[{"column": "Nowhere", "field": "email"}])
     assert run.status == "failed"
@@ -148,20 +155,23 @@ def test_executions_of_the_last_fortnight_are_looked_at_and_no_others(world):
         return {**told, "status": "FAILED", "startDate": at, "stopDate": at}
 
     with Stubber(states) as stub:
-        listed = [execution("young", 1), execution("old", 15), execution("older", 16)]
-        stub.add_response(
-            "list_executions",
-            {"executions": listed},
-            {"stateMachineArn": MACHINE, "statusFilter": "FAILED"},
-        )
-        asked = json.dumps({"account_id": "a1", "run_id": "r1"})
-        stub.add_response(
-            "describe_execution",
-            {**execution("young", 1), "input": asked},
-            {"executionArn": f"{MACHINE}:young"},
-        )
+        for ended in ("FAILED", "TIMED_OUT"):
+            listed = [execution(f"young-{ended}", 1), execution("old", 15), execution("older", 16)]
+            stub.add_response(
+                "list_executions",
+                {"executions": listed},
+                {"stateMachineArn": MACHINE, "statusFilter": ended},
+            )
+            asked = json.dumps({"account_id": "a1", "run_id": "r1"})
+            stub.add_response(
+                "describe_execution",
+                {**execution(f"young-{ended}", 1), "input": asked},
+                {"executionArn": f"{MACHINE}:young-{ended}"},
+            )
         told = list(redrive.failed(states, MACHINE, since=now - redrive.REDRIVABLE))
-    assert told == [Failed(f"{MACHINE}:young", "young", "a1", "r1")]
+    assert told == [
+        Failed(f"{MACHINE}:{name}", name, "a1", "r1") for name in ("young-FAILED", "young-TIMED_OUT")
+    ]
 
 
 def test_step_functions_is_asked_to_redrive_in_its_own_terms():

@@ -1,4 +1,4 @@
-"""Take up again the imports that failed for a reason of ours.
+"""Take up again the runs that failed for a reason of ours, or ran out of time.
 
 A run that could not even be closed is redriven where its execution broke off, in Notify: it is the state machine's
 to finish. A run that was closed as failed is started again as a new run of its sync, unless another one has come after
@@ -11,11 +11,12 @@ import argparse
 import json
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from itertools import chain
+from itertools import chain, takewhile
 from typing import Any, Literal, NamedTuple
 
 from contactsync import bootstrap
 from contactsync.control import Control
+from contactsync.core.health import TIMED_OUT
 from contactsync.errors import ContactSyncError, NotFound
 from contactsync.journeys.asked.asking import World, start_run
 from contactsync.journeys.file.finishing import INTERNAL
@@ -23,13 +24,17 @@ from contactsync.model.account import ALL_PERMISSIONS, Caller
 from contactsync.model.run import Run
 from contactsync.operating.stack import Stack, client
 
+OURS = frozenset({INTERNAL.code, TIMED_OUT})
+"""What a run has failed by that is ours to mend; one that was stopped, somebody has stopped on purpose."""
+ENDED = ("FAILED", "TIMED_OUT")
+"""How the execution of such a run has ended."""
 REDRIVABLE = timedelta(days=14)
 """So long Step Functions lets an execution be taken up again."""
 Way = Literal["redrive", "again"]
 
 
 class Failed(NamedTuple):
-    """An execution that failed, and the run that it was for."""
+    """An execution that failed or ran out of time, and the run that it was for."""
 
     arn: str
     name: str
@@ -89,7 +94,7 @@ def way_for(found: Failed, control: Control) -> Way | None:
         return None
     if run.execution == found.name and not run.has_ended:
         return "redrive"
-    ours = run.problem is not None and run.problem.code == INTERNAL.code
+    ours = run.problem is not None and run.problem.code in OURS
     if ours and sync.latest_run == run.id and sync.state == "active" and _repeatable(run):
         return "again"
     return None
@@ -114,11 +119,10 @@ def again(found: Failed, world: World) -> Run:
 
 
 def failed(states: Any, machine: str, *, since: datetime) -> Iterator[Failed]:
-    """The executions of a machine that failed since then, the newest first."""
-    pages = states.get_paginator("list_executions").paginate(stateMachineArn=machine, statusFilter="FAILED")
-    for page in pages:
-        for execution in page["executions"]:
-            if execution["stopDate"] < since:
-                return
+    """The executions of a machine that failed or ran out of time since then, of either kind the newest first."""
+    for ended in ENDED:
+        pages = states.get_paginator("list_executions").paginate(stateMachineArn=machine, statusFilter=ended)
+        executions = (each for page in pages for each in page["executions"])
+        for execution in takewhile(lambda it: it["stopDate"] >= since, executions):
             told = json.loads(states.describe_execution(executionArn=execution["executionArn"])["input"])
             yield Failed(execution["executionArn"], execution["name"], told["account_id"], told["run_id"])
