@@ -7,6 +7,7 @@ import ssl
 import time
 
 import pytest
+from botocore.session import get_session
 
 from contactsync.adapters import lanes as lanes_module
 from contactsync.adapters import wire as wire_module
@@ -229,6 +230,15 @@ def test_patience_grows_to_its_bound_and_waits_some_of_it():
 def test_addresses_in_the_cloud(region, address):
     wire = dynamodb(region)
     assert wire._host.address == f"https://{address}"
+
+
+def test_every_region_has_its_partition_s_domain():
+    """As botocore knows them; the cloud of Europe alone is one of them."""
+    partitions = get_session().get_component("data_loader").load_data("partitions")["partitions"]
+    told = {region: each["outputs"]["dnsSuffix"] for each in partitions for region in each["regions"]}
+    regions = {region: domain for region, domain in told.items() if not region.endswith("-global")}
+    assert "eusc-de-east-1" in regions
+    assert {region: wire_module.domain(region) for region in regions} == regions
 
 
 def test_the_environment_says_where_else_a_service_is(monkeypatch):

@@ -23,6 +23,16 @@ from contactsync.adapters.signing import CredentialSource, Signer, credential_so
 
 READ_S = 15.0
 
+_DOMAINS = {
+    "cn-": "amazonaws.com.cn",
+    "eusc-": "amazonaws.eu",
+    "us-iso-": "c2s.ic.gov",
+    "us-isob-": "sc2s.sgov.gov",
+    "us-isof-": "csp.hci.ic.gov",
+    "eu-isoe-": "cloud.adc-e.uk",
+}
+"""Of partitions whose domain is another, by how the names of their regions begin."""
+
 TRANSIENT = frozenset(
     {
         "InternalFailure",
@@ -150,7 +160,7 @@ def own_endpoint(service: str) -> str | None:
 
 def domain(region: str) -> str:
     """The domain of the region's partition."""
-    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    return next((named for part, named in _DOMAINS.items() if region.startswith(part)), "amazonaws.com")
 
 
 def decoded(status: int, content: bytes) -> dict[str, Any]:
