@@ -18,7 +18,7 @@ from contactsync.journeys.asked.asking import MAX_SYNC_BYTES
 from contactsync.model.message import Parsed, Peeked
 from contactsync.sources.staging import MAX_SOURCE_BYTES, PEEK_BYTES
 from local import front
-from tests.architecture.template import RESOURCES, functions, of_type, tasks
+from tests.architecture.template import MACHINES, RESOURCES, functions, of_type, states, tasks
 from tests.world import World
 
 KIB = 1024
@@ -38,6 +38,16 @@ def test_the_state_holds_the_chunks_of_the_largest_file():
     parsed = Parsed(**ids, size="large", chunks=chunks, units=tuple(range(SHARDS)))
     answers = 4 * KIB  # of the steps that are kept beside it: counts
     assert len(parsed.model_dump_json()) + answers < STATE_BYTES
+
+
+def test_the_state_holds_what_the_children_of_the_largest_file_answer():
+    """All answers together are the Map's result, and are held against the bound before ResultPath drops them."""
+    [machine] = [it for it in MACHINES.values() if "MapChunks" in it["States"]]
+    most = MAX_SOURCE_BYTES // NARROWEST_ROW // CHUNK_ROWS + 1
+    for name, state in states(machine):
+        for child in state.get("ItemProcessor", {}).get("States", {}).values():
+            assert child["ResultSelector"] == {}, name
+    assert len(json.dumps([{}] * most, separators=(",", ":"))) < STATE_BYTES
 
 
 @pytest.mark.parametrize("word", sorted(functions()))

@@ -331,12 +331,32 @@ def test_a_task_waits_longer_than_its_function_runs(name: str):
 
 @pytest.mark.parametrize("name", sorted(tasks()))
 def test_every_task_is_tried_again_in_the_same_way(name: str):
-    refused, busy, rest = tasks()[name]["Retry"]
+    refused, lambdas, busy, rest = tasks()[name]["Retry"]
     assert refused == {"ErrorEquals": ["Refused", "Cancelled"], "MaxAttempts": 0}
     assert busy["ErrorEquals"] == ["Busy"]
-    assert busy["JitterStrategy"] == "FULL"
+    assert busy["JitterStrategy"] == lambdas["JitterStrategy"] == "FULL"
     assert rest["ErrorEquals"] == ["States.ALL"]
     assert 1 <= rest["MaxAttempts"] < busy["MaxAttempts"] <= 10
+
+
+@pytest.mark.parametrize("name", sorted(tasks()))
+@pytest.mark.parametrize("error", ["TooManyRequestsException", "ServiceException", "SdkClientException"])
+def test_a_run_outlasts_the_alarm_that_says_that_lambda_refuses_functions(name: str, error: str):
+    """Else whoever hears the alarm comes too late, and a customer's run has failed for want of a place at Lambda."""
+    alarm = RESOURCES["FunctionsThrottledAlarm"]["Properties"]
+    rings_s = alarm["Period"] * alarm["EvaluationPeriods"]
+    assert usual_wait_s(tasks()[name]["Retry"], f"Lambda.{error}") > rings_s
+
+
+def usual_wait_s(retriers: list[dict[str, Any]], error: str) -> float:
+    """How long a state is tried again, all its waits together, while one error lasts: the first retrier that knows it counts."""
+    for retrier in retriers:
+        if {error, "States.ALL"} & set(retrier["ErrorEquals"]):
+            longest: float = retrier.get("MaxDelaySeconds", float("inf"))
+            share = 0.5 if retrier.get("JitterStrategy") == "FULL" else 1
+            first, growth = float(retrier["IntervalSeconds"]), float(retrier["BackoffRate"])
+            return share * sum(min(longest, first * growth**tried) for tried in range(retrier["MaxAttempts"]))
+    return 0
 
 
 def test_every_failure_is_caught_and_told():

@@ -426,6 +426,7 @@ The state machine knows errors by these names; people never see them.
 |---|---|---|
 | `Refused` | one of the problems above; the run ends with it | yours |
 | `Busy` | a service that a step needs is throttling or away, or your server | nobody's: the step is tried again, later each time; what your server does to the last ends the run as `source_away` |
+| `Lambda.…` | Lambda itself refuses or fails; most often all its places are taken | nobody's: the step is tried again for about half an hour |
 | `Cancelled` | the run was cancelled, or another execution has it | nobody's: the step stops |
 | `Bug` | anything else; the log has it under the reference in the message | ours: three more tries, then the run ends as `internal` and an alarm rings |
 """
