@@ -113,10 +113,19 @@ def test_who_goes_to_customers_servers_may_do_nothing_but_write_the_one_object_t
     [statement] = RESOURCES["StagingRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     account = "arn:${AWS::Partition}:iam::${AWS::AccountId}:"
     assert statement["Principal"] == {"AWS": {"Sub": f"{account}root"}}
-    fetch = {"Sub": f"{account}role/${{AWS::StackName}}-FetchFunctionRole-*"}
-    assert statement["Condition"] == {"ArnLike": {"aws:PrincipalArn": fetch}}
+    path = "${AWS::StackName}/fetch/"
+    assert statement["Condition"] == {"ArnLike": {"aws:PrincipalArn": {"Sub": f"{account}role/{path}*"}}}
+    assert functions()["fetch"]["RolePath"] == {"Sub": f"/{path}"}
+    assert [word for word, it in functions().items() if "RolePath" in it] == ["fetch"]
     senders = {it.role for it in permissions() if "${ReachFunction.Arn}" in it.resources}
     assert senders == {"fetch"}
+
+
+def test_no_role_is_known_by_a_name_that_cloudformation_makes():
+    """It cuts the stack's name in it where both together are too long: with a stack of 34 characters to the first 25."""
+    written = Path("template.yaml").read_text(encoding="utf-8")
+    made = "|".join([*of_type("AWS::Serverless::Function"), *of_type("AWS::IAM::Role")])
+    assert re.findall(rf"\$\{{AWS::StackName\}}-(?:{made})\w*", written) == []
 
 
 def test_reach_ends_before_fetch_does_and_its_keys_after_it():
