@@ -314,6 +314,12 @@ def test_a_function_logs_where_retention_is_set(word: str):
     assert RESOURCES[group]["Type"] == "AWS::Logs::LogGroup"
 
 
+def test_api_gateway_makes_no_log_of_its_own():
+    """With any other level it keeps API-Gateway-Execution-Logs_…, for ever, and when the stack is gone."""
+    for api in of_type("AWS::Serverless::Api").values():
+        assert {setting["LoggingLevel"] for setting in api["MethodSettings"]} == {"OFF"}
+
+
 def test_the_machine_logs_no_execution_data():
     for machine in of_type("AWS::Serverless::StateMachine").values():
         assert machine["Logging"]["IncludeExecutionData"] is False
