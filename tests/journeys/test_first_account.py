@@ -147,6 +147,19 @@ def test_who_asks_too_often_is_told_to_wait_and_nobody_else_is(stack: Stack) -> 
     assert ask(stack, other).status_code == 200
 
 
+def test_a_key_that_api_gateway_does_not_know_yet_is_nobody_s_fault_and_waited_for(stack: Stack) -> None:
+    """So it is for some seconds after `make account`; here somebody has deleted it, which `plan` mends."""
+    account_id, key = first_account(stack)
+    gateway = deploy.client("apigateway", stack.endpoint)
+    [made] = gateway.get_api_keys(nameQuery=account_id)["items"]
+    gateway.delete_api_key(apiKey=made["id"])
+    refused = ask(stack, key)
+    assert (refused.status_code, refused.json()["type"]) == (503, "/problems/busy")
+    assert int(refused.headers["Retry-After"]) > 0
+    accounts(stack, "plan", account_id)
+    assert ask(stack, key).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("name", "country"), [("somebody-elses", "NL"), (deploy.STACK_NAME, "Holland"), (deploy.STACK_NAME, "XX")]
 )
