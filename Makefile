@@ -85,7 +85,7 @@ build: .venv-sam/.ready ## build the layer for AWS
 ENV ?= default
 KNOWN := $(shell grep -s '^\[$(ENV)[.]deploy[.]' samconfig.toml)
 NAMED := $(if $(filter default,$(ENV)),contact-sync,contact-sync-$(ENV))
-ASKED := --guided --stack-name $(NAMED) --parameter-overrides Environment=$(if $(filter default,$(ENV)),production,$(ENV))
+ASKED := --guided --confirm-changeset --stack-name $(NAMED) --parameter-overrides Environment=$(if $(filter default,$(ENV)),production,$(ENV))
 
 deploy: build ## deploy to AWS (asks at first, remembers the answers; ENV=staging is a second environment beside the first)
 	.venv-sam/bin/sam deploy --config-env $(ENV) $(if $(KNOWN),,$(ASKED)) --capabilities CAPABILITY_IAM

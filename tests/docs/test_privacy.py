@@ -63,6 +63,12 @@ def test_the_reach_of_backups_is_told_and_outlived() -> None:
     assert f"tables for {BACKUP_DAYS} days" in REMAINS
 
 
+def test_who_has_signed_in_is_kept_and_that_is_told() -> None:
+    assert RESOURCES["UserPool"]["DeletionPolicy"] == "Retain"
+    [kept] = [kept for name, kept in KEPT.items() if name.startswith("who signs in")]
+    assert "an operator deletes" in kept
+
+
 def test_dead_letters_and_logs() -> None:
     seconds = RESOURCES["UndeliveredQueue"]["Properties"]["MessageRetentionPeriod"]
     assert days("logs") == [seconds // 86400]
