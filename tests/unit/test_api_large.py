@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contactsync.journeys.asked.asking import MAX_CHOICES_BYTES
+from contactsync.journeys.asked.fielding import MAX_CHOICES_BYTES
 from tests.calling import Client
 
 TEXTS = (
