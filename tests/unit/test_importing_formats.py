@@ -5,6 +5,7 @@ import gzip
 import io
 import random
 import zipfile
+from datetime import timedelta
 
 import pytest
 
@@ -129,6 +130,36 @@ def test_a_report_that_comes_back_deletes_nobody(world, scope):
     assert [warning.message for warning in again.warnings] == [said]
     assert len(world.stored()) == 4
     assert later(rows.replace("p0@example.com,P0,2001-01-01\n", "")).counts.deleted == 1
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_the_dates_of_a_report_are_read_as_those_of_the_list_that_it_is_a_part_of(world, header):
+    """Of a few refused rows hardly ever one proves by itself whether day or month comes first."""
+    columns = ["email", "name", "born"]
+    mapping = [
+        {"column": name if header else place, "field": field}
+        for place, (name, field) in enumerate(zip(columns, ["email", "name", "birthday"], strict=True))
+    ]
+    rows = "ada@example.com,Ada,25/12/1990\nbob,Bob,03/04/1991\n"
+    text = f"{','.join(columns)}\n{rows}" if header else rows
+    run = world.import_rows(text, mapping, format={"has_header": header})
+    assert (run.counts.added, run.counts.rejected) == (1, 1)
+
+    def later(data):
+        world.clock.advance(timedelta(minutes=1))
+        again = world.again(run.sync_id, data)
+        world.execute(again)
+        return world.run(again)
+
+    mended = report(world, run).replace(b'"bob"', b'"bob@example.com"')
+    assert later(mended).counts.added == 1
+    assert world.fields()["bob@example.com"]["birthday"] == "1991-04-03"
+    assert later(mended.replace(b"Bob", b"Bobby")).counts.updated == 1, "also behind another report"
+    unproven = text.replace("25/12/1990", "3/3/1990").replace("03/04/1991", "some day")
+    refused = later(unproven)
+    assert refused.counts.rejected == 1
+    typed = report(world, refused).replace(b'"bob"', b'"bob@example.com"').replace(b"some day", b"03/04/1991")
+    assert later(typed).problem.code == "date_order_unclear", "the latest list has proven nothing"
 
 
 class Counting:

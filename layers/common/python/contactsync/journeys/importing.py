@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 from contactsync.control import Control
 from contactsync.core import figures
 from contactsync.core.planning import Rules, generated_code
-from contactsync.errors import InvalidRequest, UnreadableFile
+from contactsync.errors import InvalidRequest, NotFound, UnreadableFile
 from contactsync.journeys.file.files import stored
 from contactsync.journeys.file.remote import is_remote, is_unattended, pinned, with_secrets
 from contactsync.journeys.file.ruling import country_of, rules_of, settings_hash
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from contactsync.core.mapping import Mapper, Rule
     from contactsync.journeys.file.opening import Opened
 
+RUNS_LOOKED_AT = 10
 SMALL_ROWS = 5_000
 """Up to here one worker a step is quicker than sharing: starting a Distributed Map takes seconds."""
 
@@ -139,7 +141,8 @@ def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
     dates = [rule.column for rule in rules if rule.type == "date" and rule.column is not None]
     unproven = dates if sync.format.date_order == "auto" else ()
     commas = _commas(rules, country)
-    manifest, warnings = cut_file(opened, source, files, dates=unproven, commas=commas)
+    orders = _orders_before(run, opened, control, runs) if opened.is_report and unproven else {}
+    manifest, warnings = cut_file(opened, source, files, dates=unproven, commas=commas, orders=orders)
     manifest = recognising(manifest, rules, run, control=control, runs=runs)
     files.save_manifest(manifest)
     known: dict[str, object] = {"rows_total": manifest.rows, "warnings": warnings}
@@ -328,6 +331,20 @@ def _check_mapping(
             " ".join(problem.message for problem in error.problems),
         ) from None
     return rules
+
+
+def _orders_before(run: Run, opened: Opened, control: Control, runs: Objects) -> dict[int, str]:
+    """What the columns of dates have proven in the list of which a report holds the refused rows: they are too few to prove it.
+
+    That list is the latest with these columns among the sync's last runs.
+    """
+    lately, _ = control.runs(run.account_id, run.sync_id, after=run.id, limit=RUNS_LOOKED_AT)
+    for before in lately:
+        with suppress(NotFound):
+            manifest = files_of(before, runs).manifest()
+            if not manifest.ours and manifest.columns == opened.header:
+                return {column: manifest.date_orders[column] for column in manifest.orders_proven}
+    return {}
 
 
 def _commas(rules: Sequence[Rule], country: str | None) -> set[int]:

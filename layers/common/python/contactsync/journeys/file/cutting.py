@@ -7,7 +7,7 @@ which have to be read from their beginning, become lines of JSON (`core.records_
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from contactsync.core import records_file
@@ -28,12 +28,19 @@ LINES_AT_ONCE = 1_000
 
 
 def cut_file(
-    opened: Opened, file: File, files: RunFiles, *, dates: Sequence[int] = (), commas: Collection[int] = ()
+    opened: Opened,
+    file: File,
+    files: RunFiles,
+    *,
+    dates: Sequence[int] = (),
+    commas: Collection[int] = (),
+    orders: Mapping[int, str] | None = None,
 ) -> tuple[Manifest, tuple[RunWarning, ...]]:
     """Write what has to be written, and say where the chunks lie.
 
     `dates` are columns of which all rows together have to prove whether day or month comes first; `commas` those that
     are read as numbers with a comma before the decimals: so a workbook's numbers, which have neither, are written there.
+    `orders` are what the whole list has proven of which these rows are a part.
 
     Returns:
         The manifest, and what is worth knowing about the file.
@@ -76,7 +83,9 @@ def cut_file(
     if dates and manifest.dialect is None:
         for number in range(len(chunks)):
             evidence.add(raw_rows(number, files, manifest))
-    return manifest.model_copy(update={"date_orders": _proven(evidence, manifest, files)}), warnings
+    found = _proven(evidence, manifest, files, orders or {})
+    proven = [column for column, order in evidence.orders().items() if order in ("dmy", "mdy")]
+    return manifest.model_copy(update={"date_orders": found, "orders_proven": proven}), warnings
 
 
 def broken_end(manifest: Manifest, files: RunFiles) -> str:
@@ -93,13 +102,18 @@ def broken_end(manifest: Manifest, files: RunFiles) -> str:
     return f"Its last row, at line {line:,}, breaks off: let the file end with a whole row." if broken else ""
 
 
-def _proven(evidence: Evidence, manifest: Manifest, files: RunFiles) -> dict[int, str]:
+def _proven(
+    evidence: Evidence, manifest: Manifest, files: RunFiles, orders: Mapping[int, str]
+) -> dict[int, str]:
     """What each column of dates proves about day and month, all of its rows taken together.
 
     Raises UnreadableFile: `date_order_unclear`, `date_orders_mixed`, where a column proves nothing, or both:
     whoever knows the file must say, before any row is touched.
     """
-    found = evidence.orders()
+    found: dict[int, str | None] = {
+        column: orders.get(column, order) if order == "ambiguous" else order
+        for column, order in evidence.orders().items()
+    }
     for column, order in found.items():
         name = manifest.columns[column]
         if order == "ambiguous":

@@ -67,8 +67,9 @@ class Manifest(Deferred):
     `dialect` is None where the rows lie in `records`. `own_mapping` is that of cards, which counts where the sync
     has none. `ours`: so many columns behind the customer's are ours, in what we have written and comes back.
     `header` and `width` are the customer's.
-    `date_orders` are those that columns have proven. `reading` is a digest of what decides how a row is read, `known_by`
-    the run that knows rows of the file, "" if none does (`journeys.file.known`).
+    `date_orders` are those of columns of dates; the ones in `orders_proven` have proven it themselves. `reading` is a
+    digest of what decides how a row is read, `known_by` the run that knows rows of the file, "" if none does
+    (`journeys.file.known`).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -83,6 +84,7 @@ class Manifest(Deferred):
     own_mapping: list[dict[str, str]] | None = None
     ours: int = 0
     date_orders: dict[int, str] = Field(default={})
+    orders_proven: list[int] = Field(default=[])
     reading: str = ""
     known_by: str = ""
 
