@@ -172,4 +172,4 @@ def test_a_recurrence_rule(rule: str, more: list[tuple[str, str]], zone: str) ->
         now = datetime(2026, 11, 22, tzinfo=UTC)
         upcoming = recurrence.next_run(asked, now)
         assert upcoming is None or upcoming > now
-        recurrence.wake_up_cron(asked)
+        recurrence.wake_up_cron(asked, now)

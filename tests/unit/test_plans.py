@@ -255,7 +255,10 @@ def test_a_day_that_is_due_waits_while_there_is_no_room(api):
         "control": world.control, "bus": world.bus, "scheduler": world.scheduler, "clock": world.clock,
     }  # fmt: skip
     assert scheduling.listen(due, **ports).run_id is None
+    told = api.get(f"/syncs/{sync['id']}").json
+    assert (told["state"], told["paused_because"]["code"]) == ("active", "no_runs_left")
     api.world.limit(runs_a_day=1)
+    assert api.get(f"/syncs/{sync['id']}").json["paused_because"] is None
     assert scheduling.listen(due, **ports).run_id is not None
 
 

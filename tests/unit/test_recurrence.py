@@ -81,7 +81,7 @@ def changes_of_the_clock(zone: ZoneInfo, first: date, days: int) -> list[date]:
 def run_days(daily: Schedule, days: int) -> list[date]:
     """The local days that are run when the scheduler wakes us as the cron says, for so many days from the start."""
     first = daily.start.date()
-    cron = wake_up_cron(daily)
+    cron = wake_up_cron(daily, datetime.combine(first, time(), UTC))
     ran: list[date] = []
     for offset in range(-1, days + 1):
         for now in wake_ups(cron, first + timedelta(days=offset)):
@@ -114,6 +114,23 @@ def test_the_zones_change_their_clocks_both_ways_within_the_three_years() -> Non
             directions.add((noon.utcoffset() or timedelta()) > (before.utcoffset() or timedelta()))
         both += directions == {True, False}
     assert both >= 25
+
+
+@pytest.mark.parametrize(
+    ("zone", "begun"),
+    [
+        ("Europe/Amsterdam", "1970-01-01"),  # there was no summer time
+        ("Asia/Almaty", "2020-01-01"),  # an hour more until 2024
+        ("America/Caracas", "2010-01-01"),  # half an hour less until 2016
+        ("Pacific/Apia", "2000-01-01"),  # the other side of the date line
+    ],
+)
+def test_a_schedule_that_began_by_other_clocks_is_woken_by_those_of_today(zone: str, begun: str) -> None:
+    daily = schedule(f"{begun}T09:00", zone=zone)
+    cron = wake_up_cron(daily, datetime(2026, 11, 22, tzinfo=UTC))
+    for offset in range(2 * 366):
+        moment = moment_of(daily, date(2026, 11, 22) + timedelta(days=offset))
+        assert moment in wake_ups(cron, moment.date())
 
 
 @pytest.mark.parametrize("at", TIMES)
@@ -167,6 +184,40 @@ def test_recurrences(rule: str, days: list[str]) -> None:
         after = moment
     assert found[: len(days)] == days
     assert len(found) == len(days) or len(days) == 3 or "29" in rule
+
+
+@pytest.mark.parametrize(
+    ("zone", "at", "until", "last"),
+    [
+        ("America/New_York", "20:00", "20260103T010000Z", "2026-01-02"),  # which is 20:00 of the day before
+        ("America/New_York", "20:00", "20260103T005959Z", "2026-01-01"),
+        (
+            "America/New_York",
+            "09:00",
+            "20260103T045959Z",
+            "2026-01-02",
+        ),  # the day's last second, as calendars say it
+        ("Pacific/Auckland", "09:00", "20260101T200000Z", "2026-01-02"),
+        ("Europe/Amsterdam", "09:00", "20260102T090000", "2026-01-02"),
+        ("Europe/Amsterdam", "09:00", "20260102T085959", "2026-01-01"),
+        ("Pacific/Auckland", "09:00", "20260102", "2026-01-02"),
+        ("America/New_York", "09:00", "20260102", "2026-01-02"),
+    ],
+)
+def test_an_until_that_is_a_moment_ends_the_rule_at_that_moment(
+    zone: str, at: str, until: str, last: str
+) -> None:
+    plan = schedule(f"2026-01-01T{at}", f"FREQ=DAILY;UNTIL={until}", zone)
+    final = moment_of(plan, date.fromisoformat(last))
+    assert next_run(plan, final - timedelta(hours=1)) == final
+    assert next_run(plan, final) is None
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Auckland", "America/New_York"])
+def test_an_until_at_the_end_of_the_calendar_says_never(zone: str) -> None:
+    plan = schedule("2026-01-01T09:00", "FREQ=DAILY;UNTIL=99991231T235959Z", zone)
+    assert problems(plan) == []
+    assert next_run(plan, datetime(2199, 1, 1, tzinfo=UTC)) is not None
 
 
 def test_the_end_is_the_last_day() -> None:
@@ -230,12 +281,22 @@ def test_nothing_is_due_before_its_time() -> None:
         (schedule("2026-01-01T09:00", "FREQ=DAILY;UNTIL=20250101"), "/recurrence"),
         (schedule("2026-01-01T09:00", "FREQ=DAILY;UNTIL=2026011"), "/recurrence"),
         (schedule("2026-01-01T09:00", "FREQ=DAILY;UNTIL=20261231T"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=DAILY;UNTIL=20261231T250000Z"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=DAILY;UNTIL=00010101T000000Z"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=WEEKLY;BYDAY=1MO"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=DAILY;BYDAY=TU,-1FR"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=MONTHLY;BYMONTHDAY=0"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=MONTHLY;BYMONTHDAY=15,32"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=YEARLY;BYMONTH=1,13"), "/recurrence"),
         (schedule("2026-01-01T09:00", "FREQ=DAILY;COUNT=0"), "/recurrence"),
         (schedule("2026-01-01T09:00", "FREQ=DAILY;COUNT=+3"), "/recurrence"),
         (schedule("2026-01-01T09:00", "FREQ=DAILY;COUNT=3;UNTIL=20261231"), "/recurrence"),
         (schedule("0001-01-01T09:00"), "/start"),
         (schedule("9999-12-31T23:00"), "/start"),
         (schedule("2026-01-01T09:00", zone="Mars/Olympus"), "/time_zone"),
+        (schedule("2026-01-01T09:00", zone="localtime"), "/time_zone"),
+        (schedule("2026-01-01T09:00", zone="Factory"), "/time_zone"),
+        (schedule("2026-01-01T09:00", zone="europe/amsterdam"), "/time_zone"),
         (schedule("2026-01-01T09:00+01:00"), "/start"),
         (schedule("2026-01-01T09:00", end=date(2025, 1, 1)), "/end"),
     ],

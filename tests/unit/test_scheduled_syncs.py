@@ -11,6 +11,7 @@ import pytest
 
 from contactsync.adapters.memory import MemoryScheduler
 from contactsync.errors import Busy
+from contactsync.journeys.account import accounts
 from contactsync.journeys.asked.scheduling import arrange, kept, listen
 from contactsync.model.message import SyncDue
 from functions.api import handler
@@ -206,6 +207,57 @@ def test_days_that_passed_before_the_schedule_was_set_are_not_made_up_for(api, s
     assert wake(api, sync, "2026-11-23T08:30") is not None
 
 
+def test_a_schedule_that_has_had_its_last_day_wakes_nobody_any_more(api, source):
+    sync = ask(api, source, {**DAILY, "recurrence": "FREQ=DAILY;COUNT=1"}).json["sync"]
+    execute(api, sync["latest_run"]["id"])
+    place = api.account.account_id, sync["id"]
+    due = wake(api, sync, "2026-11-23T08:30")
+    assert due
+    assert execute(api, due) == "unchanged"
+    assert api.get(f"/syncs/{sync['id']}").json["next_run_at"] is None
+    assert wake(api, sync, "2026-11-23T09:30") is None
+    assert place not in api.world.scheduler.kept
+
+
+def test_a_last_day_that_is_still_open_is_woken_for(api, source):
+    sync = ask(api, source, {**DAILY, "recurrence": "FREQ=DAILY;COUNT=1"}).json["sync"]
+    assert wake(api, sync, "2026-11-23T08:30") == sync["latest_run"]["id"], "the first run goes first"
+    assert (api.account.account_id, sync["id"]) in api.world.scheduler.kept
+    execute(api, sync["latest_run"]["id"])
+    assert [wake(api, sync)] == [run["id"] for run in runs(api, sync)]
+
+
+def test_a_wake_up_that_comes_late_tells_the_scheduler_anew(api, sync):
+    """A zone has changed its clocks by law since the scheduler was told, or was told by those of long ago."""
+    place = api.account.account_id, sync["id"]
+    right = api.world.scheduler.kept[place]
+    api.world.scheduler.put(*place, "cron(0 7 * * ? *)", start=None, end=None)
+    assert wake(api, sync, "2026-11-23T07:00") is None, "too early"
+    assert wake(api, sync, "2026-11-24T07:00") is not None, "late for the day before"
+    assert api.world.scheduler.kept[place] == right
+
+
+def test_after_a_suspension_the_day_that_came_meanwhile_is_run(api, sync):
+    world, account = api.world, api.account.account_id
+    accounts.suspend(world.control, account, world.clock.now())
+    assert wake(api, sync, "2026-11-23T08:30") is None
+    world.clock.advance(timedelta(hours=1))
+    accounts.resume(world.control, world.bus, account, world.clock.now())
+    assert calls(api) == [sync["id"]]
+    assert [wake(api, sync)] == [run["id"] for run in runs(api, sync)]
+
+
+def test_a_schedule_that_is_sent_back_as_it_was_leaves_the_day_open(api, sync):
+    going = api.post(f"/syncs/{sync['id']}/runs", {}).json["id"]
+    assert wake(api, sync, "2026-11-23T08:30") == going
+    stored = api.get(f"/syncs/{sync['id']}").json
+    assert (
+        api.patch(f"/syncs/{sync['id']}", {"name": "Nightly", "schedule": stored["schedule"]}).status == 200
+    )
+    execute(api, going)
+    assert [wake(api, sync)] == [run["id"] for run in runs(api, sync)]
+
+
 def test_a_paused_or_unknown_sync_is_not_run(api, sync):
     account = api.account.account_id
     api.world.control.update_sync(
@@ -384,6 +436,10 @@ def test_a_sync_whose_schedule_has_ended_can_still_be_renamed(api, source):
     api.world.clock.advance(timedelta(days=30))
     answer = api.patch(f"/syncs/{sync['id']}", {"name": "Old"})
     assert (answer.status, answer.json["name"], answer.json["next_run_at"]) == (200, "Old", None)
+    whole = api.patch(f"/syncs/{sync['id']}", {"name": "Older", "schedule": answer.json["schedule"]})
+    assert (whole.status, whole.json["name"]) == (200, "Older")
+    later = {**DAILY, "end": "2026-11-25"}
+    assert api.patch(f"/syncs/{sync['id']}", {"schedule": later}).pointers == {"/schedule"}
 
 
 def test_a_deleted_sync_is_not_run_any_more(api, sync):

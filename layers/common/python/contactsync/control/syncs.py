@@ -21,6 +21,7 @@ OPEN_MAX = 50
 """Runs of one account that are looked at to tell whose turn it is: those that run are among the first."""
 DAYS_COUNTED = timedelta(days=3)
 SCHEDULES_COUNTED = 10_000
+SCHEDULES_A_PAGE = 500
 SYNCS_COUNTED = 100_000
 SYNCS_AT_ONCE = 100
 
@@ -90,7 +91,17 @@ class Syncs(Documents):
 
     def schedules(self, account_id: str) -> int:
         """How many syncs have a schedule."""
-        return sum(1 for _ in self._documents(account_id, "schedule#", SCHEDULES_COUNTED))
+        return sum(1 for _ in self.scheduled(account_id))
+
+    def scheduled(self, account_id: str) -> Iterator[str]:
+        """The syncs that have a schedule."""
+        after = None
+        for _ in range(SCHEDULES_COUNTED // SCHEDULES_A_PAGE):
+            page = self.records.page(account_id, "schedule#", after=after, limit=SCHEDULES_A_PAGE)
+            yield from (record.key.name.removeprefix("schedule#") for record in page.records)
+            after = page.next
+            if after is None:
+                return
 
     def _listed_schedule(self, account_id: str, sync: Sync) -> list[Put | Delete]:
         """What goes into the commit of a sync that gets a schedule, or loses it. Raises PlanLimit."""

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, UTC, date, datetime, time, timedelta, tzinfo
 from itertools import islice
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -29,14 +30,24 @@ PARTS = frozenset(
 RULE_LENGTH = 500
 STARTS = range(1970, 2200)
 """The years in which a schedule may begin: a start further off is a slip, and each of its days would be gone through."""
+_DAY = "[+-]?(?:0?[1-9]|[12][0-9]|3[01])"
+_MONTH = "(?:0?[1-9]|1[0-2])"
 VALUES = {
     "INTERVAL": (re.compile("[1-9][0-9]{0,3}"), "a whole number from 1 to 9999"),
     "COUNT": (re.compile("[1-9][0-9]{0,4}"), "a whole number from 1 to 99999"),
-    "UNTIL": (re.compile("[0-9]{8}(?:T[0-9]{6}Z?)?"), "a date like 20261231"),
+    "UNTIL": (re.compile("(?:19|[2-9][0-9])[0-9]{6}(?:T[0-9]{6}Z?)?"), "a date like 20261231"),
+    "BYMONTH": (re.compile(f"{_MONTH}(?:,{_MONTH})*"), "months from 1 to 12"),
+    "BYMONTHDAY": (
+        re.compile(f"{_DAY}(?:,{_DAY})*"),
+        "days from 1 to 31, or from -1 to -31 to count from the end of the month",
+    ),
 }
-"""What RFC 5545 has for these parts, and dateutil takes loosely: a short date for another one, an interval of none."""
+"""What RFC 5545 has for these parts, and dateutil takes loosely: a short date for another one, an interval of none, a day
+0 of the month for every day."""
 LOOK_AHEAD = timedelta(days=366 * 30)
 """A rule that names no day within thirty years ("30 February") names none at all."""
+NOWHERE = frozenset({"localtime", "Factory"})
+"""What a machine has among its time zones without being one: its own, and none."""
 CYCLE = 400
 """Years after which the calendar repeats itself, weekdays too."""
 
@@ -67,7 +78,7 @@ def problems(schedule: Schedule) -> list[Problem]:
         )
     if schedule.start.year not in STARTS:
         found.append(Problem("/start", f"Choose a start between {STARTS.start} and {STARTS.stop - 1}."))
-    if schedule.zone not in available_timezones():
+    if not is_zone(schedule.zone):
         found.append(Problem("/time_zone", "This is no IANA time zone: write a name like Europe/Amsterdam."))
     found += _rule_problems(schedule.rule)
     if schedule.end is not None and schedule.end < schedule.start.date():
@@ -79,6 +90,11 @@ def problems(schedule: Schedule) -> list[Problem]:
             )
         )
     return found
+
+
+def is_zone(name: str) -> bool:
+    """Whether there is a time zone of this name, wherever we run."""
+    return name in available_timezones() - NOWHERE
 
 
 def next_run(schedule: Schedule, after: datetime) -> datetime | None:
@@ -123,12 +139,16 @@ def ends_at(schedule: Schedule) -> datetime | None:
     return moment_of(schedule, schedule.end)
 
 
-def wake_up_cron(schedule: Schedule) -> str:
-    """A cron expression in UTC that covers every moment at which the sync can be due, and a few more."""
+def wake_up_cron(schedule: Schedule, now: datetime) -> str:
+    """A cron expression in UTC that covers every moment at which the sync can be due from now on, and a few more.
+
+    What the zone's clocks showed when the schedule began does not count: a zone may have taken another time since.
+    """
     wall = schedule.start.time()
+    first = max(schedule.start.year, now.year)
     moments = {
         moment_of(schedule, day).time()
-        for year in range(schedule.start.year, schedule.start.year + 3)
+        for year in range(first, first + 3)
         for day in (date(year, 1, 1) + timedelta(days=offset) for offset in range(366))
     }
     # On the day of a gap the moment is the gap's end; the ordinary moment after it comes within the same hour or
@@ -163,6 +183,12 @@ def _rule_problems(text: str) -> list[Problem]:
     for name, (pattern, what) in VALUES.items():
         if name in values and not pattern.fullmatch(values[name]):
             found.append(Problem(pointer, f"{name} must be {what}."))
+    if values.get("FREQ") in {"DAILY", "WEEKLY"} and re.search("[0-9]", values.get("BYDAY", "")):
+        found.append(
+            Problem(
+                pointer, "Only a MONTHLY or YEARLY rule counts weekdays: write BYDAY=MO instead of BYDAY=1MO."
+            )
+        )
     if not found:
         try:
             _parsed(text, datetime.combine(date(2026, 1, 1), time()))
@@ -186,7 +212,7 @@ def _days(schedule: Schedule, since: date | None = None) -> Iterator[date]:
     horizon = begin + LOOK_AHEAD
     last = schedule.end or date.max
     years = (MAXYEAR - horizon.year) // CYCLE * CYCLE
-    rule = _parsed(schedule.rule, first, years)
+    rule = _parsed(schedule.rule, first, years, zone=_zone(schedule), at=schedule.start.time())
     for moment in islice(rule.xafter(_later(begin, years), inc=True), 20_000):
         day = _later(moment, -years)
         if day > horizon or day.date() > last:
@@ -199,20 +225,31 @@ def _later(moment: datetime, years: int) -> datetime:
     return moment.replace(year=moment.year + years)
 
 
-def _parsed(text: str, first: datetime, years: int = 0) -> rrule:
-    """The rule over naive local midnights, so many years later; UNTIL counts by its day, whatever its time and offset."""
+def _parsed(text: str, first: datetime, years: int = 0, *, zone: tzinfo = UTC, at: time = time.min) -> rrule:
+    """The rule over naive local midnights, so many years later; runs are at this time of this zone."""
     kept = []
     for part in text.upper().removeprefix("RRULE:").split(";"):
         name, _, value = part.partition("=")
         if name == "UNTIL":
-            until = datetime.strptime(value[:8], "%Y%m%d")  # noqa: DTZ007 local, as all days are here
+            until = _last_day(value, zone, at)
             year = until.year + years
-            value = f"{year}{value[4:8]}" if year <= MAXYEAR else f"{MAXYEAR}1231"
+            value = f"{year}{until:%m%d}" if year <= MAXYEAR else f"{MAXYEAR}1231"
         kept.append(f"{name}={value}")
     parsed = rrulestr(";".join(kept), dtstart=_later(first, years), cache=False)
     if not isinstance(parsed, rrule):
         raise TypeError("a set of rules")
     return parsed
+
+
+def _last_day(until: str, zone: tzinfo, at: time) -> date:
+    """The last local day of a rule. Where UNTIL is a moment, the last day whose run does not come after it (RFC 5545)."""
+    if "T" not in until:
+        return datetime.strptime(until, "%Y%m%d").date()  # noqa: DTZ007 local, as all days are here
+    moment = datetime.strptime(until[:15], "%Y%m%dT%H%M%S")  # noqa: DTZ007 local, unless a Z follows
+    if until.endswith("Z"):
+        with suppress(OverflowError):  # the end of the calendar, which says never
+            moment = moment.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None)
+    return moment.date() - timedelta(days=moment.time() < at)
 
 
 def _zone(schedule: Schedule) -> ZoneInfo:

@@ -133,10 +133,13 @@ class Sync(Shape):
     notify: Notify
     state: Literal["active", "paused"]
     paused_because: RunProblem | None = About(
-        description="Why we have paused it, after failures in a row; null if somebody has, or nobody."
+        description="Why it does not run by itself: we have paused it after failures in a row, its address book is not "
+        "connected, or the account has had its runs of the day. Null if somebody has paused it, or nobody."
     )
     latest_run: Run | None
-    next_run_at: Time | None = About(description="When its schedule runs it next.")
+    next_run_at: Time | None = About(
+        description="When its schedule runs it next; null if it is paused, or has had its last day."
+    )
     version: Version
     created_at: Time
     updated_at: Time

@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
-from zoneinfo import available_timezones
 
 from pydantic import ValidationError
 
 from contactsync.control import Control, Read, key_digest, limits_of, local_day, new_id, note, plan_of, plans
 from contactsync.core import checking
 from contactsync.core.fieldtypes import is_country
+from contactsync.core.recurrence import is_zone
 from contactsync.errors import InvalidRequest, NotFound, Problem
 from contactsync.journeys.asked.asking import World
 from contactsync.journeys.asked.queueing import announce_next, runs_at_work
@@ -156,11 +156,6 @@ def change(world: World, caller: Caller, body: Mapping[str, Any]) -> Account:
     )
 
 
-def is_zone(name: str) -> bool:
-    """Whether there is a time zone of this name."""
-    return name in available_timezones()
-
-
 def by(caller: Caller) -> str:
     """How a member signs a change."""
     return f"member:{caller.member_id}"
@@ -195,9 +190,11 @@ def suspend(control: Control, account_id: str, now: datetime) -> Account:
 
 
 def resume(control: Control, bus: Bus, account_id: str, now: datetime) -> Account:
-    """The end of a suspension: runs that were waiting begin. Raises NotFound."""
+    """The end of a suspension: runs that were waiting begin, and those of days that came meanwhile. Raises NotFound."""
     account = _changed(control, account_id, lambda _: {"suspended_at": None}, now, what="account.resumed")
     announce_next(control, bus, account_id, now)
+    for sync_id in control.scheduled(account_id):
+        bus.publish("SyncDue", {"account_id": account_id, "sync_id": sync_id})
     return account
 
 

@@ -27,7 +27,7 @@ from contactsync.model.drop import DroppedFile
 from contactsync.model.request import RunRequest, UploadRequest
 from contactsync.model.run import Run
 from contactsync.model.segment import Segment
-from contactsync.model.sync import PasteSource, Sync, SyncRequest, Upload
+from contactsync.model.sync import PasteSource, Schedule, Sync, SyncRequest, Upload
 from contactsync.ports import (
     Bus,
     Clock,
@@ -129,12 +129,14 @@ def checked(
     body: Mapping[str, Any],
     *,
     new: Container[str] | None = None,
+    schedule: Schedule | None = None,
     runs_now: bool = False,
     sync_id: str = "",
 ) -> SyncRequest:
     """What a sync shall be, `sync_id` if it is one already. Raises InvalidRequest with all that is wrong with it.
 
-    `new` are the keys that it did not have before as they are now; None: all. The others may have got out of date since.
+    `new` are the keys that it did not have before as they are now; None: all. The others may have got out of date since, as
+    may `schedule`, which it has so far.
     """
     source_is_new = new is None or "source" in new
     account = world.control.account(caller.account_id)
@@ -159,7 +161,7 @@ def checked(
     if request is not None:
         problems += unsuitable(request.source)
         problems += books.unsuitable(world.control, account.id, request, new=new, sync_id=sync_id)
-        since = world.clock.now() if new is None or "schedule" in new else None
+        since = world.clock.now() if request.schedule != schedule else None
         problems += scheduling.unsuitable(request.schedule, request.source.kind, since)
         if runs_now and request.source.kind == "drop":
             message = (

@@ -68,7 +68,9 @@ def change_sync(
             merged[key] = _merged(before.value.request[key], asked[key])
     request = None
     try:
-        request = checked(world, caller, merged, new=asked.keys(), sync_id=sync_id)
+        request = checked(
+            world, caller, merged, new=asked.keys(), schedule=before.value.schedule, sync_id=sync_id
+        )
     except InvalidRequest as error:
         problems += error.problems
     if request is None or state is None:
@@ -78,7 +80,7 @@ def change_sync(
     changed |= {"state": state.state, "updated_at": at}
     if state.state != before.value.state:
         changed |= {"failures": 0, "paused_because": None}
-    if "schedule" in asked or state.state != before.value.state:
+    if (request.schedule, state.state) != (before.value.schedule, before.value.state):
         changed |= scheduling.kept(request.schedule, world.clock.now())
     add_fields(world, caller, request)
     if "source" in asked:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from contactsync.control import Control
+from contactsync.control import Control, limits_of, local_day
 from contactsync.core import recurrence
 from contactsync.errors import Busy, Conflict, NotFound, PlanLimit, Problem, Suspended
 from contactsync.journeys.asked import dropping, lingering, queueing
@@ -27,6 +27,8 @@ from contactsync.ports import Bus, Clock, Scheduler
 MARGIN = timedelta(days=2)
 """Wake-ups begin and end that much around a schedule's own range, which is in local days."""
 ARRANGE_ATTEMPTS = 10
+LATE = timedelta(minutes=10)
+"""How long after its moment a day is run where nothing is amiss."""
 
 
 def unsuitable(schedule: Schedule | None, kind: str, now: datetime | None) -> Sequence[Problem]:
@@ -88,7 +90,7 @@ def _tell(scheduler: Scheduler, account_id: str, sync_id: str, sync: Sync | None
     scheduler.put(
         account_id,
         sync_id,
-        recurrence.wake_up_cron(asked),
+        recurrence.wake_up_cron(asked, now),
         start=start if start > now else None,  # the service refuses a start that has passed
         end=end + MARGIN if end else None,
     )
@@ -126,12 +128,14 @@ def call_again(account_id: str, sync_id: str, *, control: Control, bus: Bus, clo
 
 def _calls(sync: Sync, now: datetime) -> bool:
     """Whether a sync has a schedule that is to be looked at now."""
-    if sync.schedule is None:
-        return False
-    return (
-        sync.state != "active"
-        or recurrence.due_day(_days(sync.schedule), last=sync.last_day, now=now) is not None
-    )
+    return sync.schedule is not None and (sync.state != "active" or _due_day(sync, now) is not None)
+
+
+def _due_day(sync: Sync, now: datetime) -> date | None:
+    """The day of the sync's schedule that is to be run now."""
+    if sync.schedule is None or sync.state != "active":
+        return None
+    return recurrence.due_day(_days(sync.schedule), last=sync.last_day, now=now)
 
 
 def listen(message: SyncDue, *, control: Control, bus: Bus, scheduler: Scheduler, clock: Clock) -> Heard:
@@ -140,28 +144,29 @@ def listen(message: SyncDue, *, control: Control, bus: Bus, scheduler: Scheduler
 
     While another run of the sync is under way files wait and the day stays open: who ends that run calls again. One
     that nobody has taken up is announced anew, whoever asked for it: its announcement may be lost. Who is woken for a
-    sync that does not run by itself any more sees to it that nobody is woken again.
+    sync that does not run by itself any more sees to it that nobody is woken again. Who is woken late tells the scheduler
+    anew: its zone may have changed its clocks by a new law.
     """
     nothing = Heard(account_id=message.account_id, sync_id=message.sync_id, run_id=None)
     if message.sync_id == lingering.HOUR:
         lingering.look(message.account_id, control=control, bus=bus, now=clock.now())
         return nothing
-    sync = _stored(control, message.account_id, message.sync_id)
-    if sync is None or sync.deleted_at is not None or (sync.schedule is not None and sync.state != "active"):
-        arrange(message.account_id, message.sync_id, control=control, scheduler=scheduler, clock=clock)
-    if sync is None:
-        return nothing
-    dropping.start_next(message.account_id, sync.id, control=control, bus=bus, clock=clock)
     now = clock.now()
-    if sync.schedule is not None and sync.state == "active":
-        day = recurrence.due_day(_days(sync.schedule), last=sync.last_day, now=now)
-        if (
-            day is not None and why_waiting(control, message.account_id, sync) is None
-        ):  # else the day stays open
-            if sync.active_run is not None:
-                dropping.let_go(control, message.account_id, sync.active_run)
-            with suppress(Conflict, PlanLimit, Suspended):  # then the day stays open
-                control.create_run(message.account_id, _run_of(sync, message.account_id, day, now), day=day)
+    sync = _stored(control, message.account_id, message.sync_id)
+    if sync is None:
+        arrange(message.account_id, message.sync_id, control=control, scheduler=scheduler, clock=clock)
+        return nothing
+    day = _due_day(sync, now)
+    dropping.start_next(message.account_id, sync.id, control=control, bus=bus, clock=clock)
+    if (
+        day is not None and why_waiting(control, message.account_id, sync, now) is None
+    ):  # else the day stays open
+        if sync.active_run is not None:
+            dropping.let_go(control, message.account_id, sync.active_run)
+        with suppress(Conflict, PlanLimit, Suspended):  # then the day stays open
+            control.create_run(message.account_id, _run_of(sync, message.account_id, day, now), day=day)
+    if sync.deleted_at is not None or (sync.schedule is not None and _is_out_of_step(sync, day, now)):
+        arrange(message.account_id, message.sync_id, control=control, scheduler=scheduler, clock=clock)
     sync = control.sync(message.account_id, message.sync_id).value
     run = control.run(message.account_id, sync.active_run).value if sync.active_run else None
     if run is None or run.status != "queued":
@@ -171,13 +176,34 @@ def listen(message: SyncDue, *, control: Control, bus: Bus, scheduler: Scheduler
     return nothing.model_copy(update={"run_id": run.id})
 
 
-def why_waiting(control: Control, account_id: str, sync: Sync) -> RunProblem | None:
-    """Why a sync does not run by itself although nobody has paused it: its address book is not connected.
+def _is_out_of_step(sync: Sync, day: date | None, now: datetime) -> bool:
+    """Whether the scheduler wakes us where nothing comes any more, or has woken us later than it should for this day."""
+    if day is None:
+        return next_run(sync, now) is None
+    assert sync.schedule is not None
+    return now - recurrence.moment_of(_days(sync.schedule), day) > LATE
 
-    Looked up rather than stored, so that it goes on by itself as soon as somebody connects the book again.
+
+def why_waiting(control: Control, account_id: str, sync: Sync, now: datetime) -> RunProblem | None:
+    """Why a sync does not run by itself although nobody has paused it.
+
+    Looked up rather than stored, so that it goes on by itself when somebody connects the book again, or a day begins.
     """
-    if not sync.connection_id:
+    if sync.connection_id and (lost := _not_connected(control, account_id, sync)) is not None:
+        return lost
+    if sync.active_run is not None or _due_day(sync, now) is None:
         return None
+    account = control.account(account_id)
+    if control.runs_on(account_id, local_day(account, now)) < limits_of(account).runs_a_day:
+        return None
+    return RunProblem(
+        code="no_runs_left",
+        title="The account's plan allows no more runs on this day, so the run that is due has not begun.",
+        detail="It begins by itself within a day, if there are runs left then. Ask us for a larger plan if that is too late.",
+    )
+
+
+def _not_connected(control: Control, account_id: str, sync: Sync) -> RunProblem | None:
     try:
         connection = control.connection(account_id, sync.connection_id).value
     except NotFound:

@@ -146,7 +146,7 @@ def sync_view(world: World, caller: Caller, read: Read[Sync], run: Run | None) -
         view(world, run) if run is not None else None,
         timestamp(due) if due else None,
         place,
-        scheduling.why_waiting(world.control, caller.account_id, read.value),
+        scheduling.why_waiting(world.control, caller.account_id, read.value, world.clock.now()),
     )
 
 
