@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -158,3 +158,9 @@ def test_a_call_that_was_lost_is_made_again_when_somebody_asks(world: ApiWorld, 
     world.clock.advance(stretches.SILENT + timedelta(seconds=1))
     api.get(f"/exports/{told['id']}")
     assert [event.kind for event in world.bus.events] == [exporting.DUE.event]
+
+
+def test_an_export_is_kept_no_longer_than_its_account_keeps_history(world: ApiWorld, api: Client) -> None:
+    assert api.patch("/account", {"retention_days": 2}).status == 200
+    until = api.post("/exports", {}).json["expires_at"]
+    assert datetime.fromisoformat(until) - world.clock.now() == timedelta(days=2)

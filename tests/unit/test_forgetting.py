@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from contactsync.adapters.memory import MemoryObjects, MemoryShares
+from contactsync.control import new_id
 from contactsync.errors import Conflict, NotFound
 from contactsync.journeys.account import accounts, forgetting
 from contactsync.journeys.file.runfiles import RunFiles
@@ -202,3 +203,30 @@ def test_history_is_kept_for_as_long_as_its_account_wants(
     assert list(world.records.page(theirs, "edit#").records)
     assert isinstance(world.runs, MemoryObjects)
     assert RunFiles(world.runs, mine, fresh.id).paste in world.runs.keys("")
+
+
+def test_a_run_that_came_late_is_kept_from_when_it_was_run(world: ApiWorld, api: Client) -> None:
+    """Its id tells the day that was due, or when its file had arrived."""
+    mine = api.account.account_id
+    first = api.post("/imports", {"source": {"kind": "paste", "text": "email\n"}, "mapping": MAPPING}).json[
+        "run"
+    ]
+    world.execute(world.control.run(mine, first["id"]).value)
+    due = new_id(world.clock.now())
+    assert api.patch("/account", {"retention_days": 10}).status == 200
+    world.clock.advance(timedelta(days=20))
+    late = world.control.run(mine, first["id"]).value.model_copy(
+        update={
+            "id": f"r{due}",
+            "trigger": "schedule",
+            "status": "queued",
+            "requested_at": world.clock.now().isoformat(timespec="milliseconds"),
+        }
+    )
+    world.control.create_run(mine, late)
+    world.runs.put(RunFiles(world.runs, mine, late.id).paste, b"email\n")
+    nights(world)
+    assert {key.split("/")[2] for key in world.runs.keys(f"runs/{mine}/")} == {late.id}
+    world.clock.advance(timedelta(days=11))
+    nights(world)
+    assert not list(world.runs.keys(f"runs/{mine}/"))

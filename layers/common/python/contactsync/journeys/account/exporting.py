@@ -72,6 +72,7 @@ def ask_for_export(world: World, caller: Caller, body: Mapping[str, Any], seed: 
             ]
         )
     now = world.clock.now()
+    kept = min(KEPT, timedelta(days=world.control.account(caller.account_id).retention_days))
     export = Export(
         id=derived_id(seed, "export"),
         account_id=caller.account_id,
@@ -82,7 +83,7 @@ def ask_for_export(world: World, caller: Caller, body: Mapping[str, Any], seed: 
         requested_at=timestamp(now),
         requested_by=f"member:{caller.member_id}",
         touched_at=timestamp(now),
-        forget_at=int((now + KEPT).timestamp()),
+        forget_at=int((now + kept).timestamp()),
     )
     for other in _exports(world.control, caller.account_id):
         if other.finished_at is None and other.id != export.id:

@@ -327,7 +327,11 @@ def retention_stretch(erasure: Erasure, stores: EveryStore) -> Erasure:
     """First files: of runs, uploads and exports, whose ids begin with their time; then changes by hand."""
     before = stores.clock.now() - timedelta(days=erasure.days)
     if erasure.stage == 0:
-        old = (each for each in _folders(stores, erasure.account_id) if _made_at(each[1]) < before)
+        old = (
+            each
+            for each in _folders(stores, erasure.account_id)
+            if _made_at(each[1]) < before and _asked_at(stores, erasure.account_id, each[1]) < before
+        )
         found = list(islice(old, RUNS_A_STRETCH))
         for objects, folder in found:
             objects.delete(objects.keys(folder))
@@ -352,5 +356,15 @@ def _folders(stores: EveryStore, account_id: str) -> Iterator[tuple[Objects, str
 
 def _made_at(folder: str) -> datetime:
     """When what a folder belongs to was asked for: ids are a letter, then milliseconds in hexadecimal."""
-    id_ = folder.rstrip("/").rpartition("/")[2]
-    return datetime.fromtimestamp(int(id_[1:13], 16) / 1000, UTC)
+    return datetime.fromtimestamp(int(_id_of(folder)[1:13], 16) / 1000, UTC)
+
+
+def _asked_at(stores: EveryStore, account_id: str, folder: str) -> datetime:
+    """The same of a run whose id tells of a day, or a file, that had come long before."""
+    with suppress(NotFound):
+        return datetime.fromisoformat(stores.control.run(account_id, _id_of(folder)).value.requested_at)
+    return _made_at(folder)
+
+
+def _id_of(folder: str) -> str:
+    return folder.rstrip("/").rpartition("/")[2]

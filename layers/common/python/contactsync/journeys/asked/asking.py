@@ -21,7 +21,7 @@ from contactsync.errors import Busy, Conflict, InvalidRequest, NotFound, PlanLim
 from contactsync.journeys.asked import dropping, queueing, scheduling
 from contactsync.journeys.book import books
 from contactsync.journeys.file.remote import is_remote, stored, unsuitable
-from contactsync.journeys.file.runfiles import RunFiles
+from contactsync.journeys.file.runfiles import RunFiles, files_of
 from contactsync.model.account import Account, Caller
 from contactsync.model.drop import DroppedFile
 from contactsync.model.request import RunRequest, UploadRequest
@@ -295,6 +295,7 @@ def _carrying_out(world: World, sync: Sync, run: Run, request: RunRequest) -> Ru
         raise Conflict("another_plan", "This is not the run's plan.", "Look at the plan and send its hash.")
     if planned.verdict is not None and planned.verdict.kind == "blocked":
         raise Conflict("plan_blocked", planned.verdict.title, planned.verdict.detail)
+    check_plan(world, planned)
     if sync.settings_at > planned.requested_at:
         raise Conflict(
             "superseded",
@@ -303,6 +304,18 @@ def _carrying_out(world: World, sync: Sync, run: Run, request: RunRequest) -> Ru
         )
     known = planned.model_dump(include={"rows_total", "proof", "doubt"})
     return run.model_copy(update={**known, "plan_of": planned.id, "warnings": planned.warnings})
+
+
+def check_plan(world: World, run: Run) -> None:
+    """Raises Conflict where the plan of a run is forgotten, as its files are after a while."""
+    try:
+        files_of(run, world.runs).manifest()
+    except NotFound:
+        raise Conflict(
+            "plan_forgotten",
+            "The plan is no longer kept.",
+            "Run the sync again, and look at its new plan.",
+        ) from None
 
 
 def announce(world: World, run: Run) -> None:
@@ -462,9 +475,12 @@ def upload_problems(world: World, account_id: str, upload_id: Any, pointer: str)
         ]
     if world.uploads.size(upload.key) is not None:
         return []
-    message = "No file has arrived there: PUT it to the upload's url first."
-    if datetime.fromisoformat(upload.expires_at) <= world.clock.now():
-        message = "No file has arrived there, and its url has expired: make another with POST /v1/uploads."
+    expired = datetime.fromisoformat(upload.expires_at) <= world.clock.now()
+    message = (
+        "No file has arrived there, and its url has expired: make another with POST /v1/uploads."
+        if expired
+        else "No file has arrived there: PUT it to the upload's url first."
+    )
     return [Problem(pointer, message, "nothing_uploaded")]
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from contactsync.core import checking
 from contactsync.errors import Conflict, NotFound
 from contactsync.journeys.asked import queueing, scheduling
-from contactsync.journeys.asked.asking import World, announce, create_run, derived_id, timestamp
+from contactsync.journeys.asked.asking import World, announce, check_plan, create_run, derived_id, timestamp
 from contactsync.journeys.file.runfiles import files_of
 from contactsync.model.account import Caller
 from contactsync.model.request import ApproveRequest, NothingAsked
@@ -45,9 +45,11 @@ REACHED_THE_BOOK = frozenset({"push", "commit", "notify"})
 
 
 def approve(world: World, caller: Caller, run_id: str, body: Mapping[str, Any]) -> Run:
-    """Let a held run go on with the very plan that was shown. Raises Conflict if it does not wait for that."""
-    world.control.run(caller.account_id, run_id)
+    """Let a held run go on with the very plan that was shown. Raises Conflict if it does not wait for that, or not any more."""
+    held = world.control.run(caller.account_id, run_id).value
     asked = checking.parse(ApproveRequest, body)
+    if held.status == "awaiting_approval":
+        check_plan(world, held)
     run = world.control.approve_run(caller.account_id, run_id, asked.plan_hash)
     announce(world, run)
     return run
@@ -155,7 +157,8 @@ def _check_undoable(world: World, done: Run) -> None:
         raise Conflict(
             "plan_forgotten",
             "What the run did is no longer kept in detail.",
-            "A run can be undone for 90 days. Edit the contacts, or import an older file.",
+            "A run can be undone for 90 days, or as long as the account's retention_days says. Edit the contacts, or import "
+            "an older file.",
         ) from None
 
 

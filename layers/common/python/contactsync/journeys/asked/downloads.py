@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,9 +10,9 @@ import orjson
 
 from contactsync.core import reporting
 from contactsync.core.parsing import Damaged
-from contactsync.errors import NotFound, UserError
+from contactsync.errors import UserError
 from contactsync.journeys.asked.asking import World
-from contactsync.journeys.asked.rows import with_outcome
+from contactsync.journeys.asked.rows import manifest_of, with_outcome
 from contactsync.journeys.file.chunks import raw_rows
 from contactsync.journeys.file.runfiles import Manifest, RunFiles, files_of
 from contactsync.model.run import Counts, Run
@@ -35,9 +34,11 @@ class Report:
 
 
 def rejected(world: World, run: Run) -> Report:
-    """The refused rows of a run that has ended."""
-    key = files_of(run, world.runs).rejects_csv
+    """The refused rows of a run that has ended. Raises Conflict where they are forgotten."""
+    files = files_of(run, world.runs)
+    key = files.rejects_csv
     if world.runs.size(key) is None:
+        manifest_of(files, run)
         return Report(reporting.header_line(()), None)
     return _report(world, key, f"rejects-{run.id}.csv")
 
@@ -45,7 +46,7 @@ def rejected(world: World, run: Run) -> Report:
 def changed(world: World, run: Run, outcome: Literal["added", "updated"]) -> Report:
     """The rows of a run that has ended which added a contact, or updated one, as they stand in the file.
 
-    Raises UserError for a run of more rows than can be gone through while somebody waits.
+    Raises UserError for a run of more rows than can be gone through while somebody waits, or whose rows are forgotten.
     """
     files = files_of(run, world.runs)
     key = files.changed_csv(outcome)
@@ -56,14 +57,14 @@ def changed(world: World, run: Run, outcome: Literal["added", "updated"]) -> Rep
                 f"The run has more than {ROWS_MAX:,} rows, too many for one file of them.",
                 f"Read them page by page: /v1/runs/{run.id}/rows?outcome={outcome}.",
             )
-        files.save_csv(key, _lines(files, run, outcome))
+        files.save_csv(key, _lines(files, manifest_of(files, run), run, outcome))
     return _report(world, key, f"{outcome}-{run.id}.csv")
 
 
 def deletions(world: World, run: Run) -> Report:
     """The contacts that the plan of a run deletes, by the fields that people recognise them by.
 
-    Raises UserError for a run of more rows than can be gone through while somebody waits.
+    Raises UserError for a run of more rows than can be gone through while somebody waits, or whose rows are forgotten.
     """
     files = files_of(run, world.runs)
     key = files.deletions_csv
@@ -75,21 +76,18 @@ def deletions(world: World, run: Run) -> Report:
                 f"The run has more than {ROWS_MAX:,} rows, too many for one file of them.",
                 f"Read them page by page: /v1/runs/{run.id}/plan?change=delete.",
             )
-        files.save_csv(key, _deleted(files))
+        files.save_csv(key, _deleted(files, manifest_of(files, run)))
     return _report(world, key, f"deletions-{run.id}.csv")
 
 
-def _deleted(files: RunFiles) -> Iterator[str]:
+def _deleted(files: RunFiles, manifest: Manifest | None) -> Iterator[str]:
     yield reporting.contact_header()
-    with suppress(NotFound):  # the run ended before its file was read
-        for contact in files.deletions(files.manifest().units):
-            yield reporting.contact_line(contact.id, contact.fields)
+    for contact in files.deletions(manifest.units) if manifest is not None else ():
+        yield reporting.contact_line(contact.id, contact.fields)
 
 
-def _lines(files: RunFiles, run: Run, outcome: str) -> Iterator[str]:
-    try:
-        manifest = files.manifest()
-    except NotFound:  # the run ended before its file was read
+def _lines(files: RunFiles, manifest: Manifest | None, run: Run, outcome: str) -> Iterator[str]:
+    if manifest is None:
         yield reporting.changed_header(())
         return
     yield reporting.changed_header(manifest.columns)

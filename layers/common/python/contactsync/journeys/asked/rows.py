@@ -18,7 +18,7 @@ from contactsync.core.decisions import (
     read_decision,
 )
 from contactsync.core.overlay import Changes, overlay
-from contactsync.errors import NotFound
+from contactsync.errors import Conflict, NotFound
 from contactsync.journeys.asked.asking import World
 from contactsync.journeys.asked.telling import Page
 from contactsync.journeys.book.bookfiles import BookFiles
@@ -67,6 +67,7 @@ def rows(world: World, run: Run, *, outcome: str | None, after: str | None, limi
     files = files_of(run, world.runs)
     return _page(
         files,
+        run,
         ("rejected", "skipped"),
         lambda unit: outcomes(files, run, unit),
         wanted=outcome,
@@ -87,7 +88,7 @@ def plan(world: World, run: Run, *, change: str | None, after: str | None, limit
         view = _planned(decision)
         return replace(view, card=cards.get(decision.key))
 
-    return _page(files, ("reject", "skip"), lambda _: tell, wanted=change, after=after, limit=limit)
+    return _page(files, run, ("reject", "skip"), lambda _: tell, wanted=change, after=after, limit=limit)
 
 
 def with_outcome(files: RunFiles, manifest: Manifest, run: Run, outcome: str) -> Iterator[RowView]:
@@ -116,8 +117,26 @@ class _Position(NamedTuple):
         return cls(part, int(number), int(offset))
 
 
+def manifest_of(files: RunFiles, run: Run) -> Manifest | None:
+    """How the run's rows lie in its files; None if it ended before its file was read.
+
+    Raises Conflict where the files are forgotten: no rows would say that there were none.
+    """
+    try:
+        return files.manifest()
+    except NotFound:
+        if run.rows_total is None:
+            return None
+        raise Conflict(
+            "rows_forgotten",
+            "The rows of this run are no longer kept.",
+            "They are for 90 days, or as long as retention_days says of the account. Its counts stay.",
+        ) from None
+
+
 def _page(
     files: RunFiles,
+    run: Run,
     words: tuple[str, str],
     tell_of: Callable[[int], Tell],
     *,
@@ -126,10 +145,9 @@ def _page(
     limit: int,
 ) -> Page[RowView]:
     """A page of views; `words` are what a refused row and a blank one are called, `tell_of` a unit's decisions."""
-    try:
-        manifest = files.manifest()
-    except NotFound:
-        return Page([], [], None)  # the run ended before its file was read
+    manifest = manifest_of(files, run)
+    if manifest is None:
+        return Page([], [], None)
     found: list[RowView] = []
     marks: list[str] = []
     begin = _Position.read(after) if after else _Position("rejects", 0, 0)
