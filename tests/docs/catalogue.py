@@ -231,8 +231,10 @@ def of_call(call: ast.Call, scope: Scope) -> Iterator[Said]:
         for code, *texts in _together(call, scope, OF_RUNS[name], "code", "title", "detail"):
             yield Said("UnreadableFile", code, tuple(texts))
     elif made is errors.SourceAway:
-        for title in scope.texts(_argument(call, 0, "title")):
-            yield Said("UnreadableFile", made.code, (title, made.detail))
+        detail = _argument(call, 1, "detail")
+        details = scope.texts(detail) if detail is not None else [made.detail]
+        for title, what in _side_by_side(scope.texts(_argument(call, 0, "title")), details):
+            yield Said("UnreadableFile", made.code, (title, what))
     elif name in GENERIC and isinstance(made, type):
         codes, messages = (
             scope.texts(_argument(call, place, word))

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from contactsync.connectors.memory import Habits, MemoryConnector, Mishap
-from tests.bookworld import BookWorld
+from tests.bookworld import CONNECTION, BookWorld
 from tests.contract.cards import ADA, FULL, NAMED
 
 BOB = {"name": "Bob Kahn", "emails": [{"value": "bob@example.com"}]}
@@ -333,3 +333,30 @@ def test_names_are_kept(world):
     world.book.add(NAMED)
     world.go(world.sync())
     in_step(world)
+
+
+def test_a_provider_that_wants_to_rest_for_longer_than_a_run_waits_is_named(world):
+    """And is no mistake of ours: nobody is woken for it."""
+    sync = world.sync()
+    world.go(sync)
+    world.book.be_busy(retry_after_s=3600)
+    run = world.go(sync)
+    assert (run.status, run.problem.code) == ("failed", "source_away")
+    until = world.clock.now() + timedelta(hours=1)
+    assert run.problem.title.startswith("The address book's provider wants to be left alone until ")
+    assert f"{until:%Y-%m-%d %H:%M} UTC" in run.problem.title
+    world.clock.advance(timedelta(hours=1, seconds=5))
+    assert world.go(sync).status == "unchanged"
+
+
+def test_a_book_that_another_sync_works_on_for_long_is_named(world):
+    sync = world.sync()
+    world.go(sync)
+    world.clock.advance(timedelta(hours=1))
+    assert world.control.take_book(world.account.account_id, CONNECTION, "another", world.clock.now())
+    run = world.ask(sync)
+    world.execute(run)
+    ended = world.run(run)
+    assert (ended.status, ended.problem.code) == ("failed", "source_away")
+    assert ended.problem.title == "Another sync is at work on this address book."
+    assert "when that one has ended" in ended.problem.detail

@@ -169,9 +169,10 @@ class SourceAway(Busy):
     code = "source_away"
     detail = "Run the sync again later; if it stays so, ask whoever runs the server."
 
-    def __init__(self, title: str, *, retry_after_s: float | None = None) -> None:
+    def __init__(self, title: str, detail: str = "", *, retry_after_s: float | None = None) -> None:
         super().__init__(title, retry_after_s=retry_after_s)
         self.title = title
+        self.detail = detail or type(self).detail
 
     @classmethod
     def told(cls, problem: Mapping[str, str]) -> SourceAway:

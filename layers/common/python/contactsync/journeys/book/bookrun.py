@@ -6,13 +6,13 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 
 from contactsync.control import Control, limits_of
 from contactsync.core.merging import Policy
 from contactsync.core.viewing import View, keys_of
-from contactsync.errors import AccessLost, Busy, NotFound
+from contactsync.errors import AccessLost, Busy, NotFound, SourceAway
 from contactsync.journeys.book.album import Album
 from contactsync.journeys.book.bookfiles import BookFiles
 from contactsync.journeys.file.runfiles import files_of
@@ -164,7 +164,10 @@ class BookRun:
         """See that this run, and no other, works on the book, and no worker that is late. Raises Cancelled or Busy."""
         check_turn(self.control, self.run)
         if not self.control.take_book(*self.place, self.run.id, self.now):
-            raise Busy("Another sync is at work on this address book.")
+            raise SourceAway(
+                "Another sync is at work on this address book.",
+                "Run this one again when that one has ended. If it happens often, have the two begin at other times.",
+            )
 
     def check_let_in(self) -> None:
         """See that nobody has disconnected the book since the step began. Raises AccessLost."""
@@ -192,7 +195,11 @@ def open_book(run: Run, ports: Ports) -> BookRun:
     _check_let_in(connection)
     if connection.rest_until > ports.clock.now().timestamp():
         wait = connection.rest_until - ports.clock.now().timestamp() + BUSY_MARGIN_S
-        raise Busy("The address book's provider wants to be left alone.", retry_after_s=wait)
+        until = datetime.fromtimestamp(connection.rest_until, UTC)
+        raise SourceAway(
+            f"The address book's provider wants to be left alone until {until:%Y-%m-%d %H:%M} UTC.",
+            retry_after_s=wait,
+        )
     return work
 
 
