@@ -89,6 +89,18 @@ def test_a_key_expires(api):
     assert api.post("/keys", {"expires_at": "2030-01-01T00:00:00"}).pointers == {"/expires_at"}
 
 
+@pytest.mark.parametrize(
+    "never", ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59-05:00", "2200-01-01T00:00:00Z"]
+)
+def test_an_end_that_says_never_is_refused_with_the_way_to_say_it(api, never):
+    refused = api.post("/keys", {"expires_at": never})
+    assert (refused.status, refused.pointers) == (422, {"/expires_at"})
+    assert "leave it out" in refused.text
+    made = make(api, expires_at="2199-12-31T23:59:59Z")
+    api.world.clock.advance(timedelta(days=1))
+    assert api.post(f"/keys/{made['id']}/rotate", {}).status == 201
+
+
 def test_a_rotated_key_lives_on_for_its_grace(api):
     old = make(api, name="Nightly")
     new = api.post(f"/keys/{old['id']}/rotate", {"grace_hours": 2}).json

@@ -23,6 +23,9 @@ from contactsync.model.account import ALL_PERMISSIONS, Account, Caller, Key, Mem
 from contactsync.model.request import KeyRequest, RotateRequest
 from contactsync.ports import Delete, Put
 
+NEVER = 2200
+"""A year that no key lives to see. Times at the end of the calendar could not be reckoned with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -57,6 +60,10 @@ def make(world: World, caller: Caller, body: Mapping[str, Any], asked: Asked) ->
     if request.expires_at is not None and request.expires_at <= now:
         problems.append(
             Problem("/expires_at", "This time has passed, so the key would open nothing: choose a later one.")
+        )
+    if request.expires_at is not None and request.expires_at.year >= NEVER:
+        problems.append(
+            Problem("/expires_at", f"Choose a time before {NEVER}, or leave it out for a key that lasts.")
         )
     if request.member_id not in (None, caller.member_id) and not _manages(caller):
         raise NotPermitted("account.manage")
