@@ -194,6 +194,15 @@ def test_an_older_file_is_told_as_long_as_it_lies_there_and_deletes_nobody(site:
     assert newer.counts.deleted == 7
 
 
+def test_a_time_that_is_still_to_come_is_told_each_time(site: Site) -> None:
+    """A pattern takes such a file for the newest, and passes over all that come after it."""
+    site.put(range(20), modified=NOW + 30 * DAY)
+    for status in ("succeeded", "unchanged"):
+        run = site.run()
+        assert (run.status, codes(run)) == (status, ["file_dated_ahead"])
+        assert f"{NOW + 30 * DAY:%Y-%m-%d}" in run.warnings[0].message
+
+
 def test_an_unchanged_file_that_is_not_renewed_is_told_but_makes_no_mail_of_its_own(site: Site) -> None:
     site.put(range(20), modified=NOW - 30 * DAY)
     schedule = {"start": "2026-11-23T09:00:00", "time_zone": "UTC", "recurrence": "FREQ=DAILY"}

@@ -31,7 +31,7 @@ NAME_LENGTH = 100
 FIRST_FILE = datetime(1980, 1, 1, tzinfo=UTC)
 ODD = frozenset({"rows_far_from_before", "size_far_from_before", "columns_changed", "file_older"})
 """Warnings that somebody wants to hear of who is told of problems only. A file that is merely old may be so for ever."""
-OF_AGE = frozenset({"file_older", "file_not_renewed"})
+OF_AGE = frozenset({"file_older", "file_not_renewed", "file_dated_ahead"})
 OLDER = "The file is older than the one that was imported last."
 
 
@@ -46,6 +46,17 @@ def read(figures: Figures, rows: int, columns: Sequence[str]) -> Figures:
     """The same when it has been read."""
     names = tuple(name[:NAME_LENGTH] for name in columns[:COLUMNS_KEPT])
     return figures.model_copy(update={"rows": rows, "width": len(columns), "columns": names})
+
+
+def ahead(modified: str | None, now: datetime) -> list[RunWarning]:
+    """What is to be said of a time that is still to come: nothing tells then whether the file is new."""
+    if modified is None or datetime.fromisoformat(modified) < now + SLACK:
+        return []
+    message = (
+        f"The server says that the file is from {modified}, a time that is still to come, so nobody can tell whether it "
+        "is new. Where the source is a pattern, it is taken for the newest until then, whatever else is put there. Put it there once more with the right time, or take it away."
+    )
+    return [RunWarning(code="file_dated_ahead", message=message)]
 
 
 def of_age(

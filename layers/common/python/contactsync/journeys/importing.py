@@ -294,7 +294,8 @@ def _aged(carried: Carried, sync: Sync, now: datetime, *, unchanged: bool) -> di
     from contactsync.journeys.asked import scheduling  # noqa: PLC0415
 
     like = figures.seen(carried.size, carried.modified, now)
-    aged = figures.of_age(like, sync.figures, scheduling.period(sync, now), now)
+    aged = figures.ahead(carried.modified, now)
+    aged += figures.of_age(like, sync.figures, scheduling.period(sync, now), now)
     if unchanged:  # the same bytes are as new as they were
         aged = [warning for warning in aged if warning.code != "file_older"]
     known: dict[str, object] = {"figures": like, "warnings": tuple(aged)}
