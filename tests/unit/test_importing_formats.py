@@ -1,6 +1,7 @@
 """Files of every kind from end to end in memory: how they are written never decides over what is stored."""
 
 import bz2
+import csv
 import gzip
 import io
 import random
@@ -160,6 +161,24 @@ def test_the_dates_of_a_report_are_read_as_those_of_the_list_that_it_is_a_part_o
     assert refused.counts.rejected == 1
     typed = report(world, refused).replace(b'"bob"', b'"bob@example.com"').replace(b"some day", b"03/04/1991")
     assert later(typed).problem.code == "date_order_unclear", "the latest list has proven nothing"
+
+
+@pytest.mark.parametrize("stated", [{"skip_rows": 2}, {"sheet": "one"}, {"has_header": False}, {}], ids=str)
+def test_a_report_that_was_saved_as_a_workbook_is_read_as_one(world, stated):
+    """The sheet and the skipped rows that the sync states are those of the list."""
+    mapping = [{"column": number, "field": field} for number, field in enumerate(["email", "name"])]
+    above = [("Members",), ("of today",)] if "skip_rows" in stated else []
+    header = [] if "has_header" in stated else [("email", "name")]
+    rows = [*above, *header, ("ada@example.com", "Ada"), ("bob", "Bob")]
+    run = world.import_rows(workbook(rows), mapping, format=stated)
+    assert (run.counts.added, run.counts.rejected) == (1, 1)
+    mended = csv.reader(io.StringIO(report(world, run).decode().replace('"bob"', '"bob@example.com"')))
+    parts = parts_of(sheet_of([*map(tuple, mended)]))
+    parts["xl/workbook.xml"] = parts["xl/workbook.xml"].replace("One", "rejects")
+    saved = packed(parts).getvalue()
+    again = world.again(run.sync_id, saved)
+    world.execute(again)
+    assert (world.run(again).problem, set(names(world))) == (None, {"ada@example.com", "bob@example.com"})
 
 
 class Counting:

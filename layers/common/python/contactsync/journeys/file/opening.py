@@ -230,6 +230,8 @@ def _warnings(findings: Sequence[Finding]) -> tuple[RunWarning, ...]:
 
 def _open_workbook(file: File, stated: Format, mapping: Mapping) -> Opened:
     with workbook_of(file) as book:
+        if (stated.sheet or stated.skip_rows) and _is_ours(book, mapping):
+            stated = Format(has_header=True)
         rows = book.rows(stated.sheet, skip_rows=stated.skip_rows)
         found = [row for row in islice(rows, SAMPLE_ROWS + 1) if not isinstance(row, Damaged)]
         more = next(rows, None) is not None
@@ -256,6 +258,14 @@ def _open_workbook(file: File, stated: Format, mapping: Mapping) -> Opened:
         sheets=sheets,
         first_row=sheet.first_line,
     )
+
+
+def _is_ours(book: Workbook, mapping: Mapping) -> bool:
+    """Whether a table of ours was saved as a workbook: its sheet and its first rows are not as the customer's."""
+    first = next(book.rows(), None)
+    if first is None or isinstance(first, Damaged) or set(REPORT_COLUMNS) & set(_names(mapping)):
+        return False
+    return is_report(first[1]) or is_export(first[1])
 
 
 def _damage(sheet: Table) -> list[Finding]:
