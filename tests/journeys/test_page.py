@@ -52,6 +52,13 @@ def test_the_page_shows_every_request_and_one_can_be_tried(stack: Stack, page: P
     assert all(url.startswith(customer.api) for url in asked)
 
 
+def test_a_slash_at_the_end_does_not_matter(stack: Stack, page: Page) -> None:
+    customer = Customer.of(stack)
+    page.goto(f"{customer.api}/docs/#listSegments")
+    expect(page.locator("#listSegments")).to_have_attribute("open", "", timeout=TIMEOUT_MS)
+    assert page.url == f"{customer.api}/docs#listSegments"
+
+
 def test_what_the_api_answers_is_text_on_the_page_and_never_markup(stack: Stack, page: Page) -> None:
     customer = Customer.of(stack)
     customer.post("/segments", {"name": "<img src=x onerror=alert(1)>"}, expect=201)
