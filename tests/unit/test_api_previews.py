@@ -3,6 +3,7 @@
 import gzip
 import io
 import zipfile
+from typing import Any
 
 import pytest
 
@@ -113,8 +114,9 @@ def test_the_format_of_a_file_of_two_encodings_may_be_sent_back(api, stray):
     place = api.post("/uploads", {"filename": "people.csv"}).json["upload_id"]
     api.world.uploads.put(f"uploads/{api.account.account_id}/{place}", data)
     mapping = [{"column": name, "field": name} for name in ("email", "name")]
+    formats: list[dict[str, Any]] = [{}, told.json["format"]]
     counts = []
-    for stated in ({}, told.json["format"]):
+    for stated in formats:
         body = {"source": {"kind": "upload", "upload_id": place}, "mapping": mapping, "format": stated}
         run = api.post("/imports", body).json["run"]
         api.world.execute(api.world.control.run(api.account.account_id, run["id"]).value)

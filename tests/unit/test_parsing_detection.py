@@ -159,7 +159,7 @@ def test_any_character_can_be_the_quote(quote, stated):
     text = "".join(
         delimiter.join(quote + cell.replace(quote, quote * 2) + quote for cell in row) + "\n" for row in rows
     )
-    found = detected(text, quote=quote, has_header=True, **({"delimiter": delimiter} if stated else {}))
+    found = detected(text, quote=quote, has_header=True, delimiter=delimiter if stated else "auto")
     assert (found.header, found.rows) == (rows[0], rows[1:])
 
 
