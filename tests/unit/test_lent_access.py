@@ -316,7 +316,10 @@ def test_a_sync_waits_while_its_book_is_not_connected_and_goes_on_by_itself(api,
     assert shown["paused_because"]["code"] == "not_connected"
     world.clock.advance(timedelta(days=1))
     assert woken(world, sync_id) is None
+    world.bus.events.clear()
     connected(api)
+    due = [event.detail["sync_id"] for event in world.bus.events if event.kind == "SyncDue"]
+    assert due == [sync_id], "at once, not when its next day comes"
     assert api.get(f"/syncs/{sync_id}").json["paused_because"] is None
     assert woken(world, sync_id) is not None
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from contactsync.control import Read
 from contactsync.core import checking
 from contactsync.errors import (
     AccessLost,
+    Busy,
     Conflict,
     InvalidRequest,
     NotFound,
@@ -23,7 +24,7 @@ from contactsync.errors import (
     SourceAway,
     UnreadableFile,
 )
-from contactsync.journeys.asked.asking import World, derived_id, timestamp
+from contactsync.journeys.asked.asking import World, derived_id, timestamp, wake
 from contactsync.journeys.asked.telling import Page
 from contactsync.journeys.book.attaching import (
     CONNECTED,
@@ -79,7 +80,9 @@ def begin(world: World, caller: Caller, body: Mapping[str, Any], seed: str) -> B
     if begun.value.state not in CONNECTED:
         check_connections(world.control, caller.account_id)
     if isinstance(request, DavBook):
-        return Begun(_connected(world, request, begun))
+        connection = _connected(world, request, begun)
+        _let_go_on(world, connection)
+        return Begun(connection)
     return _signing_in(world, begun, seed)
 
 
@@ -146,7 +149,17 @@ def complete(world: World, came_back: Mapping[str, str]) -> Landed:
     )
     kept = world.keeper.keep(errand)
     connection = world.control.connection(kept.account_id, kept.connection_id).value
+    _let_go_on(world, connection)
     return Landed(connection.name, world.control.account(kept.account_id).name)
+
+
+def _let_go_on(world: World, connection: Connection) -> None:
+    """A day of a sync may have come while its book was not connected: have it looked at now, not when the next one comes."""
+    account_id = connection.account_id
+    with suppress(Busy):
+        for sync_id in world.control.scheduled(account_id):
+            if world.control.sync(account_id, sync_id).value.connection_id == connection.id:
+                wake(world, account_id, sync_id)
 
 
 def connections(world: World, caller: Caller, *, after: str | None, limit: int) -> Page[Connection]:
