@@ -211,6 +211,7 @@ def _days(schedule: Schedule, since: date | None = None) -> Iterator[date]:
     begin = max(first, datetime.combine(since, time())) if since else first
     horizon = begin + LOOK_AHEAD
     last = schedule.end or date.max
+    first = _nearer(schedule.rule, first, begin)
     years = (MAXYEAR - horizon.year) // CYCLE * CYCLE
     rule = _parsed(schedule.rule, first, years, zone=_zone(schedule), at=schedule.start.time())
     for moment in islice(rule.xafter(_later(begin, years), inc=True), 20_000):
@@ -218,6 +219,20 @@ def _days(schedule: Schedule, since: date | None = None) -> Iterator[date]:
         if day > horizon or day.date() > last:
             return
         yield day.date()
+
+
+def _nearer(rule: str, first: datetime, begin: datetime) -> datetime:
+    """A later first day in the same rhythm, so that a rule of days or weeks is not gone through from long ago.
+
+    One round before `begin` at least: dateutil takes the first week from that day on only. A rule that counts its days is
+    gone through.
+    """
+    values = dict(part.partition("=")[::2] for part in rule.upper().removeprefix("RRULE:").split(";"))
+    days = {"DAILY": 1, "WEEKLY": 7}.get(values["FREQ"])
+    if days is None or "COUNT" in values:
+        return first
+    round_ = timedelta(days=days * int(values.get("INTERVAL", "1")))
+    return first + max(0, (begin - first) // round_ - 1) * round_
 
 
 def _later(moment: datetime, years: int) -> datetime:
