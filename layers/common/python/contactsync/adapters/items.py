@@ -20,6 +20,8 @@ GLIMPSE = ("sk", "k", "s", "g", "cb")
 """The attributes that a glimpse is made of, but for fields."""
 ITEM_LIMIT = 400 * 1024
 """Bytes of an item, by DynamoDB's own count."""
+TRANSACTION_LIMIT = 4_000_000
+"""Bytes of a transaction's items, together, whether they are written or deleted."""
 
 
 _PLAIN = frozenset({"S", "BOOL"})

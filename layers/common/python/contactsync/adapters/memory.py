@@ -23,6 +23,7 @@ from contactsync.adapters.control_table import check_commit, check_page
 from contactsync.adapters.items import (
     ITEM_LIMIT,
     SHARDS,
+    TRANSACTION_LIMIT,
     Unstorable,
     item_of,
     partition,
@@ -164,6 +165,9 @@ class MemoryRecords:
         if any(len(document) > ITEM_LIMIT for document in documents):
             raise ValueError("DynamoDB takes no record of this size.")
         with self._lock:
+            former = [len(self._stored[write.key][0]) for write in writes if write.key in self._stored]
+            if sum(map(len, documents)) > TRANSACTION_LIMIT or sum(former) > TRANSACTION_LIMIT:
+                raise ValueError("DynamoDB takes no transaction of this size.")
             for write in writes:
                 stored = self._alive(write.key)
                 if (stored.version if stored else 0) != write.expected:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from contactsync.control import Control
+from contactsync.control.clearing import clear_all, pages
 from contactsync.core import checking
 from contactsync.core.identity import card_mark, email_key
 from contactsync.core.identity import contact_id as slot_of
@@ -125,12 +126,12 @@ def erase_again(stores: Stores, account_id: str) -> int:
     Returns how many slots had been filled again. Needs the records `erased#` as they were before the restore.
     """
     emptied = 0
-    for page in _pages(stores.control, account_id, "erased#"):
-        ids = [name.removeprefix("erased#") for name, _, _ in page]
+    for page in pages(stores.control.records, account_id, "erased#"):
+        ids = [record.key.name.removeprefix("erased#") for record in page]
         emptied += _empty(stores, account_id, ids, f"again:{timestamp(stores.clock.now())}")
         Album(stores.photos, account_id).forget(ids)
         for each in ids:
-            _drop(stores.control, account_id, f"edit#{each}#")
+            clear_all(stores.control.records, account_id, f"edit#{each}#")
     return emptied
 
 
@@ -148,7 +149,7 @@ def person_stretch(erasure: Erasure, stores: Stores) -> Erasure:
             return _next(erasure, **found)
         case "history":
             for each in erasure.ids:
-                _drop(stores.control, erasure.account_id, f"edit#{each}#")
+                clear_all(stores.control.records, erasure.account_id, f"edit#{each}#")
             return _next(erasure)
         case "books":
             _forget_in_books(erasure, stores)
@@ -160,7 +161,7 @@ def person_stretch(erasure: Erasure, stores: Stores) -> Erasure:
         case "exports":
             keys = list(stores.runs.keys(exports_of(erasure.account_id)))
             stores.runs.delete(keys)
-            _drop(stores.control, erasure.account_id, "export#")
+            clear_all(stores.control.records, erasure.account_id, "export#")
             return _next(erasure, files=erasure.files + len(keys))
         case _:
             stores.runs.delete([_texts_of(erasure)])
@@ -187,9 +188,9 @@ def _whom(
     contact_id = slot.contact_id if isinstance(slot, Alias) else first
     contact = world.contacts.slots(caller.account_id, [contact_id]).get(contact_id)
     values = [contact.fields] if isinstance(contact, Contact) else []
-    for page in _pages(world.control, caller.account_id, f"edit#{contact_id}#"):
-        for _, document, _ in page:
-            values += _sides(document["changes"])
+    for page in pages(world.control.records, caller.account_id, f"edit#{contact_id}#"):
+        for record in page:
+            values += _sides(record.document["changes"])
     emails = list(dict.fromkeys([*emails, *_emails(values)]))
     slots = [contact_id, first, *(addresses.slot(email) for email in emails)]
     return _theirs(world.contacts, caller.account_id, contact_id, slots), emails, _numbers(values)
@@ -330,15 +331,15 @@ class _Remembered(NamedTuple):
 
 
 def _in_book(erasure: Erasure, control: Control, book: str, person: Person) -> Iterator[_Remembered]:
-    for page in _pages(control, book, "card#"):
-        for name, document, _ in page:
-            link = read_link(document)
+    for page in pages(control.records, book, "card#"):
+        for record in page:
+            link = read_link(record.document)
             if _is_theirs(link, erasure, person):
                 way = [] if link.is_over else [f"contact#{link.contact_id}"]
-                yield _Remembered([name, f"frozen#{link.key}", *way], [link.id, link.marker], [])
+                yield _Remembered([record.key.name, f"frozen#{link.key}", *way], [link.id, link.marker], [])
     for prefix in ("review#", "intent#", "frozen#"):
-        for page in _pages(control, book, prefix):
-            for name, document, _ in page:
+        for page in pages(control.records, book, prefix):
+            for name, document in ((record.key.name, record.document) for record in page):
                 if person.is_in(orjson.dumps(document)):
                     marker = name.removeprefix("intent#") if prefix == "intent#" else ""
                     card = [document.get("card_id", ""), marker]
@@ -477,23 +478,3 @@ def _withdraw(stores: Stores, account_id: str, run_id: str) -> None:
     upload_id = run.upload_id or sync.source.get("upload_id")
     if upload_id:
         stores.uploads.delete([f"uploads/{account_id}/{upload_id}"])
-
-
-# Records
-
-
-def _pages(control: Control, account_id: str, prefix: str) -> Iterator[list[tuple[str, dict[str, Any], int]]]:
-    """Names, documents and versions of all records of a kind, page by page; a page may be deleted meanwhile."""
-    after = None
-    while True:
-        page = control.records.page(account_id, prefix, after=after)
-        yield [(record.key.name, record.document, record.version) for record in page.records]
-        after = page.next
-        if after is None:
-            return
-
-
-def _drop(control: Control, account_id: str, prefix: str) -> None:
-    """Delete all records of a kind."""
-    for page in _pages(control, account_id, prefix):
-        control.records.commit([Delete(RecordKey(account_id, name), version) for name, _, version in page])

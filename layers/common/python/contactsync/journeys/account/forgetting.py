@@ -17,6 +17,7 @@ from typing import Any
 
 from contactsync.control import Control
 from contactsync.control.accounts import EVERY_ACCOUNT
+from contactsync.control.clearing import clear
 from contactsync.control.members import by_email
 from contactsync.core.identity import SHARDS
 from contactsync.errors import Busy, Conflict, NotFound, Stale
@@ -41,8 +42,8 @@ OBJECTS_A_STRETCH = 10_000
 RUNS_A_STRETCH = 500
 PHOTOS_A_STRETCH = 2_000
 PHOTOS_AT_ONCE = 500
-RECORDS_A_COMMIT = 100
-COMMITS_A_STRETCH = 100
+RECORDS_A_PAGE = 100
+PAGES_A_STRETCH = 100
 STAGES = ("schedules", "contacts", "files", "keys", "records", "look again")
 
 
@@ -212,7 +213,7 @@ def _next(erasure: Erasure) -> Erasure:
 def _forget_schedules(erasure: Erasure, stores: EveryStore) -> Erasure:
     """Nothing wakes us for the account any more. Its syncs' records stay until the last stage but one."""
     page = stores.control.records.page(
-        erasure.account_id, "sync#", after=erasure.position, limit=RECORDS_A_COMMIT
+        erasure.account_id, "sync#", after=erasure.position, limit=RECORDS_A_PAGE
     )
     for record in page.records:
         stores.scheduler.remove(erasure.account_id, record.key.name.removeprefix("sync#"))
@@ -256,8 +257,8 @@ def _forget_ways_in(control: Control, account_id: str) -> None:
     """What lies outside of the account's partition: its address books, its keys' hashes, its members' addresses."""
     for connection in control.connections(account_id):
         book = f"{account_id}#{connection.id}"
-        while kept := control.records.page(book, "", limit=RECORDS_A_COMMIT).records:
-            control.records.commit([Delete(record.key, record.version) for record in kept])
+        while kept := control.records.page(book, "", limit=RECORDS_A_PAGE).records:
+            clear(control.records, kept)
     for prefix in ("key#", "member#"):
         after = None
         while True:
@@ -286,11 +287,11 @@ def _ways_in(account_id: str, document: Mapping[str, Any]) -> Iterator[RecordKey
 
 def _forget_records(control: Control, account_id: str) -> bool:
     """Delete some of the account's records; whether there may be more."""
-    for _ in range(COMMITS_A_STRETCH):
-        page = control.records.page(account_id, "", limit=RECORDS_A_COMMIT)
+    for _ in range(PAGES_A_STRETCH):
+        page = control.records.page(account_id, "", limit=RECORDS_A_PAGE)
         if not page.records:
             return False
-        control.records.commit([Delete(record.key, record.version) for record in page.records])
+        clear(control.records, page.records)
     return True
 
 
@@ -338,11 +339,10 @@ def retention_stretch(erasure: Erasure, stores: EveryStore) -> Erasure:
         after = erasure.model_copy(update={"files": erasure.files + len(found)})
         return after if len(found) == RUNS_A_STRETCH else _next(after)
     page = stores.control.records.page(
-        erasure.account_id, "edit#", after=erasure.position, limit=RECORDS_A_COMMIT
+        erasure.account_id, "edit#", after=erasure.position, limit=RECORDS_A_PAGE
     )
     old_edits = [each for each in page.records if datetime.fromisoformat(each.document["at"]) < before]
-    stores.control.records.commit([Delete(each.key, each.version) for each in old_edits])
-    lines = erasure.lines + len(old_edits)
+    lines = erasure.lines + clear(stores.control.records, old_edits)
     if page.next:
         return erasure.model_copy(update={"position": page.next, "lines": lines})
     return erasure.model_copy(update={"status": "succeeded", "lines": lines})
