@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
-from dataclasses import replace
 from typing import Any
 
 import asyncssh
@@ -17,7 +15,6 @@ from contactsync.sources.sftp import Login, SftpServerSource
 from contactsync.sources.transfer import Limits
 from tests.fakes.sshserver import sftp_server
 from tests.fakes.webserver import WebServer
-from tests.waiting import waiting
 
 HOST = "files.example.com"
 TEXT = b"email,name\r\n" + b"".join(b"ann%d@example.com,Ann %d\r\n" % (n, n) for n in range(40_000))
@@ -165,26 +162,6 @@ def test_a_file_that_changes_meanwhile_is_not_whole(folder, change):
             os.utime(path)
         with pytest.raises(Busy):
             stream.body.read()
-
-
-def test_an_upload_that_pauses_is_not_taken_for_whole(folder, monkeypatch):
-    path = folder / "contacts.csv"
-    waits = waiting(monkeypatch, lambda: path.open("ab").write(TEXT))
-    with sftp_server(folder) as port, source(port, limits=replace(QUICK, settled_s=20)).open() as stream:
-        with pytest.raises(Busy, match="changed"):
-            stream.body.read()
-        assert stream.proof is None
-    assert 15 < waits[0] <= 20
-
-
-def test_a_file_that_has_stood_still_is_not_waited_for(folder, monkeypatch):
-    waits = waiting(monkeypatch, lambda: None)
-    before = time.time() - 21
-    os.utime(folder / "contacts.csv", (before, before))
-    with sftp_server(folder) as port, source(port, limits=replace(QUICK, settled_s=20)).open() as stream:
-        assert stream.body.read() == TEXT
-        assert stream.proof == "size"
-    assert waits == []
 
 
 def test_a_server_that_sends_less_than_is_asked_for_is_borne(folder):
