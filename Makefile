@@ -27,22 +27,22 @@ run: .venv/.ready ## start everything on this machine (ALLOW_HOSTS=host:port,…
 test: .venv/.ready ## run all tests (ARGS="-k phone" narrows them)
 	.venv/bin/pytest $(ARGS)
 
-test-thorough: .venv/.ready ## the laws with twenty times the examples, and no two runs the same ones
+test-thorough: .venv/.ready ## the property tests with twenty times the examples, others in each run
 	env -u CI HYPOTHESIS_PROFILE=thorough .venv/bin/pytest tests/property --timeout 3600 $(ARGS)
 
 fuzz-api: .venv/.ready ## 2,000 requests made from the OpenAPI document, against the local stack
 	FUZZ=70 .venv/bin/pytest --timeout 3600 tests/journeys/test_fuzzed.py -rP --show-capture=stdout $(ARGS)
 
-fuzz: .venv/.ready ## 20,000 odd files, cards, rules and answers of providers for each reader, 200 bodies for each operation
+fuzz: .venv/.ready ## 20,000 odd inputs for each reader of files, cards, rules and providers' answers; 200 odd bodies for each operation
 	env -u CI HYPOTHESIS_PROFILE=fuzz FUZZ=200 .venv/bin/pytest --timeout 3600 tests/property/test_odd_answers_are_read.py tests/property/test_any_bytes_end.py \
 		tests/unit/test_api_fuzzed.py --hypothesis-show-statistics $(ARGS)
 
 SECONDS ?= 60
-fuzz-guided: .venv-guided/.ready ## the readers' laws driven by coverage, each for SECONDS (60); ARGS="files card" names some
+fuzz-guided: .venv-guided/.ready ## odd inputs for the same readers, chosen by coverage, each for SECONDS (60); ARGS="files card" names some
 	@for law in $(or $(ARGS),files google microsoft carddav card rule); do \
 		echo "$$law"; .venv-guided/bin/python -m tests.guided $$law -max_total_time=$(SECONDS) -print_final_stats=1 2>&1 | grep -v Instrumenting; done
 
-faults: .venv/.ready ## fail every call of every workload in every way, and N seeds of random faults (make test takes one call in 37)
+faults: .venv/.ready ## let every call to a table, bucket or provider fail in every way, and N seeds of random faults (make test: one call in 37)
 	FAULTS=all N=$(N) SEED=$(SEED) .venv/bin/pytest tests/faults --timeout 3600 $(ARGS)
 
 check: .venv/.ready .venv-sam/.ready ## lint, types, import rules, template, state machine
@@ -78,7 +78,7 @@ audit: .venv-audit/.ready .cache ## security findings in the template, known vul
 .cache:
 	@mkdir -p $@
 
-build: .venv-sam/.ready ## build the layer for AWS
+build: .venv-sam/.ready ## build functions and layer for AWS
 	PATH="$(CURDIR)/.uv/bin:$$PATH" .venv-sam/bin/sam build
 
 # An environment is a section of samconfig.toml; one that is not there yet is asked for.
@@ -99,7 +99,7 @@ accounts: .venv/.ready ## list, show, suspend, resume, delete accounts, change t
 redeliver: .venv/.ready ## send the events of the dead-letter queue again (STACK=…)
 	@.venv/bin/python -m contactsync redeliver --stack "$(STACK)"
 
-redrive: .venv/.ready ## take up again the imports that failed for a reason of ours (STACK=…; DRY_RUN=1 only lists)
+redrive: .venv/.ready ## take up again the runs that failed for a reason of ours (STACK=…; DRY_RUN=1 only lists)
 	@.venv/bin/python -m contactsync redrive --stack "$(STACK)" $(if $(DRY_RUN),--dry-run)
 
 lock: $(UV) ## resolve the dependencies anew and export the layer's share

@@ -11,6 +11,8 @@ from datetime import timedelta
 from typing import cast
 from urllib.parse import parse_qsl, urlencode
 
+import orjson
+
 from contactsync.adapters.clock import SystemClock
 from tests.fakes.authority import AuthorityServer, Person
 from tests.fakes.jsonserver import Call, Reply
@@ -78,7 +80,8 @@ class DemoBook(PeopleServer):
         for id_, person in list(self.persons.items()):
             if call.one("to") and _name(person) == call.one("from"):
                 self.edit(id_, {"names": [{"givenName": call.one("to"), "displayName": call.one("to")}]})
-        return Reply(200, {"contacts": sorted(map(_name, self.persons.values()))})
+        book = {"contacts": sorted(map(_name, self.persons.values()))}
+        return Reply(200, raw=orjson.dumps(book, option=orjson.OPT_APPEND_NEWLINE))  # read in terminals
 
     def _add(self, name: str) -> None:
         given, _, family = name.partition(" ")

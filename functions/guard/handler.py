@@ -1,4 +1,4 @@
-"""State Guard of statemachine/import.asl.yaml: the whole plan → go, or not."""
+"""State Guard of both machines in statemachine/: the whole plan → go, or not."""
 
 from contactsync import bootstrap
 from contactsync.entry import step

@@ -1,4 +1,4 @@
-"""State Notify of statemachine/import.asl.yaml: the run's end → its record and the mail."""
+"""State Notify of both machines in statemachine/: the run's end → its record and the mail."""
 
 from contactsync import bootstrap
 from contactsync.config import settings

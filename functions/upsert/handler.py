@@ -1,4 +1,4 @@
-"""State Upsert of statemachine/import.asl.yaml: the plan → the contact list."""
+"""State Upsert of both machines in statemachine/: the plan → the contact list."""
 
 from contactsync import bootstrap
 from contactsync.entry import step

@@ -1,15 +1,26 @@
 """docs/costs.md is what the template costs, and the model counts what is there."""
 
+import re
+
 import pytest
 
 from bench import cloud
 from contactsync.journeys.asked import lingering
 from contactsync.journeys.importing import SMALL_ROWS
+from tests.docs.pages import README, section
 from tests.world import World
 
 
 def test_the_page_is_fresh():
     assert cloud.PAGE.read_text(encoding="utf-8") == cloud.page(), "run make costs"
+
+
+def test_the_prices_of_the_readme_are_those_of_the_page():
+    told = re.findall(r"\$([\d.]+\d)", section(README, "Deploy to AWS"))
+    bills, _, _ = cloud.page().partition("## Where it goes")
+    figures = {f"{float(figure):.2f}" for figure in re.findall(r"\d+\.\d+", bills)}
+    assert len(told) == 5
+    assert set(told) <= figures
 
 
 def test_a_small_import_enters_the_states_of_the_diagram_and_a_large_one_those_of_its_workers_too():

@@ -25,7 +25,7 @@ T = TypeVar("T")
 class Answer(Generic[S, T]):
     """A status, a body and its type.
 
-    S is the status and T the shape of the body (one of api/shapes.py, or None), as a verb's signature promises them:
+    S is the status and T the shape of the body (one of api/shapes/, or None), as a verb's signature promises them:
     the OpenAPI document is read from there. The tests hold every answer to its promise.
     """
 

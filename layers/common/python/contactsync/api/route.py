@@ -33,7 +33,7 @@ class Route:
     """One method at one path, and the verb that answers it. The OpenAPI document is read from here:
 
     - the verb's docstring: its first line is the summary, what follows is the description;
-    - the verb's signature: `-> Created[shapes.Segment]` promises 201 with that shape of api/shapes.py, which
+    - the verb's signature: `-> Created[shapes.Segment]` promises 201 with that shape of api/shapes/, which
       a module of routes imports under TYPE_CHECKING, for no request needs it; `-> NoContent` is 204; several
       answers are joined by `|`. The tests hold every answer to what its verb promises;
     - `body`: the model of what a POST, PATCH or PUT is sent; None where there is nothing to say;

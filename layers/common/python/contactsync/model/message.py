@@ -1,7 +1,7 @@
-"""What one state of the import machine hands to the next: identifiers and counts, never contacts.
+"""What the functions read and answer: messages between the states of both machines, and events on the bus.
 
-Step Functions carries at most 256 KiB and keeps ninety days of history, so people's data stays in the
-bucket and the tables, and only the way to it travels.
+They hold identifiers and counts, never contacts: Step Functions carries at most 256 KiB and keeps ninety days of
+history, so people's data stays in the bucket and the tables, and only the way to it travels.
 """
 
 from __future__ import annotations
