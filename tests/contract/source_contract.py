@@ -62,7 +62,7 @@ class SourceContract:
     def test_what_is_not_there_is_said_to_whom_it_concerns(self, served):
         with pytest.raises(UnreadableFile) as caught, served.missing().open() as stream:
             stream.body.read()
-        assert caught.value.code in {"file_not_found", "nothing_uploaded"}
+        assert caught.value.code in {"file_not_found", "upload_forgotten"}
         assert caught.value.title.endswith(".")
         assert caught.value.detail.endswith(".")
 

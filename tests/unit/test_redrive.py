@@ -89,6 +89,30 @@ def test_a_run_that_failed_for_our_reasons_is_started_again_once(world, capsys):
     assert world.control.run(run.account_id, later).value.status == "succeeded"
 
 
+def test_an_upload_in_whose_place_another_source_was_put_is_not_read_again(world, capsys):
+    """What it was given since is its owner's to run."""
+    client = Client(world, world.account)
+    uploads = []
+    for _ in range(2):
+        uploads.append(client.post("/uploads", {"filename": "a.csv"}).json["upload_id"])
+        world.uploads.put(f"uploads/{world.account.account_id}/{uploads[-1]}", ROWS.encode())
+    first, other = ({"kind": "upload", "upload_id": each} for each in uploads)
+    made = client.post("/imports", {**IMPORT, "source": first}).json
+    account_id, run_id = world.account.account_id, made["run"]["id"]
+    ended = {"status": "failed", "problem": INTERNAL, "finished_at": "2026-03-01T00:00:00Z"}
+    world.bus.events.clear()
+    run = world.control.close_run(
+        account_id, run_id, lambda run: run.model_copy(update={**ended, "upload_id": uploads[0]})
+    )
+    assert client.patch(f"/syncs/{run.sync_id}", {"source": other}).status == 200
+    take_up(world, run)
+    assert capsys.readouterr().out.startswith("nothing ")
+    assert client.patch(f"/syncs/{run.sync_id}", {"source": first}).status == 200
+    take_up(world, run)
+    [later] = world.runs_asked()
+    assert world.control.run(account_id, later).value.upload_id == uploads[0]
+
+
 def test_a_dropped_file_whose_run_failed_is_read_itself_though_a_newer_one_waits(world):
     sync = drop_sync(world)
     bucket = DropBucket(world)

@@ -183,6 +183,7 @@ def run(view: RunView) -> dict[str, Any]:
         "book": _book_side(stored),
         **stored.model_dump(mode="json", include={"warnings", "problem", "verdict", "plan_hash"}),
         **stored.model_dump(mode="json", include={"plan_of", "undoes", "undone_by", "approved"}),
+        "upload_id": stored.upload_id,
         "file": stored.file.model_dump(mode="json", include={"key", "version", "size"})
         if stored.file
         else None,

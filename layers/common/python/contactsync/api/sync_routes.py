@@ -66,7 +66,8 @@ def start_run(world: World, request: Request) -> Accepted[shapes.Run]:
     """Run a sync.
 
     `dry_run` writes nothing and tells what it would do; `plan` carries out exactly what a dry run has told, or nothing.
-    Refused while a run of this sync is under way.
+    What it reads is the source as it is now: of uploads the latest that the sync was given, whatever became of its run, or
+    the one that `upload_id` names; of dropped files the newest. Refused while a run of this sync is under way.
     """
     run = asking.start_run(world, request.caller, request.ids["sync_id"], request.body, request.seed)
     return accepted(world, run)

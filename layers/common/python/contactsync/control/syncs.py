@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from contactsync.control.documents import UPDATE_ATTEMPTS, Documents, Read, put
@@ -119,6 +120,7 @@ class Syncs(Documents):
     def create_run(self, account_id: str, run: Run, *, day: date | None = None) -> None:
         """Add a run to a sync that has none under way; `day` is then the latest that its schedule has run.
 
+        An upload that the run names is from then on what the sync reads, unless it is a dry run.
         Of several who add the run of the same day the first one does, and the others change nothing.
 
         Raises:
@@ -141,6 +143,7 @@ class Syncs(Documents):
                 )
             started = sync.value.model_copy(
                 update={
+                    "source": _source_with(run, sync.value),
                     "active_run": run.id,
                     "latest_run": run.id,
                     **({"last_day": day} if day is not None else {}),
@@ -347,6 +350,13 @@ def first_puts(account_id: str, run: Run) -> list[Put]:
         Put(RecordKey(account_id, f"sync_run#{run.sync_id}#{run.id}"), {}, 0, _forgotten_at(run)),
         *under_way,
     ]
+
+
+def _source_with(run: Run, sync: Sync) -> dict[str, Any]:
+    """The source of a sync that gets a run. Of uploads it is the latest that was given; a dry run only looks at one."""
+    if run.upload_id is None or run.dry_run or sync.source["kind"] != "upload":
+        return sync.source
+    return {**sync.source, "upload_id": run.upload_id}
 
 
 def _put_run(run: Run, expected: int = 0) -> Put:

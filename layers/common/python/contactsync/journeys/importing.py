@@ -102,6 +102,7 @@ def fetch(
     as_before = good is not None and good.is_as(carried.digest, settings, marker)
     unchanged = as_before and not run.dry_run
     known: dict[str, object] = {
+        "upload_id": run.upload_id or sync.source.get("upload_id"),
         "digest": carried.digest,
         "settings": settings,
         "proof": carried.ending.proof,
@@ -277,7 +278,7 @@ def _source(
 ) -> Source:
     """The run's file in a bucket of ours; of a dropped one the very version, whatever has been put over it since."""
     from contactsync.sources.staging import MAX_SOURCE_BYTES, too_large  # noqa: PLC0415
-    from contactsync.sources.stored import DroppedSource, StoredSource  # noqa: PLC0415
+    from contactsync.sources.stored import DroppedSource, StoredSource, gone  # noqa: PLC0415
 
     if run.file is not None:
         if run.file.size > MAX_SOURCE_BYTES:
@@ -285,8 +286,11 @@ def _source(
         return DroppedSource(drops, run.file.key, Version(run.file.version, run.file.etag))
     if sync.source["kind"] == "paste":
         return StoredSource(runs, paste)
-    upload_id = run.upload_id or sync.source["upload_id"]
-    return StoredSource(uploads, control.upload(run.account_id, upload_id).key)
+    try:
+        upload = control.upload(run.account_id, run.upload_id or sync.source["upload_id"])
+    except NotFound:
+        raise gone() from None
+    return StoredSource(uploads, upload.key)
 
 
 def _aged(carried: Carried, sync: Sync, now: datetime, *, unchanged: bool) -> dict[str, object]:

@@ -134,7 +134,8 @@ class RunRequest(_Asked):
         default=None,
         min_length=1,
         max_length=100,
-        description="A newer file for a sync whose source is an upload.",
+        description="A newer file for a sync whose source is an upload: from then on its source, unless this is a dry run. Left "
+        "out: the latest that it was given.",
     )
     plan: PlanReference | None = Field(
         default=None, description="Carry out exactly the plan of this dry run, or nothing."

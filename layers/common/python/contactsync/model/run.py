@@ -140,7 +140,8 @@ class Run(Deferred):
     step: Step | None = None
     execution: str | None = Field(default=None, description="The state machine execution that owns this run.")
     upload_id: str | None = Field(
-        default=None, description="The upload this run reads, if not the sync's first."
+        default=None,
+        description="The upload that this run reads: as it was asked to, or what it has found to be the sync's latest.",
     )
     file: DroppedFile | None = Field(default=None, description="The file of the drop bucket that it reads.")
     rows_total: int | None = None

@@ -22,6 +22,7 @@ from contactsync.journeys.asked.asking import World, start_run
 from contactsync.journeys.file.finishing import INTERNAL
 from contactsync.model.account import ALL_PERMISSIONS, Caller
 from contactsync.model.run import Run
+from contactsync.model.sync import Sync
 from contactsync.operating.stack import Stack, client
 
 OURS = frozenset({INTERNAL.code, TIMED_OUT})
@@ -95,14 +96,19 @@ def way_for(found: Failed, control: Control) -> Way | None:
     if run.execution == found.name and not run.has_ended:
         return "redrive"
     ours = run.problem is not None and run.problem.code in OURS
-    if ours and sync.latest_run == run.id and sync.state == "active" and _repeatable(run):
+    if ours and sync.latest_run == run.id and sync.state == "active" and _repeatable(run, sync):
         return "again"
     return None
 
 
-def _repeatable(run: Run) -> bool:
-    """Whether the run was one of its source. Undoing, or carrying out a plan, is its owner's to ask for again."""
-    return run.undoes is None and not run.planned_already
+def _repeatable(run: Run, sync: Sync) -> bool:
+    """Whether the run was one of its source. Undoing, or carrying out a plan, is its owner's to ask for again.
+
+    So is an upload in whose place its owner has put another source since.
+    """
+    if run.undoes is not None or run.planned_already:
+        return False
+    return run.dry_run or run.upload_id in (None, sync.source.get("upload_id"))
 
 
 def again(found: Failed, world: World) -> Run:

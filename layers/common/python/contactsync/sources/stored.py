@@ -24,11 +24,7 @@ class StoredSource:
             with self.objects.open(self.key) as body:
                 yield SourceStream(body, lambda: _ending(body), name=self.key.rpartition("/")[2])
         except NotFound:
-            raise UnreadableFile(
-                "nothing_uploaded",
-                "No file has arrived for this upload.",
-                "PUT the file to the upload's url first, then start the import again.",
-            ) from None
+            raise gone() from None
 
 
 class DroppedSource:
@@ -51,6 +47,15 @@ class DroppedSource:
                 "The file is no longer in the drop bucket as it arrived.",
                 "Put it there again: it is imported when it has arrived.",
             ) from None
+
+
+def gone() -> UnreadableFile:
+    """An upload that was there when its run was asked for."""
+    return UnreadableFile(
+        "upload_forgotten",
+        "The uploaded file is kept no longer.",
+        "Send it again with POST /v1/uploads, and name it when you run the sync.",
+    )
 
 
 def _ending(body: BinaryIO) -> Ending:

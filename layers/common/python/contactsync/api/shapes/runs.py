@@ -192,6 +192,9 @@ class Run(Shape):
     undoes: Id | None = About(description="The run that this one takes back.")
     undone_by: Id | None = About(description="The run that has taken this one back.")
     approved: bool
+    upload_id: Id | None = About(
+        description="The upload that it reads; null where that is none, or not known before it has begun."
+    )
     file: DroppedFile | None = About(description="The file of the drop bucket that it reads.")
     requested_at: Time
     started_at: Time | None

@@ -33,7 +33,7 @@ from contactsync.model.sync import (
 
 
 class StoredUpload(Shape):
-    """An uploaded file."""
+    """An uploaded file: the latest that the sync was given. A run that names none reads it."""
 
     kind: Literal["upload"]
     upload_id: Id

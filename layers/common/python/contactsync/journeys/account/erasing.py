@@ -476,5 +476,5 @@ def _withdraw(stores: Stores, account_id: str, run_id: str) -> None:
     except NotFound:
         return
     upload_id = run.upload_id or sync.source.get("upload_id")
-    if upload_id:
+    if upload_id and run.undoes is None:
         stores.uploads.delete([f"uploads/{account_id}/{upload_id}"])

@@ -220,7 +220,8 @@ def start_run(
     *,
     file: DroppedFile | None = None,
 ) -> Run:
-    """Run a sync again; where its files are dropped, over `file`, or else over the newest.
+    """Run a sync again; where its files are dropped, over `file`, or else over the newest. Of uploads it reads the one that
+    the request names, or else the latest that the sync was given.
 
     Raises Conflict while a run of it is under way, or if the plan asked for is not its latest.
     """
@@ -302,7 +303,7 @@ def _carrying_out(world: World, sync: Sync, run: Run, request: RunRequest) -> Ru
             "The sync has been changed since this plan was made.",
             "Make another dry run and look at the new plan.",
         )
-    known = planned.model_dump(include={"rows_total", "proof", "doubt"})
+    known = planned.model_dump(include={"upload_id", "rows_total", "proof", "doubt"})
     return run.model_copy(update={**known, "plan_of": planned.id, "warnings": planned.warnings})
 
 
@@ -429,7 +430,8 @@ def _with_source(world: World, sync: Sync, run: Run) -> Run:
         problems = upload_problems(world, run.account_id, upload_id, "/upload_id")
         if problems and run.upload_id is None:
             message = (
-                "The sync's own file is kept no longer: send one with POST /v1/uploads, and name it here."
+                "The latest file that this sync was given is kept no longer, and an older one is not taken in its place: "
+                "send one with POST /v1/uploads, and name it here."
             )
             problems = [Problem("/upload_id", message, "upload_forgotten")]
         if problems:

@@ -60,7 +60,7 @@ def change_sync(
     Raises Conflict while a run is under way whose rules would change, PreconditionFailed for another version.
     """
     before = active_sync(world, caller, sync_id)
-    asked = {key: value for key, value in body.items() if key != "state"}
+    asked = _asked(body, before.value)
     state, problems = checking.check(SyncState, {"state": body.get("state", before.value.state)})
     merged = {**before.value.request, **asked}
     for key in MERGED:
@@ -133,6 +133,13 @@ def delete_sync(world: World, caller: Caller, sync_id: str, if_match: int | None
     arrange(world, caller, before)
     if before.source["kind"] == "drop":  # what still waits is parked
         wake(world, caller.account_id, sync_id)
+
+
+def _asked(body: Mapping[str, Any], before: Sync) -> dict[str, Any]:
+    """What a change names, beside the state. An upload that is sent back as it was read is no other file, and may be kept no longer."""
+    same = before.source["kind"] == "upload" and body.get("source") == before.source
+    left_out = {"state", "source"} if same else {"state"}
+    return {key: value for key, value in body.items() if key not in left_out}
 
 
 def _merged(stored: Any, asked: Any) -> Any:

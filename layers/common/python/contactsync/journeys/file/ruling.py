@@ -68,10 +68,13 @@ def country_of(run: Run, sync: Sync, control: Control) -> str | None:
 
 
 def settings_hash(sync: Sync) -> str:
-    """What of a sync decides over the outcome of a run, as a digest: its settings, and for files how this release types."""
+    """What of a sync decides over the outcome of a run, as a digest: its settings, and for files how this release types.
+
+    Which upload it reads does not: each is told by its bytes.
+    """
     deciding_keys = {"source", "format", "mapping", "identity", "options"}
     if sync.connection_id:
         deciding_keys |= {"direction", "conflict", "match", "selection", "limits"}
-    deciding = sync.model_dump_json(include=deciding_keys)
+    deciding = sync.model_dump_json(include=deciding_keys, exclude={"source": {"upload_id"}})
     typing = "" if sync.connection_id else f"{TYPING} "
     return hashlib.sha256(f"{typing}{deciding}".encode()).hexdigest()
