@@ -284,9 +284,8 @@ def _dynamodb(operation: str, request: dict[str, Any]) -> tuple[int, str, bytes]
         answer, status = TABLES.answer(operation, request), 200
     except Refused:
         answer, status = {"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}, 400
-    METERS[0].dynamodb(
-        operation, request, answer
-    )  # before the projection: what is read is billed, not what is told
+    # Before the projection: what is read is billed, not what is told
+    METERS[0].dynamodb(operation, request, answer)
     if "ProjectionExpression" in request:
         answer["Items"] = [projected(item, request) for item in answer["Items"]]
     content = orjson.dumps(answer)

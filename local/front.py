@@ -10,15 +10,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 MOST_BODY_BYTES = 10 * 1024 * 1024  # API Gateway's own limit
 _TIMEOUT_S = 30
+# As the gateway responses INTEGRATION_TIMEOUT and REQUESTTOO_LARGE of template.yaml have it
 TOO_LATE = (
     b'{"type":"/problems/timeout","title":"The answer took longer than 29 seconds.","status":504,'
     b'"detail":"It may be done all the same. Send the same request again with the same Idempotency-Key; if it had none, '
     b'look first whether it was done.","errors":[]}'
-)  # as the gateway response INTEGRATION_TIMEOUT of template.yaml has it
+)
 TOO_LARGE = (
     b'{"type":"/problems/body_too_large","title":"The body is larger than 5 MB.","status":413,'
     b'"detail":"Send large files by POST /v1/uploads: up to 5 GB each.","errors":[]}'
-)  # as REQUESTTOO_LARGE has it
+)
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-length", "date", "server"}
 
 

@@ -191,9 +191,8 @@ class Dav:
                 raise Lost from None
             if not reused or isinstance(error, _Cut):
                 raise SourceAway("The server broke off its answer.") from None
-            return self._send(
-                method, url, body, headers, writes=False
-            )  # it had only closed an idle connection
+            # It had only closed an idle connection
+            return self._send(method, url, body, headers, writes=False)
         if answer.status == 401:
             raise AccessLost(
                 "access_lost",

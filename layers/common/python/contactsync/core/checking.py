@@ -71,9 +71,8 @@ def check(model: type[M], body: Mapping[str, Any]) -> tuple[M | None, list[Probl
                 detail["type"] in _ABSENT,
             )
             for detail in error.errors(include_url=False, include_input=False)
-            if not (
-                detail["type"] == "too_short" and value_at(body, *detail["loc"])
-            )  # pydantic counts good items only
+            # Pydantic counts good items only: a list with bad ones is not too short besides
+            if not (detail["type"] == "too_short" and value_at(body, *detail["loc"]))
         ]
     return None, _problems(body, found)
 

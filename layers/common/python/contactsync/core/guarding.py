@@ -13,7 +13,8 @@ Nothing is written when a plan is blocked or held (`hold_run`), or everything bu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+
+from contactsync.model.run import Verdict
 
 WEEK_FACTOR = 2
 """A week may lose twice what one run may: a fifth a run, two fifths a week."""
@@ -60,17 +61,7 @@ class Losses:
     unreadable: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the guard says, and to the customer why and what to do. No reason where it is "go"."""
-
-    kind: Literal["go", "hold", "blocked"]
-    code: str = ""
-    title: str = ""
-    detail: str = ""
-
-
-GO = Verdict("go")
+GO = Verdict(kind="go")
 
 
 def judge(losses: Losses, limits: Limits) -> Verdict:
@@ -79,11 +70,11 @@ def judge(losses: Losses, limits: Limits) -> Verdict:
         return GO
     if losses.found * 100 <= losses.stored * limits.min_overlap_percent:
         return Verdict(
-            "blocked",
-            "too_little_overlap",
-            f"Only {losses.found:,} of {losses.stored:,} stored contacts appear in the file, so the import was not "
+            kind="blocked",
+            code="too_little_overlap",
+            title=f"Only {losses.found:,} of {losses.stored:,} stored contacts appear in the file, so the import was not "
             f"performed.",
-            "Check that this is the right and whole file. If it is, switch the deletion of missing contacts off, or "
+            detail="Check that this is the right and whole file. If it is, switch the deletion of missing contacts off, or "
             "delete the contacts by hand first.",
         )
     if losses.unreadable:
@@ -142,8 +133,8 @@ def judge_book(here: Losses, there: Losses, limits: Limits) -> Verdict:
 
 def _held(code: str, title: str) -> Verdict:
     return Verdict(
-        "hold",
-        code,
-        title,
-        "Look at the list of contacts to be deleted, then approve the plan, or reject it.",
+        kind="hold",
+        code=code,
+        title=title,
+        detail="Look at the list of contacts to be deleted, then approve the plan, or reject it.",
     )

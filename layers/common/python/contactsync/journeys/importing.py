@@ -88,11 +88,7 @@ def fetch(
     sync = control.sync(run.account_id, run.sync_id).value
     files = files_of(run, runs)
     if run.file is None and is_remote(sync):
-        source = with_secrets(sync, run.account_id, vault)
-        to = Destination(run.account_id, run.id, files.source)
-        carried = courier.carry(source, to, host_key=sync.host_key)
-        if carried.host_key and sync.host_key is None:
-            control.update_sync(run.account_id, sync.id, lambda read: pinned(read.value, carried.host_key))
+        carried = _carried(sync, run, files.source, control=control, vault=vault, courier=courier)
     else:
         ours = _source(sync, run, control=control, uploads=uploads, drops=drops, runs=runs, paste=files.paste)
         carried = copied(ours, runs, files.source)
@@ -101,7 +97,7 @@ def fetch(
     settings = settings_hash(sync)
     as_before = good is not None and good.is_as(carried.digest, settings, marker)
     unchanged = as_before and not run.dry_run
-    known: dict[str, object] = {
+    found: dict[str, object] = {
         "upload_id": run.upload_id or sync.source.get("upload_id"),
         "digest": carried.digest,
         "settings": settings,
@@ -111,8 +107,8 @@ def fetch(
         "marker": marker,
     }
     if is_unattended(sync):
-        known |= _aged(carried, sync, clock.now(), unchanged=unchanged)
-    keep(control, run, **known)
+        found |= _aged(carried, sync, clock.now(), unchanged=unchanged)
+    keep(control, run, **found)
     outcome: Literal["unchanged", "fetched"] = "unchanged" if unchanged else "fetched"
     return Fetched(account_id=run.account_id, run_id=run.id, outcome=outcome)
 
@@ -146,16 +142,16 @@ def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
     manifest, warnings = cut_file(opened, source, files, dates=unproven, commas=commas, orders=orders)
     manifest = recognising(manifest, rules, run, control=control, runs=runs)
     files.save_manifest(manifest)
-    known: dict[str, object] = {"rows_total": manifest.rows, "warnings": warnings}
+    found: dict[str, object] = {"rows_total": manifest.rows, "warnings": warnings}
     if run.figures is not None and not opened.is_report:  # a few rows of a list are no measure of it
         like = figures.read(run.figures, manifest.rows, manifest.columns)
         aged = [warning for warning in run.warnings if warning.code in figures.OF_AGE]
-        known |= {"figures": like, "warnings": (*aged, *figures.compared(like, sync.figures), *warnings)}
+        found |= {"figures": like, "warnings": (*aged, *figures.compared(like, sync.figures), *warnings)}
     if sync.options.delete_missing:
         doubt = PARTIAL if opened.is_report else broken_end(manifest, files)
         if doubt:
-            known |= {"proof": None, "doubt": doubt}
-    keep(control, run, **known)
+            found |= {"proof": None, "doubt": doubt}
+    keep(control, run, **found)
     return _parsed(run, manifest, "map")
 
 
@@ -198,10 +194,10 @@ def plan(message: Units, *, control: Control, contacts: ContactStore, runs: Obje
     run = enter(control, message, "plan")
     files = files_of(run, runs)
     rules = rules_of(run, control)
-    still = partial(check_turn, control, run)
+    my_turn = partial(check_turn, control, run)
     manifest = files.manifest()
     witness = Witness.of(run, files, manifest, control) if rules.deletes else None
-    planning = Planning(files, manifest, contacts, rules, int(clock.now().timestamp()), still, witness)
+    planning = Planning(files, manifest, contacts, rules, int(clock.now().timestamp()), my_turn, witness)
     undone = control.run(run.account_id, run.undoes).value if run.undoes else None
     total = Counts()
     for unit in message.units:
@@ -266,6 +262,15 @@ def notify(
     )
 
 
+def _carried(sync: Sync, run: Run, key: str, *, control: Control, vault: Vault, courier: Courier) -> Carried:
+    """The file of a customer's server, brought into the run's bucket. The SSH server met first is the sync's from then on."""
+    to = Destination(run.account_id, run.id, key)
+    carried = courier.carry(with_secrets(sync, run.account_id, vault), to, host_key=sync.host_key)
+    if carried.host_key and sync.host_key is None:
+        control.update_sync(run.account_id, sync.id, lambda read: pinned(read.value, carried.host_key))
+    return carried
+
+
 def _source(
     sync: Sync,
     run: Run,
@@ -302,16 +307,16 @@ def _aged(carried: Carried, sync: Sync, now: datetime, *, unchanged: bool) -> di
     aged += figures.of_age(like, sync.figures, scheduling.period(sync, now), now)
     if unchanged:  # the same bytes are as new as they were
         aged = [warning for warning in aged if warning.code != "file_older"]
-    known: dict[str, object] = {"figures": like, "warnings": tuple(aged)}
+    found: dict[str, object] = {"figures": like, "warnings": tuple(aged)}
     if any(warning.code == "file_older" for warning in aged):
-        known |= {"proof": None, "doubt": figures.OLDER}
-    return known
+        found |= {"proof": None, "doubt": figures.OLDER}
+    return found
 
 
 def _check_mapping(
     sync: Sync, opened: Opened, fields: Mapping[str, FieldSpec], country: str | None
 ) -> list[Rule]:
-    """The mapping's rules. Raises before any row is touched if the file lacks a mapped column, or a field a literal's choice."""
+    """The mapping's rules. Raises, before any row is touched, if a mapped column is missing or a literal is no value of its field."""
     from contactsync.core.mapping import converted_literals, resolve_mapping  # noqa: PLC0415
 
     if not sync.mapping and opened.own_mapping is None:
@@ -339,9 +344,9 @@ def _check_mapping(
 
 
 def _orders_before(run: Run, opened: Opened, control: Control, runs: Objects) -> dict[int, str]:
-    """What the columns of dates have proven in the list of which a report holds the refused rows: they are too few to prove it.
+    """The date orders of a report of refused rows: those that the list has proven from which they come.
 
-    That list is the latest with these columns among the sync's last runs.
+    The rows of a report are too few to prove them again. The list is the latest with these columns among the sync's last runs.
     """
     lately, _ = control.runs(run.account_id, run.sync_id, after=run.id, limit=RUNS_LOOKED_AT)
     for before in lately:

@@ -57,12 +57,12 @@ def check_turn(control: Control, run: Run) -> None:
     _late(control.run(run.account_id, run.id).value, run)
 
 
-def keep(control: Control, run: Run, **known: Any) -> None:
+def keep(control: Control, run: Run, **found: Any) -> None:
     """What a step has found out about its run. Raises Cancelled as `check_turn` does."""
 
     def kept(stored: Run) -> Run:
         _late(stored, run)
-        return stored.model_copy(update=known)
+        return stored.model_copy(update=found)
 
     control.update_run(run.account_id, run.id, kept)
 

@@ -69,8 +69,7 @@ def _is_name(host: str) -> bool:
         name = host.encode("idna").decode("ascii")
     except UnicodeError:
         return False
-    if _is_number(
-        name.rstrip(".").rpartition(".")[2]
-    ):  # as browsers have it: then all of it is an IPv4 address
+    if _is_number(name.rstrip(".").rpartition(".")[2]):
+        # Browsers take all of it for an IPv4 address then
         return bool(_is_ipv4(name))
     return bool(_is_domain(name)) and len(name) <= 253

@@ -175,9 +175,8 @@ def _store(mine: Hand, addresses: Addresses, before: Contact | None, after: Cont
     _announce(mine, after.id)
     if not addresses.write(filling(after, over)):
         stored = addresses.read(after.id)
-        if not (
-            isinstance(stored, Contact) and mine.edit in stored.runs
-        ):  # else our own write, its answer lost
+        is_ours = isinstance(stored, Contact) and mine.edit in stored.runs  # only the answer was lost
+        if not is_ours:
             if claim is not None:
                 addresses.write(Remove(claim.id, claim.version))
             raise Stale

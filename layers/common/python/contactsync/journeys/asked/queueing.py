@@ -22,10 +22,8 @@ UNCLAIMED = timedelta(minutes=1)
 def next_runs(control: Control, account_id: str, now: datetime) -> list[Run]:
     """The queued runs whose turn it is, the first comes first."""
     account = control.account(account_id)
-    if (
-        account.suspended_at is not None
-    ):  # what waits goes on waiting; who looks at it later announces it again
-        return []
+    if account.suspended_at is not None:
+        return []  # what waits goes on waiting; who looks at it later announces it again
     at_a_time = limits_of(account).concurrent_runs
     open_runs = control.open_runs(account_id)
     running = _at_work(open_runs, now)

@@ -158,12 +158,11 @@ def listen(message: SyncDue, *, control: Control, bus: Bus, scheduler: Scheduler
         return nothing
     day = _due_day(sync, now)
     dropping.start_next(message.account_id, sync.id, control=control, bus=bus, clock=clock)
-    if (
-        day is not None and why_waiting(control, message.account_id, sync, now) is None
-    ):  # else the day stays open
+    # A day that cannot be run now stays open
+    if day is not None and why_waiting(control, message.account_id, sync, now) is None:
         if sync.active_run is not None:
             dropping.let_go(control, message.account_id, sync.active_run)
-        with suppress(Conflict, PlanLimit, Suspended):  # then the day stays open
+        with suppress(Conflict, PlanLimit, Suspended):
             control.create_run(message.account_id, _run_of(sync, message.account_id, day, now), day=day)
     if sync.deleted_at is not None or (sync.schedule is not None and _is_out_of_step(sync, day, now)):
         arrange(message.account_id, message.sync_id, control=control, scheduler=scheduler, clock=clock)

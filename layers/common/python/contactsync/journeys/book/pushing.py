@@ -166,10 +166,10 @@ class Pushing:
         read = self.work.control.link_of(*place, errand.contact_id)
         if read is not None and read.value.marker == errand.marker and read.value.is_live:
             return True
-        moves = (
-            before is not None and errand.link.is_over
-        )  # then no contact leads to it, and its former card did
-        return moves and before is not None and self.work.control.link(*place, before.value.key) is None
+        # A link that is over is not found by its contact; that its former card has no link any more tells
+        if before is None or not errand.link.is_over:
+            return False
+        return self.work.control.link(*place, before.value.key) is None
 
     def _begin(self, by_marker: dict[str, Errand]) -> None:
         now = self.work.now.timestamp()

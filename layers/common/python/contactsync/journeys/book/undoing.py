@@ -57,8 +57,8 @@ PICTURE = _Kept("picture_stays", "The picture of its card stays as it is.")
 def undo_book(run: Run, undone: Run, ports: Ports, rules: Rules) -> int:
     """Decide what takes back what a run did here, and in its book, and save that. Returns the number of rows."""
     files, theirs = files_of(run, ports.runs), files_of(undone, ports.runs)
-    now, still = int(ports.clock.now().timestamp()), partial(check_turn, ports.control, run)
-    planning = Planning(files, theirs.manifest(), ports.contacts, rules, now, still)
+    now, my_turn = int(ports.clock.now().timestamp()), partial(check_turn, ports.control, run)
+    planning = Planning(files, theirs.manifest(), ports.contacts, rules, now, my_turn)
     deleted = undone.stage != "rest" and undone.status != "blocked"
     decisions = list(planning.undoing(0, theirs, deleted=deleted))
     carried_out = [*_carried_out(undone, BookFiles(theirs), ports)]

@@ -43,15 +43,14 @@ DELETIONS_NAMED = 20
 """In the mail of a run that was stopped: enough to see what kind of contacts they are."""
 NO_TIME = timedelta()
 NOTHING_WRITTEN = {"added": 0, "updated": 0, "deleted": 0}
-INTERNAL = RunProblem(
-    code=health.INTERNAL,
-    title="Something broke on our side; the run stopped.",
-    detail="No row is lost: those that were not applied count as skipped. Start the run again, it goes on where "
-    "this one stopped. If it happens again, tell us the id of this run.",
-)
 AGAIN = (
     "No row is lost: those that were not applied count as skipped. Start the run again, it goes on where this one "
     "stopped."
+)
+INTERNAL = RunProblem(
+    code=health.INTERNAL,
+    title="Something broke on our side; the run stopped.",
+    detail=f"{AGAIN} If it happens again, tell us the id of this run.",
 )
 LEFT: Mapping[str, RunProblem] = {
     "ABORTED": RunProblem(
@@ -61,7 +60,7 @@ LEFT: Mapping[str, RunProblem] = {
         code=health.TIMED_OUT, title="The run took longer than any run may, and was stopped.", detail=AGAIN
     ),
 }
-"""What a run is told to have failed by whose execution came to no end of its own; of all else it is INTERNAL."""
+"""The problem of a run whose execution was ended from outside, by the status of the execution. Any other is INTERNAL."""
 
 
 def finish(
@@ -92,25 +91,9 @@ def finish(
     else:
         run = control.close_run(run.account_id, run.id, lambda run: run)
     if run.undoes and run.status == "succeeded":
-        control.update_run(
-            run.account_id,
-            run.undoes,
-            lambda undone: undone.model_copy(
-                update={
-                    "status": "undone" if undone.status == "succeeded" else undone.status,
-                    "undone_by": run.id,
-                }
-            ),
-        )
-    if run.has_ended and run.counts.added + run.counts.updated + run.counts.deleted:
-        say_changed(bus, run.account_id, but=run.sync_id if run.undoes is None else "")
-    if run.has_ended:
-        go_on(run, control=control, bus=bus, now=clock.now())
-    scheduling.call_again(run.account_id, run.sync_id, control=control, bus=bus, clock=clock)
+        control.update_run(run.account_id, run.undoes, lambda undone: _taken_back(undone, run.id))
     sync = control.sync(run.account_id, run.sync_id).value
-    queueing.announce_next(control, bus, run.account_id, clock.now())
-    if sync.connection_id and run.problem is not None and run.problem.code == health.ACCESS_LOST:
-        say_lost(control, bus, run.account_id, sync.connection_id)
+    _call_others(run, sync, control=control, bus=bus, clock=clock)
     sent, failed = _mail(run, sync, control=control, runs=runs, mailer=mailer, public_url=public_url)
     problem = run.problem.code if run.problem else None
     return Notified(
@@ -124,6 +107,24 @@ def finish(
         mails_sent=sent,
         mails_failed=failed,
     )
+
+
+def _taken_back(run: Run, undo_id: str) -> Run:
+    """A run after another one has taken back what it did; one that had not succeeded keeps its status."""
+    status = "undone" if run.status == "succeeded" else run.status
+    return run.model_copy(update={"status": status, "undone_by": undo_id})
+
+
+def _call_others(run: Run, sync: Sync, *, control: Control, bus: Bus, clock: Clock) -> None:
+    """Call for all that the end of a run sets going: books that follow, runs and files that wait, a lost book's member."""
+    if run.has_ended and run.counts.added + run.counts.updated + run.counts.deleted:
+        say_changed(bus, run.account_id, but=run.sync_id if run.undoes is None else "")
+    if run.has_ended:
+        go_on(run, control=control, bus=bus, now=clock.now())
+    scheduling.call_again(run.account_id, run.sync_id, control=control, bus=bus, clock=clock)
+    queueing.announce_next(control, bus, run.account_id, clock.now())
+    if sync.connection_id and run.problem is not None and run.problem.code == health.ACCESS_LOST:
+        say_lost(control, bus, run.account_id, sync.connection_id)
 
 
 def _called_off(run: Run, message: Finishing, control: Control) -> Run:
@@ -244,7 +245,7 @@ def _last_good(work: Applying, counts: Counts, marker: str | None) -> LastGood |
 
 
 def _note_contacts(work: Applying, counts: Counts, marker: str | None) -> None:
-    """Tell how many contacts there are more. What waited for an approval adds to what was told before it."""
+    """Note by how many contacts the list has grown. After an approval that is the rest: what came before it is noted."""
     run, told = work.run, work.run.counts
     if run.dry_run:
         return
@@ -258,7 +259,7 @@ def _note_contacts(work: Applying, counts: Counts, marker: str | None) -> None:
 
 
 def _seen(work: Applying, counts: Counts) -> int | None:
-    """How many contacts there are after a run that has gone through all of them, alone; None after any other."""
+    """How many contacts there are, after a run that has gone through all of them and was alone; None after any other."""
     deletes = work.control.sync(work.run.account_id, work.run.sync_id).value.options.delete_missing
     if deletes is None or deletes.scope != "all":
         return None
@@ -348,9 +349,9 @@ def _with_cells(late: dict[int, RejectedLate], manifest: Manifest, files: RunFil
 def _mail(
     run: Run, sync: Sync, *, control: Control, runs: Objects, mailer: Mailer, public_url: str
 ) -> tuple[int, int]:
-    """One mail to each address, never two: an address is claimed before its mail leaves. How many left, and did not.
+    """One mail to each address, never two: an address is claimed before its mail leaves.
 
-    Where nobody can tell whether it left, because the worker died or the answer was lost, no second mail is
+    Returns how many mails left, and how many did not. Where nobody can tell whether it left, because the worker died or the answer was lost, no second mail is
     risked: the run's record says all that the mail would have said.
     """
     sent = failed = 0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from contactsync.control import Control, check_room
 from contactsync.core import figures, guarding, reporting
 from contactsync.core.decisions import Delete, Writing, read_decision
-from contactsync.core.guarding import Limits, Losses
+from contactsync.core.guarding import GO, Limits, Losses
 from contactsync.errors import PlanLimit
 from contactsync.journeys.book.bookfiles import BookFiles, BookPlan
 from contactsync.journeys.file.applying import fits
@@ -37,57 +38,93 @@ UNPROVEN = RunWarning(
 def judge_plan(
     run: Run, *, control: Control, contacts: ContactStore, files: RunFiles, clock: Clock
 ) -> Literal["go", "nothing", "hold", "stop"]:
-    """The verdict over a run's plan, kept in the run's record."""
+    """The verdict over a run's plan, kept in the run's record. Where the run goes on, its changes are announced."""
     counts, losses, plan_hash = _added_up(run, files)
     sync = control.sync(run.account_id, run.sync_id).value
-    asked = sync.options.guard
+    book = BookFiles(files).plan()
     now = clock.now()
-    verdict = Verdict(kind="go")
     if run.planned_already:
-        verdict = run.verdict or verdict
-        if plan_hash != _shown(run, control) or _is_stale(run, files, contacts, _ticked(sync, run, control)):
-            verdict = STALE
-    elif run.undoes is None and sync.connection_id:
-        verdict = _of_book(run, sync, counts, control=control, files=files, now=now)
-    elif run.undoes is None:
-        since = (now - WEEK).isoformat(timespec="milliseconds")
-        lately = control.deleted_since(run.account_id, sync.id, since, but=run.id)
-        limits = Limits(asked.min_overlap_percent, asked.max_delete_percent, asked.max_delete_count)
-        told = guarding.judge(
-            Losses(losses.stored, losses.found, losses.deletes, lately, losses.unreadable), limits
-        )
-        kind: Literal["go", "blocked", "hold", "hold_deletes"] = told.kind
-        if told.kind == "hold" and asked.on_trip == "hold_deletes":
-            kind = "hold_deletes"
-        verdict = Verdict(kind=kind, code=told.code, title=told.title, detail=told.detail)
-    adds = (
-        counts.added if run.stage != "held" else 0
-    )  # whom it adds is there already where the deletions waited
+        verdict = _of_shown_plan(run, sync, plan_hash, control=control, contacts=contacts, files=files)
+    elif run.undoes is not None:
+        verdict = GO
+    elif sync.connection_id:
+        verdict = _of_book(sync, counts, book or BookPlan(), _deleted_lately(run, control, now))
+    else:
+        verdict = _of_file(sync, replace(losses, deleted_lately=_deleted_lately(run, control, now)))
     if run.undoes is None and verdict.kind != "blocked":
-        verdict = _too_many(run, adds, control) or verdict
-    warnings = run.warnings
-    if sync.options.delete_missing and not run.proof and not run.undoes:
-        said = f"{UNPROVEN.message} {run.doubt}".rstrip()
-        if run.doubt in (figures.OLDER, reporting.PARTIAL):
-            said = f"{run.doubt} So contacts that it does not mention were kept."
-        unproven = UNPROVEN.model_copy(update={"message": said})
-        warnings = (*(warning for warning in warnings if warning.code != unproven.code), unproven)
-    kept = {"plan_hash": plan_hash, "planned": counts, "verdict": verdict, "warnings": warnings}
-    kept["planned_there"] = _planned_there(files)
-    keep(control, run, **kept)
-    is_book = bool(sync.connection_id) and (run.undoes is None or _has_errands(files))
-    going = _going(run, verdict, counts, is_book=is_book)
+        verdict = _too_many(run, counts, control) or verdict
+    judged: dict[str, Any] = {
+        "plan_hash": plan_hash,
+        "planned": counts,
+        "planned_there": _planned_there(book) if book else None,
+        "verdict": verdict,
+        "warnings": _warnings(run, sync),
+    }
+    keep(control, run, **judged)
+    moves_links = bool(sync.connection_id) and (run.undoes is None or bool(book and book.errands))
+    going = _going(run, verdict, counts, moves_links=moves_links)
     if going == "go":
-        run = run.model_copy(update=kept)
-        if writes_contacts(run):
-            control.note_changes(run.account_id, run.id, now, run_id=run.id)
-            control.begin_changes(run)
-        deletes = counts.deleted + _deletes_there(files)
-        if deletes and (verdict.kind != "hold_deletes" or run.approved):
-            at = now.isoformat(timespec="milliseconds")
-            forget = (now - WEEK).isoformat(timespec="milliseconds")
-            control.note_deletions(run, at, deletes, forget_before=forget)
+        deletes = counts.deleted + (book.deleted if book else 0)
+        _announce(run.model_copy(update=judged), deletes, verdict, control, now)
     return going
+
+
+def _of_shown_plan(
+    run: Run, sync: Sync, plan_hash: str, *, control: Control, contacts: ContactStore, files: RunFiles
+) -> Verdict:
+    """The verdict over a plan that somebody has looked at: as it was, unless it is another plan, or fits no longer."""
+    if plan_hash != _shown(run, control) or _is_stale(run, files, contacts, _ticked(sync, run, control)):
+        return STALE
+    return run.verdict or GO
+
+
+def _of_file(sync: Sync, losses: Losses) -> Verdict:
+    """The verdict over the deletions of a file's plan."""
+    verdict = guarding.judge(losses, _limits(sync))
+    if verdict.kind == "hold" and sync.options.guard.on_trip == "hold_deletes":
+        return verdict.model_copy(update={"kind": "hold_deletes"})
+    return verdict
+
+
+def _of_book(sync: Sync, counts: Counts, book: BookPlan, lately: int) -> Verdict:
+    """The verdict over a round with an address book. Where it holds, it holds the deletions only."""
+    here = Losses(book.linked, book.linked - counts.deleted, counts.deleted, lately)
+    there = Losses(book.linked, book.linked - book.deleted, book.deleted, lately)
+    verdict = guarding.judge_book(here, there, _limits(sync))
+    return verdict if verdict.kind == "go" else verdict.model_copy(update={"kind": "hold_deletes"})
+
+
+def _limits(sync: Sync) -> Limits:
+    asked = sync.options.guard
+    return Limits(asked.min_overlap_percent, asked.max_delete_percent, asked.max_delete_count)
+
+
+def _deleted_lately(run: Run, control: Control, now: datetime) -> int:
+    """How many contacts other runs of the sync have deleted within a week."""
+    since = (now - WEEK).isoformat(timespec="milliseconds")
+    return control.deleted_since(run.account_id, run.sync_id, since, but=run.id)
+
+
+def _warnings(run: Run, sync: Sync) -> tuple[RunWarning, ...]:
+    """The run's warnings, and that it deletes nobody where it was to and nothing proves its source complete."""
+    if not sync.options.delete_missing or run.proof or run.undoes:
+        return run.warnings
+    message = f"{UNPROVEN.message} {run.doubt}".rstrip()
+    if run.doubt in (figures.OLDER, reporting.PARTIAL):
+        message = f"{run.doubt} So contacts that it does not mention were kept."
+    unproven = UNPROVEN.model_copy(update={"message": message})
+    return (*(warning for warning in run.warnings if warning.code != unproven.code), unproven)
+
+
+def _announce(run: Run, deletes: int, verdict: Verdict, control: Control, now: datetime) -> None:
+    """Say, before the first write, that contacts are about to change, and how many may go."""
+    if writes_contacts(run):
+        control.note_changes(run.account_id, run.id, now, run_id=run.id)
+        control.begin_changes(run)
+    if deletes and (verdict.kind != "hold_deletes" or run.approved):
+        at = now.isoformat(timespec="milliseconds")
+        forget = (now - WEEK).isoformat(timespec="milliseconds")
+        control.note_deletions(run, at, deletes, forget_before=forget)
 
 
 def writes_contacts(run: Run) -> bool:
@@ -96,42 +133,16 @@ def writes_contacts(run: Run) -> bool:
     return bool(planned.added + planned.updated + (planned.deleted if run.stage != "rest" else 0))
 
 
-def _of_book(
-    run: Run, sync: Sync, counts: Counts, *, control: Control, files: RunFiles, now: datetime
-) -> Verdict:
-    """The verdict over a round with an address book. Where it holds, it holds the deletions only."""
-    plan = BookFiles(files).plan() or BookPlan()
-    asked = sync.options.guard
-    limits = Limits(asked.min_overlap_percent, asked.max_delete_percent, asked.max_delete_count)
-    since = (now - WEEK).isoformat(timespec="milliseconds")
-    lately = control.deleted_since(run.account_id, sync.id, since, but=run.id)
-    here = Losses(plan.linked, plan.linked - counts.deleted, counts.deleted, lately)
-    there = Losses(plan.linked, plan.linked - plan.deleted, plan.deleted, lately)
-    told = guarding.judge_book(here, there, limits)
-    kind: Literal["go", "hold_deletes"] = "go" if told.kind == "go" else "hold_deletes"
-    return Verdict(kind=kind, code=told.code, title=told.title, detail=told.detail)
+def _planned_there(book: BookPlan) -> Pushed:
+    return Pushed(added=book.created, updated=book.updated, deleted=book.deleted)
 
 
-def _planned_there(files: RunFiles) -> Pushed | None:
-    plan = BookFiles(files).plan()
-    return Pushed(added=plan.created, updated=plan.updated, deleted=plan.deleted) if plan else None
+def _too_many(run: Run, counts: Counts, control: Control) -> Verdict | None:
+    """The verdict over a plan that adds more contacts than the account's plan has room for; None over any other.
 
-
-def _has_errands(files: RunFiles) -> bool:
-    plan = BookFiles(files).plan()
-    return plan is not None and plan.errands > 0
-
-
-def _deletes_there(files: RunFiles) -> int:
-    plan = BookFiles(files).plan()
-    return plan.deleted if plan else 0
-
-
-def _too_many(run: Run, adds: int, control: Control) -> Verdict | None:
-    """The verdict over a plan after which there were more contacts than the account's plan has room for.
-
-    What it deletes counts only once it is deleted, for that may be held. Who adds nobody is never stopped.
+    What it deletes makes no room yet, for that may be held. Once its deletions were held, what it adds is there already.
     """
+    adds = counts.added if run.stage != "held" else 0
     if not adds:
         return None
     there = control.contacts_count(run.account_id)
@@ -150,7 +161,7 @@ def _shown(run: Run, control: Control) -> str | None:
 
 
 def _going(
-    run: Run, verdict: Verdict, counts: Counts, *, is_book: bool
+    run: Run, verdict: Verdict, counts: Counts, *, moves_links: bool
 ) -> Literal["go", "nothing", "hold", "stop"]:
     if verdict.kind == "blocked":
         return "stop"
@@ -158,7 +169,7 @@ def _going(
         return "nothing"
     if verdict.kind == "hold" and not run.approved:
         return "hold"
-    if is_book:  # links and the cursor move where no contact does
+    if moves_links:  # and the cursor, even where no contact changes
         return "go"
     writes = counts.added + counts.updated
     if verdict.kind == "hold_deletes" and not run.approved:

@@ -168,9 +168,8 @@ class Missing:
     def of_shard(self, shard: int, seen: dict[str, Glimpse], slots: dict[str, Slot]) -> Iterator[bytes]:
         """Plan lines that delete those of one shard. `seen` are glimpses of everybody in it, or else, with `slots`, of its rows."""
         there = seen
-        if (
-            self._by_key is not None
-        ):  # whoever goes is one of these, in the order of their ids, as if all were looked at
+        if self._by_key is not None:
+            # Whoever goes is one of these, in the order of their ids, as if all were looked at
             there = self._glimpses(slots) | seen | self._by_key.get(shard, {})
         for batch in batches(self._unmentioned(there), KEYS_AT_ONCE):
             now = slots_by_key(batch, self._contacts, self._rules.account_id)

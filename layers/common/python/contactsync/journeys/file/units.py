@@ -92,8 +92,8 @@ def kind_of(line: bytes) -> str:
 class Planning:
     """One run's decisions, unit by unit.
 
-    `witness` may tell who is missing. `now` is epoch seconds; `still` raises where another worker has finished the plan
-    since, which is then the one that counts.
+    `witness` may tell who is missing. `now` is epoch seconds. `check_turn` raises where another worker has finished the
+    step meanwhile: its plan is the one that counts.
     """
 
     files: RunFiles
@@ -101,7 +101,7 @@ class Planning:
     contacts: ContactStore
     rules: Rules
     now: int
-    still: Callable[[], None]
+    check_turn: Callable[[], None]
     witness: Witness | None = None
     odd: list[str] = field(default_factory=list)
 
@@ -130,7 +130,7 @@ class Planning:
                     scope.bring(batch)
                 digest.update(b"".join(batch))
                 yield from batch
-            self.still()
+            self.check_turn()
 
         self.files.save_plan(unit, counted())
         if 0 < len(self.odd) <= ODD_MAX:
