@@ -241,17 +241,33 @@ def _filled(node: Any, places: Mapping[int, Record]) -> Any:
 
 
 def import_all_of_an_api() -> None:
-    """Of an OpenAPI body, the emulator reads neither "any method" nor gateway responses."""
+    """Of an OpenAPI body, the emulator reads neither "any method" nor gateway responses, nor what a mock answers."""
     from ministack.services import apigateway_v1
 
-    import_body = apigateway_v1._import_rest_api
+    import_body, import_operation = apigateway_v1._import_rest_api, apigateway_v1._import_operation
     apigateway_v1._OPENAPI_HTTP_METHODS.add("any")
+
+    def import_whole_operation(
+        api_id: str, resource_id: str, method: str, operation: Record, *rest: Any
+    ) -> None:
+        import_operation(api_id, resource_id, method, operation, *rest)
+        integration = operation["x-amazon-apigateway-integration"]
+        if integration["type"] != "mock":
+            return
+        mock = {"type": "MOCK", "requestTemplates": integration["requestTemplates"]}
+        apigateway_v1._put_integration(api_id, resource_id, method, mock)
+        for response in integration["responses"].values():
+            apigateway_v1._put_integration_response(
+                api_id, resource_id, method, response["statusCode"], response
+            )
 
     def import_whole_body(body: Record, settings: Record | None = None) -> Any:
         paths = {
-            path: {"any" if method == "x-amazon-apigateway-any-method" else method: operation}
+            path: {
+                "any" if method == "x-amazon-apigateway-any-method" else method: operation
+                for method, operation in operations.items()
+            }
             for path, operations in (body.get("paths") or {}).items()
-            for method, operation in operations.items()
         }
         api_id = import_body({**body, "paths": paths}, settings)
         for kind, response in (body.get("x-amazon-apigateway-gateway-responses") or {}).items():
@@ -261,6 +277,7 @@ def import_all_of_an_api() -> None:
             )
         return api_id
 
+    apigateway_v1._import_operation = import_whole_operation
     apigateway_v1._import_rest_api = import_whole_body
 
 
