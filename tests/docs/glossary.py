@@ -171,7 +171,7 @@ OF: dict[str, str] = {
     "TurnTaken.by": "Whose turn it was.",
     "Upload.method": "Of the request that sends the file.",
     "UploadRequest.filename": "As it is called where it comes from; it is not looked at.",
-    "Usage.runs_today": "Begun on `day`.",
+    "Usage.runs_today": "Begun on `day`, without those that follow edits.",
     "Usage.schedules": "Syncs with one.",
     "Usage.connections": "Connected address books.",
     "Usage.members": "Of the account.",

@@ -10,6 +10,7 @@ import pytest
 from contactsync.adapters.memory import MemoryBus
 from contactsync.connectors.memory import Habits, MemoryConnector
 from contactsync.core.viewing import View
+from contactsync.errors import PlanLimit
 from contactsync.journeys.book import books
 from contactsync.model.message import ContactsChanged
 from contactsync.model.segment import Segment
@@ -421,6 +422,35 @@ class TestEdits:
         assert world.control.sync(run.account_id, run.sync_id).value.selection == "subscribed"
         world.execute(run)
         assert self.follow(world, chooser="m2") == []
+
+    def test_use_up_no_run_that_somebody_would_ask_for(self, world):
+        """The sync's first run is the day's first, and there is one more, for an import, however many edits come."""
+        sync = world.sync()
+        world.go(sync)
+        world.limit(runs_a_day=2)
+        for _ in range(2):
+            [run_id] = self.follow(world)
+            world.execute(world.control.run(world.account.account_id, run_id).value)
+        assert world.control.runs_on(world.account.account_id, world.clock.now().date()) == 1
+        assert world.go(sync).status in ("succeeded", "unchanged")
+        with pytest.raises(PlanLimit):
+            world.ask(sync)
+
+    def test_set_no_more_runs_going_on_a_day_than_may_be_asked_for(self, world):
+        """What is edited after that, the next run brings."""
+        contact = world.add(person(1))
+        sync = world.sync()
+        for _ in range(2):
+            world.go(sync)
+        world.limit(runs_a_day=3)
+        begun = []
+        for _ in range(5):
+            begun += self.follow(world)
+            world.execute(world.control.run(world.account.account_id, begun[-1]).value)
+        assert len(begun) == 3
+        world.edit(contact, job_title="Dame")
+        world.go(sync)
+        assert [card.fields["job_title"] for card in world.book.cards().values()] == ["Dame"]
 
     def test_set_nothing_going_that_nobody_has_started(self, world):
         world.sync()

@@ -163,7 +163,7 @@ class Syncs(Documents):
         raise Busy("The sync is being changed from several sides.")
 
     def runs_on(self, account_id: str, day: date) -> int:
-        """How many runs of the account began on a day of its time zone; those that undo others are not counted."""
+        """How many runs of the account began on a day of its time zone, but for those that undo others or follow edits."""
         record = self.records.get(_day(account_id, day))
         return int(record.document["runs"]) if record else 0
 
@@ -177,10 +177,13 @@ class Syncs(Documents):
         asked = datetime.fromisoformat(run.requested_at)
         key = _day(account.id, local_day(account, asked))
         record = self.records.get(key)
-        begun = int(record.document["runs"]) + 1 if record else 1
-        check_room(account, "runs_a_day", begun)
+        # Nobody asks for a run that follows edits, so it takes none away from whoever does; yet nothing goes on for ever.
+        counted = "following" if run.trigger == "edit" else "runs"
+        begun = {"runs": 0, **(record.document if record else {})}
+        begun[counted] = int(begun.get(counted, 0)) + 1
+        check_room(account, "runs_a_day", begun[counted])
         forgotten = int((asked + DAYS_COUNTED).timestamp())
-        return [Put(key, {"runs": begun}, record.version if record else 0, forgotten)]
+        return [Put(key, begun, record.version if record else 0, forgotten)]
 
     def sync(self, account_id: str, sync_id: str) -> Read[Sync]:
         """The sync. Raises NotFound."""

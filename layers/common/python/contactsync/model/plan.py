@@ -17,7 +17,9 @@ class PlanLimits(Deferred):
     connections: int = Field(ge=0, description="Address books at providers.")
     contacts: int = Field(ge=0)
     runs_a_day: int = Field(
-        ge=0, description="Within a day of the account's time zone; undoing is not counted."
+        ge=0,
+        description="Within a day of the account's time zone. Undoing is not counted; runs that follow edits into address books "
+        "are counted for themselves, up to the same number, and what is edited after that waits for the next run.",
     )
     concurrent_runs: int = Field(ge=1)
     members: int = Field(ge=1, le=1000)
