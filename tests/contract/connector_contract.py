@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from contactsync.errors import AccessLost, Busy, CursorExpired
+from contactsync.errors import AccessLost, BookBusy, Busy, CursorExpired
 from contactsync.model.card import Card, Changed, Draft, Edit, Missing, Unknown
 from contactsync.model.field import PRIMARIES, STANDARD_FIELDS
 from contactsync.ports import Connector
@@ -422,7 +422,7 @@ class ConnectorContract:
         group, card = whole(connector), made(connector, ADA)
         book.be_busy(97)
         for ask in _everything(connector, group, card)[:4]:
-            with pytest.raises(Busy) as caught:
+            with pytest.raises(BookBusy) as caught:
                 ask()
             assert caught.value.retry_after_s == 97
 

@@ -230,7 +230,7 @@ def of_call(call: ast.Call, scope: Scope) -> Iterator[Said]:
     elif name in OF_RUNS and isinstance(made, type):
         for code, *texts in _together(call, scope, OF_RUNS[name], "code", "title", "detail"):
             yield Said("UnreadableFile", code, tuple(texts))
-    elif made is errors.SourceAway:
+    elif isinstance(made, type) and issubclass(made, errors.SourceAway):
         detail = _argument(call, 1, "detail")
         details = scope.texts(detail) if detail is not None else [made.detail]
         for title, what in _side_by_side(scope.texts(_argument(call, 0, "title")), details):
@@ -427,7 +427,7 @@ The state machine knows errors by these names; people never see them.
 | name | means | whose move |
 |---|---|---|
 | `Refused` | one of the problems above; the run ends with it | yours |
-| `Busy` | a service that a step needs is throttling or away, or your server | nobody's: the step is tried again, later each time; what your server does to the last ends the run as `source_away` |
+| `Busy` | a service that a step needs is throttling or away, or your server | nobody's: the step is tried again, later each time; what your server does to the last ends the run as `source_away`, a book that is there and not to be had as `book_busy` |
 | `Lambda.…` | Lambda itself refuses or fails; most often all its places are taken | nobody's: the step is tried again for about half an hour |
 | `Cancelled` | the run was cancelled, or another execution has it | nobody's: the step stops |
 | `Bug` | anything else; the log has it under the reference in the message | ours: three more tries, then the run ends as `internal` and an alarm rings |

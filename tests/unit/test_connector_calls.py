@@ -11,7 +11,7 @@ from email.utils import format_datetime
 import pytest
 
 from contactsync.connectors.calling import Calls, Lost, retry_after
-from contactsync.errors import AccessLost, Busy
+from contactsync.errors import AccessLost, BookBusy, Busy, SourceAway
 from tests.fakes.webserver import Answer, Request, WebServer
 
 Reply = tuple[int, dict[str, str], bytes]
@@ -96,6 +96,24 @@ def test_long_patience_is_for_the_step_as_a_whole(provider):
     with pytest.raises(Busy):
         calls(provider, Person()).get("/x")
     assert provider.answers == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ((429, {}, b""), BookBusy),
+        ((429, {"Retry-After": "300"}, b""), BookBusy),
+        ((503, {"Retry-After": "300"}, b""), BookBusy),
+        ((503, {}, b""), SourceAway),
+        ((500, {}, b""), SourceAway),
+    ],
+)
+def test_who_wants_to_be_left_alone_is_told_from_who_is_away(provider, answer, kind):
+    """Case 24: the one is waited for, the other is somebody's to look at."""
+    provider.answers = [answer] * 4
+    with pytest.raises(SourceAway) as caught:
+        calls(provider, Person()).get("/x")
+    assert type(caught.value) is kind
 
 
 def test_a_moment_to_come_back_at_is_understood_too():

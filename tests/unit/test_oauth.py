@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from contactsync.connectors.oauth import App, Authority, OAuth, new_verifier
-from contactsync.errors import AccessLost, Busy, Conflict
+from contactsync.errors import AccessLost, Busy, Conflict, SourceAway
 from tests.fakes.authority import AuthorityServer, Person
 
 SCOPES = ("openid", "email", "contacts")
@@ -109,13 +109,23 @@ def test_withdrawn_is_told_from_away(server):
     """Case 46: the one needs the person, the other passes."""
     grant = signed_in(oauth(server))
     server.down = True
-    with pytest.raises(Busy):
+    with pytest.raises(SourceAway):
         oauth(server).refresh(grant.refresh_token)
     server.down = False
     server.withdraw()
     with pytest.raises(AccessLost) as caught:
         oauth(server).refresh(grant.refresh_token)
     assert "again" in caught.value.detail
+
+
+def test_our_own_application_being_refused_is_told_from_away(server):
+    """It is ours to mend, and nothing that a customer could ask anybody about."""
+    client = oauth(server)
+    grant = signed_in(client)
+    server.client_secret = "another"
+    with pytest.raises(Busy) as caught:
+        client.refresh(grant.refresh_token)
+    assert not isinstance(caught.value, SourceAway)
 
 
 def test_what_we_have_is_given_back(server):

@@ -341,7 +341,7 @@ def test_a_provider_that_wants_to_rest_for_longer_than_a_run_waits_is_named(worl
     world.go(sync)
     world.book.be_busy(retry_after_s=3600)
     run = world.go(sync)
-    assert (run.status, run.problem.code) == ("failed", "source_away")
+    assert (run.status, run.problem.code) == ("failed", "book_busy")
     until = world.clock.now() + timedelta(hours=1)
     assert run.problem.title.startswith("The address book's provider wants to be left alone until ")
     assert f"{until:%Y-%m-%d %H:%M} UTC" in run.problem.title
@@ -357,6 +357,6 @@ def test_a_book_that_another_sync_works_on_for_long_is_named(world):
     run = world.ask(sync)
     world.execute(run)
     ended = world.run(run)
-    assert (ended.status, ended.problem.code) == ("failed", "source_away")
+    assert (ended.status, ended.problem.code) == ("failed", "book_busy")
     assert ended.problem.title == "Another sync is at work on this address book."
     assert "when that one has ended" in ended.problem.detail

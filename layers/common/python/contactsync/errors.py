@@ -14,6 +14,7 @@ ContactSyncError
 ├── CursorExpired        nobody acts: a provider has forgotten how far we had read, so all is read again
 ├── Busy                 nobody acts: throttled or briefly away, the state machine tries again
 │   └── SourceAway       a customer's server or a provider is; if that lasts, the run ends with it, and the customer asks there
+│       └── BookBusy     an address book is there, and wants to be left alone; if that lasts, the next run does its work
 └── Cancelled            nobody acts: the run was cancelled or taken over; the worker stops here
 Anything else is a bug: alarmed on, retried a few times by the state machine, shown as a reference only.
 
@@ -178,6 +179,13 @@ class SourceAway(Busy):
     def told(cls, problem: Mapping[str, str]) -> SourceAway:
         """See `UnreadableFile.told`."""
         return cls(problem["title"])
+
+
+class BookBusy(SourceAway):
+    """An address book is there, and not to be had now: its provider wants to be left alone, or another run is at work on it."""
+
+    code = "book_busy"
+    detail = "Nothing is lost: ask again later, or leave it to the next run of the schedule."
 
 
 class Cancelled(ContactSyncError):

@@ -18,7 +18,7 @@ from urllib.parse import urlencode, urlsplit
 import orjson
 import urllib3
 
-from contactsync.errors import AccessLost, Busy, SourceAway
+from contactsync.errors import AccessLost, BookBusy, Busy, SourceAway
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 WAITS = 3
@@ -141,7 +141,7 @@ class Calls:
                 wait_s = retry_after(reply.headers)
                 waits += 1
                 if waits > WAITS or (wait_s or 0) > LONGEST_WAIT_S:
-                    raise SourceAway("The provider asks for patience.", retry_after_s=wait_s)
+                    raise put_off(reply.status, wait_s)
                 self._sleep(wait_s if wait_s is not None else random.uniform(0.5, 1.0) * 2**waits)  # noqa: S311 spreads load
             elif reply.status >= 500:
                 if writes:
@@ -187,6 +187,13 @@ def not_allowed(provider: str) -> AccessLost:
         "Connect the account again, and allow contacts when you are asked; nothing was deleted, and everything "
         "goes on from where it was.",
     )
+
+
+def put_off(status: int, wait_s: float | None, who: str = "The provider") -> SourceAway:
+    """What an answer means that is none: to be left alone, for `wait_s` if that is said, or that the provider is away."""
+    if status == 429 or wait_s is not None:
+        return BookBusy(f"{who} asks for patience.", retry_after_s=wait_s)
+    return SourceAway(f"{who} answered {status}.")
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

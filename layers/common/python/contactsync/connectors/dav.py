@@ -21,7 +21,7 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-from contactsync.connectors.calling import Lost, retry_after
+from contactsync.connectors.calling import Lost, put_off, retry_after
 from contactsync.errors import AccessLost, ContactSyncError, SourceAway, UnreadableFile
 from contactsync.sources.net import Guard, cut_after
 
@@ -133,7 +133,7 @@ class Dav:
                 wait_s = retry_after(answer.headers)
                 waits += 1
                 if waits > WAITS or wait_s is None or wait_s > LONGEST_WAIT_S:
-                    raise SourceAway(f"The server answered {answer.status}.", retry_after_s=wait_s)
+                    raise put_off(answer.status, wait_s, "The server")
                 self._sleep(wait_s)
                 continue
             return answer
@@ -144,7 +144,7 @@ class Dav:
         url = self._beside(self.url, href)
         answer = self._send(method, url, body, headers, writes=True)
         if answer.status == 429 or (answer.status == 503 and "Retry-After" in answer.headers):
-            raise SourceAway("The server asks for patience.", retry_after_s=retry_after(answer.headers))
+            raise put_off(answer.status, retry_after(answer.headers), "The server")
         if answer.status >= 500 and answer.status not in _CERTAIN:
             raise Lost
         return answer

@@ -14,7 +14,7 @@ from enum import Enum
 from functools import partial
 
 from contactsync.core.overlay import is_empty
-from contactsync.errors import AccessLost, Busy, CursorExpired
+from contactsync.errors import AccessLost, BookBusy, Busy, CursorExpired
 from contactsync.model.card import (
     Capabilities,
     Card,
@@ -206,7 +206,7 @@ class MemoryBook:
                 "Connect it again; nothing is lost until then.",
             )
         if self._busy:
-            raise Busy("The address book is busy.", retry_after_s=self._busy.popleft())
+            raise BookBusy("The address book is busy.", retry_after_s=self._busy.popleft())
 
     def held(self, fields: Fields) -> Fields:
         """What the book keeps of these fields."""

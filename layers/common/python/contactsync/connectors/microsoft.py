@@ -13,11 +13,11 @@ from urllib.parse import quote
 
 import orjson
 
-from contactsync.connectors.calling import Access, Calls, Lost, Reply, not_allowed, retry_after
+from contactsync.connectors.calling import Access, Calls, Lost, Reply, not_allowed, put_off, retry_after
 from contactsync.connectors.microsoft_contact import FIELDS, PROPERTIES, Contact, Translation
 from contactsync.connectors.oauth import Authority
 from contactsync.core.identity import digest_of
-from contactsync.errors import AccessLost, Busy, CursorExpired, SourceAway
+from contactsync.errors import AccessLost, Busy, CursorExpired
 from contactsync.model.card import (
     Capabilities,
     Card,
@@ -413,7 +413,7 @@ class _Part:
     def check(self) -> None:
         """Of a read: raises Busy where asking again may help, AccessLost where only the person can."""
         if self.status == 429 or self.status >= 500:
-            raise SourceAway("Microsoft asks for patience.", retry_after_s=retry_after(self.headers))
+            raise put_off(self.status, retry_after(self.headers), "Microsoft")
         if self.status == 401:
             raise AccessLost(
                 "access_lost",

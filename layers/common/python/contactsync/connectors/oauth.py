@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import orjson
 import urllib3
 
-from contactsync.errors import AccessLost, Busy, Conflict
+from contactsync.errors import AccessLost, Busy, Conflict, SourceAway
 
 TIMEOUT_S = 15.0
 MAX_ANSWER_BYTES = 100_000
@@ -138,7 +138,8 @@ class OAuth:
 
         Raises:
             AccessLost: the person, an administrator or time has withdrawn it.
-            Busy: the authority is away.
+            SourceAway: the authority is away.
+            Busy: it refuses us.
         """
         status, answer = self._post({"grant_type": "refresh_token", "refresh_token": refresh_token})
         if status == 200 and answer.get("access_token"):
@@ -150,7 +151,9 @@ class OAuth:
                 "The provider does not let us in any more.",
                 "Connect the account again; nothing was deleted, and everything goes on from where it was.",
             )
-        raise Busy("The provider's sign-in service is away.")
+        raise Busy(
+            "The provider's sign-in service refuses our application."
+        )  # for us to mend, should it last
 
     def revoke(self, token: str) -> bool:
         """Give a grant back; whether the provider has a way to do that and took it."""
@@ -173,9 +176,9 @@ class OAuth:
             body = answer.read(MAX_ANSWER_BYTES, decode_content=True)
             answer.close()
         except (urllib3.exceptions.HTTPError, OSError):
-            raise Busy("The provider's sign-in service cannot be reached.") from None
+            raise SourceAway("The provider's sign-in service cannot be reached.") from None
         if answer.status >= 500 or answer.status == 429:
-            raise Busy("The provider's sign-in service is away.")
+            raise SourceAway("The provider's sign-in service is away.")
         try:
             document = orjson.loads(body) if body else {}
         except orjson.JSONDecodeError:

@@ -2,12 +2,13 @@
 
 A run by the schedule that ended without importing counts, whatever it failed by, for a day lies between two of them: a
 server that is away for so long is no passing trouble any more. Not counted is what is ours to mend, what somebody has
-cancelled, and what waits for an approval. A good run, by whomever, begins the count anew; so does a change of what the
+cancelled, what waits for an approval, and an address book that is there and was not to be had: its next run does the work. A good run, by whomever, begins the count anew; so does a change of what the
 sync reads or how. A run by hand counts for nothing but good: who started it is there to see it fail.
 """
 
 from __future__ import annotations
 
+from contactsync.errors import BookBusy
 from contactsync.model.run import Run, RunProblem
 from contactsync.model.sync import Sync
 
@@ -20,6 +21,7 @@ STOPPED = "stopped"
 TIMED_OUT = "timed_out"
 """The codes of runs whose execution came to no end of its own: by an operator's hand, or by its time."""
 OURS = frozenset({INTERNAL, STOPPED, TIMED_OUT})
+NOT_COUNTED = OURS | {BookBusy.code}
 
 
 def minded(sync: Sync, run: Run) -> Sync:
@@ -31,7 +33,7 @@ def minded(sync: Sync, run: Run) -> Sync:
     problem = run.problem
     if run.trigger != "schedule" or run.status not in ("failed", "blocked"):
         return sync
-    if problem is None or problem.code in OURS:
+    if problem is None or problem.code in NOT_COUNTED:
         return sync
     counted = sync.model_copy(update={"failures": sync.failures + 1})
     if counted.failures < FAILURES_IN_A_ROW or sync.state != "active":

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from contactsync.errors import BookBusy
 from contactsync.model.connection import Connection
 from contactsync.model.drop import Drop
 from contactsync.model.run import Counts, Refused, Run, RunProblem
@@ -193,6 +194,8 @@ def _outcome(run: Run) -> str:
     what = "undo" if run.undoes else "import"
     told = _told(run.counts, would=run.dry_run)
     match run.status:
+        case "failed" if run.problem is not None and run.problem.code == BookBusy.code:
+            return f"the {what} has to wait"
         case "failed":
             return f"the {what} failed"
         case "blocked" if _has_written(run.counts):

@@ -12,7 +12,7 @@ from functools import cached_property
 from contactsync.control import Control, limits_of
 from contactsync.core.merging import Policy
 from contactsync.core.viewing import View, keys_of
-from contactsync.errors import AccessLost, Busy, NotFound, SourceAway
+from contactsync.errors import AccessLost, BookBusy, Busy, NotFound
 from contactsync.journeys.book.album import Album
 from contactsync.journeys.book.bookfiles import BookFiles
 from contactsync.journeys.file.runfiles import files_of
@@ -164,9 +164,10 @@ class BookRun:
         """See that this run, and no other, works on the book, and no worker that is late. Raises Cancelled or Busy."""
         check_turn(self.control, self.run)
         if not self.control.take_book(*self.place, self.run.id, self.now):
-            raise SourceAway(
+            raise BookBusy(
                 "Another sync is at work on this address book.",
-                "Run this one again when that one has ended. If it happens often, have the two begin at other times.",
+                "Nothing is lost: run this one again when that one has ended, or leave it to the next run of the schedule. If "
+                "it happens often, have the two begin at other times.",
             )
 
     def check_let_in(self) -> None:
@@ -196,7 +197,7 @@ def open_book(run: Run, ports: Ports) -> BookRun:
     if connection.rest_until > ports.clock.now().timestamp():
         wait = connection.rest_until - ports.clock.now().timestamp() + BUSY_MARGIN_S
         until = datetime.fromtimestamp(connection.rest_until, UTC)
-        raise SourceAway(
+        raise BookBusy(
             f"The address book's provider wants to be left alone until {until:%Y-%m-%d %H:%M} UTC.",
             retry_after_s=wait,
         )

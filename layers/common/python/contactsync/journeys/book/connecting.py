@@ -132,7 +132,7 @@ def _discovered(world: World, request: DavBook, account_id: str) -> Discovered:
         raise InvalidRequest([Problem("/url", f"{error.title} {error.detail}", error.code)]) from None
     except SourceAway as error:
         message = f"{error.title} See that the address is right and the server is up, and send this again."
-        raise InvalidRequest([Problem("/url", message, error.code)]) from None
+        raise InvalidRequest([Problem("/url", message, SourceAway.code)]) from None
 
 
 def complete(world: World, came_back: Mapping[str, str]) -> Landed:

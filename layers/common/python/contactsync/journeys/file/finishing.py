@@ -15,7 +15,7 @@ from contactsync.core import figures, health, mailing, reporting
 from contactsync.core.decisions import Reject as RejectedLate
 from contactsync.core.naming import called
 from contactsync.core.parsing import Damaged
-from contactsync.errors import Busy, NotFound
+from contactsync.errors import BookBusy, Busy, NotFound
 from contactsync.journeys.asked import queueing, scheduling
 from contactsync.journeys.book.bookfiles import BookFiles
 from contactsync.journeys.book.books import go_on, say_changed
@@ -275,8 +275,9 @@ def _problem(error: Failure, tried: timedelta) -> RunProblem:
             problem = RunProblem.model_validate_json(json.loads(error.cause)["errorMessage"])
             if error.error == "Refused":
                 return problem
-            again = f"We have tried again and again for {mailing.in_words(tried)}. {problem.detail}"
-            return problem.model_copy(update={"detail": again})
+            what = "waited" if problem.code == BookBusy.code else "tried again and again"
+            said = f"We have {what} for {mailing.in_words(tried)}. {problem.detail}"
+            return problem.model_copy(update={"detail": said})
     return LEFT.get(error.error, INTERNAL)
 
 
