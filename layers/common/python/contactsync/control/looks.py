@@ -1,5 +1,4 @@
-"""Who waits for a customer's server, to see the beginning of a file or which address books are there: so many of an account
-at a time.
+"""Looks at customers' servers that are under way, for a preview or to find address books: so many of an account at a time.
 
 A server that does not answer holds whoever asks it for seconds, and all accounts share the functions that wait.
 """

@@ -1,4 +1,4 @@
-"""Which contacts a listing asks for, beyond an email address, which finds its contact by itself.
+"""Which contacts a listing asks for, other than by email address: that leads to its contact directly.
 
     name=ada king        each word occurs in one of the names, whatever its case and its accents
     phone=06 12345678    one of the numbers, as people of the account's country write it; with whatever extension, if

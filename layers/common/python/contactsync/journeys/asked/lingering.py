@@ -1,4 +1,4 @@
-"""What lingers because whoever was to call for it has died, or its event was lost: once an hour somebody looks.
+"""The hourly look for runs and files that nobody calls for any more: a worker has died before that, or an event was lost.
 
     HourRule ─→ look ─→ a run that is queued, and whose turn it is    ─→ RunRequested
                         a sync with a file that waits for its turn    ─→ SyncDue

@@ -1,4 +1,4 @@
-"""What takes back what a run did to its address book, card by card, as far as nobody has changed them since.
+"""Undo of what a run did to its address book, card by card, as far as nobody has changed them since.
 
 Both sides then stay as they are: what they are after the undo is what they have agreed on, though it may differ. A card
 that is deleted so is not made again before somebody edits its contact, and one that is made again brings nobody back.
