@@ -20,6 +20,7 @@ TOO_LARGE = (
     b'{"type":"/problems/body_too_large","title":"The body is larger than 5 MB.","status":413,'
     b'"detail":"Send large files by POST /v1/uploads: up to 5 GB each.","errors":[]}'
 )
+_PROBLEM = {"Content-Type": "application/problem+json", "Access-Control-Allow-Origin": "*"}
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-length", "date", "server"}
 
 
@@ -29,11 +30,9 @@ class Front:
     The first path segment is the stage, as in API Gateway's own addresses.
     """
 
-    def __init__(self, *, port: int, emulator_port: int, console_url: str = "") -> None:
+    def __init__(self, *, port: int, emulator_port: int) -> None:
         self._server = _Server(("127.0.0.1", port), _Handler)
         self._server.emulator_port = emulator_port
-        origin = "/".join(console_url.split("/")[:3])
-        self._server.cors = {"Access-Control-Allow-Origin": origin} if origin else {}
 
     def start(self, api_id: str) -> None:
         """Requests are passed on to this REST API from now on."""
@@ -53,7 +52,6 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
     emulator_port: int
     api_id: str
-    cors: dict[str, str]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -69,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         if length > MOST_BODY_BYTES:
             self.close_connection = True
-            self._refuse(413, TOO_LARGE)
+            self._answer(413, _PROBLEM, TOO_LARGE)
             return
         body = self.rfile.read(length)
         stage, _, rest = self.path.lstrip("/").partition("/")
@@ -81,17 +79,17 @@ class _Handler(BaseHTTPRequestHandler):
             response = upstream.getresponse()
             content = response.read()
         except OSError:
-            self._refuse(504, TOO_LATE, {"Retry-After": "5"})
+            self._answer(
+                504,
+                {**_PROBLEM, "Retry-After": "5", "Access-Control-Expose-Headers": "Retry-After"},
+                TOO_LATE,
+            )
             return
         finally:
             upstream.close()
         self._answer(response.status, dict(response.getheaders()), content)
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _pass_on
-
-    def _refuse(self, status: int, problem: bytes, headers: dict[str, str] | None = None) -> None:
-        told = {"Content-Type": "application/problem+json", **(headers or {}), **self.server.cors}
-        self._answer(status, told, problem)
 
     def _answer(self, status: int, headers: dict[str, str], content: bytes) -> None:
         self.send_response(status)

@@ -160,11 +160,7 @@ class Stack:
             endpoint=self.endpoint, layer=layer, parameters=parameters, say=settings.say
         )
         self._warm_functions()
-        front = Front(
-            port=settings.ports.api,
-            emulator_port=settings.ports.aws,
-            console_url=parameters.get("ConsoleUrl", ""),
-        )
+        front = Front(port=settings.ports.api, emulator_port=settings.ports.aws)
         front.start(self.deployed.api_id)
         self._running.callback(front.stop)
         account = self.create_account(name="Example Ltd", email="you@example.com")

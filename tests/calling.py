@@ -101,7 +101,6 @@ def served(world: ApiWorld) -> Iterator[ApiWorld]:
         patch.setattr(bootstrap, "guests", world.guests)
         patch.setattr(bootstrap, "shared_usage_key", lambda: SHARED)
         patch.setattr(bootstrap, "drop_bucket", lambda: world.drop_bucket)
-        patch.setattr(bootstrap, "console_origin", lambda: "")
         handler.api.cache_clear()
         yield world
     handler.api.cache_clear()

@@ -121,11 +121,6 @@ def photos() -> Objects:
     return _bucket(settings().photos_bucket)
 
 
-def console_origin() -> str:
-    """The one origin whose pages may read what the API answers; empty: none."""
-    return settings().console_origin
-
-
 def drop_bucket() -> str:
     """The name of the drop bucket, for those who put files there."""
     return settings().drop_bucket
@@ -331,7 +326,6 @@ def world() -> World:
         discoverer=discoverer(),
         drops=drops(),
         peeker=peeker(),
-        console_origin=console_origin(),
     )
 
 

@@ -66,9 +66,6 @@ class Settings(BaseModel):
         description="A stand-in for Google, for trials on one machine; in the cloud it stays empty.",
     )
     microsoft_elsewhere: str = Field(default="", description="The same for Microsoft.")
-    console_origin: str = Field(
-        default="", description="The one origin whose pages may read our answers; empty: none."
-    )
     allow_hosts: str = Field(
         default="",
         pattern=r"^( *[^, ]+:[0-9]{1,5} *(,|$))*$",

@@ -25,8 +25,12 @@ from contactsync.errors import ContactSyncError, NotFound, NotPermitted
 from contactsync.journeys.asked.asking import World
 from contactsync.model.account import Caller
 
-EXPOSED = "Location, Retry-After, Allow, Content-Disposition"
-"""What our answers say beside their bodies; a browser shows a page of another origin nothing else of it."""
+ANY_PAGE = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "Location, Retry-After, Allow, Content-Disposition",
+}
+"""Lets pages of any origin read an answer, and what it says beside its body: a browser adds no permission by itself, so the
+key that the page sent is the permission."""
 
 BASE = "/v1"
 """API Gateway leaves the stage out of the path, but a domain of one's own puts it in."""
@@ -49,11 +53,6 @@ class Api:
         self._world = world
         self._logger = logger
         self._log_bug = log_bug
-        self._cors = (
-            {"Access-Control-Allow-Origin": world.console_origin, "Access-Control-Expose-Headers": EXPOSED}
-            if world.console_origin
-            else {}
-        )
         self._routes = [(route, _pattern(route.path)) for route in ROUTES]
 
     def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,7 +75,6 @@ class Api:
             told["run_id"] = found[1]
         told |= {"status": answer.status, "duration_ms": round((time.monotonic() - began) * 1000)}
         self._logger.info("request", extra=told)
-        answer = replace(answer, headers={**answer.headers, **self._cors})
         return _proxied(replace(answer, body="") if event.get("httpMethod") == "HEAD" else answer)
 
     def _answer(self, event: Mapping[str, Any], told: dict[str, Any]) -> AnyAnswer:
@@ -136,7 +134,12 @@ def _pattern(path: str) -> re.Pattern[str]:
 def _proxied(answer: AnyAnswer) -> dict[str, Any]:
     return {
         "statusCode": answer.status,
-        "headers": {"Content-Type": answer.content_type, "Cache-Control": "no-store", **answer.headers},
+        "headers": {
+            "Content-Type": answer.content_type,
+            "Cache-Control": "no-store",
+            **ANY_PAGE,
+            **answer.headers,
+        },
         "body": answer.body,
         "isBase64Encoded": False,
     }

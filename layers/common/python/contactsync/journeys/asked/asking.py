@@ -53,7 +53,7 @@ which every quote is escaped twice."""
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The ports that requests reach, and the one origin whose pages may read the answers (empty: none)."""
+    """The ports that requests reach."""
 
     control: Control
     contacts: ContactStore
@@ -69,7 +69,6 @@ class World:
     discoverer: Discoverer
     drops: Objects
     peeker: Peeker
-    console_origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
