@@ -109,7 +109,7 @@ def test_a_book_that_is_not_to_be_had_pauses_no_schedule(world, api, sync, happe
         assert "fail" not in mail.text
         assert "paused" not in mail.text
         assert "We have waited for" in mail.text
-        assert "leave it to the next run of the schedule" in mail.text
+        assert "What a schedule has asked for, its next run does." in mail.text
     world.book.calm()
     world.clock.advance(timedelta(hours=2))
     assert day(world, api, sync)["status"] in ("succeeded", "unchanged")

@@ -6,6 +6,7 @@ No emulator knows RedriveExecution, so for that one call the request is compared
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -38,7 +39,7 @@ def failed_run(world: ApiWorld, *, closed: bool = True, **asked: Any) -> Run:
     took: dict[str, Any] = {"status": "running", "execution": "execution-1", "step": "plan", **asked}
     if not closed:
         return world.control.update_run(account_id, run_id, lambda run: run.model_copy(update=took))
-    took = {"problem": INTERNAL} | took | {"status": "failed", "finished_at": "2026-03-01T00:00:00.000Z"}
+    took = {"problem": INTERNAL, "finished_at": "2026-03-01T00:00:00.000Z"} | took | {"status": "failed"}
     return world.control.close_run(account_id, run_id, lambda run: run.model_copy(update=took))
 
 
@@ -87,6 +88,29 @@ def test_a_run_that_failed_for_our_reasons_is_started_again_once(world, capsys):
     assert world.runs_asked() == [later]
     world.execute(world.control.run(run.account_id, later).value, execution="execution-2")
     assert world.control.run(run.account_id, later).value.status == "succeeded"
+
+
+def test_a_run_that_was_started_again_is_called_and_listed_as_others_are(world):
+    """Its id stands in the links of its mail."""
+    failed_at = world.clock.now().isoformat(timespec="milliseconds")
+    run = failed_run(world, finished_at=failed_at)
+    world.clock.advance(timedelta(hours=1))
+    take_up(world, run)
+    [later] = world.runs_asked()
+    assert re.fullmatch("r[0-9a-f]{24}", later)
+    client = Client(world, world.account)
+    assert client.get(f"/runs/{later}").status == 200
+    world.clock.advance(timedelta(hours=1))
+    world.execute(world.control.run(run.account_id, later).value, execution="execution-2")
+    last = world.again(run.sync_id, ROWS)
+    listed = client.get(f"/syncs/{run.sync_id}/runs").json["items"]
+    assert [each["id"] for each in listed] == [last.id, later, run.id]
+
+
+def test_a_run_of_a_sync_that_was_deleted_is_left_alone(world):
+    run = failed_run(world)
+    assert Client(world, world.account).delete(f"/syncs/{run.sync_id}").status == 204
+    assert redrive.way_for(found(run), world.control) is None
 
 
 def test_an_upload_in_whose_place_another_source_was_put_is_not_read_again(world, capsys):

@@ -185,7 +185,7 @@ class BookBusy(SourceAway):
     """An address book is there, and not to be had now: its provider wants to be left alone, or another run is at work on it."""
 
     code = "book_busy"
-    detail = "Nothing is lost: ask again later, or leave it to the next run of the schedule."
+    detail = "Nothing is lost: ask again later. What a schedule has asked for, its next run does."
 
 
 class Cancelled(ContactSyncError):

@@ -95,7 +95,7 @@ def way_for(found: Failed, control: Control) -> Way | None:
         return None
     if run.execution == found.name and not run.has_ended:
         return "redrive"
-    ours = run.problem is not None and run.problem.code in OURS
+    ours = run.problem is not None and run.problem.code in OURS and sync.deleted_at is None
     if ours and sync.latest_run == run.id and sync.state == "active" and _repeatable(run, sync):
         return "again"
     return None
@@ -121,7 +121,9 @@ def again(found: Failed, world: World) -> Run:
     asked: dict[str, Any] = {"dry_run": run.dry_run}
     if run.upload_id is not None:
         asked["upload_id"] = run.upload_id
-    return start_run(world, caller, run.sync_id, asked, seed=f"again after {run.id}", file=run.file)
+    failed_ms = int(datetime.fromisoformat(run.finished_at or run.requested_at).timestamp() * 1000)
+    seed = f"{failed_ms:012x} again after {run.id}"  # so that the new run is listed after the one that failed
+    return start_run(world, caller, run.sync_id, asked, seed=seed, file=run.file)
 
 
 def failed(states: Any, machine: str, *, since: datetime) -> Iterator[Failed]:

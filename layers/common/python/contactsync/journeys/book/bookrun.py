@@ -166,8 +166,8 @@ class BookRun:
         if not self.control.take_book(*self.place, self.run.id, self.now):
             raise BookBusy(
                 "Another sync is at work on this address book.",
-                "Nothing is lost: run this one again when that one has ended, or leave it to the next run of the schedule. If "
-                "it happens often, have the two begin at other times.",
+                "Nothing is lost: ask again when that one has ended. What a schedule has asked for, its next run does. If it "
+                "happens often, have the two begin at other times.",
             )
 
     def check_let_in(self) -> None:
