@@ -7,7 +7,7 @@ import sys
 
 from contactsync.adapters.clock import SystemClock
 from contactsync.control import plans
-from contactsync.core.fieldtypes import is_country
+from contactsync.core.fieldtypes import BadValue, email, is_country
 from contactsync.errors import Busy
 from contactsync.journeys.account import accounts
 from contactsync.operating.stack import Stack
@@ -15,8 +15,8 @@ from contactsync.operating.stack import Stack
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The customer."""
-    parser.add_argument("--name", required=True, help="the customer's name")
-    parser.add_argument("--email", required=True, help="the first member's address")
+    parser.add_argument("--name", required=True, type=_name, help="the customer's name")
+    parser.add_argument("--email", required=True, type=_address, help="the first member's address")
     parser.add_argument(
         "--country",
         required=True,
@@ -49,7 +49,23 @@ def run(options: argparse.Namespace, stack: Stack) -> int:
     return 0
 
 
+def _name(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty: give the customer's name")
+    return text.strip()
+
+
+def _address(text: str) -> str:
+    try:
+        address = email(text)
+    except BadValue as bad:
+        raise argparse.ArgumentTypeError(bad.message) from None
+    if address is None:
+        raise argparse.ArgumentTypeError("it is empty: give the first member's address")
+    return address
+
+
 def _country(code: str) -> str:
     if not is_country(code.upper()):
-        raise argparse.ArgumentTypeError(f"{code} is no country: write its ISO code, like NL")
+        raise argparse.ArgumentTypeError(f"“{code}” is no country: write its ISO code, like NL")
     return code.upper()

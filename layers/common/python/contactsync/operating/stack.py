@@ -40,12 +40,14 @@ class Stack:
         """Ask CloudFormation. Raises NoStack."""
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
+        if not name:
+            raise NoStack("No stack is named. Say which, as in STACK=contact-sync or --stack contact-sync.")
         try:
             cloudformation = client("cloudformation")
             (found,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
         except (BotoCoreError, ClientError) as error:
             raise NoStack(
-                f"The stack {name} cannot be read: {error} Check its name, AWS_PROFILE and AWS_REGION."
+                f"The stack {name} cannot be read: {str(error).rstrip('.')}. Check its name, AWS_PROFILE and AWS_REGION."
             ) from None
         outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", ())}
         return cls(name, cloudformation.meta.region_name, outputs)
