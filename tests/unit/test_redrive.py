@@ -92,7 +92,7 @@ def test_a_run_that_failed_for_our_reasons_is_started_again_once(world, capsys):
 
 def test_a_run_that_was_started_again_is_called_and_listed_as_others_are(world):
     """Its id stands in the links of its mail."""
-    failed_at = world.clock.now().isoformat(timespec="milliseconds")
+    failed_at = (world.clock.now() + timedelta(minutes=1)).isoformat(timespec="milliseconds")
     run = failed_run(world, finished_at=failed_at)
     world.clock.advance(timedelta(hours=1))
     take_up(world, run)
