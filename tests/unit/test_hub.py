@@ -100,6 +100,48 @@ class TestBoxes:
             fields = member.book.cards()[member.named(NAME)].fields
             assert (fields["job_title"], fields["nickname"]) == ("Dame", "A")
 
+    def test_two_who_edit_in_turn_are_taken_for_people(self, world):
+        """Each answers the other, and nobody's value comes back."""
+        world.ben.tick(ada(world))
+        world.settle()
+        for turn in range(5):
+            for member in (world.anna, world.ben):
+                member.edit(NAME, job_title=f"Countess {turn} of {member.id}")
+                world.anna.go()
+                world.ben.go()
+        world.settle()
+        for member in world.members.values():
+            assert (
+                member.book.cards()[member.named(NAME)].fields["job_title"] == f"Countess 4 of {world.ben.id}"
+            )
+
+    def test_two_programs_that_keep_their_own_value_are_stopped(self, world):
+        world.ben.tick(ada(world))
+        world.settle()
+        for _ in range(5):
+            for member in (world.anna, world.ben):
+                member.edit(NAME, job_title=f"Countess of {member.id}")
+                world.anna.go()
+                world.ben.go()
+        titles = [
+            member.book.cards()[member.named(NAME)].fields["job_title"] for member in world.members.values()
+        ]
+        assert len(set(titles)) == 2
+
+    def test_a_program_that_answers_with_our_own_former_value_is_stopped(self, world):
+        """It copies with a delay; somebody here goes on to correct what it undoes."""
+        before = ADA["job_title"]
+        for turn in range(6):
+            world.edit(ada(world), job_title=f"Countess {turn}")
+            world.anna.go()
+            world.anna.edit(NAME, job_title=before)
+            world.anna.go()
+            before = f"Countess {turn}"
+        assert (
+            world.contact(ada(world)).fields["job_title"]
+            != world.anna.book.cards()[world.anna.named(NAME)].fields["job_title"]
+        )
+
 
 @dataclass(frozen=True)
 class Deletion:

@@ -261,10 +261,34 @@ class TestOneWay:
 def test_two_bridges_that_overwrite_each_other_are_noticed() -> None:
     """Case 48."""
     turns: list[tuple[float, Side]] = [(100.0 * n, "theirs" if n % 2 else "ours") for n in range(6)]
-    assert is_loop(turns)
-    assert not is_loop(turns[1:])
-    assert not is_loop([*turns[:5], (90_000.0, "theirs")])
-    assert not is_loop([*turns, (700.0, "theirs")])
+    theirs_and_ours = ["x", "y"] * 3
+    assert is_loop(turns, theirs_and_ours)
+    assert not is_loop(turns[1:], theirs_and_ours[1:])
+    assert not is_loop([*turns[:5], (90_000.0, "theirs")], theirs_and_ours)
+    assert not is_loop([*turns, (700.0, "theirs")], [*theirs_and_ours, "y"])
+
+
+@pytest.mark.parametrize(
+    ("said", "in_a_loop_after"),
+    [
+        ("xy" * 6, 6),
+        ("axyxyxyxyxyx", 7),
+        ("abacbdcedfeg", 9),  # what we say is what they said before
+        ("axcadcedfegf", 8),  # what they say is what we said before
+        ("abcdefghijkl", 12),
+        ("abcbdbebfbgb", 12),  # one who insists, against one who tries other words
+    ],
+)
+def test_people_say_something_new_and_programs_say_it_again(said: str, in_a_loop_after: int) -> None:
+    turns: list[tuple[float, Side]] = [(100.0 * n, "theirs" if n % 2 else "ours") for n in range(12)]
+    found = [n for n in range(13) if is_loop(turns[:n], said[:n])]
+    assert found[0] == in_a_loop_after
+
+
+def test_turns_of_which_nobody_knows_what_they_said_are_a_loop_once_they_are_many() -> None:
+    turns: list[tuple[float, Side]] = [(100.0 * n, "theirs" if n % 2 else "ours") for n in range(12)]
+    assert not is_loop(turns[:11], ["x", "y"] * 2)
+    assert is_loop(turns, ["x", "y"] * 2)
 
 
 # Names, and their parts

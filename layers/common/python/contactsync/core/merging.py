@@ -22,7 +22,9 @@ Side = Literal["ours", "theirs"]
 LISTS = frozenset(PRIMARIES.values())
 
 TURNS_LOOKED_AT = 6
-"""So many writes in turn, now we, now they, within TURNS_WITHIN_S: no two people do that, but two bridges do."""
+"""So many writes in turn, now we, now they, within TURNS_WITHIN_S, that say again what was said: two bridges do that, and people do not."""
+TURNS_AT_MOST = 12
+"""So many, whatever they say: a bridge that adds a date or a number says something else each time."""
 TURNS_WITHIN_S = 86_400
 
 
@@ -115,11 +117,41 @@ def same(one: Fields, other: Fields) -> bool:
     return all(_same(key, one.get(key), other.get(key)) for key in {*one, *other})
 
 
-def is_loop(turns: Sequence[tuple[float, Side]]) -> bool:
-    """Whether two sides keep overwriting each other; `turns` are epoch seconds and whose change was carried over."""
-    last = turns[-TURNS_LOOKED_AT:]
-    alternate = all(one[1] != other[1] for one, other in pairwise(last))
-    return len(last) == TURNS_LOOKED_AT and alternate and last[-1][0] - last[0][0] <= TURNS_WITHIN_S
+def is_loop(turns: Sequence[tuple[float, Side]], carried: Sequence[str]) -> bool:
+    """Whether two sides keep overwriting each other, as programs do that know nothing of each other.
+
+    People who edit in turn answer each other: what they say is new.
+
+    Args:
+        turns: epoch seconds and whose change was carried over, the oldest first.
+        carried: what the latest of them said, as marks that are equal where it was the same.
+    """
+    if _alternate(turns[-TURNS_AT_MOST:], TURNS_AT_MOST):
+        return True
+    if not _alternate(turns[-TURNS_LOOKED_AT:], TURNS_LOOKED_AT) or len(carried) < TURNS_LOOKED_AT:
+        return False
+    told = [(side, mark) for (_, side), mark in zip(turns[-len(carried) :], carried, strict=True)]
+    last = range(len(told) - TURNS_LOOKED_AT, len(told))
+    if len({told[at] for at in last}) == 2:  # each says the same again and again
+        return True
+    # One of them says what the other has said before: our own former value comes back, or theirs.
+    return any(
+        all((_other(side), mark) in told[:at] for at in last for said, mark in [told[at]] if said == side)
+        for side in ("ours", "theirs")
+    )
+
+
+def _alternate(turns: Sequence[tuple[float, Side]], count: int) -> bool:
+    """Whether these are so many turns, one side's after the other's, within the time of a loop."""
+    return (
+        len(turns) == count
+        and all(one[1] != other[1] for one, other in pairwise(turns))
+        and turns[-1][0] - turns[0][0] <= TURNS_WITHIN_S
+    )
+
+
+def _other(side: str) -> str:
+    return "theirs" if side == "ours" else "ours"
 
 
 def _one_sided(agreed: Agreed | None, ours: Fields | None, theirs: Fields | None, policy: Policy) -> Merge:

@@ -169,6 +169,7 @@ class Link:
             its card is left alone; gone, as there is no card any more; unmade, as its card was taken back, and is not made
             again until the contact is edited.
         turns: the latest writes and whose change each carried over.
+        carried: what the latest of those said, as digests; fewer where a version wrote that knew nothing of it.
         sync: the sync that follows it; where a card is missing from that sync's group, it has gone or left.
         written_at: epoch seconds of our last write to the card; lists may be older than that for a while.
         terms: how the two were compared when they agreed (`bookrun.asked_for`): under others nothing is agreed.
@@ -184,6 +185,7 @@ class Link:
     marker: str = ""
     state: State = "linked"
     turns: tuple[Turn, ...] = ()
+    carried: tuple[str, ...] = ()
     sync: str = ""
     written_at: float = 0
     terms: str = ""
@@ -239,6 +241,7 @@ def read_link(document: Mapping[str, Any]) -> Link:
     """A link as `document()` stored it, or another version did: what this one does not know is left unread."""
     known = _known(Link, document)
     known["turns"] = tuple((at, side) for at, side in known.get("turns", ()))
+    known["carried"] = tuple(known.get("carried", ()))
     if "shown" in known:
         known["shown"] = Shown(**_known(Shown, known["shown"]))
     return Link(**{"id": "", "contact_id": "", "etag": "", **known})

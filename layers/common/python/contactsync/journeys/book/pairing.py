@@ -9,9 +9,11 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any, Literal
 
+import orjson
+
 from contactsync.core.decisions import Add, Decision, Delete, Row, Skip, Unchanged, Update, Writing
 from contactsync.core.identity import contact_id
-from contactsync.core.merging import LISTS, Conflict, Merge, Side, is_loop, merge
+from contactsync.core.merging import LISTS, TURNS_AT_MOST, Conflict, Merge, Side, is_loop, merge
 from contactsync.core.overlay import Changes
 from contactsync.core.planning import Rules
 from contactsync.errors import NotFound
@@ -28,7 +30,6 @@ from contactsync.model.connection import Link, Shown, State, Turn
 from contactsync.model.contact import Contact, Fields, Tombstone
 
 Parting = Literal["left", "unchosen", "closed"]
-TURNS_KEPT = 12
 CLAIMS_AT_ONCE = 2_000
 TOLD_MAX = 200
 """Characters of a value that a sentence quotes."""
@@ -195,16 +196,11 @@ class Pairing:
         self.noted["revived"] += merged.revived is not None
         decision = self._here(row, ours, merged)
         link = replace(self._link(pair, row.id, merged), shown=pictured.shown)
-        turns = [
-            *_turned(_is_edited(decision), "theirs"),
-            *_turned(merged.theirs != theirs, "ours"),
-        ]
-        stamped: tuple[Turn, ...] = tuple((self.work.now.timestamp(), side) for side in turns)
-        if pair.agreed is not None and pair.before is not None and stamped:
-            link = replace(link, turns=(*link.turns, *stamped)[-TURNS_KEPT:])
-            if is_loop(link.turns):
+        if pair.agreed is not None and pair.before is not None:
+            link = self._taking_turns(link, decision, theirs, merged.theirs)
+            if link.turns != pair.before.value.turns and is_loop(link.turns, link.carried):
                 self.noted["frozen"] += 1
-                frozen = replace(pair.before.value, state="frozen", turns=link.turns)
+                frozen = replace(pair.before.value, state="frozen", turns=link.turns, carried=link.carried)
                 errand = self._linking(pair, frozen)
                 return Outcome(Skip(row, "frozen", FROZEN), errand and replace(errand, card=pair.card))
         needs = isinstance(decision, Writing)
@@ -214,6 +210,22 @@ class Pairing:
             link = replace(link, agreed=picturing.with_photo(link.agreed, pair.agreed.ours.get("photo", "")))
         change = _Change(pair, theirs, merged, link, decision)
         return Outcome(decision, self._there(change), merged.conflicts, picture)
+
+    def _taking_turns(
+        self, link: Link, decision: Decision, theirs: Fields | None, to_be: Fields | None
+    ) -> Link:
+        """The link with what is now written on either side, whose change that is, and what it says."""
+        at = self.work.now.timestamp()
+        turns: list[tuple[Turn, str]] = []
+        if _is_edited(decision):
+            turns.append(((at, "theirs"), _mark(_said(decision))))
+        if to_be != theirs:
+            turns.append(((at, "ours"), _mark(_differing(theirs or {}, to_be or {}))))
+        return replace(
+            link,
+            turns=(*link.turns, *(turn for turn, _ in turns))[-TURNS_AT_MOST:],
+            carried=(*link.carried, *(mark for _, mark in turns))[-TURNS_AT_MOST:],
+        )
 
     def _picture(self, link: Link, wanted: Wanted | None, *, needs: bool) -> Errand | None:
         """What is put on the card; which link it then has is looked up, for a card that is made has none yet."""
@@ -376,8 +388,21 @@ def _exceeds(merged: Merge) -> bool:
     return any(len(ours.get(key) or ()) > len(theirs[key]) for key in LISTS & theirs.keys())
 
 
-def _turned(turned: bool, side: Side) -> list[Side]:
-    return [side] if turned else []
+def _said(decision: Decision) -> Fields:
+    """The values that a contact gets."""
+    if isinstance(decision, Update):
+        return {key: new for key, (_, new) in decision.changes.items()}
+    return decision.row.fields if isinstance(decision, Add) else {}
+
+
+def _differing(before: Fields, after: Fields) -> Fields:
+    """The values that a card gets; None for those that it loses."""
+    return {key: after.get(key) for key in {*before, *after} if before.get(key) != after.get(key)}
+
+
+def _mark(said: Fields) -> str:
+    """Equal for the same values of the same fields."""
+    return blake2b(orjson.dumps(said, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
 
 
 def _newer(ours: Contact | None, card: Card | None) -> Side | None:

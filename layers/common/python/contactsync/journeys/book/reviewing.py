@@ -147,7 +147,7 @@ def thaw(world: World, caller: Caller, connection_id: str, key: str, seed: str) 
 
 def thawed(link: Link) -> Link:
     """The link as it goes on: without a version, for nobody has looked at the card for long."""
-    return replace(link, state="linked", turns=(), etag="")
+    return replace(link, state="linked", turns=(), carried=(), etag="")
 
 
 def _own(world: World, caller: Caller, connection_id: str) -> Read[Any]:
