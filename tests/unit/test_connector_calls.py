@@ -157,3 +157,17 @@ def test_a_page_of_a_proxy_is_no_answer(provider):
     provider.answers = [(200, {}, b"<html>sign in</html>")]
     with pytest.raises(Busy):
         calls(provider, Person()).get("/x").json()
+
+
+@pytest.mark.parametrize("status", [302, 403, 404, 410])
+def test_a_picture_whose_address_leads_nowhere_is_none(provider, status):
+    provider.answers = [(status, {}, b"gone")]
+    assert calls(provider, Person()).fetch(f"{provider.url}/p") is None
+
+
+@pytest.mark.parametrize(("status", "kind"), [(429, BookBusy), (503, SourceAway)])
+def test_a_picture_that_cannot_be_had_now_is_not_taken_for_none(provider, status, kind):
+    provider.answers = [(status, {}, b"")]
+    with pytest.raises(SourceAway) as caught:
+        calls(provider, Person()).fetch(f"{provider.url}/p")
+    assert type(caught.value) is kind

@@ -128,3 +128,19 @@ def test_the_hub_s_mark_comes_and_goes_and_is_never_read_back(world: BookWorld, 
     assert is_copy(shown, FACE)
     assert not is_marked(shown)
     assert here(world) == FACE
+
+
+def test_a_picture_whose_address_leads_nowhere_keeps_nobody_else_waiting(world: BookWorld):
+    """Case 31: it is looked for again with each run, until there is one."""
+    with PeopleServer(world.clock) as server:
+        book = Google(server)
+        world.clock.advance(timedelta(minutes=30))
+        world.connect = lambda _: book.connector()
+        book.give(FACE)
+        server.photos.clear()
+        sync = world.sync(group="")
+        assert world.go(sync).status == "succeeded"
+        assert here(world) is None
+        book.give(FACE)
+        later(world, sync)
+        assert here(world) == FACE

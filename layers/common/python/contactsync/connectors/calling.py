@@ -87,13 +87,16 @@ class Calls:
         """Read. `path` may be a whole URL of the same origin, as links to next pages are."""
         return self._call("GET", self._url(path, query), None, headers, writes=False)
 
-    def fetch(self, url: str) -> bytes:
-        """A picture that the provider names by its address, wherever that is; the token goes to its own host only."""
+    def fetch(self, url: str) -> bytes | None:
+        """A picture that the provider names by its address, wherever that is; the token goes to its own host only.
+
+        None where that leads to nothing: one picture must not keep its whole book waiting.
+        """
         own = urlsplit(url)[:2] == urlsplit(self._base)[:2]
         reply = self._send("GET", url, None, {}, self._access(False) if own else "", writes=False)
-        if not reply.ok:
-            raise Busy(f"The provider answered {reply.status}.")
-        return reply.body
+        if reply.status == 429 or reply.status >= 500:
+            raise put_off(reply.status, retry_after(reply.headers))
+        return reply.body if reply.ok else None
 
     def ask(self, method: str, path: str, document: Any, **headers: str) -> Reply:
         """Read by another method than GET: a search, a batch of reads."""
