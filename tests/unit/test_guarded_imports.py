@@ -123,6 +123,15 @@ def test_deletions_that_were_approved_count_towards_the_week() -> None:
     assert kept.then(people(60), days=1).status == "succeeded"
 
 
+def test_deletions_that_only_waited_do_not_count_towards_the_week() -> None:
+    kept = List(100, on_trip="hold_deletes")
+    held = kept.then(people(70) + "new@example.com,New\n")
+    assert (held.status, held.counts.added, len(kept)) == ("awaiting_approval", 1, 101)
+    assert kept.then(people(81), days=1).status == "succeeded"
+    assert kept.then(people(65), days=1).status == "succeeded", "36 of 101; the 30 that waited stayed"
+    assert len(kept) == 65
+
+
 def test_an_approval_is_void_once_a_newer_source_has_come() -> None:
     kept = List(100)
     held = kept.then(people(70))

@@ -386,6 +386,18 @@ def test_deletions_that_waited_need_no_room_for_those_who_were_added_meanwhile(a
     assert usage(api)["contacts"] == 4 == len(api.world.stored())
 
 
+def test_what_a_run_deleted_comes_back_even_where_the_plan_has_no_room(api):
+    guard = {"max_delete_count": 10, "max_delete_percent": 100, "min_overlap_percent": 0}
+    options = {"delete_missing": {"scope": "sync"}, "guard": guard}
+    sync = ended(api, api.post("/imports", pasted(options=options)))["sync_id"]
+    api.patch(f"/syncs/{sync}", {"source": {"kind": "paste", "text": "email\nada@example.com\n"}})
+    done = ended(api, api.post(f"/syncs/{sync}/runs", {}))
+    assert (done["counts"]["deleted"], usage(api)["contacts"]) == (2, 1)
+    api.world.limit(contacts=1)
+    assert ended(api, api.post(f"/runs/{done['id']}/undo"))["status"] == "succeeded"
+    assert usage(api)["contacts"] == 3 == len(api.world.stored())
+
+
 def test_the_plan_limits_fields(api):
     api.world.limit(fields=1)
     field = {"label": "Shoe size", "type": "integer"}

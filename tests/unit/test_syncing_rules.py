@@ -87,16 +87,21 @@ class TestTheGuard:
         run = world.go(sync)
         assert (run.status, problem(run)) == ("awaiting_approval", "book_emptied")
 
-    def test_a_few_deletions_a_day_are_summed_up(self, world, sync):
+    @pytest.mark.parametrize("side", ["here", "there"])
+    def test_a_few_deletions_a_day_are_summed_up(self, world, sync, side):
         """Case 16."""
         held = []
         for n in range(12):
             world.clock.advance(timedelta(hours=12))
-            world.book.remove(world.links()[world.id_of(f"p{n}@example.com")].id)
+            id_ = world.id_of(f"p{n}@example.com")
+            if side == "here":
+                world.book.remove(world.links()[id_].id)
+            else:
+                world.remove(id_)
             held.append(world.go(sync).status == "awaiting_approval")
         assert not any(held[:5])
         assert held[-1]
-        assert len(world.everybody()) > 10
+        assert len(world.everybody() if side == "here" else world.book.cards()) > 10
 
     def test_a_first_run_deletes_nobody(self, world, sync):
         """Case 40: the sync is made anew; what was deleted meanwhile comes back."""

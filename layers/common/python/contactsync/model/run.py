@@ -28,7 +28,7 @@ STARTED: frozenset[Status] = frozenset({"queued", "running"})
 Step = Literal[
     "fetch", "parse", "map", "plan", "pull", "reconcile", "guard", "upsert", "push", "commit", "notify"
 ]
-"""In the order of both journeys: a file's first, then an address book's, then what they share."""
+"""In an order that fits both journeys: fetch to plan are a file's, pull, reconcile, push and commit an address book's."""
 
 
 class Counts(Deferred):
