@@ -15,6 +15,7 @@ from contactsync.control import Control, new_id
 from contactsync.core.identity import SHARDS
 from contactsync.journeys import importing, syncing
 from contactsync.journeys.book.bookrun import Ports
+from contactsync.model.account import Member
 from contactsync.model.connection import Connection, Link
 from contactsync.model.contact import Audit, Contact, Fields, Tombstone
 from contactsync.model.message import Finishing, Guarded, Message, Notified, Requested, Units, Upserted
@@ -39,6 +40,7 @@ class BookWorld(World):
         super().__post_init__()
         self.book = MemoryBook(self.clock, habits=self.habits)
         at = self.clock.now().isoformat(timespec="milliseconds")
+        self.join("m1")
         self.control.create_connection(
             self.account.account_id,
             Connection(
@@ -50,6 +52,18 @@ class BookWorld(World):
                 created_at=at,
             ),
         )
+
+    def join(self, member_id: str) -> None:
+        """Somebody becomes a member."""
+        at = self.clock.now().isoformat(timespec="milliseconds")
+        member = Member(
+            id=member_id,
+            account_id=self.account.account_id,
+            email=f"{member_id}@example.com",
+            permissions=("contacts.view",),
+            created_at=at,
+        )
+        self.control.records.commit(self.control.put_member(member))
 
     # Syncs and runs
 

@@ -66,6 +66,7 @@ class HubWorld(BookWorld):
             member_id = f"m{number}"
             book = MemoryBook(self.clock, habits=self.habits, subject=f"person-{number}")
             self.members[f"n{number}"] = Member(self, member_id, book)
+            self.join(member_id)
             self.control.create_connection(
                 self.account.account_id,
                 Connection(

@@ -13,7 +13,6 @@ from contactsync.journeys.book.bookfiles import BookFiles
 from contactsync.journeys.book.committing import count_day
 from contactsync.journeys.file.runfiles import files_of
 from tests.bookworld import CONNECTION
-from tests.calling import Client
 from tests.connecting import member
 from tests.contract.cards import ADA
 
@@ -45,7 +44,7 @@ class TestBoxes:
 
     def test_are_each_member_s_own(self, api, world):
         ada, bob = world.add(ADA), world.add(BOB)
-        other = Client(world, type(api.account)(api.account.account_id, "m2", ""))
+        other = member(world, api, "contacts.view")
         api.put(f"/contacts/{ada}/subscription")
         assert other.put(f"/contacts/{bob}/subscription").json["subscribers"] == 1
         assert [each["id"] for each in api.get("/contacts?subscribed=true").json["items"]] == [ada]
@@ -121,6 +120,29 @@ class TestBoxes:
         world.book.remove(card)
         world.go(sync)
         assert ADA["name"] not in {fields["name"] for fields in world.everybody().values()}
+
+    @pytest.mark.parametrize("at_the_last_moment", [False, True])
+    def test_of_a_member_who_is_removed_and_still_let_in_are_not_ticked(
+        self, api, world, monkeypatch, at_the_last_moment
+    ):
+        """For up to a minute they are; nobody would ever take away what they tick then."""
+        ada, leaver = world.add(ADA), member(world, api, "contacts.view")
+        who, tick = leaver.account, world.control.tick
+
+        def removed() -> None:
+            assert api.delete(f"/members/{who.member_id}").status == 204
+
+        def tick_late(*told):
+            removed()
+            tick(*told)
+
+        if at_the_last_moment:
+            monkeypatch.setattr(world.control, "tick", tick_late)
+        else:
+            removed()
+        assert leaver.put(f"/contacts/{ada}/subscription").status == 403
+        assert world.control.subscribers(who.account_id, ada) == frozenset()
+        assert world.control.subscriptions(who.account_id, who.member_id) == frozenset()
 
 
 class TestSegments:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from contactsync.connectors.memory import ALL, Habits, Mishap
+from contactsync.connectors.memory import ALL, Habits, MemoryConnector, Mishap
 from tests.contract.cards import ADA
 from tests.hubworld import HubWorld
 
@@ -32,6 +32,13 @@ NAME = ADA["name"]
 
 def ada(world: HubWorld) -> str:
     return world.ids()[NAME]
+
+
+def remove_member(world: HubWorld, member_id: str) -> None:
+    """As when their boxes were taken away, and a run that is at work with their book has not noticed."""
+    control, account_id = world.control, world.account.account_id
+    control.records.commit(control.drop_member(control.read_member(account_id, member_id)))
+    control.untick_all(account_id, member_id)
 
 
 class TestBoxes:
@@ -99,6 +106,20 @@ class TestBoxes:
         for member in world.members.values():
             fields = member.book.cards()[member.named(NAME)].fields
             assert (fields["job_title"], fields["nickname"]) == ("Dame", "A")
+
+    def test_of_a_member_who_is_gone_are_none_after_a_run_that_brought_somebody_in_for_them(self, world):
+        world.ben.book.add(BOB)
+
+        class Leaving(MemoryConnector):
+            def pull(self, *arguments):
+                yield from super().pull(*arguments)
+                remove_member(world, world.ben.id)
+
+        world.connect = lambda connection: Leaving(world.books[connection.id])
+        world.ben.go()
+        assert BOB["name"] in world.ids()
+        assert world.ben.ticked() == frozenset()
+        assert world.control.subscribers(world.account.account_id, world.ids()[BOB["name"]]) == frozenset()
 
     def test_two_who_edit_in_turn_are_taken_for_people(self, world):
         """Each answers the other, and nobody's value comes back."""

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from contactsync.errors import NotPermitted
 from contactsync.journeys.asked import telling
 from contactsync.journeys.asked.asking import World, derived_id, timestamp
-from contactsync.journeys.book.books import say_changed
+from contactsync.journeys.book.books import say_changed, untick_if_gone
 from contactsync.model.account import Caller
 
 
@@ -24,7 +25,7 @@ class Subscription:
 
 
 def subscribe(world: World, caller: Caller, contact_id: str, seed: str) -> Subscription:
-    """Tick a contact; one that is ticked stays so. Raises NotFound."""
+    """Tick a contact; one that is ticked stays so. Raises NotFound, NotPermitted for who is a member no more."""
     telling.contact(world, caller, contact_id)
     account_id, member_id, control = caller.account_id, caller.member_id, world.control
     since = control.subscription(account_id, member_id, contact_id)
@@ -33,6 +34,8 @@ def subscribe(world: World, caller: Caller, contact_id: str, seed: str) -> Subsc
         _note(world, caller, contact_id, seed)
         control.tick(account_id, member_id, contact_id, since)
         say_changed(world.bus, account_id, chooser=member_id)
+    if untick_if_gone(control, account_id, member_id):  # the authorizer's word is up to a minute old
+        raise NotPermitted("contacts.view")
     return Subscription(contact_id, member_id, since, len(control.subscribers(account_id, contact_id)))
 
 

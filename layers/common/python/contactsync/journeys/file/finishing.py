@@ -18,7 +18,7 @@ from contactsync.core.parsing import Damaged
 from contactsync.errors import BookBusy, Busy, NotFound
 from contactsync.journeys.asked import queueing, scheduling
 from contactsync.journeys.book.bookfiles import BookFiles
-from contactsync.journeys.book.books import go_on, say_changed
+from contactsync.journeys.book.books import go_on, say_changed, untick_if_gone
 from contactsync.journeys.book.committing import count_day
 from contactsync.journeys.book.losing import say_lost
 from contactsync.journeys.book.pushing import settle_links
@@ -197,6 +197,9 @@ def _leave_book(work: Applying, error: Failure | None) -> None:
     ):
         settle_links(work, connection_id)
         count_day(run, connection_id, BookFiles(work.files), control, work.clock.now())
+    with suppress(NotFound):  # nobody ever came back from its sign-in, and it was forgotten
+        member_id = control.connection(run.account_id, connection_id).value.member_id
+        untick_if_gone(control, run.account_id, member_id)
     control.leave_book(run.account_id, connection_id, run.id)
 
 
