@@ -108,6 +108,26 @@ def test_a_file_for_which_the_day_had_no_run_is_read_by_hand_and_listed_as_read(
     assert set(world.stored()) == {"ada@example.com"}
 
 
+def test_of_several_files_for_which_the_day_had_no_run_the_older_ones_are_to_be_put_there_again(
+    api, world, bucket, sync
+):
+    """A run by hand reads the newest alone, so that it would be no way to the others."""
+    world.limit(runs_a_day=0)
+    for name in ("a.csv", "b.csv"):
+        bucket.drop(path(world, sync, name), ADA if name == "a.csv" else GRACE)
+        later(world)
+    bucket.go_on()
+    world.limit(runs_a_day=9)
+    api.post(f"/syncs/{sync['id']}/runs", {})
+    bucket.go_on()
+    newest, older = api.get("/drops").json["items"]
+    assert (newest["state"], older["state"]) == ("run", "parked")
+    assert "reads the sync's newest file; if this is not it, put it there again" in older["problem"]["detail"]
+    bucket.drop(path(world, sync, "a.csv"), ADA)
+    bucket.go_on()
+    assert set(world.stored()) == {"ada@example.com", "grace@example.com"}
+
+
 def test_nobody_is_told_twice_of_one_file(api, world, bucket, sync):
     api.patch(f"/syncs/{sync['id']}", {"state": "paused"})
     event = bucket.put(path(world, sync), ADA)

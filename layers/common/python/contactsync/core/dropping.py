@@ -113,12 +113,14 @@ _WHY: dict[str, RunProblem] = {
         RunProblem(
             code="plan_limit",
             title="The account's plan allows no more runs on this day, so the file was not imported.",
-            detail="Import it on another day with POST /v1/syncs/{id}/runs, or ask us for a larger plan.",
+            detail="On another day, import it with POST /v1/syncs/{id}/runs, which reads the sync's newest file; if this is not it, put "
+            "it there again. Or ask us for a larger plan.",
         ),
         RunProblem(
             code="account_suspended",
             title="The account is suspended, so the file was not imported.",
-            detail="Ask us to resume the account, then import the file with POST /v1/syncs/{id}/runs.",
+            detail="Ask us to resume the account. Then import it with POST /v1/syncs/{id}/runs, which reads the sync's newest file; if "
+            "this is not it, put it there again.",
         ),
     )
 }
