@@ -96,6 +96,18 @@ def test_the_last_of_many_failures_pauses_the_schedule_and_says_so(api, sync, se
     assert f'PATCH /v1/syncs/{sync["id"]} with {{"state": "active"}}' in text
 
 
+def test_the_mail_says_how_to_go_on_however_much_was_wrong(api, sync, server):
+    """A file that has lost many columns fills a mail with their names."""
+    columns = [
+        {"column": f"A column with a rather long name, number {n}", "field": f"phones.{n}"} for n in range(40)
+    ]
+    assert api.patch(f"/syncs/{sync['id']}", {"mapping": [*MAPPING, *columns]}).status == 200
+    server.answer = lambda _: reply(b"email\ngrace@example.com\n")
+    days(api, sync, FAILURES_IN_A_ROW)
+    assert len(shown(api, sync)["paused_because"]["detail"]) > 2_000
+    assert f'PATCH /v1/syncs/{sync["id"]} with {{"state": "active"}}' in api.world.mailer.sent[-1].text
+
+
 def test_who_wakes_us_for_a_paused_sync_is_told_to_stop(api, paused):
     assert api.world.bus.events[-1].kind == "SyncDue"
     assert wake(api, paused) is None

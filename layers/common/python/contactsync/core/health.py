@@ -45,6 +45,7 @@ def _pause(sync_id: str, last: RunProblem) -> RunProblem:
     return RunProblem(
         code="paused_after_failures",
         title=f"The schedule is paused, because its last {FAILURES_IN_A_ROW} runs have failed.",
-        detail=f"The latest of them: {last.title} {last.detail} Then let the schedule go on: PATCH "
-        f'/v1/syncs/{sync_id} with {{"state": "active"}}. Until then the sync runs only when it is asked to.',
+        # What the last one says goes last, as a mail cuts what is very long
+        detail=f'Mend what they failed by, then let the schedule go on: PATCH /v1/syncs/{sync_id} with {{"state": "active"}}. '
+        f"Until then the sync runs only when it is asked to. The latest of them: {last.title} {last.detail}",
     )
