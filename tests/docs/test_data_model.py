@@ -10,7 +10,7 @@ import pytest
 
 from contactsync import control
 from contactsync.adapters import contact_table, control_table
-from contactsync.control import accounts, books, feed, syncs
+from contactsync.control import accounts, books, boxes, feed, syncs
 from contactsync.core.dropping import KEPT
 from contactsync.core.rules import ADDRESS_PARTS
 from contactsync.journeys.account import erasing, exporting, forgetting
@@ -79,6 +79,7 @@ def test_how_long_records_are_kept() -> None:
     kept = dict(re.findall(r"\| `(\w+)#.*\| (\d+) days? \|$", TEXT, re.MULTILINE))
     assert kept == {
         "drop": str(KEPT.days),
+        "unticked": str(boxes.UNTICKED_KEPT.days),
         "upload": str(asking.UPLOAD_KEPT.days),
         "progress": str(control.PROGRESS_KEPT.days),
         "export": str(exporting.KEPT.days),

@@ -34,6 +34,7 @@
     <account>        connection#<connection>     Connection
     <account>        subscribed#<member>#<contact>   {"at": …} a Sync Contact box that is ticked (`control.boxes`)
     <account>        subscriber#<contact>#<member>   {} the same, by contact
+    <account>        unticked#<contact>#<member>     {"at": …} a box that went with its contact
     <account>        holder#<sha256>             {"connection": …} that a member has to one person's book at a provider
     oauth#<sha256>   state                       SignIn, begun and not yet completed
     <account>        today#<connection>#<day>    what syncs with a book did on a local day

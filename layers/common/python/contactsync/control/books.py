@@ -207,7 +207,7 @@ class Books(Boxes):
         if linking.ticks and not (look and self.subscription(account_id, linking.ticks, after.contact_id)):
             writes += ticking(account_id, linking.ticks, after.contact_id, now.isoformat())
         if linking.unticks:
-            writes += self.unticking(account_id, linking.unticks, after.contact_id)
+            writes += self.going_with(account_id, linking.unticks, after.contact_id, now)
         return writes
 
     def _frozen(self, book: str, linking: Linking, now: datetime) -> list[Put | Delete]:
@@ -422,17 +422,6 @@ class Books(Boxes):
             if of == day.isoformat():
                 found[connection_id] = record.document
         return found
-
-    def _pages(self, partition: str, prefix: str, limit: int) -> Iterator[Record]:
-        after = None
-        seen = 0
-        while seen < limit:
-            page = self.records.page(partition, prefix, after=after, limit=1000)
-            yield from page.records
-            seen += len(page.records)
-            after = page.next
-            if after is None:
-                return
 
 
 def _book(account_id: str, connection_id: str) -> str:

@@ -2,14 +2,16 @@
 
     subscribed#<member>#<contact>     {"at": …}: what a member has ticked
     subscriber#<contact>#<member>     {}: who has ticked a contact
+    unticked#<contact>#<member>       {"at": …}: when a box went with its contact, which may come back
 
-The two are written and taken away in one commit.
+The first two are written and taken away in one commit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime, timedelta
 
 from contactsync.control.documents import UPDATE_ATTEMPTS, Documents
 from contactsync.errors import Busy, Stale
@@ -21,6 +23,9 @@ TICKED = 1
 """The version of a box's records: they are written once, and taken away."""
 SUBSCRIBERS_MAX = 1_000
 """Members of an account: no contact has more."""
+UNTICKED_KEPT = timedelta(days=90)
+"""As long as the run that deleted the contact can be undone."""
+UNTICKED_MAX = 1_000_000
 
 
 class Boxes(Documents):
@@ -77,16 +82,34 @@ class Boxes(Documents):
         found: list[Record | None] = [self.records.get(key) for key in keys]
         return [Delete(record.key, record.version) for record in found if record is not None]
 
+    def going_with(
+        self, account_id: str, member_id: str, contact_id: str, now: datetime
+    ) -> Sequence[Put | Delete]:
+        """What takes a box away whose contact is gone, and remembers it; nothing if it is not ticked."""
+        gone = self.unticking(account_id, member_id, contact_id)
+        if not gone:
+            return []
+        key = RecordKey(account_id, f"unticked#{contact_id}#{member_id}")
+        record = self.records.get(key)
+        expires_at = int((now + UNTICKED_KEPT).timestamp())
+        return [*gone, Put(key, {"at": now.isoformat()}, record.version if record else 0, expires_at)]
+
+    def gone_with(self, account_id: str, since: datetime) -> Iterator[tuple[str, str]]:
+        """The boxes that went with their contacts since then: contact and member."""
+        for record in self._pages(account_id, "unticked#", UNTICKED_MAX):
+            if datetime.fromisoformat(record.document["at"]) >= since:
+                _, contact_id, member_id = record.key.name.split("#")
+                yield contact_id, member_id
+
+    def forget_boxes(self, account_id: str, contact_id: str) -> None:
+        """Nobody has or had a contact ticked."""
+        for member_id in self.subscribers(account_id, contact_id):
+            self.untick(account_id, member_id, contact_id)
+        for record in self._pages(account_id, f"unticked#{contact_id}#", SUBSCRIBERS_MAX):
+            self.records.commit([Delete(record.key, record.version)])
+
     def _names(self, partition: str, prefix: str, limit: int) -> list[str]:
-        found: list[str] = []
-        after: str | None = None
-        while len(found) < limit:
-            page = self.records.page(partition, prefix, after=after, limit=1000)
-            found += (record.key.name.removeprefix(prefix) for record in page.records)
-            after = page.next
-            if after is None:
-                break
-        return found
+        return [record.key.name.removeprefix(prefix) for record in self._pages(partition, prefix, limit)]
 
 
 def ticking(account_id: str, member_id: str, contact_id: str, at: str) -> Sequence[Put]:

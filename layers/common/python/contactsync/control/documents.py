@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from contactsync.errors import Busy, NotFound, Stale
-from contactsync.ports import Put, RecordKey, Records
+from contactsync.ports import Put, Record, RecordKey, Records
 
 UPDATE_ATTEMPTS = 10
 """A record has a handful of writers; ten lost races in a row mean that something is wrong."""
@@ -74,11 +74,14 @@ class Documents:
         ]
 
     def _documents(self, partition: str, prefix: str, limit: int) -> Iterator[dict[str, Any]]:
+        return (record.document for record in self._pages(partition, prefix, limit))
+
+    def _pages(self, partition: str, prefix: str, limit: int) -> Iterator[Record]:
         after = None
         seen = 0
         while seen < limit:
             page = self.records.page(partition, prefix, after=after, limit=min(1000, limit - seen))
-            yield from (record.document for record in page.records)
+            yield from page.records
             seen += len(page.records)
             after = page.next
             if after is None:

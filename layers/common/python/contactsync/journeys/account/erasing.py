@@ -310,8 +310,7 @@ def _forget_in_books(erasure: Erasure, stores: Stores) -> None:
     person = _person(erasure, stores.runs)
     secret = bytes.fromhex(stores.control.account(erasure.account_id).identity_secret)
     for each in erasure.ids:
-        for member_id in stores.control.subscribers(erasure.account_id, each):
-            stores.control.untick(erasure.account_id, member_id, each)
+        stores.control.forget_boxes(erasure.account_id, each)
     for connection in stores.control.connections(erasure.account_id):
         place = erasure.account_id, connection.id
         for found in _in_book(erasure, stores.control, "#".join(place), person):

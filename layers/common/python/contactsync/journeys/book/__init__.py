@@ -13,6 +13,6 @@ books          what sets a run going when contacts change
 connecting     books begun, signed in for, disconnected; attaching: which connection a book has
 losing         whose book does not let us in any more is told
 keeping        what members have lent us, and the one function that opens it
-subscribing    who wants whom in their own book
+subscribing    who wants whom in their own book; ticking: and who has or gets that without asking
 reviewing      who a card is, where that is not certain; contacts that two programs kept overwriting
 """

@@ -112,19 +112,6 @@ def follow(message: ContactsChanged, *, control: Control, bus: Bus, clock: Clock
     return Followed(account_id=message.account_id, runs=started)
 
 
-def untick_if_gone(control: Control, account_id: str, member_id: str) -> bool:
-    """Whether somebody is a member no more; then whatever was ticked for them since is theirs no longer.
-
-    Asked after a box was ticked: who removes a member takes their boxes away last, and may have been here before.
-    """
-    try:
-        control.member(account_id, member_id)
-    except NotFound:
-        control.untick_all(account_id, member_id)
-        return True
-    return False
-
-
 def go_on(run: Run, *, control: Control, bus: Bus, now: datetime) -> None:
     """A run with a book has ended → say so where contacts have changed while it was at it, and it may have missed them.
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from contactsync.errors import NotPermitted
 from contactsync.journeys.asked import telling
 from contactsync.journeys.asked.asking import World, derived_id, timestamp
-from contactsync.journeys.book.books import say_changed, untick_if_gone
+from contactsync.journeys.book.books import say_changed
+from contactsync.journeys.book.ticking import untick_if_gone
 from contactsync.model.account import Caller
 
 

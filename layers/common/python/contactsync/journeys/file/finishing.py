@@ -18,10 +18,11 @@ from contactsync.core.parsing import Damaged
 from contactsync.errors import BookBusy, Busy, NotFound
 from contactsync.journeys.asked import queueing, scheduling
 from contactsync.journeys.book.bookfiles import BookFiles
-from contactsync.journeys.book.books import go_on, say_changed, untick_if_gone
+from contactsync.journeys.book.books import go_on, say_changed
 from contactsync.journeys.book.committing import count_day
 from contactsync.journeys.book.losing import say_lost
 from contactsync.journeys.book.pushing import settle_links
+from contactsync.journeys.book.ticking import tick_again, untick_if_gone
 from contactsync.journeys.changes import begun_by
 from contactsync.journeys.file.applying import Applying
 from contactsync.journeys.file.chunks import raw_rows
@@ -155,6 +156,7 @@ def _close(work: Applying, error: Failure | None) -> Run:
         if manifest.known_by:
             work.files.forget_looked_at()
     _leave_book(work, error)
+    tick_again(work.run, control=work.control, contacts=work.contacts, now=now)
     if error is not None and _has_written(work.run):
         control, id_ = work.control, work.run.id
         control.note_changes(work.run.account_id, id_, now + OUTLIVES, run_id=id_)

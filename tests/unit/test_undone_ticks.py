@@ -1,0 +1,119 @@
+"""What undoing a run brings back of the shared hub's boxes: who had the contact in their own book has it again."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.bookworld import GAP
+from tests.contract.cards import ADA
+from tests.hubworld import HubWorld
+from tests.world import World
+
+FILLERS = 20
+NAME = ADA["name"]
+
+
+@pytest.fixture
+def world():
+    """Anna has donated Ada and some others."""
+    world = HubWorld()
+    world.anna.book.add(ADA)
+    for number in range(FILLERS):
+        world.anna.book.add({"name": f"Filler {number}", "emails": [{"value": f"f{number}@example.com"}]})
+    world.settle()
+    return world
+
+
+def deleted_by_a_file(world):
+    """An import of everybody but Ada; returns the run."""
+    rows = "email\n" + "".join(f"f{number}@example.com\n" for number in range(FILLERS))
+    options = {"delete_missing": {"scope": "all"}}
+    run = world.request(rows, [{"column": "email", "field": "email"}], options=options)
+    World.execute(world, run)
+    run = world.run(run)
+    assert (run.status, run.counts.deleted) == ("succeeded", 1)
+    return run
+
+
+def undo(world, run):
+    world.clock.advance(GAP)
+    again = world.again(run.sync_id, "", undoes=run.id)
+    World.execute(world, again)
+    assert world.run(again).status == "succeeded"
+
+
+@pytest.mark.parametrize("heard", [False, True])
+def test_a_contact_that_a_file_had_deleted(world, heard):
+    ada = world.ids()[NAME]
+    world.ben.tick(ada)
+    world.settle()
+    run = deleted_by_a_file(world)
+    if heard:
+        world.settle()
+        assert ada not in world.anna.ticked() | world.ben.ticked()
+    undo(world, run)
+    assert ada in world.anna.ticked() & world.ben.ticked()
+    world.edit(ada, job_title="Dame")
+    world.settle()
+    for member in world.members.values():
+        assert member.book.cards()[member.named(NAME)].fields["job_title"] == "Dame"
+
+
+def test_a_contact_that_its_only_one_had_deleted_in_their_book(world):
+    ada = world.ids()[NAME]
+    world.anna.delete(NAME)
+    run = world.anna.go()
+    assert run.counts.deleted == 1
+    assert world.go(world.anna.sync, undoes=run.id).status == "succeeded"
+    assert ada in world.everybody()
+    assert ada in world.anna.ticked()
+    world.settle()
+    assert ada in world.everybody()
+    assert world.anna.named(NAME) is not None
+
+
+def test_nobody_who_is_a_member_no_more(world):
+    ada = world.ids()[NAME]
+    world.ben.tick(ada)
+    world.settle()
+    run = deleted_by_a_file(world)
+    world.settle()
+    control, account_id = world.control, world.account.account_id
+    control.records.commit(control.drop_member(control.read_member(account_id, world.ben.id)))
+    undo(world, run)
+    assert control.subscribers(account_id, ada) == {world.anna.id}
+
+
+def test_not_who_lost_it_with_an_earlier_deletion(world):
+    ada = world.ids()[NAME]
+    world.ben.tick(ada)
+    world.settle()
+    world.remove(ada)
+    world.settle()
+    assert world.add(ADA) == ada
+    world.anna.tick(ada)
+    world.settle()
+    run = deleted_by_a_file(world)
+    world.settle()
+    undo(world, run)
+    assert world.control.subscribers(world.account.account_id, ada) == {world.anna.id}
+
+
+def test_not_of_a_contact_that_was_added_again_before(world):
+    ada = world.ids()[NAME]
+    run = deleted_by_a_file(world)
+    world.settle()
+    world.add(ADA)
+    undo(world, run)
+    assert ada in world.everybody()
+    assert world.control.subscribers(world.account.account_id, ada) == frozenset()
+
+
+def test_forgotten_with_the_contact(world):
+    ada = world.ids()[NAME]
+    deleted_by_a_file(world)
+    world.settle()
+    control, account_id = world.control, world.account.account_id
+    assert control.records.page(account_id, f"unticked#{ada}#").records
+    control.forget_boxes(account_id, ada)
+    assert not control.records.page(account_id, f"unticked#{ada}#").records
