@@ -196,6 +196,8 @@ def groups(world: World, caller: Caller, connection_id: str) -> Sequence[Group]:
         say_lost(world.control, world.bus, caller.account_id, found.id)
         raise
     except SourceAway as error:
+        if not found.by_password:  # Google or Microsoft: nobody whom a customer could ask
+            raise
         raise Conflict(
             "server_away", error.title, "Ask again later; if it stays so, ask whoever runs the server."
         ) from None
