@@ -23,7 +23,7 @@ from contactsync.journeys.asked import asking
 from contactsync.journeys.file import cutting, known
 from contactsync.journeys.file.runfiles import RunFiles
 from contactsync.model.account import ALL_PERMISSIONS, Caller
-from contactsync.model.contact import Glimpse, Slot
+from contactsync.model.contact import Glimpse, Origin, Slot
 from contactsync.model.field import FieldSpec
 from contactsync.model.run import Run
 from contactsync.ports import ContactStore, Write
@@ -183,10 +183,17 @@ class Troubled:
         return getattr(self._contacts, name)
 
     def write(self, account_id: str, writes: Iterable[Write]) -> Iterator[tuple[Write, bool]]:
+        self._one_more()
+        return self._contacts.write(account_id, writes)
+
+    def bring(self, account_id: str, lines: Iterable[bytes], origin: Origin) -> Iterator[bytes]:
+        self._one_more()
+        return self._contacts.bring(account_id, lines, origin)
+
+    def _one_more(self) -> None:
         self._left -= 1
         if self._left < 0:
             self._happens()
-        return self._contacts.write(account_id, writes)
 
 
 class Once:

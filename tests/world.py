@@ -34,7 +34,7 @@ from contactsync.journeys.account.forgetting import EveryStore
 from contactsync.journeys.book.keeping import Keeping
 from contactsync.journeys.file.remote import stored as stored_source
 from contactsync.journeys.file.runfiles import RunFiles
-from contactsync.model.contact import Contact, Tombstone
+from contactsync.model.contact import Contact, Origin, Tombstone
 from contactsync.model.lending import Discovered, Discovering
 from contactsync.model.message import (
     Chunks,
@@ -121,10 +121,17 @@ class Overtaken:
         return getattr(self._contacts, name)
 
     def write(self, account_id: str, writes: Iterable[Write]) -> Iterator[tuple[Write, bool]]:
+        self._now()
+        return self._contacts.write(account_id, writes)
+
+    def bring(self, account_id: str, lines: Iterable[bytes], origin: Origin) -> Iterator[bytes]:
+        self._now()
+        return self._contacts.bring(account_id, lines, origin)
+
+    def _now(self) -> None:
         happens, self._happens = self._happens, None
         if happens is not None:
             happens()
-        return self._contacts.write(account_id, writes)
 
 
 @dataclass

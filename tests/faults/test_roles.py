@@ -21,7 +21,8 @@ from contactsync.journeys import importing, syncing
 from contactsync.journeys.account import forgetting
 from contactsync.journeys.asked import dropping, scheduling
 from contactsync.journeys.book import books
-from contactsync.ports import Arrival, Delete, Insert, Put, Remove, Replace, Write
+from contactsync.model.contact import Origin
+from contactsync.ports import Delete, Insert, Put, Remove, Replace, Write
 from tests.architecture.template import IMPORT, SYNC, functions
 from tests.faults.scenes import cut_small
 from tests.faults.workloads import WORKLOADS
@@ -59,7 +60,7 @@ OF_CONTACTS = {
 }
 BUCKETS = ("runs", "uploads", "photos")
 IDENTITY = "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${MailIdentity}"
-WRITTEN = {Insert: "Insert", Arrival: "Insert", Replace: "Update", Remove: "Delete"}
+WRITTEN = {Insert: "Insert", Replace: "Update", Remove: "Delete"}
 
 
 @dataclass
@@ -145,6 +146,15 @@ class _Contacts(_Heard):
 
         done: Iterator[tuple[Write, bool]] = self._port.write(account_id, noted())  # type: ignore[attr-defined]
         return done
+
+    def bring(self, account_id: str, lines: Iterable[bytes], origin: Origin) -> Iterator[bytes]:
+        def noted() -> Iterator[bytes]:
+            for line in lines:
+                self._asked.note("dynamodb:PartiQLInsert", self._resource)
+                yield line
+
+        late: Iterator[bytes] = self._port.bring(account_id, noted(), origin)  # type: ignore[attr-defined]
+        return late
 
 
 class _Bucket:

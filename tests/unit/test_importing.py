@@ -13,7 +13,7 @@ from contactsync.adapters.memory import MemoryContacts
 from contactsync.core.identity import SHARDS
 from contactsync.errors import Busy
 from contactsync.journeys.file.runfiles import files_of
-from contactsync.model.contact import Alias, Tombstone
+from contactsync.model.contact import Alias, Origin, Tombstone
 from contactsync.model.field import FieldSpec
 from contactsync.model.run import Run
 from contactsync.ports import Replace, Write
@@ -250,6 +250,13 @@ class Exhausted:
                 raise Busy("away")
             self.writes -= 1
             yield from self.store.write(account_id, [write])
+
+    def bring(self, account_id: str, lines: Iterable[bytes], origin: Origin) -> Iterator[bytes]:
+        for line in lines:
+            if not self.writes:
+                raise Busy("away")
+            self.writes -= 1
+            yield from self.store.bring(account_id, [line], origin)
 
 
 class TestUndoHalfWay:

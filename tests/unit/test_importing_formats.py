@@ -195,6 +195,10 @@ class Counting:
         self.writes += len(writes)
         return self.contacts.write(account_id, writes)
 
+    def bring(self, account_id, lines, origin):
+        self.writes += len(lines)
+        return self.contacts.bring(account_id, lines, origin)
+
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_same_rows_again_write_nothing(world, way):

@@ -26,6 +26,9 @@ contact within the 1 KB that one write unit pays for.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import repeat
+from operator import attrgetter
 from typing import Any
 
 from contactsync.adapters.contact_writes import Statements, Writing
@@ -43,7 +46,8 @@ from contactsync.adapters.items import (
 )
 from contactsync.adapters.lanes import Batch, Lanes, batches
 from contactsync.adapters.wire import ServiceError, Wire
-from contactsync.model.contact import Contact, Glimpse, Slot
+from contactsync.core.newcomers import id_in
+from contactsync.model.contact import Contact, Glimpse, Origin, Slot
 from contactsync.ports import ContactPage, Write
 
 WRITES_A_REQUEST = 25
@@ -131,9 +135,25 @@ class ContactTable:
             Unstorable: after all other writes were seen to.
         """
         with Lanes[Batch[Write]](self._wire, REQUESTS_IN_FLIGHT) as lanes:
-            writing = Writing(account_id, self._statements, lanes, self._wire.patience)
+            made = partial(self._statements.of, account_id)
+            writing = Writing(made, attrgetter("slot_id"), lanes, self._wire.patience)
             for batch, outcome in lanes.run(batches(writes, WRITES_A_REQUEST), writing.start):
-                yield from writing.settle(batch, outcome)
+                done, lost = writing.settle(batch, outcome)
+                yield from zip(done, repeat(True))
+                yield from zip(lost, repeat(False))
+            writing.check()
+
+    def bring(self, account_id: str, lines: Iterable[bytes], origin: Origin) -> Iterator[bytes]:
+        """See `ports.ContactStore.bring`.
+
+        Raises:
+            Unstorable: after all other lines were seen to.
+        """
+        with Lanes[Batch[bytes]](self._wire, REQUESTS_IN_FLIGHT) as lanes:
+            made = self._statements.arrivals(account_id, origin)
+            writing = Writing(made, id_in, lanes, self._wire.patience)
+            for batch, outcome in lanes.run(batches(lines, WRITES_A_REQUEST), writing.start):
+                yield from writing.settle(batch, outcome).lost
             writing.check()
 
     def _first(self, account_id: str, shards: Iterable[int], after: str | None, limit: int) -> list[Contact]:

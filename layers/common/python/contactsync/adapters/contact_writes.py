@@ -6,8 +6,8 @@ write unit each. BatchWriteItem knows no conditions, a transaction costs double 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
 
@@ -27,7 +27,9 @@ from contactsync.core.identity import PREFIXES
 from contactsync.core.overlay import compares, laid_bare
 from contactsync.core.shapes import Pieces, Shapes
 from contactsync.model.contact import Origin
-from contactsync.ports import Arrival, Insert, Remove, Write
+from contactsync.ports import Insert, Remove, Write
+
+A = TypeVar("A")
 
 OPERATION = "BatchExecuteStatement"
 LOST = frozenset({"ConditionalCheckFailed", "DuplicateItem"})
@@ -46,13 +48,23 @@ class Statements:
         self._delete = f'DELETE FROM "{table}" {WHERE}'  # noqa: S608 no value in it
         self._arrivals: _Arrivals | None = None
 
-    def of(self, account_id: str, write: Write) -> dict[str, Any] | orjson.Fragment:
-        """The statement that carries out a write, as JSON has it.
+    def of(self, account_id: str, writes: Sequence[Write]) -> list[dict[str, Any]]:
+        """The statements that carry out writes. Raises TypeError for a contact that no item can hold."""
+        return [self._of(account_id, write) for write in writes]
 
-        Raises TypeError for a contact that no item can hold.
+    def arrivals(self, account_id: str, origin: Origin) -> Callable[[Sequence[bytes]], orjson.Fragment]:
+        """What makes, of the plan lines of newcomers, the statements that insert them, as JSON has them.
+
+        It raises TypeError as `of` does. The last origin's is kept, as a run has but one.
         """
-        if isinstance(write, Arrival):
-            return orjson.Fragment(self._arrivals_of(account_id, write.origin).statement(write.line))
+        known = self._arrivals
+        if known is None or known.account_id != account_id or known.origin is not origin:
+            like = item_of(account_id, origin.contact("0" * 32, 1, {}, 0, ""))
+            known = _Arrivals(account_id, origin, like, self._statement(tuple(like), insert=True))
+            self._arrivals = known
+        return known.statements
+
+    def _of(self, account_id: str, write: Write) -> dict[str, Any]:
         if isinstance(write, Remove):
             key = [{"S": partition(account_id, shard_of(write.slot_id))}, {"S": write.slot_id}]
             return {"Statement": self._delete, "Parameters": [*key, _number(write.version)]}
@@ -64,15 +76,6 @@ class Statements:
             "Statement": self._statement(tuple(item), insert=False),
             "Parameters": [*values[2:], *values[:2], _number(write.slot.version - 1)],
         }
-
-    def _arrivals_of(self, account_id: str, origin: Origin) -> _Arrivals:
-        """Those of this origin: the last one's nearly always, as a run has but one."""
-        known = self._arrivals
-        if known is None or known.account_id != account_id or known.origin is not origin:
-            like = item_of(account_id, origin.contact("0" * 32, 1, {}, 0, ""))
-            known = _Arrivals(account_id, origin, like, self._statement(tuple(like), insert=True))
-            self._arrivals = known
-        return known
 
     def _statement(self, names: tuple[str, ...], *, insert: bool) -> str:
         """The statement for an item of these attributes: there are as many as there are kinds of items."""
@@ -92,7 +95,7 @@ class Statements:
 class _Arrivals:
     """The statements that insert contacts of one origin, made of plan lines by their shape.
 
-    `like` is the item of such a contact: what an arrival stores is what an insert of the same contact would.
+    `like` is the item of such a contact: what is stored is what an insert of the same contact would store.
     """
 
     def __init__(self, account_id: str, origin: Origin, like: Item, statement: str) -> None:
@@ -104,9 +107,11 @@ class _Arrivals:
             prefix.encode(): orjson.dumps(partition(account_id, shard_of(prefix)))[1:-1]
             for prefix in PREFIXES
         }
-        shapes = Shapes(self._inserting, compares=lambda row: compares(row[-1]), split=self._pieces)
-        self.statement = shapes.transformed
-        """A plan line → its statement, as JSON."""
+        self._shapes = Shapes(self._inserting, compares=lambda row: compares(row[-1]), split=self._pieces)
+
+    def statements(self, lines: Sequence[bytes]) -> orjson.Fragment:
+        """The statements that carry out plan lines."""
+        return orjson.Fragment(b"[%b]" % b",".join(map(self._shapes.transformed, lines)))
 
     def _pieces(self, line: bytes) -> Pieces:
         """A plan line at its quotes, with the contact's partition for the word "add", and the row's number in quotes."""
@@ -128,71 +133,83 @@ class _Arrivals:
         return {"Statement": self._statement, "Parameters": list(item.values())}
 
 
-class Writing:
-    """One call of ContactStore.write under way. `unstorable` gathers the ids that no item can hold.
+class Settled(NamedTuple, Generic[A]):
+    """The parts of a batch that were carried out, and those whose condition did not hold."""
 
-    Statements are made when they are sent and not kept for a second time: hundreds of them waiting for their
-    answers are so many objects that Python's garbage collector would double the CPU of a write.
+    done: list[A]
+    lost: list[A]
+
+
+class Writing(Generic[A]):
+    """One call of ContactStore.write, or bring, under way. `unstorable` gathers the ids that no item can hold.
+
+    `made` makes the statements of some parts, `id_of` names the slot of one. Statements are made when they are sent and
+    not kept for a second time: hundreds of them waiting for their answers are so many objects that Python's garbage
+    collector would double the CPU of a write.
     """
 
     def __init__(
-        self, account_id: str, statements: Statements, lanes: Lanes[Batch[Write]], patience: Patience
+        self,
+        made: Callable[[Sequence[A]], Any],
+        id_of: Callable[[A], str],
+        lanes: Lanes[Batch[A]],
+        patience: Patience,
     ) -> None:
-        self._account_id = account_id
-        self._statements = statements
+        self._made = made
+        self._id_of = id_of
         self._lanes = lanes
         self._patience = patience
         self.unstorable: list[str] = []
 
-    def start(self, batch: Batch[Write]) -> None:
+    def start(self, batch: Batch[A]) -> None:
         """Send a batch of at most 25."""
         try:
-            statements = [self._statements.of(self._account_id, write) for write in batch.parts]
-            self._lanes.send(OPERATION, {"Statements": statements}, batch, after_s=batch.delay_s)
+            request = {"Statements": self._made(batch.parts)}
+            self._lanes.send(OPERATION, request, batch, after_s=batch.delay_s)
         except TypeError:  # a value that is no canonical JSON, or half a surrogate pair
             self._divide(batch)
 
-    def settle(
-        self, batch: Batch[Write], outcome: dict[str, Any] | ServiceError
-    ) -> Iterator[tuple[Write, bool]]:
-        """The outcomes that are final. Writes that must wait are sent again by themselves.
+    def settle(self, batch: Batch[A], outcome: dict[str, Any] | ServiceError) -> Settled[A]:
+        """The outcomes that are final. What must wait is sent again by itself.
 
         Raises:
-            Busy: they have waited long enough.
-            ServiceError: one was refused for a reason that no contact gives; a bug.
+            Busy: it has waited long enough.
+            ServiceError: a part was refused for a reason that no contact gives; a bug.
         """
+        settled: Settled[A] = Settled([], [])
         if isinstance(outcome, ServiceError):
             if outcome.code != "ValidationException":
                 raise outcome
             self._divide(batch)
-            return
-        left: list[Write] = []
-        for write, reply in zip(batch.parts, outcome["Responses"], strict=True):
+            return settled
+        left: list[A] = []
+        for part, reply in zip(batch.parts, outcome["Responses"], strict=True):
             if "Error" not in reply:
-                yield write, True
+                settled.done.append(part)
                 continue
             code = reply["Error"]["Code"]
             if code in LOST:
-                yield write, False
+                settled.lost.append(part)
             elif code in TRANSIENT_STATEMENT:
-                left.append(write)
+                left.append(part)
             elif code in UNSTORABLE:
-                self.unstorable.append(write.slot_id)
+                self.unstorable.append(self._id_of(part))
             else:
                 raise ServiceError(OPERATION, 200, code, "unknown")
         if left:
             self.start(batch.rest(left, OPERATION, self._patience))
+        return settled
 
     def check(self) -> None:
         """Raises Unstorable if any contact was."""
         if self.unstorable:
             raise Unstorable(self.unstorable)
 
-    def _divide(self, batch: Batch[Write]) -> None:
+    def _divide(self, batch: Batch[A]) -> None:
         """One part fails the whole batch before anything is carried out: find it, let the others pass."""
         middle = len(batch.parts) // 2
         if not middle:
-            self.unstorable.append(batch.parts[0].slot_id)
+            self.unstorable.append(self._id_of(batch.parts[0]))
             return
         self.start(Batch(batch.parts[:middle]))
         self.start(Batch(batch.parts[middle:]))

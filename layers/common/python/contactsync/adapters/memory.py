@@ -32,10 +32,10 @@ from contactsync.adapters.items import (
     slot_of,
 )
 from contactsync.adapters.mailer import check_address, one_line
+from contactsync.core.newcomers import contact_in, id_in
 from contactsync.errors import NotFound, Stale
-from contactsync.model.contact import Contact, Glimpse, Slot, glimpse_of
+from contactsync.model.contact import Contact, Glimpse, Origin, Slot, glimpse_of
 from contactsync.ports import (
-    Arrival,
     Clock,
     ContactPage,
     Delete,
@@ -118,6 +118,14 @@ class MemoryContacts:
         if unstorable:
             raise Unstorable(unstorable)
 
+    def bring(self, account_id: str, lines: Iterable[bytes], origin: Origin) -> Iterator[bytes]:
+        """See `ports.ContactStore.bring`."""
+        by_id = {id_in(line): line for line in lines}
+        inserts = (Insert(contact_in(line, origin)) for line in by_id.values())
+        for write, done in self.write(account_id, inserts):
+            if not done:
+                yield by_id[write.slot_id]
+
     def _write(self, account_id: str, write: Write) -> bool:
         if isinstance(write, Remove):
             with self._lock:
@@ -130,7 +138,7 @@ class MemoryContacts:
         data = _encoded(account_id, slot)
         with self._lock:
             place = self._slot(account_id, slot.id)
-            expected = 0 if isinstance(write, Insert | Arrival) else slot.version - 1
+            expected = 0 if isinstance(write, Insert) else slot.version - 1
             if _version(place.get(slot.id)) != expected:
                 return False
             place[slot.id] = data

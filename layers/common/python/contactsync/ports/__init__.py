@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from contactsync.ports.connectors import Connector
 from contactsync.ports.contacts import (
-    Arrival,
     ContactPage,
     ContactStore,
     Insert,
@@ -47,7 +46,6 @@ from contactsync.ports.sources import (
 
 __all__ = [
     "VAULT_BYTES",
-    "Arrival",
     "Beginning",
     "Bus",
     "Carried",

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-import orjson
-
-from contactsync.core.newcomers import id_in
-from contactsync.core.overlay import laid_bare
 from contactsync.model.contact import Contact, Glimpse, Origin, Slot
 
 
@@ -23,27 +19,6 @@ class Insert:
     def slot_id(self) -> str:
         """Which slot."""
         return self.slot.id
-
-
-class Arrival(NamedTuple):
-    """Fill a slot that is empty with a contact that a row brings: an Insert, for a quarter of the CPU.
-
-    `line` is the row's plan line (`core.newcomers`), which needs not be decoded to be carried out.
-    """
-
-    line: bytes
-    origin: Origin
-
-    @property
-    def slot_id(self) -> str:
-        """Which slot."""
-        return id_in(self.line)
-
-    @property
-    def slot(self) -> Contact:
-        """What the slot is filled with."""
-        _, id_, row, hash_, fields = orjson.loads(self.line)
-        return self.origin.contact(id_, 1, laid_bare(fields), row, hash_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +41,7 @@ class Remove:
     version: int
 
 
-Write = Arrival | Insert | Replace | Remove
+Write = Insert | Replace | Remove
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +79,14 @@ class ContactStore(Protocol):
         """Carry out every write whose condition holds, in batches and in any order.
 
         Yields each write with whether it was carried out; False means that the stored version is another
-        one (or that the slot is not empty, for Insert and Arrival) and that nothing was written. A False may also be our
+        one (or that the slot is not empty, for Insert) and that nothing was written. A False may also be our
         own earlier write, whose answer was lost: read again to tell. A slot occurs once in `writes`.
+        """
+        ...
+
+    def bring(self, account_id: str, lines: Iterable[bytes], origin: Origin) -> Iterator[bytes]:
+        """Insert the contacts of which plan lines say that they are new (`core.newcomers`): as `write`, for half the CPU.
+
+        Yields the lines that were not carried out, under the conditions under which `write` yields False.
         """
         ...

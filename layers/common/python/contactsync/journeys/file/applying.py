@@ -25,7 +25,7 @@ from contactsync.core.decisions import (
     read_decision,
     read_writing,
 )
-from contactsync.core.newcomers import id_in, is_newcomer
+from contactsync.core.newcomers import id_in, is_newcomer, told_apart
 from contactsync.core.planning import (
     NOTHING,
     Rules,
@@ -42,7 +42,7 @@ from contactsync.journeys.file.runfiles import RunFiles, batches
 from contactsync.journeys.file.units import counts_of, kind_of
 from contactsync.model.contact import Alias, Contact, Slot, Tombstone
 from contactsync.model.run import Counts, Run
-from contactsync.ports import Arrival, Clock, ContactStore, Insert, Remove, Replace, Write
+from contactsync.ports import Clock, ContactStore, Insert, Remove, Replace, Write
 
 BATCH_ROWS = 2_000
 """Writes between two looks at the run's record, or up to twice as many: how long a cancelled run goes on, and how often progress shows."""
@@ -192,22 +192,13 @@ class _Unit:
         """
         if self.stage == "held":
             return lines, []
-        others: list[bytes] = []
-        arrivals: list[Arrival] = []
-        for line in lines:
-            if is_newcomer(line) and not (self.deviations and id_in(line) in self.deviations):
-                arrivals.append(Arrival(line, self.origin))
-            else:
-                others.append(line)
-        refused: list[Writing] = []
-        brought = 0
-        for write, done in self.contacts.write(self.rules.account_id, arrivals):
-            if done:
-                brought += 1
-            else:
-                assert isinstance(write, Arrival)
-                refused.append(read_writing(write.line))
-        self.kinds["add"] += brought
+        newcomers, others = told_apart(lines)
+        if self.deviations:
+            newcomers = [line for line in newcomers if id_in(line) not in self.deviations]
+            others = [line for line in lines if not is_newcomer(line) or id_in(line) in self.deviations]
+        late = self.contacts.bring(self.rules.account_id, newcomers, self.origin)
+        refused = [read_writing(line) for line in late]
+        self.kinds["add"] += len(newcomers) - len(refused)
         return others, refused
 
     def _to_write(self, lines: list[bytes]) -> list[Writing]:
