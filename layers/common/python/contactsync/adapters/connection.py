@@ -175,6 +175,8 @@ class Connection:
             raise
         self.sock.settimeout(read_s)
         self._reader = self.sock.makefile("rb")
+        self._poll = select.poll()
+        self._poll.register(self.sock, select.POLLIN)
         self._is_head = False
 
     def send(self, method: str, target: str, headers: Mapping[str, str], body: Sendable) -> None:
@@ -216,9 +218,7 @@ class Connection:
 
     def has_ended(self) -> bool:
         """Whether the server has hung up meanwhile, as S3 does after seconds: nothing else is to be read between answers."""
-        poll = select.poll()
-        poll.register(self.sock, select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(self._poll.poll(0))
 
     def close(self) -> None:
         """Hang up."""

@@ -12,7 +12,8 @@ import hmac
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from time import gmtime, strftime
+from functools import lru_cache
+from time import gmtime, strftime, time
 from urllib.parse import quote
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -213,4 +214,10 @@ class _Scope:
 
 
 def _stamp(at: float | None) -> str:
-    return strftime("%Y%m%dT%H%M%SZ", gmtime(at))
+    return _stamp_of(int(time() if at is None else at))
+
+
+@lru_cache(1)
+def _stamp_of(second: int) -> str:
+    """Asked anew by every request, of which there are hundreds in a second."""
+    return strftime("%Y%m%dT%H%M%SZ", gmtime(second))
