@@ -11,6 +11,7 @@ from tests.world import World
 
 FILLERS = 20
 NAME = ADA["name"]
+OTHERS = frozenset(f"Filler {number}" for number in range(FILLERS))
 
 
 @pytest.fixture
@@ -24,14 +25,17 @@ def world():
     return world
 
 
-def deleted_by_a_file(world):
-    """An import of everybody but Ada; returns the run."""
-    rows = "email\n" + "".join(f"f{number}@example.com\n" for number in range(FILLERS))
-    options = {"delete_missing": {"scope": "all"}}
+def deleted_by_a_file(world, kept=OTHERS):
+    """An import of those alone, of everybody but Ada if nobody says otherwise; returns the run."""
+    rows = "email\n" + "".join(
+        f"{name.lower().replace('filler ', 'f')}@example.com\n" for name in sorted(kept)
+    )
+    guard = {"max_delete_percent": 100, "max_delete_count": 100, "min_overlap_percent": 0}
+    options = {"delete_missing": {"scope": "all"}, "guard": guard}
     run = world.request(rows, [{"column": "email", "field": "email"}], options=options)
     World.execute(world, run)
     run = world.run(run)
-    assert (run.status, run.counts.deleted) == ("succeeded", 1)
+    assert (run.status, run.counts.deleted) == ("succeeded", FILLERS + 1 - len(kept))
     return run
 
 
@@ -82,6 +86,22 @@ def test_nobody_who_is_a_member_no_more(world):
     control.records.commit(control.drop_member(control.read_member(account_id, world.ben.id)))
     undo(world, run)
     assert control.subscribers(account_id, ada) == {world.anna.id}
+
+
+def test_of_many_contacts_also_where_somebody_has_ticked_one_of_them_meanwhile(world):
+    ids = [id_ for name, id_ in world.ids().items() if name != "Filler 7"]
+    for contact_id in ids:
+        world.ben.tick(contact_id)
+    world.settle()
+    run = deleted_by_a_file(world, {"Filler 7"})
+    control, account_id, now = world.control, world.account.account_id, world.clock.now()
+    for contact_id in ids:  # a run with Ben's book would wait for an approval of so many
+        control.records.commit(control.going_with(account_id, world.ben.id, contact_id, now))
+    assert world.ben.ticked() == frozenset()
+    control.tick(account_id, world.ben.id, ids[3], now.isoformat())
+    undo(world, run)
+    assert world.ben.ticked() == set(ids)
+    assert not control.records.page(account_id, "unticked#").records
 
 
 def test_not_who_lost_it_with_an_earlier_deletion(world):

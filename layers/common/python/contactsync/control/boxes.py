@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from contactsync.control.documents import UPDATE_ATTEMPTS, Documents
 from contactsync.errors import Busy, Stale
@@ -26,6 +27,16 @@ SUBSCRIBERS_MAX = 1_000
 UNTICKED_KEPT = timedelta(days=90)
 """As long as the run that deleted the contact can be undone."""
 UNTICKED_MAX = 1_000_000
+AGAIN_A_COMMIT = 33
+"""Each is three records, and a commit holds a hundred."""
+
+
+class Gone(NamedTuple):
+    """A box that went with its contact."""
+
+    contact_id: str
+    member_id: str
+    record: Record
 
 
 class Boxes(Documents):
@@ -94,12 +105,27 @@ class Boxes(Documents):
         expires_at = int((now + UNTICKED_KEPT).timestamp())
         return [*gone, Put(key, {"at": now.isoformat()}, record.version if record else 0, expires_at)]
 
-    def gone_with(self, account_id: str, since: datetime) -> Iterator[tuple[str, str]]:
-        """The boxes that went with their contacts since then: contact and member."""
+    def gone_with(self, account_id: str, since: datetime) -> Iterator[Gone]:
+        """The boxes that went with their contacts since then."""
         for record in self._pages(account_id, "unticked#", UNTICKED_MAX):
             if datetime.fromisoformat(record.document["at"]) >= since:
                 _, contact_id, member_id = record.key.name.split("#")
-                yield contact_id, member_id
+                yield Gone(contact_id, member_id, record)
+
+    def tick_again(self, account_id: str, boxes: Sequence[Gone], at: str) -> None:
+        """Boxes that went with their contacts are there as before. Who dies on the way has the rest still to do."""
+        for first in range(0, len(boxes), AGAIN_A_COMMIT):
+            some = boxes[first : first + AGAIN_A_COMMIT]
+            writes: list[Put | Delete] = [Delete(box.record.key, box.record.version) for box in some]
+            for box in some:
+                writes += ticking(account_id, box.member_id, box.contact_id, at)
+            try:
+                self.records.commit(writes)
+            except Stale:  # one of them has been ticked meanwhile
+                for box in some:
+                    self.tick(account_id, box.member_id, box.contact_id, at)
+                    with suppress(Stale):
+                        self.records.commit([Delete(box.record.key, box.record.version)])
 
     def forget_boxes(self, account_id: str, contact_id: str) -> None:
         """Nobody has or had a contact ticked."""

@@ -37,10 +37,9 @@ def tick_again(run: Run, *, control: Control, contacts: ContactStore, now: datet
     since = datetime.fromisoformat(undone.started_at or undone.requested_at)
     members = set()
     for batch in batches(control.gone_with(run.account_id, since), BOXES_AT_ONCE):
-        there = contacts.get(run.account_id, list(dict.fromkeys(contact_id for contact_id, _ in batch)))
-        for contact_id, member_id in batch:
-            if contact_id in there and run.id in there[contact_id].runs:
-                control.tick(run.account_id, member_id, contact_id, now.isoformat())
-                members.add(member_id)
+        there = contacts.get(run.account_id, list(dict.fromkeys(box.contact_id for box in batch)))
+        back = [box for box in batch if box.contact_id in there and run.id in there[box.contact_id].runs]
+        control.tick_again(run.account_id, back, now.isoformat())
+        members |= {box.member_id for box in back}
     for member_id in members:
         untick_if_gone(control, run.account_id, member_id)
