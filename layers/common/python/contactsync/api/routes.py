@@ -1,4 +1,4 @@
-"""Every route of the API: its place, who may, what it reads, which journey it asks. One table, at the end."""
+"""Every route of the API, from the modules of routes and those below: its place, who may, what it reads, which journey it asks."""
 
 from __future__ import annotations
 
