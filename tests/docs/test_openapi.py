@@ -113,6 +113,10 @@ def properties(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
             yield name, key, described
 
 
+def test_a_tag_says_what_its_requests_are_about_and_not_how_the_code_is_cut(document: dict[str, Any]) -> None:
+    assert [tag["name"] for tag in document["tags"] if "route" in tag["description"].lower()] == []
+
+
 def test_every_property_says_what_it_is(document: dict[str, Any]) -> None:
     silent = [f"{name}.{key}" for name, key, it in properties(document) if not openapi.says_what_it_is(it)]
     assert silent == [], "describe these in their models, or in tests/docs/glossary.py"
