@@ -11,7 +11,8 @@ from contactsync.core.health import FAILURES_IN_A_ROW
 from contactsync.errors import BookBusy, SourceAway
 from contactsync.journeys.asked.lingering import HOUR
 from contactsync.journeys.asked.scheduling import listen
-from contactsync.model.message import SyncDue
+from contactsync.journeys.book import books
+from contactsync.model.message import ContactsChanged, SyncDue
 from tests.bookworld import person
 from tests.calling import ApiBookWorld, Client
 
@@ -144,3 +145,36 @@ def test_it_is_no_bug_of_ours(world, api, sync):
     run = world.ask(sync)
     told = world.execute(run)
     assert (told.problem, told.bug) == (BookBusy.code, False)
+
+
+def test_edits_that_waited_for_a_paused_sync_are_brought_when_it_goes_on(world, api):
+    """Not with the next edit, for which nobody may have a reason."""
+    sync_id = api.post("/syncs", {"source": MINE}).json["id"]
+    world.go(sync_id)
+    [contact] = world.everybody()
+    path = f"/syncs/{sync_id}"
+    assert api.patch(path, {"state": "paused"}).status == 200
+    assert api.patch(f"/contacts/{contact}", {"fields": {"job_title": "Dame"}}).status == 200
+    assert followed(world) == 0
+    world.bus.events.clear()
+    assert api.patch(path, {"name": "Another"}).status == 200
+    assert [event.kind for event in world.bus.events] == []
+    other = ContactsChanged(account_id=world.account.account_id, connection_id="another")
+    assert api.patch(path, {"state": "active"}).status == 200
+    assert books.follow(other, control=world.control, bus=world.bus, clock=world.clock).runs == 0
+    assert followed(world) == 1
+    [card] = world.book.cards().values()
+    assert card.fields["job_title"] == "Dame"
+
+
+def followed(world: ApiBookWorld) -> int:
+    """How many runs the edits that were said have set going; they are carried out."""
+    said = [event for event in world.bus.events if event.kind == "ContactsChanged"]
+    runs = 0
+    for event in said:
+        message = ContactsChanged.model_validate(event.detail)
+        runs += books.follow(message, control=world.control, bus=world.bus, clock=world.clock).runs
+    for run in world.control.open_runs(world.account.account_id):
+        world.clock.advance(timedelta(minutes=10))
+        world.execute(run)
+    return runs

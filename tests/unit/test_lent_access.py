@@ -320,6 +320,8 @@ def test_a_sync_waits_while_its_book_is_not_connected_and_goes_on_by_itself(api,
     connected(api)
     due = [event.detail["sync_id"] for event in world.bus.events if event.kind == "SyncDue"]
     assert due == [sync_id], "at once, not when its next day comes"
+    said = [event.detail for event in world.bus.events if event.kind == "ContactsChanged"]
+    assert [each["connection_id"] for each in said] == [connection], "edits have waited, too"
     assert api.get(f"/syncs/{sync_id}").json["paused_because"] is None
     assert woken(world, sync_id) is not None
 

@@ -141,7 +141,7 @@ class EraseDue(Deferred):
 
 class ContactsChanged(Deferred):
     """Follow reads this: contacts of an account have changed, by a run of the sync `but` if that is not empty; or no
-    contact has, but which of them the member `chooser` has ticked.
+    contact has, but which of them the member `chooser` has ticked; or the book `connection_id` can be followed again.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -149,6 +149,7 @@ class ContactsChanged(Deferred):
     account_id: str
     but: str = ""
     chooser: str = ""
+    connection_id: str = ""
 
 
 class Followed(Deferred):

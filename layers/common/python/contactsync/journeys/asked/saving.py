@@ -22,6 +22,7 @@ from contactsync.journeys.asked.asking import (
     timestamp,
     wake,
 )
+from contactsync.journeys.book.books import say_changed
 from contactsync.journeys.file.remote import stored
 from contactsync.journeys.file.ruling import settings_hash
 from contactsync.model.account import Caller
@@ -103,12 +104,17 @@ def change_sync(
     arrange(world, caller, before.value)
     if before.value.schedule is None:
         arrange(world, caller, after.value)
-    _turn_to_files(world, caller, before.value, after.value)
+    _turn_to_what_waits(world, caller, before.value, after.value)
     return after
 
 
-def _turn_to_files(world: World, caller: Caller, before: Sync, after: Sync) -> None:
-    """Of the files that were parked the newest is imported now, if the sync takes files; else those that wait are parked."""
+def _turn_to_what_waits(world: World, caller: Caller, before: Sync, after: Sync) -> None:
+    """Of the files that were parked the newest is imported now, if the sync takes files; else those that wait are parked.
+
+    Edits that came while it was paused are brought to its book.
+    """
+    if after.connection_id and (before.state, after.state) == ("paused", "active"):
+        say_changed(world.bus, caller.account_id, connection_id=after.connection_id)
     if "drop" in (before.source["kind"], after.source["kind"]):
         dropping.resume(caller.account_id, after, control=world.control)
         wake(world, caller.account_id, after.id)

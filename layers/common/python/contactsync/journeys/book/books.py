@@ -86,14 +86,18 @@ def _following(control: Control, account_id: str, connection_id: str, but: str) 
     return next((each for each in theirs if each.id != but), None)
 
 
-def say_changed(bus: Bus, account_id: str, *, but: str = "", chooser: str = "") -> None:
-    """Tell those who keep books in step that contacts have changed, all but one sync; or that a member has chosen.
+def say_changed(
+    bus: Bus, account_id: str, *, but: str = "", chooser: str = "", connection_id: str = ""
+) -> None:
+    """Tell those who keep books in step that contacts have changed, all but one sync; or that a member has chosen, or that
+    one book can be followed again.
 
     Nothing is lost where this does not get through: the next run of each reads the feed.
     """
-    chosen = {"chooser": chooser} if chooser else {}
+    more = {"chooser": chooser, "connection_id": connection_id}
+    told = {name: value for name, value in more.items() if value}
     with suppress(Busy):
-        bus.publish("ContactsChanged", {"account_id": account_id, "but": but, **chosen})
+        bus.publish("ContactsChanged", {"account_id": account_id, "but": but, **told})
 
 
 def follow(message: ContactsChanged, *, control: Control, bus: Bus, clock: Clock) -> Followed:
@@ -151,6 +155,8 @@ def _follows(control: Control, message: ContactsChanged, sync: Sync) -> bool:
     if sync.deleted_at is not None or sync.active_run is not None:
         return False
     if message.chooser and sync.selection != "subscribed":
+        return False
+    if message.connection_id not in ("", sync.connection_id):
         return False
     try:
         connection = control.connection(message.account_id, sync.connection_id).value

@@ -34,6 +34,7 @@ from contactsync.journeys.book.attaching import (
     check_connections,
     may_connect,
 )
+from contactsync.journeys.book.books import say_changed
 from contactsync.journeys.book.losing import say_lost
 from contactsync.model.account import Caller
 from contactsync.model.card import Group
@@ -154,12 +155,13 @@ def complete(world: World, came_back: Mapping[str, str]) -> Landed:
 
 
 def _let_go_on(world: World, connection: Connection) -> None:
-    """A day of a sync may have come while its book was not connected: have it looked at now, not when the next one comes."""
+    """A day of a sync may have come while its book was not connected, or an edit: have it looked at now, not when the next comes."""
     account_id = connection.account_id
     with suppress(Busy):
         for sync_id in world.control.scheduled(account_id):
             if world.control.sync(account_id, sync_id).value.connection_id == connection.id:
                 wake(world, account_id, sync_id)
+    say_changed(world.bus, account_id, connection_id=connection.id)
 
 
 def connections(world: World, caller: Caller, *, after: str | None, limit: int) -> Page[Connection]:
