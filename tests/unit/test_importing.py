@@ -12,6 +12,7 @@ import pytest
 from contactsync.adapters.memory import MemoryContacts
 from contactsync.core.identity import SHARDS
 from contactsync.errors import Busy
+from contactsync.journeys.file import finishing
 from contactsync.journeys.file.runfiles import files_of
 from contactsync.model.contact import Alias, Origin, Tombstone
 from contactsync.model.field import FieldSpec
@@ -431,6 +432,18 @@ class TestRequired:
         )
         assert (run.counts.added, run.counts.rejected) == (1, 1)
         assert "contract" in run.refusals[0].reason
+
+
+def test_of_a_file_made_to_have_many_reasons_so_many_are_counted_and_all_are_reported(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finishing, "REASONS_COUNTED", 2)
+    refused = ["@example.com", "ada@", "ada", "@example.org"]
+    run = world.import_rows("email,name\n" + "".join(f"{email},Ada\n" for email in refused), NAMES)
+    assert [(reason.rows, reason.first_line) for reason in run.refusals] == [(2, 2), (1, 3)]
+    assert run.counts.rejected == 4
+    report = world.runs.get(files_of(run, world.runs).rejects_csv).decode()
+    assert [email for email in refused if f'"{email}","Ada"' not in report] == []
 
 
 def test_a_run_belongs_to_the_first_execution_that_comes():

@@ -94,6 +94,15 @@ class TestWhileARunIsAtWork:
         assert (run.status, run.counts.rejected) == ("succeeded", 0)
         assert phones(story) == {"+31612345678"}
 
+    def test_another_country_in_which_all_rows_are_refused_and_back(self) -> None:
+        """The run writes nothing, so it is the country alone that has changed the marker."""
+        story = Story()
+        self.meanwhile(story, "manifest.json", country("US"))
+        assert story.again(OTHER).counts.rejected == PEOPLE
+        story.both(country("NL"))
+        run = story.again(OTHER)
+        assert (run.status, run.counts.rejected, run.counts.updated) == ("succeeded", 0, 1)
+
     def test_a_release_that_types_otherwise(self, monkeypatch: pytest.MonkeyPatch) -> None:
         world = World()
         files = After(world.runs, "rows/00000.json", lambda: monkeypatch.setattr(ruling, "TYPING", 1000))
