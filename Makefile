@@ -24,11 +24,14 @@ export AWS_DEFAULT_REGION ?= eu-west-1
 run: .venv/.ready ## start everything on this machine (ALLOW_HOSTS=host:port,… lets sources read private hosts)
 	@exec .venv/bin/python -m local
 
-test: .venv/.ready ## run all tests (ARGS="-k phone" narrows them)
-	.venv/bin/pytest $(ARGS)
+# Processes of tests, each with a stack of its own. Tests of one file stay together, for they share what is dear to set up;
+# unit tests, the shortest, come last, so that no process waits long for another.
+WORKERS ?= 2
+test: .venv/.ready ## run all tests (ARGS="-k phone" narrows them, WORKERS=0 keeps them in one process)
+	.venv/bin/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-thorough: .venv/.ready ## the property tests with twenty times the examples, others in each run
-	env -u CI HYPOTHESIS_PROFILE=thorough .venv/bin/pytest tests/property --timeout 3600 $(ARGS)
+	env -u CI HYPOTHESIS_PROFILE=thorough .venv/bin/pytest -n $(WORKERS) tests/property --timeout 3600 $(ARGS)
 
 fuzz-api: .venv/.ready ## 2,000 requests made from the OpenAPI document, against the local stack
 	FUZZ=70 .venv/bin/pytest --timeout 3600 tests/journeys/test_fuzzed.py -rP --show-capture=stdout $(ARGS)
@@ -43,7 +46,7 @@ fuzz-guided: .venv-guided/.ready ## odd inputs for the same readers, chosen by c
 		echo "$$law"; .venv-guided/bin/python -m tests.guided $$law -max_total_time=$(SECONDS) -print_final_stats=1 2>&1 | grep -v Instrumenting; done
 
 faults: .venv/.ready ## let every call to a table, bucket or provider fail in every way, and N seeds of random faults (make test: one call in 37)
-	FAULTS=all N=$(N) SEED=$(SEED) .venv/bin/pytest tests/faults --timeout 3600 $(ARGS)
+	FAULTS=all N=$(N) SEED=$(SEED) .venv/bin/pytest -n $(WORKERS) --maxschedchunk 1 tests/faults --timeout 3600 $(ARGS)
 
 check: .venv/.ready .venv-sam/.ready ## lint, types, import rules, template, state machine
 	.venv/bin/ruff check .

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from local.demo import DemoBook
 from local.stack import Ports, Settings, Stack
 from tests.fakes.radicale import Radicale
+from tests.faults import figures
 
 settings.register_profile(
     "steady",
@@ -20,6 +22,27 @@ settings.register_profile(
 settings.register_profile("thorough", settings.get_profile("steady"), max_examples=2000)
 settings.register_profile("fuzz", settings.get_profile("steady"), max_examples=20_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+
+@pytest.hookimpl(optionalhook=True)  # there are processes where pytest-xdist makes some
+def pytest_testnodedown(node: Any) -> None:
+    """A process of tests has come to its end: what its campaigns have tried counts."""
+    figures.FIGURES.update(getattr(node, "workeroutput", {}).get("figures", {}))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A whole campaign that has come to less than its page says has failed."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["figures"] = dict(figures.FIGURES)
+    elif short := figures.short(session):
+        print(f"\nfewer than docs/reliability.md says: {', '.join(short)}")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """How much the campaigns have tried."""
+    for what, number in figures.FIGURES.items():
+        terminalreporter.write_line(f"{number:,} {what}")
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +90,7 @@ def stack(
     everybodys_demo_book: DemoBook,
     radicale: Radicale,
 ) -> Iterator[Stack]:
-    """The whole stack on free ports, started once for all tests that ask; waits between retries are shortened."""
+    """The whole stack on free ports, started once for all tests of a process; waits between retries are shortened."""
     reachable = ",".join(urlsplit(server.url).netloc for server in (radicale, everybodys_demo_book))
     settings = Settings(
         home=tmp_path_factory.mktemp("stack"),

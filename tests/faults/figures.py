@@ -1,7 +1,10 @@
 """How much a campaign has tried: added up over its tests, printed at the end, and held against docs/reliability.md."""
 
+import os
 import re
 from collections import Counter
+
+import pytest
 
 from local.deploy import ROOT
 
@@ -18,3 +21,11 @@ def promised() -> dict[str, int]:
     page = (ROOT / "docs" / "reliability.md").read_text("utf-8")
     rows = re.findall(r"^\| ([a-z ]+) \| ([\d,]+) \|$", page, re.MULTILINE)
     return {what: int(number.replace(",", "")) for what, number in rows}
+
+
+def short(session: pytest.Session) -> list[str]:
+    """What a whole campaign should have tried more of; nothing if this was none."""
+    is_whole = os.environ.get("FAULTS") == "all" and not session.config.option.keyword
+    if not is_whole or os.environ.get("N") or os.environ.get("SEED"):
+        return []
+    return sorted(what for what, number in promised().items() if FIGURES[what] < number)

@@ -213,7 +213,7 @@ def test_long_cells_and_wide_rows_are_bounded(api):
         (b"", "empty_file"),
         (b"%PDF-1.7", "not_a_text_file"),
         (b"<!doctype html><title>Log in</title>", "not_a_text_file"),
-        (gzip.compress(b"a,b\n" * 1000)[:40], "compressed_file_cut"),
+        (gzip.compress(b"a,b\n" * 1000, mtime=0)[:40], "compressed_file_cut"),
     ],
 )
 def test_what_cannot_be_read_is_a_problem(api, data, code):

@@ -138,7 +138,7 @@ def test_a_list_that_repeats_itself_is_no_bomb():
     assert decompressed(io.BytesIO(gzip.compress(data))).read() == data
 
 
-@pytest.mark.parametrize("inner", [gzip.compress(b"x"), zipped("a.csv", b"x")])
+@pytest.mark.parametrize("inner", [gzip.compress(b"x", mtime=0), zipped("a.csv", b"x")])
 def test_nested_is_refused(inner):
     assert code_of(gzip.compress(inner)) == "archive_nested"
     assert code_of(zipped("a.gz", inner, zipfile.ZIP_STORED)) == "archive_nested"
