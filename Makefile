@@ -43,7 +43,7 @@ fuzz: .venv/.ready ## 20,000 odd inputs for each reader of files, cards, rules a
 SECONDS ?= 60
 fuzz-guided: .venv-guided/.ready ## odd inputs for the same readers, chosen by coverage, each for SECONDS (60); ARGS="files card" names some
 	@for law in $(or $(ARGS),files google microsoft carddav card rule); do \
-		echo "$$law"; .venv-guided/bin/python -m tests.guided $$law -max_total_time=$(SECONDS) -print_final_stats=1 2>&1 | grep -v Instrumenting; done
+		echo "$$law"; .venv-guided/bin/python -m tests.support.guided $$law -max_total_time=$(SECONDS) -print_final_stats=1 2>&1 | grep -v Instrumenting; done
 
 faults: .venv/.ready ## let every call to a table, bucket or provider fail in every way, and N seeds of random faults (make test: one call in 37)
 	FAULTS=all N=$(N) SEED=$(SEED) .venv/bin/pytest -n $(WORKERS) --maxschedchunk 1 tests/faults --timeout 3600 $(ARGS)

@@ -40,7 +40,7 @@ def measure(requests: int) -> dict[str, dict[str, Latency]]:
 
 def _over_stack(requests: int) -> dict[str, Latency]:
     from local.stack import Ports, Settings, Stack
-    from tests.customer import Customer
+    from tests.support.customer import Customer
 
     with tempfile.TemporaryDirectory() as home:
         settings = Settings(home=Path(home), ports=Ports.free(), say=lambda _: None)
@@ -58,7 +58,7 @@ def _over_stack(requests: int) -> dict[str, Latency]:
 
 def _in_process(requests: int) -> dict[str, Latency]:
     from contactsync.entry import logger
-    from tests.calling import ApiWorld, Client, served
+    from tests.support.calling import ApiWorld, Client, served
 
     logger.setLevel("ERROR")  # the log goes to a pipe in Lambda, and to a terminal here
     with served(ApiWorld()) as world:

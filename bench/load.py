@@ -27,8 +27,8 @@ import requests
 
 from local import deploy
 from local.stack import Ports, Settings, Stack
-from tests.customer import ENDED, Customer
 from tests.fakes.webserver import WebServer, reply
+from tests.support.customer import ENDED, Customer
 
 RESULTS = Path(__file__).resolve().parent / "results"
 ROWS = 30

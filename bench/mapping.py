@@ -31,7 +31,7 @@ from pydantic import (
 
 from contactsync.core.mapping import Mapped, compile_mapping, resolve_mapping
 from contactsync.model.field import STANDARD_FIELDS, FieldSpec
-from tests.generate import HEADER, MAPPING, rows
+from tests.support.generate import HEADER, MAPPING, rows
 
 COUNTRY = "NL"
 CUSTOM = FieldSpec(key="customer_number", label="Customer number", type="integer")

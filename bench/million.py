@@ -25,8 +25,8 @@ import requests
 
 from bench.processes import Watch
 from local.stack import Ports, Settings, Stack
-from tests.customer import ENDED, Customer
-from tests.generate import INVALID_SHARE, MAPPING, write_csv
+from tests.support.customer import ENDED, Customer
+from tests.support.generate import INVALID_SHARE, MAPPING, write_csv
 
 RESULTS = Path(__file__).resolve().parent / "results"
 LOOK_EVERY_S = 2.0

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from contactsync.core.parsing import Chunk, Dialect, cut, read_chunk
-from tests.generate import HEADER, rows
+from tests.support.generate import HEADER, rows
 
 BLOCK_BYTES = 1 << 20
 

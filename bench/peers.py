@@ -97,7 +97,7 @@ def frictionless(path: str) -> int:
     """Validate by a schema."""
     import frictionless as frictionless_
 
-    from tests.generate import HEADER
+    from tests.support.generate import HEADER
 
     kinds: dict[str, dict[str, Any]] = {
         "id": {"type": "integer"},

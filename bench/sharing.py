@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from local.stack import Ports, Settings, Stack
-from tests.customer import Customer
+from tests.support.customer import Customer
 
 TEN = "email\n" + "".join(f"p{number}@example.com\n" for number in range(10))
 FILES = 6

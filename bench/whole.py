@@ -24,7 +24,7 @@ from typing import Any
 
 from bench import customers, peers, plot
 from bench.cloud import PRICES
-from tests.generate import MAPPING, write_csv
+from tests.support.generate import MAPPING, write_csv
 
 ROOT = Path(__file__).resolve().parents[1]
 CHANGED_EVERY = 1_000

@@ -137,7 +137,7 @@ def measure(rows: int, rounds: int, pythons: dict[str, str]) -> dict[str, Any]:
 
 def make_file(path: str, count: int) -> None:
     """The generated contacts, with a key in front that the peers need as columns."""
-    from tests.generate import HEADER, rows
+    from tests.support.generate import HEADER, rows
 
     with Path(path).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

@@ -19,7 +19,7 @@ from contactsync.model.message import Parsed, Peeked
 from contactsync.sources.staging import MAX_SOURCE_BYTES, PEEK_BYTES
 from local import front
 from tests.architecture.template import MACHINES, RESOURCES, functions, of_type, states, tasks
-from tests.world import World
+from tests.support.world import World
 
 KIB = 1024
 STATE_BYTES = 256 * KIB

@@ -17,7 +17,7 @@ import phonenumbers
 
 from contactsync.core.mapping import Mapped, Rejected, compile_mapping, resolve_mapping
 from contactsync.journeys.file.ruling import TYPING
-from tests.fields import FIELDS
+from tests.support.fields import FIELDS
 
 TYPED = Path("tests/architecture/typed.json")
 NAMES = (

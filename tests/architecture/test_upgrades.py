@@ -20,7 +20,7 @@ from contactsync.control import Control
 from contactsync.model import message
 from contactsync.model.run import Run
 from contactsync.ports import Put, RecordKey
-from tests.world import World
+from tests.support.world import World
 
 RELEASED = json.loads(Path("tests/architecture/released.json").read_text(encoding="utf-8"))
 MESSAGES: dict[str, dict[str, Any]] = RELEASED["messages"]

@@ -19,7 +19,7 @@ from contactsync.adapters.patience import Patience
 from contactsync.adapters.signing import Credentials
 from tests.contract.scripted import Server
 from tests.faults.proxy import FaultProxy
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 REGION = "eu-west-1"
 IMPATIENT = Patience(attempts=4, first_s=0.001, longest_s=0.002)

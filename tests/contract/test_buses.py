@@ -14,7 +14,7 @@ from contactsync.adapters.wire import ServiceError, eventbridge
 from contactsync.errors import Busy
 from tests.contract.conftest import IMPATIENT, REGION, credentials
 from tests.faults.proxy import Answer, FailBeforeSending, LoseReply, refused, throttled
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 DETAIL = {"account_id": "acc1", "run_id": 'r1 Ω "quoted"'}
 _numbers = itertools.count(1)

@@ -12,7 +12,7 @@ from contactsync.adapters.memory import MemoryIssuer
 from contactsync.errors import Busy
 from tests.fakes.certificates import Authority
 from tests.fakes.webserver import RESET, WebServer
-from tests.tokens import EC, RSA, document, public
+from tests.support.tokens import EC, RSA, document, public
 
 KEYS = (public(RSA, "one"), public(EC, "two"))
 

@@ -23,7 +23,7 @@ from contactsync.api.route import Route
 from contactsync.api.routes import ROUTES
 from contactsync.journeys.asked.rows import OUTCOMES, PLANNED
 from tests.docs import catalogue, glossary, raising, scenario
-from tests.promises import MEDIA, promise
+from tests.support.promises import MEDIA, promise
 
 DOCUMENT = catalogue.PACKAGE / "api" / "openapi.json"
 

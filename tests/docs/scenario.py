@@ -26,9 +26,9 @@ from contactsync.model.card import Group
 from contactsync.model.connection import Connection, Link, Review, Turn, key_of
 from contactsync.model.lending import Errand, Kept
 from contactsync.model.message import ExportDue
-from tests.calling import ApiWorld, Client, Told
-from tests.dropped import DropBucket
-from tests.promises import hold, route_of
+from tests.support.calling import ApiWorld, Client, Told
+from tests.support.dropped import DropBucket
+from tests.support.promises import hold, route_of
 
 PEOPLE = """\
 Name,Mail,Phone,Tier

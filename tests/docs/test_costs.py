@@ -8,7 +8,7 @@ from bench import cloud
 from contactsync.journeys.asked import lingering
 from contactsync.journeys.importing import SMALL_ROWS
 from tests.docs.pages import README, section
-from tests.world import World
+from tests.support.world import World
 
 
 def test_the_page_is_fresh():

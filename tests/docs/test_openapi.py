@@ -16,7 +16,7 @@ from contactsync.api import document_routes
 from contactsync.api.route import Route
 from contactsync.api.routes import ROUTES
 from tests.docs import glossary, openapi, raising, scenario
-from tests.promises import promise
+from tests.support.promises import promise
 
 PAGE = openapi.DOCUMENT.with_name("docs.html")
 

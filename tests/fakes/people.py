@@ -20,7 +20,7 @@ from typing import Any
 from contactsync.connectors.google_person import PHOTO_EDGE
 from contactsync.ports import Clock
 from tests.fakes.jsonserver import Call, JsonServer, Reply
-from tests.portraits import encoded_anew
+from tests.support.portraits import encoded_anew
 
 Person = dict[str, Any]
 SINGLE = ("biographies", "birthdays", "genders", "names")

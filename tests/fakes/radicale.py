@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 
 import requests
 
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 MAKE_BOOK = """<?xml version="1.0"?><mkcol xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"><set><prop><resourcetype>
 <collection/><C:addressbook/></resourcetype><displayname>{name}</displayname></prop></set></mkcol>"""

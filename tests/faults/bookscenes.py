@@ -22,13 +22,13 @@ from contactsync.journeys.book.keeping import Keeping
 from contactsync.model.account import ALL_PERMISSIONS, Caller
 from contactsync.model.run import Run
 from contactsync.model.sync import Schedule
-from tests.bookworld import CONNECTION, BookWorld
 from tests.contract.cards import ADA
-from tests.dropped import runs_of
 from tests.faults.scenes import Retrying, Scene, execute
-from tests.hubworld import HubWorld
-from tests.portraits import encoded_anew, portrait
-from tests.world import Died, World
+from tests.support.bookworld import CONNECTION, BookWorld
+from tests.support.dropped import runs_of
+from tests.support.hubworld import HubWorld
+from tests.support.portraits import encoded_anew, portrait
+from tests.support.world import Died, World
 
 LATE = Habits(shows_after=timedelta(minutes=5), part=2, at_once=2)
 """Nobody can look at once what became of a write."""

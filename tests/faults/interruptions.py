@@ -14,7 +14,7 @@ from typing import Any
 
 from contactsync.errors import Busy
 from contactsync.ports import MailUncertain
-from tests.world import Died, Ports
+from tests.support.world import Died, Ports
 
 ASKS_NOBODY = frozenset({"capabilities", "held"})
 """What a connector answers by itself."""

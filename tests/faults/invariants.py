@@ -14,8 +14,8 @@ from contactsync.journeys.file.runfiles import Stage
 from contactsync.model.contact import Alias, Contact, Slot, Tombstone
 from contactsync.model.run import OPEN_STATUSES, Run
 from contactsync.ports import Record
-from tests.bookworld import BookWorld
-from tests.world import World
+from tests.support.bookworld import BookWorld
+from tests.support.world import World
 
 Outcome = dict[str, object]
 UNITS = 8

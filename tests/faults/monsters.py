@@ -18,7 +18,7 @@ from typing import BinaryIO, cast
 from contactsync.adapters.memory import MemoryObjects
 from contactsync.errors import NotFound
 from contactsync.ports import ObjectWriter
-from tests.world import World
+from tests.support.world import World
 
 MEGABYTE = 1 << 20
 HEADER = b"email,name\nada@example.com,Ada\n"

@@ -16,8 +16,8 @@ from contactsync.journeys.file import cutting, known
 from contactsync.model.field import FieldSpec
 from contactsync.model.message import FileDropped
 from contactsync.model.run import Run
-from tests.dropped import DropBucket
-from tests.world import Died, World
+from tests.support.dropped import DropBucket
+from tests.support.world import Died, World
 
 
 @dataclass

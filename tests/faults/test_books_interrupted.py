@@ -14,8 +14,8 @@ import pytest
 from contactsync.connectors.memory import Habits, MemoryBook, MemoryConnector, Mishap
 from contactsync.errors import AccessLost
 from contactsync.model.connection import Connection
-from tests.bookworld import BookWorld
 from tests.faults.bookscenes import LATE, both_ways, person
+from tests.support.bookworld import BookWorld
 
 
 def in_step(world: BookWorld) -> None:

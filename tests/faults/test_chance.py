@@ -19,14 +19,14 @@ import pytest
 from contactsync.connectors.memory import MemoryBook, MemoryConnector, Mishap
 from contactsync.errors import Busy
 from contactsync.model.contact import Contact
-from tests.bookworld import BookWorld
 from tests.faults import invariants
 from tests.faults.figures import note
 from tests.faults.interruptions import ASKS_NOBODY, Interruptions, Way
 from tests.faults.scenes import Scene
 from tests.faults.test_crashes import add_neighbour
 from tests.faults.workloads import WORKLOADS
-from tests.world import Died, World, unwatched
+from tests.support.bookworld import BookWorld
+from tests.support.world import Died, World, unwatched
 
 SEEDS = int(os.environ.get("N") or (200 if os.environ.get("FAULTS") == "all" else 3))
 ONLY = os.environ.get("SEED")

@@ -16,14 +16,14 @@ from contactsync.journeys.account.accounts import create_account
 from contactsync.model.contact import Audit, Contact
 from contactsync.model.run import OPEN_STATUSES
 from contactsync.ports import Insert
-from tests.bookworld import BookWorld
 from tests.faults import invariants
 from tests.faults.figures import note
 from tests.faults.interruptions import Interruptions, Way
 from tests.faults.scenes import Scene, Workload, cut_small
 from tests.faults.workloads import WORKLOADS
-from tests.twins import came_again
-from tests.world import World, unwatched
+from tests.support.bookworld import BookWorld
+from tests.support.twins import came_again
+from tests.support.world import World, unwatched
 
 STRIDE = 1 if os.environ.get("FAULTS") == "all" else 37
 DIVIDED = (

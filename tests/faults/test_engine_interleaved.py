@@ -17,7 +17,7 @@ from tests.faults.figures import note
 from tests.faults.interruptions import Interruptions, Way
 from tests.faults.scenes import earlier, new_world
 from tests.faults.workloads import BY_NUMBER, DELETING, NAMES, NUMBERED, many, people
-from tests.world import World
+from tests.support.world import World
 
 ORDERS = 1_500 if os.environ.get("FAULTS") == "all" else 24
 TURN_S = 30

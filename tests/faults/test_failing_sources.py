@@ -17,7 +17,7 @@ from tests.fakes.certificates import Authority
 from tests.fakes.ftpserver import ftp_server
 from tests.fakes.sshserver import sftp_server
 from tests.fakes.webserver import RESET, WebServer, reply
-from tests.world import World
+from tests.support.world import World
 
 CANARY = "canary-9c2e"
 HOST = "files.example.com"

@@ -6,8 +6,8 @@ from itertools import count
 import pytest
 
 from tests.faults.interruptions import Interruptions, Way
-from tests.workbooks import packed, parts_of, sheet_of
-from tests.world import World
+from tests.support.workbooks import packed, parts_of, sheet_of
+from tests.support.world import World
 
 MAPPING = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
 PEOPLE = [("ada@example.com", "Ada"), ("nobody", "No Address"), ("zoe@example.com", "Zoë")]

@@ -16,7 +16,7 @@ from contactsync.sources.transfer import Limits
 from tests.fakes.certificates import Authority
 from tests.fakes.ftpserver import ftp_server
 from tests.fakes.ftpstub import FtpStub
-from tests.waiting import waiting
+from tests.support.waiting import waiting
 
 HOST = "files.example.com"
 TEXT = b"email,name\r\n" + b"".join(b"ann%d@example.com,Ann %d\r\n" % (n, n) for n in range(40_000))

@@ -20,13 +20,13 @@ from contactsync.connectors.microsoft import MicrosoftConnector
 from contactsync.model.card import Draft, Outcome
 from contactsync.ports import Connector
 from contactsync.sources.net import Guard
-from tests.bookworld import BookWorld
 from tests.contract.cards import numbered
 from tests.contract.test_carddav import radicale
 from tests.fakes.graph import GraphServer
 from tests.fakes.jsonserver import Mishap
 from tests.fakes.people import PeopleServer
 from tests.fakes.wsgiserver import WsgiServer
+from tests.support.bookworld import BookWorld
 
 TIMES = 100 if os.environ.get("FAULTS") == "all" else 20
 ROUNDS = 5

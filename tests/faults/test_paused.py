@@ -14,16 +14,16 @@ from typing import TypeVar
 
 import pytest
 
-import tests.bookworld
-import tests.world
-from tests.bookworld import BookWorld
+import tests.support.bookworld
+import tests.support.world
 from tests.faults import invariants
 from tests.faults.figures import note
 from tests.faults.interruptions import Interruptions, Way
 from tests.faults.scenes import cut_small
 from tests.faults.test_crashes import STRIDE, add_neighbour
 from tests.faults.workloads import WORKLOADS
-from tests.world import TRIES, Died, tried, unwatched
+from tests.support.bookworld import BookWorld
+from tests.support.world import TRIES, Died, tried, unwatched
 
 A = TypeVar("A")
 
@@ -68,7 +68,7 @@ class Paused(Interruptions):
         return False
 
     def tried(self, step: Callable[[], A], *, busy: int = TRIES) -> A:
-        """See `tests.world.tried`: a worker that stops has died, as far as the machine knows."""
+        """See `tests.support.world.tried`: a worker that stops has died, as far as the machine knows."""
         return tried(lambda: self._by_a_worker(step), busy=busy)
 
     def resume(self) -> None:
@@ -114,7 +114,7 @@ def held_up(name: str, at: int) -> Paused:
     paused = Paused(at)
     world.ports, world.watch = paused.ports(world.ports), paused.watched
     with pytest.MonkeyPatch.context() as patch:
-        for machine in (tests.world, tests.bookworld):
+        for machine in (tests.support.world, tests.support.bookworld):
             patch.setattr(machine, "tried", paused.tried)
         scene.go()
     where = f"{name}, paused at call {at}"

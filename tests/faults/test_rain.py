@@ -36,7 +36,7 @@ from tests.faults.proxy import (
 )
 from tests.faults.scenes import new_world
 from tests.faults.workloads import BY_NUMBER, CLAIMS, CLAIMS_BEFORE, NUMBERED
-from tests.world import World
+from tests.support.world import World
 
 SEEDS = int(os.environ.get("N") or 5) if os.environ.get("FAULTS") == "all" else 1
 ONLY = os.environ.get("SEED")

@@ -26,7 +26,7 @@ from contactsync.ports import Delete, Insert, Put, Remove, Replace, Write
 from tests.architecture.template import IMPORT, SYNC, functions
 from tests.faults.scenes import cut_small
 from tests.faults.workloads import WORKLOADS
-from tests.world import Ports
+from tests.support.world import Ports
 
 AT_WORK: ContextVar[str] = ContextVar("at_work", default="")
 """The function that is played just now."""

@@ -15,7 +15,7 @@ from contactsync.errors import Busy, UnreadableFile
 from contactsync.model.source import external_id
 from contactsync.sources.s3 import Access, S3BucketSource
 from contactsync.sources.transfer import Limits
-from tests.world import World
+from tests.support.world import World
 
 TEXT = b"email,name\r\n" + b"".join(b"ann%d@example.com,Ann %d\r\n" % (n, n) for n in range(40_000))
 QUICK = Limits(attempts=3, first_wait_s=0.001)

@@ -13,7 +13,7 @@ from contactsync.model.run import Run
 from contactsync.sources.transfer import Limits
 from tests.fakes.webserver import Request, WebServer, reply
 from tests.faults.cuts import POINTS, WAYS, Cuts, points
-from tests.world import World
+from tests.support.world import World
 
 NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
 UNGUARDED = {

@@ -18,7 +18,7 @@ from contactsync.sources.sftp import Login, SftpServerSource
 from contactsync.sources.transfer import Limits
 from tests.fakes.ftpserver import ftp_server
 from tests.fakes.sshserver import sftp_server
-from tests.waiting import waiting
+from tests.support.waiting import waiting
 
 TEXT = b"email,name\r\n" + b"".join(b"ann%d@example.com,Ann %d\r\n" % (n, n) for n in range(1_000))
 LIMITS = Limits(connect_s=5, read_s=5, answer_s=10, attempts=3, first_wait_s=0.001, settled_s=20)

@@ -27,7 +27,6 @@ from contactsync.model.run import Run
 from contactsync.model.source import RemoteSource
 from contactsync.model.sync import Schedule, Sync, SyncRequest
 from contactsync.ports import ContactStore, Ending, Source, SourceStream
-from tests.dropped import drop_sync, prefix, runs_of
 from tests.faults.bookscenes import (
     both_ways,
     fanned_out,
@@ -40,7 +39,8 @@ from tests.faults.bookscenes import (
     with_book,
 )
 from tests.faults.scenes import Retrying, Scene, Workload, earlier, execute, new_world
-from tests.world import Died, Overtaken, World
+from tests.support.dropped import drop_sync, prefix, runs_of
+from tests.support.world import Died, Overtaken, World
 
 NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
 NUMBERED = [{"column": "number", "field": "customer_number"}, *NAMES]

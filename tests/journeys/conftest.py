@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from local.stack import Stack
-from tests.customer import Customer
-from tests.second_interpreter import SecondInterpreter, second_interpreter
+from tests.support.customer import Customer
+from tests.support.second_interpreter import SecondInterpreter, second_interpreter
 
 
 @pytest.fixture

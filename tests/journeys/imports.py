@@ -10,8 +10,8 @@ from contactsync import bootstrap
 from contactsync.journeys.asked.asking import start_import
 from contactsync.model.account import ALL_PERMISSIONS, Caller
 from contactsync.model.run import Run
-from tests.customer import Customer
-from tests.second_interpreter import SecondInterpreter
+from tests.support.customer import Customer
+from tests.support.second_interpreter import SecondInterpreter
 
 ROWS = """\
 email,name,phone

@@ -6,8 +6,8 @@ import pytest
 import requests
 
 from local.demo import DemoBook
-from tests.customer import Customer
-from tests.waiting import wait_for
+from tests.support.customer import Customer
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 

@@ -7,10 +7,10 @@ import json
 import pytest
 
 from local.stack import Stack
-from tests.customer import Customer
 from tests.journeys import traces
 from tests.journeys.imports import LATER, ROWS, import_on_first, import_on_second, request
-from tests.second_interpreter import SecondInterpreter
+from tests.support.customer import Customer
+from tests.support.second_interpreter import SecondInterpreter
 
 pytestmark = pytest.mark.stack
 

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from local.stack import Stack
-from tests.bad_bodies import Body, all_of_them
-from tests.customer import Customer
+from tests.support.bad_bodies import Body, all_of_them
+from tests.support.customer import Customer
 
 pytestmark = pytest.mark.stack
 

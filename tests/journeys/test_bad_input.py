@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from local.stack import Stack
-from tests.customer import Customer
+from tests.support.customer import Customer
 
 pytestmark = pytest.mark.stack
 

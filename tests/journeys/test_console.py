@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from local.deploy import client
 from local.stack import Stack
-from tests.customer import Customer
+from tests.support.customer import Customer
 
 pytestmark = pytest.mark.stack
 

@@ -8,8 +8,8 @@ import pytest
 
 from local import deploy
 from local.stack import Stack
-from tests.customer import Customer
-from tests.waiting import wait_for
+from tests.support.customer import Customer
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 

@@ -15,7 +15,7 @@ import requests
 from local import deploy
 from local.place import REGION
 from local.stack import Stack
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 

@@ -5,8 +5,8 @@ import gzip
 import pytest
 import requests
 
-from tests.customer import TIMEOUT_S, Customer
-from tests.workbooks import packed, parts_of, sheet_of
+from tests.support.customer import TIMEOUT_S, Customer
+from tests.support.workbooks import packed, parts_of, sheet_of
 
 pytestmark = pytest.mark.stack
 

@@ -11,8 +11,8 @@ import pytest
 from schemathesis import Case, Response
 
 from local.stack import Stack
-from tests.customer import Customer
-from tests.fuzzing import MAPPING, SENSIBLE, TEXT, TIER, Known, examples, fuzz, operations
+from tests.support.customer import Customer
+from tests.support.fuzzing import MAPPING, SENSIBLE, TEXT, TIER, Known, examples, fuzz, operations
 
 pytestmark = pytest.mark.stack
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from local.stack import Stack
-from tests.customer import Customer
-from tests.generate import MAPPING as GENERATED_MAPPING
-from tests.generate import write_csv
+from tests.support.customer import Customer
+from tests.support.generate import MAPPING as GENERATED_MAPPING
+from tests.support.generate import write_csv
 
 pytestmark = pytest.mark.stack
 

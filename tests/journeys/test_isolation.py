@@ -13,8 +13,8 @@ from contactsync.api.routes import ROUTES
 from contactsync.model.connection import Connection, Review, key_of
 from local.accounts import control_of
 from local.stack import Stack
-from tests.customer import Customer
 from tests.journeys.imports import ROWS, import_on_first, request
+from tests.support.customer import Customer
 
 pytestmark = pytest.mark.stack
 

@@ -15,9 +15,9 @@ from contactsync.journeys.steps import STEPS
 from contactsync.model.run import Step
 from local import deploy
 from local.stack import Stack
-from tests.customer import Customer
 from tests.journeys import traces
-from tests.waiting import wait_for
+from tests.support.customer import Customer
+from tests.support.waiting import wait_for
 
 pytestmark = [
     pytest.mark.stack,

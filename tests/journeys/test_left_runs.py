@@ -9,9 +9,9 @@ from botocore.exceptions import ClientError
 
 from local import deploy
 from local.stack import Stack
-from tests.customer import Customer
 from tests.journeys.imports import request
-from tests.waiting import wait_for
+from tests.support.customer import Customer
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 

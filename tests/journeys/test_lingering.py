@@ -11,8 +11,8 @@ import pytest
 from local import deploy
 from local.stack import Stack
 from tests.architecture.template import RESOURCES
-from tests.customer import Customer
 from tests.journeys.test_redeliver import unheard_run
+from tests.support.customer import Customer
 
 pytestmark = pytest.mark.stack
 

@@ -12,10 +12,10 @@ import pytest
 
 from local import deploy
 from local.stack import Stack
-from tests.customer import Customer
 from tests.journeys import traces
 from tests.journeys.traces import Place
-from tests.waiting import wait_for
+from tests.support.customer import Customer
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from local.stack import Stack
-from tests.customer import Customer
 from tests.journeys.imports import ROWS, import_on_first
-from tests.waiting import wait_for
+from tests.support.customer import Customer
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 

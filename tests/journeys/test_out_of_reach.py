@@ -11,7 +11,7 @@ import requests
 
 from local import deploy
 from local.stack import Stack
-from tests.customer import Customer
+from tests.support.customer import Customer
 
 pytestmark = pytest.mark.stack
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from contactsync.api.routes import ROUTES
 from local.stack import Stack
-from tests.customer import Customer
+from tests.support.customer import Customer
 
 pytestmark = pytest.mark.stack
 

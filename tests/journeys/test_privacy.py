@@ -16,9 +16,9 @@ from local import deploy
 from local.accounts import control_of
 from local.demo import DemoBook
 from local.stack import Stack
-from tests.customer import Customer
 from tests.journeys import traces
-from tests.waiting import wait_for
+from tests.support.customer import Customer
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 

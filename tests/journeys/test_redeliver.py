@@ -13,9 +13,9 @@ import pytest
 from local import deploy
 from local.place import REGION
 from local.stack import Stack
-from tests.customer import Customer
 from tests.journeys.imports import ROWS, request
-from tests.waiting import wait_for
+from tests.support.customer import Customer
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 

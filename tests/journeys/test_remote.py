@@ -13,12 +13,12 @@ import pytest
 
 from local import deploy
 from local.stack import Ports, Settings, Stack
-from tests.customer import Customer
 from tests.fakes.ftpserver import ftp_server
 from tests.fakes.sshserver import sftp_server
 from tests.fakes.webserver import WebServer, reply
 from tests.journeys import traces
-from tests.waiting import wait_for
+from tests.support.customer import Customer
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 

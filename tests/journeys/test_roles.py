@@ -23,13 +23,13 @@ from local.accounts import control_of
 from local.permissions import noted
 from local.stack import Stack
 from tests.architecture.template import ENTRANCES, ERRANDS, IMPORT, SYNC, permissions
-from tests.customer import Customer
 from tests.fakes.radicale import DavPerson, Radicale
 from tests.fakes.webserver import WebServer, reply
 from tests.journeys.imports import LATER, ROWS, import_on_second, request
-from tests.portraits import portrait
-from tests.second_interpreter import SecondInterpreter
-from tests.waiting import wait_for
+from tests.support.customer import Customer
+from tests.support.portraits import portrait
+from tests.support.second_interpreter import SecondInterpreter
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 

@@ -14,9 +14,9 @@ from contactsync.journeys.file import cutting, units
 from local import deploy
 from local.asl_lint import COMPARISONS, INTRINSICS, STATES, findings
 from local.stack import Stack
-from tests.customer import Customer
 from tests.journeys.imports import HEADER_ONLY, LATER, ROWS, import_on_first, import_on_second
-from tests.second_interpreter import SecondInterpreter, executed
+from tests.support.customer import Customer
+from tests.support.second_interpreter import SecondInterpreter, executed
 
 pytestmark = pytest.mark.stack
 

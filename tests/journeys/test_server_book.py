@@ -9,11 +9,11 @@ import pytest
 from contactsync.core.pictures import marked, name_of
 from local.demo import DemoBook
 from local.stack import Stack
-from tests.customer import Customer
 from tests.fakes.radicale import DavPerson, Radicale
 from tests.journeys import traces
-from tests.portraits import portrait
-from tests.waiting import wait_for
+from tests.support.customer import Customer
+from tests.support.portraits import portrait
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.stack
 

@@ -12,10 +12,10 @@ import requests
 
 from local.permissions import noted
 from local.stack import Ports, Settings, Stack
-from tests.customer import Customer
 from tests.fakes.certificates import Authority
 from tests.fakes.webserver import Request, WebServer, reply
-from tests.tokens import OTHER_RSA, RSA, Signer, document, public
+from tests.support.customer import Customer
+from tests.support.tokens import OTHER_RSA, RSA, Signer, document, public
 
 pytestmark = pytest.mark.stack
 

@@ -17,7 +17,7 @@ import pytest
 from local.deploy import ROOT
 from local.problem import Problem
 from local.stack import Ports, Settings, Stack
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 LOOPBACK = "0100007F"
 LISTENING = "0A"

@@ -9,8 +9,8 @@ from local.deploy import Deployed
 from local.permissions import noted
 from local.stack import MAIL_SENDER, Stack
 from tests.architecture.template import RESOURCES, TEMPLATE
-from tests.customer import Customer
 from tests.journeys.imports import ROWS, import_on_first
+from tests.support.customer import Customer
 
 pytestmark = pytest.mark.stack
 

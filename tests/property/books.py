@@ -23,9 +23,9 @@ from contactsync.model.card import Card
 from contactsync.model.connection import Link
 from contactsync.model.run import Run
 from contactsync.model.segment import Segment
-from tests.bookworld import BookWorld
 from tests.contract.book import Book, whole
 from tests.faults.interruptions import Interruptions, Way
+from tests.support.bookworld import BookWorld
 
 SEGMENT = "g1"
 APART = timedelta(hours=13)

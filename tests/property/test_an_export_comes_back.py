@@ -17,7 +17,7 @@ from contactsync.journeys.asked import asking, editing
 from contactsync.model.account import ALL_PERMISSIONS, Caller
 from contactsync.model.contact import Audit, Contact
 from contactsync.model.field import FieldSpec
-from tests.world import World
+from tests.support.world import World
 
 OWN = (
     FieldSpec(key="tier", label="Tier", type="choice", choices=("gold", "=1+1")),

@@ -11,8 +11,8 @@ from contactsync.journeys.file.files import pasted
 from contactsync.journeys.file.previewing import preview_of
 from contactsync.model.field import STANDARD_FIELDS
 from contactsync.model.sync import Format
-from tests.workbooks import packed, parts_of, sheet_of
-from tests.world import World
+from tests.support.workbooks import packed, parts_of, sheet_of
+from tests.support.world import World
 
 TEXT = 'email;name\r\n"ada@example.com";Ada\r\nzoe@example.com;"Zoë; ""Z"""\r\n'.encode()
 CARD = b"BEGIN:VCARD\nVERSION:3.0\nFN:Ada\nEMAIL:ada@example.com\nEND:VCARD\n"

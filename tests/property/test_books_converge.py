@@ -17,7 +17,6 @@ from contactsync.connectors.memory import Habits, Mishap
 from contactsync.journeys.book.album import Album
 from contactsync.model.card import Card
 from contactsync.model.connection import Link
-from tests.bookworld import BookWorld
 from tests.contract.book import Book
 from tests.contract.test_carddav import RadicaleBook, radicale
 from tests.contract.test_connectors import InMemory
@@ -26,8 +25,9 @@ from tests.contract.test_microsoft import MicrosoftBook
 from tests.fakes.graph import GraphServer
 from tests.fakes.people import PeopleServer
 from tests.fakes.wsgiserver import WsgiServer
-from tests.portraits import portrait
 from tests.property.books import PICK, SIDES, Books, Side, token_of
+from tests.support.bookworld import BookWorld
+from tests.support.portraits import portrait
 
 LATE = timedelta(hours=14)
 """So long a provider may show what was before a write: longer than it is until the next run."""

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contactsync.core.mapping import Blank, Mapped, Rejected, compile_mapping, resolve_mapping
-from tests.fields import FIELDS
+from tests.support.fields import FIELDS
 
 NAMES = [
     "email",

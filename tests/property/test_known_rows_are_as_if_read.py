@@ -30,7 +30,7 @@ from contactsync.model.run import Run
 from contactsync.model.segment import Segment
 from contactsync.model.sync import ColumnMapping, Format, Options
 from contactsync.ports import ContactStore
-from tests.rewriting import (
+from tests.support.rewriting import (
     ENDS,
     HEADERS,
     MAPPING,
@@ -49,8 +49,8 @@ from tests.rewriting import (
     put_in,
     rendered,
 )
-from tests.twins import NEVER, Once, Troubled, Twin, Twins, forget_files
-from tests.world import stores_of
+from tests.support.twins import NEVER, Once, Troubled, Twin, Twins, forget_files
+from tests.support.world import stores_of
 
 MET = (
     "known by email",

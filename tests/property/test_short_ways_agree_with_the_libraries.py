@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contactsync.core.fieldtypes import BadValue, converter, phone
-from tests.generate import dialled, rows
-from tests.people import PLACES
+from tests.support.generate import dialled, rows
+from tests.support.people import PLACES
 
 COUNTRIES = sorted(phonenumbers.SUPPORTED_REGIONS)
 CODES = sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)

@@ -10,8 +10,8 @@ import pytest
 from contactsync.adapters.memory import Event
 from contactsync.model.message import FileDropped
 from contactsync.model.sync import Sync
-from tests.dropped import DropBucket, drop_sync, prefix, runs_of
-from tests.world import World
+from tests.support.dropped import DropBucket, drop_sync, prefix, runs_of
+from tests.support.world import World
 
 HISTORIES = 1_000
 BATCHES = 10

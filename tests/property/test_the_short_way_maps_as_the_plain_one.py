@@ -9,7 +9,7 @@ from contactsync.core.mapping import compile_mapping, resolve_mapping
 from contactsync.core.rules import ROW_MAX
 from contactsync.errors import InvalidRequest
 from contactsync.model.field import STANDARD_FIELDS, FieldSpec
-from tests.plain_mapping import Stated, plainly_mapped
+from tests.support.plain_mapping import Stated, plainly_mapped
 
 WIDTH = 7
 OWN = [

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 if TYPE_CHECKING:  # most unit tests have no use for the whole service
-    from tests.calling import ApiBookWorld, ApiWorld, Client
     from tests.fakes.authority import AuthorityServer
     from tests.fakes.graph import GraphServer
     from tests.fakes.people import PeopleServer
+    from tests.support.calling import ApiBookWorld, ApiWorld, Client
 
 
 @pytest.fixture
 def world() -> Iterator[ApiWorld]:
     """A service with one customer."""
-    from tests.calling import ApiWorld, served
+    from tests.support.calling import ApiWorld, served
 
     with served(ApiWorld()) as world:
         yield world
@@ -26,7 +26,7 @@ def world() -> Iterator[ApiWorld]:
 @pytest.fixture
 def book_world() -> Iterator[ApiBookWorld]:
     """A service with one customer and an address book: `world` of the modules that need one."""
-    from tests.calling import ApiBookWorld, served
+    from tests.support.calling import ApiBookWorld, served
 
     world = ApiBookWorld()
     with served(world):
@@ -36,7 +36,7 @@ def book_world() -> Iterator[ApiBookWorld]:
 @pytest.fixture
 def api(world: ApiWorld) -> Client:
     """The customer, who may do everything."""
-    from tests.calling import Client
+    from tests.support.calling import Client
 
     return Client(world, world.account)
 
@@ -44,7 +44,7 @@ def api(world: ApiWorld) -> Client:
 @pytest.fixture
 def stranger(world: ApiWorld) -> Client:
     """Another customer, who may do everything in an account of their own."""
-    from tests.calling import Client
+    from tests.support.calling import Client
 
     return Client(world, world.another_account())
 
@@ -52,7 +52,7 @@ def stranger(world: ApiWorld) -> Client:
 @pytest.fixture
 def google() -> Iterator[AuthorityServer]:
     """Google, where people sign in."""
-    from tests.connecting import authority
+    from tests.support.connecting import authority
 
     with authority() as server:
         yield server
@@ -61,7 +61,7 @@ def google() -> Iterator[AuthorityServer]:
 @pytest.fixture
 def microsoft() -> Iterator[AuthorityServer]:
     """Microsoft, where people sign in; it gives a new refresh token each time."""
-    from tests.connecting import authority
+    from tests.support.connecting import authority
 
     with authority(rotates=True) as server:
         yield server

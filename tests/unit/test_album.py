@@ -14,12 +14,12 @@ from contactsync.core.vcard import read_cards
 from contactsync.core.vcard.reading import Found
 from contactsync.journeys.account import forgetting
 from contactsync.journeys.book.album import FORMER, KEPT, Album
-from tests.portraits import portrait
+from tests.support.portraits import portrait
 from tests.unit.test_erasing import finish
 from tests.unit.test_forgetting import nights
 
 if TYPE_CHECKING:
-    from tests.calling import ApiWorld, Client
+    from tests.support.calling import ApiWorld, Client
 
 FACE, OTHER_FACE = portrait(1), portrait(2, kind="JPEG")
 

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from tests.bad_bodies import Body, all_of_them
-from tests.calling import Client, Told
+from tests.support.bad_bodies import Body, all_of_them
+from tests.support.calling import Client, Told
 
 BODIES = all_of_them()
 MOST_ANSWERED = 1_000_000
@@ -18,8 +18,8 @@ MOST_MB = 250
 
 GREEDY = """
 import resource
-from tests.bad_bodies import all_of_them
-from tests.calling import ApiWorld, Client, served
+from tests.support.bad_bodies import all_of_them
+from tests.support.calling import ApiWorld, Client, served
 from tests.unit.test_api_bad_bodies import asked
 
 bodies = sorted(all_of_them(), key=lambda body: -len(body.data))[:40]

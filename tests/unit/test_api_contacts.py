@@ -10,7 +10,7 @@ import pytest
 from contactsync.control import accounts as control_accounts
 from contactsync.model.contact import Alias
 from contactsync.ports import RecordKey
-from tests.world import Died
+from tests.support.world import Died
 
 NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
 

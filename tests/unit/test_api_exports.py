@@ -11,11 +11,11 @@ import pytest
 from contactsync.adapters.memory import MemoryObjects
 from contactsync.journeys.account import exporting, stretches
 from contactsync.model.message import ExportDue
-from tests.calling import Client
-from tests.world import Died
+from tests.support.calling import Client
+from tests.support.world import Died
 
 if TYPE_CHECKING:
-    from tests.calling import ApiWorld
+    from tests.support.calling import ApiWorld
 
 MAPPING = [{"column": name, "field": name} for name in ("email", "name")]
 

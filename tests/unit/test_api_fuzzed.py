@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.calling import Client
-from tests.fuzzing import MAPPING, SENSIBLE, TEXT, TIER, Known, examples, fuzz, in_memory, operations
+from tests.support.calling import Client
+from tests.support.fuzzing import MAPPING, SENSIBLE, TEXT, TIER, Known, examples, fuzz, in_memory, operations
 
 USUAL = 12
 

@@ -12,9 +12,9 @@ from contactsync.errors import Stale
 from contactsync.journeys.book.bookfiles import BookFiles
 from contactsync.journeys.book.committing import count_day
 from contactsync.journeys.file.runfiles import files_of
-from tests.bookworld import CONNECTION
-from tests.connecting import member
 from tests.contract.cards import ADA
+from tests.support.bookworld import CONNECTION
+from tests.support.connecting import member
 
 BOB = {"name": "Bob Kahn", "emails": [{"value": "bob@example.com"}]}
 CEM = {"name": "Cem Usta", "emails": [{"value": "cem@example.com"}]}

@@ -15,8 +15,8 @@ import pytest
 from contactsync.api.paging import PARAMETERS as PAGED
 from contactsync.api.route import Route
 from contactsync.api.routes import ROUTES
-from tests.calling import ApiWorld, Client, served
-from tests.holder import MAPPING, Holder
+from tests.support.calling import ApiWorld, Client, served
+from tests.support.holder import MAPPING, Holder
 
 MISSING = "0" * 32
 JSON = {"Content-Type": "application/json"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contactsync.journeys.asked.fielding import MAX_CHOICES_BYTES
-from tests.calling import Client
+from tests.support.calling import Client
 
 TEXTS = (
     "given_name",

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from contactsync.model.account import ALL_PERMISSIONS
-from tests.calling import Client
+from tests.support.calling import Client
 from tests.unit.test_api_authorize import event as authorizer_event
 
 ADDED = {"email": "two@example.com", "name": "Two", "permissions": ["contacts.view", "account.manage"]}

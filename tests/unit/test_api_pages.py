@@ -9,7 +9,7 @@ import pytest
 
 from contactsync.api import representations
 from contactsync.core.planning import RUNS_KEPT
-from tests.calling import Client
+from tests.support.calling import Client
 
 
 def pages(api: Client, path: str, between: Callable[[], Any], *, limit: int) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import pytest
 from contactsync.journeys.file import previewing
 from contactsync.journeys.file.files import File
 from contactsync.model.sync import Format
-from tests.workbooks import packed, parts_of, sheet_of
+from tests.support.workbooks import packed, parts_of, sheet_of
 
 ROWS = "Correo;Teléfono;Nacimiento\nzoe@example.com;612345678;03/04/2001\nana@example.com;;\n"
 

@@ -8,8 +8,8 @@ import re
 import pytest
 
 from contactsync.api.routes import ROUTES
-from tests.calling import Client
-from tests.holder import Holder
+from tests.support.calling import Client
+from tests.support.holder import Holder
 
 JSON = {"content-type": "application/json"}
 SOME_ID = "r0190a1b2c3d4e5f6a7b8c9d0"

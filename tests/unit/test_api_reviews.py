@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.calling import Client
 from tests.contract.cards import ADA
+from tests.support.calling import Client
 
 PLACE = "/connections/n1"
 HOME = [{"value": "home@example.com"}]

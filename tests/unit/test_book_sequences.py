@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contactsync.model.segment import Segment
-from tests.bookworld import GAP, BookWorld, one_of, person
+from tests.support.bookworld import GAP, BookWorld, one_of, person
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from contactsync.journeys.asked.lingering import HOUR
 from contactsync.journeys.asked.scheduling import listen
 from contactsync.journeys.book import books
 from contactsync.model.message import ContactsChanged, SyncDue
-from tests.bookworld import person
-from tests.calling import ApiBookWorld, Client
+from tests.support.bookworld import person
+from tests.support.calling import ApiBookWorld, Client
 
 DAILY = {"start": "2026-11-23T09:30:00", "time_zone": "Europe/Amsterdam", "recurrence": "FREQ=DAILY"}
 MINE = {"kind": "connection", "connection_id": "n1"}

@@ -18,7 +18,7 @@ from contactsync.model.card import Draft, Edit, Missing, Written
 from contactsync.sources.net import Guard
 from tests.contract.cards import ADA
 from tests.fakes.webserver import Answer, Request, WebServer, reply
-from tests.outgoing import PUBLIC, answering, inside, watching
+from tests.support.outgoing import PUBLIC, answering, inside, watching
 
 CARDS = Translation("GB")
 CARD = CARDS.text(CARDS.new(ADA, uid="m1"))

@@ -10,7 +10,7 @@ from contactsync.control.clearing import clear_all
 from contactsync.ports import Delete, Put, RecordKey
 
 if TYPE_CHECKING:
-    from tests.world import World
+    from tests.support.world import World
 
 
 @pytest.mark.parametrize(("count", "characters"), [(30, 300_000), (250, 10), (99, 40_000)])

@@ -14,7 +14,7 @@ import pytest
 
 from contactsync.core.compression import MOST_RATIO, decompressed
 from contactsync.errors import UnreadableFile
-from tests.corpus import corpus
+from tests.support.corpus import corpus
 
 TEXT = b"".join(b"%d,Ann %d,ann%d@example.com\r\n" % (n, n, n * 7919) for n in range(40_000))
 

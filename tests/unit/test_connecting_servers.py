@@ -11,10 +11,10 @@ import pytest
 
 from contactsync.control.books import Linking
 from contactsync.model.connection import Link
-from tests.calling import ApiWorld, Client
-from tests.connecting import Servers
 from tests.fakes.radicale import DavPerson, Radicale
 from tests.fakes.webserver import WebServer, reply
+from tests.support.calling import ApiWorld, Client
+from tests.support.connecting import Servers
 
 WRONG_PASSWORD = "The server does not take this user name and password."
 NO_BOOK = "There is no address book at this address. Give the address that the provider names for CardDAV"

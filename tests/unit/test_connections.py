@@ -8,11 +8,21 @@ from urllib.parse import parse_qs
 import pytest
 
 from contactsync.model.connection import Link
-from tests.calling import ApiWorld
-from tests.connecting import BOB, come_back, connected, consent, known, member, sign_in, state_of, stored
 from tests.fakes.authority import Person
 from tests.fakes.graph import GraphServer
 from tests.fakes.people import PeopleServer
+from tests.support.calling import ApiWorld
+from tests.support.connecting import (
+    BOB,
+    come_back,
+    connected,
+    consent,
+    known,
+    member,
+    sign_in,
+    state_of,
+    stored,
+)
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from contactsync.core.fieldtypes import BadValue, converter
 from contactsync.core.identity import email_key
 from contactsync.core.mapping import Blank, Mapped, compile_mapping, resolve_mapping
 from contactsync.model.field import STANDARD_FIELDS
-from tests.corpus import corpus
+from tests.support.corpus import corpus
 
 VALID = {"ISEMAIL_VALID_CATEGORY", "ISEMAIL_DNSWARN"}
 

@@ -10,7 +10,7 @@ import pytest
 from contactsync.core.dropping import place_of
 from contactsync.journeys.asked import dropping
 from contactsync.model.message import FileDropped
-from tests.dropped import ADA, GRACE, MAPPING, DropBucket, later, path, runs, saved, told
+from tests.support.dropped import ADA, GRACE, MAPPING, DropBucket, later, path, runs, saved, told
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import pytest
 from contactsync.core.identity import SHARDS
 from contactsync.journeys.account import erasing, forgetting
 from contactsync.model.message import EraseDue
-from tests.calling import Client
 from tests.faults.interruptions import Interruptions, Way
-from tests.world import Died, stores_of
+from tests.support.calling import Client
+from tests.support.world import Died, stores_of
 
 if TYPE_CHECKING:
-    from tests.calling import ApiWorld
+    from tests.support.calling import ApiWorld
 
 MAPPING = [{"column": name, "field": name} for name in ("email", "name", "phone")]
 HEADER = "email,name,phone\n"

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from contactsync.control.feed import position_at
-from tests.world import World
+from tests.support.world import World
 
 
 @pytest.mark.parametrize(("days", "is_told"), [(28, True), (30, False)])

@@ -13,7 +13,7 @@ from contactsync.core.figures import compared, of_age, seen
 from contactsync.model.run import Figures
 from contactsync.sources import moments
 from tests.fakes.webserver import WebServer, reply
-from tests.world import World
+from tests.support.world import World
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 MAPPING = [{"column": "email", "field": "email"}]

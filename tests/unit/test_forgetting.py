@@ -15,10 +15,10 @@ from contactsync.journeys.file.runfiles import RunFiles
 from contactsync.model.message import EraseDue
 from contactsync.ports import Put, RecordKey
 from tests.faults.interruptions import Interruptions, Way
-from tests.world import Died, stores_of
+from tests.support.world import Died, stores_of
 
 if TYPE_CHECKING:
-    from tests.calling import ApiWorld, Client
+    from tests.support.calling import ApiWorld, Client
 
 MAPPING = [{"column": "email", "field": "email"}]
 

@@ -9,7 +9,7 @@ import tracemalloc
 
 from contactsync.core.mapping import Mapped, Rejected, compile_mapping, resolve_mapping
 from contactsync.model.field import STANDARD_FIELDS
-from tests.generate import HEADER, MAPPING, RAGGED, main, rows, write_csv
+from tests.support.generate import HEADER, MAPPING, RAGGED, main, rows, write_csv
 
 
 def mapper():
@@ -74,7 +74,7 @@ def test_rows_are_made_one_at_a_time():
 
 def test_the_command_writes_utf_8():
     told = subprocess.run(
-        [sys.executable, "-m", "tests.generate", "--rows", "30", "--seed", "9"],
+        [sys.executable, "-m", "tests.support.generate", "--rows", "30", "--seed", "9"],
         capture_output=True,
         check=True,
     )

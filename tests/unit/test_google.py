@@ -18,7 +18,7 @@ from tests.contract.book import made, pulled, written
 from tests.contract.cards import ADA, FULL, NAMED, numbered
 from tests.fakes.jsonserver import Mishap
 from tests.fakes.people import EXPIRED, PeopleServer, failed
-from tests.portraits import portrait
+from tests.support.portraits import portrait
 
 PERSONS = Translation("GB")
 

@@ -9,7 +9,7 @@ import pytest
 
 from contactsync.errors import Conflict
 from contactsync.model.run import Run
-from tests.world import World
+from tests.support.world import World
 
 NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
 SIZES = [2, 4, 5, 6, 9, 10, 11, 19, 20, 21, 100]

@@ -9,7 +9,7 @@ import pytest
 
 from contactsync.connectors.memory import ALL, Habits, MemoryConnector, Mishap
 from tests.contract.cards import ADA
-from tests.hubworld import HubWorld
+from tests.support.hubworld import HubWorld
 
 BOB = {"name": "Bob Kahn", "emails": [{"value": "bob@example.com"}]}
 FILLERS = 20

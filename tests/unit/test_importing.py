@@ -18,7 +18,7 @@ from contactsync.model.contact import Alias, Origin, Tombstone
 from contactsync.model.field import FieldSpec
 from contactsync.model.run import Run
 from contactsync.ports import Replace, Write
-from tests.world import World
+from tests.support.world import World
 
 NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
 BY_NUMBER = [{"column": "number", "field": "customer_number"}, *NAMES]

@@ -17,7 +17,7 @@ from contactsync.model.field import FieldSpec
 from contactsync.model.message import Finishing
 from contactsync.model.run import Run
 from contactsync.ports import Insert, Put, RecordKey, Replace
-from tests.world import World
+from tests.support.world import World
 
 NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
 NUMBERED = [{"column": "number", "field": "customer_number"}, *NAMES]

@@ -13,8 +13,8 @@ from contactsync.journeys.file.files import pasted
 from contactsync.journeys.file.previewing import preview_of
 from contactsync.model.field import FieldSpec
 from contactsync.model.sync import Format
-from tests.corpus import ROOT, corpus
-from tests.world import World
+from tests.support.corpus import ROOT, corpus
+from tests.support.world import World
 
 FOLDERS = ("csv-spectrum", "csvkit", "frictionless", "ical4j-vcards")
 FILES = sorted(

@@ -11,8 +11,8 @@ from datetime import timedelta
 import pytest
 
 from contactsync.model.field import FieldSpec
-from tests.workbooks import packed, parts_of, sheet_of
-from tests.world import World
+from tests.support.workbooks import packed, parts_of, sheet_of
+from tests.support.world import World
 
 PEOPLE = [
     ("zoe@example.com", "Zoë Müller"),

@@ -14,7 +14,7 @@ import pytest
 from contactsync.journeys.asked import deciding, editing
 from contactsync.journeys.file import reading
 from contactsync.ports import ContactStore
-from tests.missing import (
+from tests.support.missing import (
     OF_SYNC,
     OTHERS,
     REFUSED,
@@ -28,8 +28,8 @@ from tests.missing import (
     not_told,
     told,
 )
-from tests.twins import Twin
-from tests.twinstory import ALL, BY_NUMBER, CHANGED, HEADER, LINES, MAPPING, TEXT, Story, row
+from tests.support.twins import Twin
+from tests.support.twinstory import ALL, BY_NUMBER, CHANGED, HEADER, LINES, MAPPING, TEXT, Story, row
 
 
 @pytest.mark.parametrize("options", [ALL, OF_SYNC], ids=["all", "of the sync"])

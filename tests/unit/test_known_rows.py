@@ -1,6 +1,6 @@
 """Rows that come again are known by their bytes: when they are, when none is, and what a known row spares.
 
-Each test happens in two worlds, of which the other reads every row (tests/twins.py): what comes of it is the same. The laws are in
+Each test happens in two worlds, of which the other reads every row (tests/support/twins.py): what comes of it is the same. The laws are in
 tests/property.
 """
 
@@ -21,9 +21,9 @@ from contactsync.journeys.file.ruling import TYPING, rules_of
 from contactsync.journeys.file.units import Planning
 from contactsync.model.sync import Format, Options
 from contactsync.ports import Put, RecordKey
-from tests.twins import Twin, Twins
-from tests.twinstory import ALL, CHANGED, HEADER, LATER, LINES, PEOPLE, TEXT, Story, row
-from tests.workbooks import packed, parts_of, sheet_of
+from tests.support.twins import Twin, Twins
+from tests.support.twinstory import ALL, CHANGED, HEADER, LATER, LINES, PEOPLE, TEXT, Story, row
+from tests.support.workbooks import packed, parts_of, sheet_of
 
 
 class TestTheyAreKnown:

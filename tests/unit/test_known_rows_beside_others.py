@@ -24,8 +24,20 @@ from contactsync.model.contact import Tombstone
 from contactsync.model.message import Chunks, Finishing
 from contactsync.model.segment import Segment
 from contactsync.ports import Objects, Replace
-from tests.twins import Twin
-from tests.twinstory import ALL, BY_NUMBER, CHANGED, HEADER, LATER, LINES, MAPPING, PEOPLE, TEXT, Story, row
+from tests.support.twins import Twin
+from tests.support.twinstory import (
+    ALL,
+    BY_NUMBER,
+    CHANGED,
+    HEADER,
+    LATER,
+    LINES,
+    MAPPING,
+    PEOPLE,
+    TEXT,
+    Story,
+    row,
+)
 
 
 class TestLostFiles:

@@ -10,7 +10,7 @@ import pytest
 from contactsync.connectors.memory import Habits, MemoryConnector, Mishap
 from contactsync.model.card import Capabilities
 from contactsync.model.segment import Segment
-from tests.bookworld import BookWorld, one_of, person
+from tests.support.bookworld import BookWorld, one_of, person
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from contactsync.journeys import importing, syncing
 from contactsync.model.message import Message, Requested
 from contactsync.model.run import Run
 from contactsync.sources.staging import DirectCourier
-from tests.bookworld import CONNECTION, BookWorld
 from tests.contract.cards import ADA
-from tests.world import TRIES, Caught, Died, World, tried
+from tests.support.bookworld import CONNECTION, BookWorld
+from tests.support.world import TRIES, Caught, Died, World, tried
 
 ROWS = "email\nada@example.com\nbob@example.com\n"
 

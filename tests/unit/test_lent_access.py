@@ -16,10 +16,10 @@ from contactsync.journeys.asked import scheduling
 from contactsync.model.lending import Discovered, Errand
 from contactsync.model.message import SyncDue
 from contactsync.ports import Keeper
-from tests.calling import ApiWorld
-from tests.connecting import BOB, come_back, connected, consent, known, member, state_of, stored
 from tests.fakes.graph import GraphServer
 from tests.fakes.people import PeopleServer
+from tests.support.calling import ApiWorld
+from tests.support.connecting import BOB, come_back, connected, consent, known, member, state_of, stored
 from tests.unit.test_forgetting import nights
 
 

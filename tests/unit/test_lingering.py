@@ -12,11 +12,11 @@ from contactsync.journeys.asked import lingering
 from contactsync.journeys.asked.queueing import LASTS_AT_MOST
 from contactsync.journeys.asked.scheduling import listen
 from contactsync.model.message import Finishing, SyncDue
-from tests.dropped import MAPPING, DropBucket, prefix
+from tests.support.dropped import MAPPING, DropBucket, prefix
 from tests.unit.test_queueing import CONCURRENT_RUNS, IMPORT, asked, claim
 
 if TYPE_CHECKING:
-    from tests.calling import ApiWorld, Client
+    from tests.support.calling import ApiWorld, Client
 
 SHORT = timedelta(seconds=50)
 LONG = timedelta(hours=1)

@@ -12,7 +12,7 @@ from contactsync.journeys.book import losing
 from contactsync.model.message import BookLost
 from contactsync.ports import MailRefused, MailUncertain
 from tests.contract.cards import ADA
-from tests.mailers import Failing
+from tests.support.mailers import Failing
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from contactsync.journeys.file.finishing import MAILS_PUT_OFF
 from contactsync.model.message import Finishing
 from contactsync.ports import Mail, MailRefused, MailUncertain
 from tests.architecture.template import MACHINES
-from tests.mailers import Failing
+from tests.support.mailers import Failing
 
 ADDRESSES = ["ann@example.com", "bob@example.com"]
 BODY = {

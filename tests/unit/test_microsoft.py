@@ -14,7 +14,7 @@ from tests.contract.book import made, pulled, written
 from tests.contract.cards import ADA, FULL, NAMED, numbered, picture
 from tests.fakes.graph import DEFAULT, GraphServer, failed
 from tests.fakes.jsonserver import Mishap
-from tests.outgoing import watching
+from tests.support.outgoing import watching
 
 CONTACTS = Translation("GB")
 

@@ -13,7 +13,7 @@ from contactsync.journeys import changes
 from contactsync.journeys.file import known, missing
 from contactsync.model.sync import DeleteMissing, Options
 from contactsync.ports import Delete, RecordKey
-from tests.missing import (
+from tests.support.missing import (
     OTHERS,
     REFUSED,
     WITHOUT_7,
@@ -23,8 +23,8 @@ from tests.missing import (
     not_told,
     told,
 )
-from tests.twins import Twin
-from tests.twinstory import ALL, CHANGED, HEADER, LATER, LINES, MAPPING, TEXT, Story, row
+from tests.support.twins import Twin
+from tests.support.twinstory import ALL, CHANGED, HEADER, LATER, LINES, MAPPING, TEXT, Story, row
 
 
 @pytest.mark.parametrize("drop", ["aside", "deletes"])

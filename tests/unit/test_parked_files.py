@@ -5,7 +5,19 @@ from __future__ import annotations
 import pytest
 
 from contactsync.journeys.asked import dropping
-from tests.dropped import ADA, GRACE, MAPPING, DropBucket, event_of, later, path, prefix, runs, saved, told
+from tests.support.dropped import (
+    ADA,
+    GRACE,
+    MAPPING,
+    DropBucket,
+    event_of,
+    later,
+    path,
+    prefix,
+    runs,
+    saved,
+    told,
+)
 
 UNKNOWN = "s0193f1a7d5c18a9e0b1c2d3e"
 

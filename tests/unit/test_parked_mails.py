@@ -12,8 +12,8 @@ from contactsync.errors import Busy
 from contactsync.journeys.asked import dropping
 from contactsync.model.message import FileParked
 from contactsync.ports import Mail, MailRefused, MailUncertain
-from tests.dropped import MAPPING, DropBucket, prefix
-from tests.mailers import Failing
+from tests.support.dropped import MAPPING, DropBucket, prefix
+from tests.support.mailers import Failing
 
 ADDRESSES = ["ann@example.com", "bob@example.com"]
 

@@ -10,7 +10,7 @@ import pytest
 from contactsync.core.parsing.detection import Detected, detect
 from contactsync.errors import UnreadableFile
 from contactsync.model.sync import Format
-from tests.corpus import corpus
+from tests.support.corpus import corpus
 
 
 def detected(text: str | bytes, mapped: list[str] | None = None, **asked: Any) -> Detected:

@@ -11,7 +11,7 @@ from contactsync.core.parsing import Damaged, Dialect, cut, read_chunk
 from contactsync.core.parsing.detection import detect
 from contactsync.core.parsing.encoding import encoding_named, lines_beyond_ascii, read_sample, to_utf8
 from contactsync.model.sync import Format
-from tests.corpus import corpus
+from tests.support.corpus import corpus
 
 COUNTRIES = [
     ("fr_FR", "windows-1252"),

@@ -15,7 +15,7 @@ import pytest
 from contactsync.core.parsing import Chunk, Damaged, Dialect, cut, read_chunk, records
 from contactsync.core.parsing.lexer import CELL_CHARS
 from contactsync.errors import UnreadableFile
-from tests.corpus import corpus
+from tests.support.corpus import corpus
 
 PLAIN = Dialect()
 BARE = Dialect(has_header=False)

@@ -16,9 +16,9 @@ from contactsync.journeys.book import picturing
 from contactsync.journeys.book.album import Album
 from contactsync.model.card import Card, Outcome
 from contactsync.model.connection import Link, Shown, read_link
-from tests.bookworld import BookWorld
 from tests.contract.cards import ADA
-from tests.portraits import encoded_anew, portrait
+from tests.support.bookworld import BookWorld
+from tests.support.portraits import encoded_anew, portrait
 
 FACE, OTHER_FACE = portrait(1), portrait(2)
 

@@ -15,11 +15,11 @@ from contactsync.connectors.microsoft_contact import Translation as Contacts
 from contactsync.core.pictures import is_copy, is_marked, marked
 from contactsync.journeys.book.album import Album
 from contactsync.ports import Connector
-from tests.bookworld import BookWorld
 from tests.contract.cards import ADA
 from tests.fakes.graph import GraphServer
 from tests.fakes.people import PeopleServer
-from tests.portraits import encoded_anew, portrait
+from tests.support.bookworld import BookWorld
+from tests.support.portraits import encoded_anew, portrait
 
 FACE, OTHER_FACE = portrait(1, edge=300), portrait(2, edge=300)
 

@@ -11,7 +11,7 @@ import pytest
 from contactsync.entry import step
 from contactsync.errors import Busy, SourceAway
 from contactsync.model.message import Requested
-from tests.world import World
+from tests.support.world import World
 
 MAPPING = [
     {"column": "email", "field": "email"},

@@ -12,7 +12,7 @@ from contactsync.journeys.asked.queueing import LASTS_AT_MOST
 
 if TYPE_CHECKING:
     from contactsync.model.run import Run
-    from tests.calling import ApiWorld, Client
+    from tests.support.calling import ApiWorld, Client
 
 CONCURRENT_RUNS = plans()["standard"].limits.concurrent_runs
 IMPORT = {

@@ -18,8 +18,8 @@ from contactsync.journeys.file.finishing import INTERNAL, LEFT
 from contactsync.model.run import Run
 from contactsync.operating import redrive
 from contactsync.operating.redrive import Failed
-from tests.calling import ApiWorld, Client
-from tests.dropped import DropBucket, drop_sync, prefix, runs_of
+from tests.support.calling import ApiWorld, Client
+from tests.support.dropped import DropBucket, drop_sync, prefix, runs_of
 
 ROWS = "Mail\nada@example.com\n"
 IMPORT = {

@@ -19,11 +19,11 @@ from contactsync.model.source import RemoteSource, S3Source
 from contactsync.ports import Beginning
 from contactsync.sources import staging
 from contactsync.sources.transfer import Limits
-from tests.dropped import MAPPING, DropBucket, prefix
 from tests.fakes.ftpserver import ftp_server
 from tests.fakes.sshserver import sftp_server
 from tests.fakes.webserver import RESET, WebServer, reply
-from tests.workbooks import packed, parts_of, sheet_of
+from tests.support.dropped import MAPPING, DropBucket, prefix
+from tests.support.workbooks import packed, parts_of, sheet_of
 
 CANARY = "canary-7b2e"
 ROWS = b"Mail,Naam\nada@example.com,Ada\ngrace@example.com,Grace\n"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from local.runtime import Function, Outcome, Pool
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sandboxes are Unix processes")
 

@@ -16,10 +16,10 @@ from contactsync.control.connections import Connections
 from contactsync.errors import Busy
 from contactsync.journeys.account import accounts
 from contactsync.model.lending import Errand
-from tests.calling import ApiWorld, Client
-from tests.connecting import PUBLIC, come_back, connected, consent, known, sign_in, state_of
 from tests.fakes.authority import AuthorityServer
 from tests.fakes.people import PeopleServer
+from tests.support.calling import ApiWorld, Client
+from tests.support.connecting import PUBLIC, come_back, connected, consent, known, sign_in, state_of
 
 
 @pytest.fixture

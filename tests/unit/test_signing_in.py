@@ -8,8 +8,8 @@ import pytest
 
 from contactsync.errors import Busy
 from functions.authorize import handler
-from tests.calling import SHARED, Client
-from tests.tokens import EC, OTHER_RSA, RSA, Signer, public
+from tests.support.calling import SHARED, Client
+from tests.support.tokens import EC, OTHER_RSA, RSA, Signer, public
 from tests.unit.test_api_authorize import event
 from tests.unit.test_api_members import add, problem
 

@@ -15,8 +15,8 @@ from contactsync.core.spreadsheet import Workbook
 from contactsync.core.spreadsheet.numberformat import BUILT_IN, compiled, general
 from contactsync.core.spreadsheet.sheet import CELL_CHARS
 from contactsync.errors import UnreadableFile
-from tests.corpus import corpus
-from tests.workbooks import packed, parts_of
+from tests.support.corpus import corpus
+from tests.support.workbooks import packed, parts_of
 
 
 def workbook(sheet_data, **more):

@@ -8,8 +8,8 @@ import pytest
 from contactsync.core.parsing import Damaged
 from contactsync.core.spreadsheet import Workbook
 from contactsync.errors import UnreadableFile
-from tests.corpus import corpus
-from tests.workbooks import packed, parts_of, sheet_of
+from tests.support.corpus import corpus
+from tests.support.workbooks import packed, parts_of, sheet_of
 
 REFUSED = {".xls": "old_workbook", ".ods": "opendocument"}
 

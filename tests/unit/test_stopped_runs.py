@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from contactsync.core.naming import called
-from tests.world import World
+from tests.support.world import World
 
 NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
 ALL = {"delete_missing": {"scope": "all"}}

@@ -8,7 +8,7 @@ from contactsync.core import synonyms
 from contactsync.core.mapping import resolve_mapping
 from contactsync.core.suggesting import MISSPELT, Suggestion, suggest
 from contactsync.model.field import STANDARD_FIELDS, FieldSpec
-from tests.corpus import corpus
+from tests.support.corpus import corpus
 
 
 def fields(header: str, *samples: list[str]) -> list[str | None]:

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from contactsync.connectors.memory import Habits, MemoryConnector, Mishap
-from tests.bookworld import CONNECTION, BookWorld
 from tests.contract.cards import ADA, FULL, NAMED
+from tests.support.bookworld import CONNECTION, BookWorld
 
 BOB = {"name": "Bob Kahn", "emails": [{"value": "bob@example.com"}]}
 CEM = {"name": "Cem Usta", "emails": [{"value": "cem@example.com", "label": "work"}]}

@@ -14,8 +14,8 @@ from contactsync.errors import PlanLimit
 from contactsync.journeys.book import books
 from contactsync.model.message import ContactsChanged
 from contactsync.model.segment import Segment
-from tests.bookworld import BookWorld, person
 from tests.contract.cards import ADA
+from tests.support.bookworld import BookWorld, person
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 import pytest
 
 from contactsync.core.tokens import Person, Untrusted, key_id, verified
-from tests.calling import CLIENT, ISSUER
-from tests.tokens import EC, OTHER_RSA, RSA, SHORT_RSA, Signer, public
+from tests.support.calling import CLIENT, ISSUER
+from tests.support.tokens import EC, OTHER_RSA, RSA, SHORT_RSA, Signer, public
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 NOW_S = int(NOW.timestamp())

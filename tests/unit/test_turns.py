@@ -8,7 +8,7 @@ from contactsync.errors import Cancelled
 from contactsync.journeys.steps import check_turn, claim, enter, keep
 from contactsync.model.message import Message, Requested
 from contactsync.model.run import Run
-from tests.world import World
+from tests.support.world import World
 
 
 @pytest.fixture

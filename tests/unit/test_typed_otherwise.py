@@ -1,6 +1,6 @@
 """A change of what decides how rows are typed, the account's country or a field, holds for each row that comes from then on.
 
-Each test happens in two worlds, of which one knows rows by their bytes (tests/twins.py).
+Each test happens in two worlds, of which one knows rows by their bytes (tests/support/twins.py).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from contactsync.journeys.file import ruling
 from contactsync.model.field import FieldSpec
 from contactsync.model.run import Run
 from contactsync.ports import Objects
-from tests.missing import After
-from tests.twins import Twin
-from tests.twinstory import HEADER, PEOPLE, Story, row
-from tests.world import World
+from tests.support.missing import After
+from tests.support.twins import Twin
+from tests.support.twinstory import HEADER, PEOPLE, Story, row
+from tests.support.world import World
 
 OF_BOTH = HEADER + "".join(row(number, phone="0612345678") for number in range(PEOPLE))
 OTHER = OF_BOTH.replace("Person 5", "Person Five")

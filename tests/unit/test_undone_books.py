@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from contactsync.connectors.memory import Mishap
-from tests.bookworld import person
+from tests.support.bookworld import person
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.bookworld import GAP
 from tests.contract.cards import ADA
-from tests.hubworld import HubWorld
-from tests.world import World
+from tests.support.bookworld import GAP
+from tests.support.hubworld import HubWorld
+from tests.support.world import World
 
 FILLERS = 20
 NAME = ADA["name"]

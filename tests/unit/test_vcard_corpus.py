@@ -5,7 +5,7 @@ import json
 import pytest
 
 from contactsync.core.vcard import Found, converted, from_fields, read_cards, serialise, to_fields
-from tests.corpus import corpus
+from tests.support.corpus import corpus
 
 EXPECTED = {
     # file: cards, name of the first, emails, phones, addresses over all cards

@@ -13,8 +13,8 @@ from contactsync.connectors.memory import ALL, Habits, Mishap
 from contactsync.core.pictures import digest_of, is_copy, is_marked, marked
 from contactsync.journeys.book.album import Album
 from tests.contract.cards import ADA
-from tests.hubworld import HubWorld, Member
-from tests.portraits import cropped, encoded_anew, portrait
+from tests.support.hubworld import HubWorld, Member
+from tests.support.portraits import cropped, encoded_anew, portrait
 
 FACE, OTHER_FACE = portrait(1, edge=240), portrait(2, edge=240)
 MISHAPS = [None, *Mishap]

@@ -17,7 +17,7 @@ from contactsync.sources.sftp import Login, SftpServerSource
 from contactsync.sources.transfer import Limits
 from contactsync.sources.web import WebSource, basic
 from tests.fakes.webserver import WebServer, reply
-from tests.outgoing import PUBLIC, aimed, answering, inner_addresses, inside, payloads, watching
+from tests.support.outgoing import PUBLIC, aimed, answering, inner_addresses, inside, payloads, watching
 
 HOST = "files.example.com"
 QUICK = Limits(connect_s=1, read_s=2, answer_s=3, attempts=2, first_wait_s=0.001)

@@ -18,11 +18,11 @@ import pytest
 from contactsync.connectors.ways import dav_book
 from contactsync.model.connection import Connection
 from contactsync.sources.net import Guard
-from tests.bookworld import BookWorld
-from tests.calling import ApiWorld, Client
-from tests.connecting import Servers
 from tests.fakes.webserver import Answer, Request, WebServer, reply
-from tests.outgoing import PUBLIC, aimed, answering, inner_addresses, inside, payloads, watching
+from tests.support.bookworld import BookWorld
+from tests.support.calling import ApiWorld, Client
+from tests.support.connecting import Servers
+from tests.support.outgoing import PUBLIC, aimed, answering, inner_addresses, inside, payloads, watching
 
 HOST = "dav.example.com"
 LOGIN = {"provider": "carddav", "username": "ann", "password": "s3cret"}

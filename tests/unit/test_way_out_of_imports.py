@@ -15,7 +15,7 @@ import pytest
 from contactsync.sources.net import Guard
 from contactsync.sources.transfer import Limits
 from tests.fakes.webserver import WebServer, reply
-from tests.outgoing import PUBLIC, aimed, answering, inner_addresses, inside, payloads, watching
+from tests.support.outgoing import PUBLIC, aimed, answering, inner_addresses, inside, payloads, watching
 
 HOST = "files.example.com"
 MAPPING = [{"column": "email", "field": "email"}]

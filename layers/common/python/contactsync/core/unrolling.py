@@ -31,7 +31,7 @@ telephones come to this:
             fields['phones'] = value
         return fields
 
-`tests/plain_mapping.py` says the same without haste. Nothing of a customer's becomes code: fields and labels are
+`tests/support/plain_mapping.py` says the same without haste. Nothing of a customer's becomes code: fields and labels are
 written as literals, all else is reached by a name.
 """
 

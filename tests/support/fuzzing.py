@@ -28,8 +28,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.calling import Client
 from tests.docs.openapi import DOCUMENT
+from tests.support.calling import Client
 
 CHECKS = [
     not_a_server_error,

@@ -22,7 +22,7 @@ from contactsync.model.message import Finishing, Guarded, Message, Notified, Req
 from contactsync.model.run import Run
 from contactsync.model.sync import Sync, SyncRequest
 from contactsync.ports import Connector, Insert, Replace
-from tests.world import Caught, World, tried
+from tests.support.world import Caught, World, tried
 
 CONNECTION = "n1"
 GAP = timedelta(minutes=10)

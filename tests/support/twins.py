@@ -27,7 +27,7 @@ from contactsync.model.contact import Glimpse, Origin, Slot
 from contactsync.model.field import FieldSpec
 from contactsync.model.run import Run
 from contactsync.ports import ContactStore, Write
-from tests.world import World
+from tests.support.world import World
 
 A = TypeVar("A")
 NEVER = 10**9

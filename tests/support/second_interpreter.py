@@ -30,7 +30,7 @@ from contactsync.adapters import clients, s3_wire, ses_wire, wire
 from functions.api import handler as api
 from local import deploy
 from local.stack import Stack
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 DEFINITION = Path("statemachine/import.asl.yaml")
 REGION = "eu-west-1"

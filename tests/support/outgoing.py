@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from contactsync.sources.net import Resolver
-from tests.corpus import ROOT
+from tests.support.corpus import ROOT
 
 PUBLIC = "8.8.8.8"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(os.environ.get("CORPUS") or Path(__file__).parents[2] / "shared" / "corpus")
+ROOT = Path(os.environ.get("CORPUS") or Path(__file__).parents[3] / "shared" / "corpus")
 
 
 def corpus(name: str) -> Path:

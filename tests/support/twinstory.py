@@ -1,4 +1,4 @@
-"""One sync in two worlds (tests/twins.py), of which the other reads every row: what was good comes again."""
+"""One sync in two worlds (tests/support/twins.py), of which the other reads every row: what was good comes again."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from contactsync.journeys.asked import editing
 from contactsync.model.message import EraseDue
 from contactsync.model.run import Run
 from contactsync.ports import ContactStore, Delete, RecordKey
-from tests.twins import Twin, Twins
-from tests.world import Overtaken, stores_of
+from tests.support.twins import Twin, Twins
+from tests.support.world import Overtaken, stores_of
 
 HEADER = "number,email,name,phone\n"
 MAPPING = [

@@ -21,9 +21,9 @@ from contactsync.journeys.account.accounts import NewAccount, create_account
 from contactsync.journeys.account.signing_in import Guests
 from contactsync.model.account import ALL_PERMISSIONS
 from functions.api import handler
-from tests.bookworld import BookWorld
-from tests.promises import hold
-from tests.world import World
+from tests.support.bookworld import BookWorld
+from tests.support.promises import hold
+from tests.support.world import World
 
 SHARED = "shared-by-everybody"
 """The key under which API Gateway counts accounts without one of their own."""

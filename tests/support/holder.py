@@ -9,7 +9,7 @@ from datetime import timedelta
 from contactsync.control.books import Linking
 from contactsync.journeys.book.album import Album
 from contactsync.model.connection import Connection, Link, Review, key_of
-from tests.calling import Client
+from tests.support.calling import Client
 
 TEXT = "email,name\n" + "".join(f"p{number}@example.com,Person {number}\n" for number in range(6))
 MAPPING = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]

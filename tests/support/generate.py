@@ -1,6 +1,6 @@
 """Realistic contact files of any size, from a seed: the same seed always gives the same bytes.
 
-    python -m tests.generate --rows 100000 --seed 7 > contacts.csv
+    python -m tests.support.generate --rows 100000 --seed 7 > contacts.csv
 
 Rows are made one at a time, so a million need no memory. A stated share is invalid by construction, and each
 such row says which of its columns is to blame.
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from itertools import accumulate
 from typing import NamedTuple, TextIO
 
-from tests.people import COMPANIES, DOMAINS, NOTES, PLACES, TITLES, Place
+from tests.support.people import COMPANIES, DOMAINS, NOTES, PLACES, TITLES, Place
 
 HEADER = [
     "id", "given_name", "family_name", "name", "email", "phone", "mobile", "company", "job_title",
@@ -160,7 +160,7 @@ _SPOILERS: list[tuple[str, Callable[[list[str], random.Random], None]]] = [
 def main(arguments: list[str] | None = None) -> None:
     """The command line: a CSV file in UTF-8 to standard output."""
     parser = argparse.ArgumentParser(
-        prog="tests.generate", description="Write a contacts file of invented people."
+        prog="tests.support.generate", description="Write a contacts file of invented people."
     )
     parser.add_argument("--rows", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)

@@ -18,8 +18,8 @@ from contactsync.connectors.ways import CALLBACK, authorities, discovered
 from contactsync.model.connection import Connection
 from contactsync.model.lending import Discovered, Discovering
 from contactsync.sources.net import Guard
-from tests.calling import ApiWorld, Client, Told
 from tests.fakes.authority import AuthorityServer, Person
+from tests.support.calling import ApiWorld, Client, Told
 
 PUBLIC = "https://api.example.com"
 BOB = Person("subject-2", "bob@example.com")

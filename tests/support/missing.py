@@ -1,4 +1,4 @@
-"""What tests of whom a file lacks have in common: stories in two worlds (tests/twinstory.py), told by the last good run or not."""
+"""What tests of whom a file lacks have in common: stories in two worlds (tests/support/twinstory.py), told by the last good run or not."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from contactsync.journeys.asked import editing
 from contactsync.model.contact import Slot
 from contactsync.model.run import Run
 from contactsync.ports import ContactStore, Objects
-from tests.twins import Twin
-from tests.twinstory import ALL, LATER, LINES, TEXT, Story, row
+from tests.support.twins import Twin
+from tests.support.twinstory import ALL, LATER, LINES, TEXT, Story, row
 
 OF_SYNC = {**ALL, "delete_missing": {"scope": "sync"}}
 WITHOUT_7 = TEXT.replace(LINES[7], "")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from contactsync.connectors.memory import ALL, MemoryBook
 from contactsync.model.connection import Connection
 from contactsync.model.run import Run
-from tests.bookworld import CONNECTION, BookWorld
+from tests.support.bookworld import CONNECTION, BookWorld
 
 
 @dataclass

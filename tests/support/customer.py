@@ -7,7 +7,7 @@ from typing import Any
 import requests
 
 from local.stack import Stack
-from tests.waiting import wait_for
+from tests.support.waiting import wait_for
 
 ENDED = {"succeeded", "unchanged", "blocked", "failed", "cancelled", "undone"}
 TIMEOUT_S = 35

@@ -22,10 +22,10 @@ from contactsync.model.message import (
 from contactsync.model.run import Run
 from contactsync.model.sync import Sync, SyncRequest
 from contactsync.ports import Version
-from tests.world import World
+from tests.support.world import World
 
 if TYPE_CHECKING:
-    from tests.calling import Client
+    from tests.support.calling import Client
 
 ADA = "email,name\nada@example.com,Ada\n"
 GRACE = "email,name\ngrace@example.com,Grace\n"
