@@ -144,6 +144,16 @@ class TestPhone:
     def test_local_habits_of_other_countries(self, country, cell, value):
         assert converter("phone", country=country)(cell)["value"] == value
 
+    def test_a_number_that_was_judged_before_is_a_value_of_its_own(self):
+        first = self.dutch("020-1234567 ext. 12")
+        first["label"] = "work"
+        assert "label" not in self.dutch("020-1234567 ext. 12")
+
+    def test_what_was_refused_before_is_refused_in_the_same_words(self):
+        first, second = refusal(self.dutch, "020-12"), refusal(self.dutch, "020-12")
+        assert first is not second
+        assert (first.code, first.message) == (second.code, second.message)
+
     def test_an_extension_is_kept_apart(self):
         assert self.dutch("020-1234567 ext. 12") == {
             "text": "020-1234567 ext. 12",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,6 +24,9 @@ TEXT_MAX = 250
 
 NEVER = "(?!)"
 """A pattern that matches nothing: metadata without a pattern."""
+
+REMEMBERED, REMEMBERED_CHARS = 1_000, 40
+"""Verdicts of phonenumbers' that are kept for a file, and of what cells: what is no number is the same few words in most lists."""
 
 PLANS_MAX = 2_000
 """Beginnings of numbers whose plan is kept at hand: more than there are country codes, and not whatever a file holds."""
@@ -56,6 +59,7 @@ def phone(country: str | None) -> Converter:
     `country` (ISO 3166, upper case) is where numbers without a country code belong; without it they are refused.
     """
     from_national = _from_national(country) if country else _from_nowhere
+    judged = lru_cache(REMEMBERED)(partial(_verdict, country))
 
     def convert(cell: str) -> dict[str, str] | None:
         digits = cell.replace(" ", "").replace("-", "").replace("(", "").replace(")", "").replace(".", "")
@@ -67,7 +71,10 @@ def phone(country: str | None) -> Converter:
             value = _from_international(digits[1:])
         if value is not None and len(cell) <= TEXT_MAX:
             return {"text": cell, "value": value}
-        return _judged(cell, country)
+        verdict = judged(cell) if len(cell) <= REMEMBERED_CHARS else _verdict(country, cell)
+        if isinstance(verdict, BadValue):
+            raise BadValue(verdict.code, verdict.message)
+        return verdict and verdict.copy()
 
     return convert
 
@@ -75,6 +82,14 @@ def phone(country: str | None) -> Converter:
 def is_country(code: str) -> bool:
     """Whether numbers can be read as dialled in `code`."""
     return code in _library().SUPPORTED_REGIONS
+
+
+def _verdict(country: str | None, cell: str) -> dict[str, str] | BadValue | None:
+    """As `_judged`, a refusal too: a new one, that holds neither the frames nor the errors behind it."""
+    try:
+        return _judged(cell, country)
+    except BadValue as refusal:
+        return BadValue(refusal.code, refusal.message)
 
 
 def _judged(cell: str, country: str | None) -> dict[str, str] | None:
