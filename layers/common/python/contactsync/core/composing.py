@@ -42,8 +42,11 @@ class Composed(NamedTuple):
 def is_listed(value: Any, entries: list[dict[str, Any]], field_type: str) -> bool:
     """Whether an entry identifies the same: for a telephone its number and its extension."""
     if field_type == "phone":
-        telephones = [(entry["value"], entry.get("extension")) for entry in entries]
-        return (value["value"], value.get("extension")) in telephones
+        number, extension = value["value"], value.get("extension")
+        for entry in entries:  # noqa: SIM110 - any() takes three times as long, and most rows come here
+            if entry["value"] == number and entry.get("extension") == extension:
+                return True
+        return False
     key = identity_key(field_type, value)
     return any(identity_key(field_type, entry["value"]) == key for entry in entries)
 

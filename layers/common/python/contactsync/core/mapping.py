@@ -217,6 +217,21 @@ def _identity(identity_field: str, rules: Sequence[Rule]) -> _Identity:
     return _Identity(names[0], lists[0] if lists else names[0], feeding[0].type, bool(lists), columns)
 
 
+def _reader(identity: _Identity) -> Callable[[dict[str, Any]], str | None]:
+    """What tells a row's contact by its fields; None if nothing does."""
+    field, is_phone = identity.field, identity.type == "phone"
+    in_list = identity.in_list
+    key_of = email_key if identity.type == "email" else partial(identity_key, identity.type)
+
+    def read(fields: dict[str, Any]) -> str | None:
+        value = fields.get(field)
+        if value and in_list:
+            value = value[0] if is_phone else value[0]["value"]
+        return None if value is None else key_of(value) or None
+
+    return read
+
+
 def _generated(identity_field: str) -> _Identity:
     """The identity of rows that get a code each."""
     return _Identity(identity_field, identity_field, "text", False, frozenset())
@@ -239,7 +254,7 @@ class Mapper:
         self._fields_of = unrolled(begun, fillers)
         self._texts = list(_texts(fillers))
         self._identity = identity
-        self._key_of = email_key if identity.type == "email" else partial(identity_key, identity.type)
+        self._identity_key = _reader(identity)
         self._generate = generate
         self._keyed = blake2b(f"{identity.name}\0".encode(), key=secret, digest_size=ID_BYTES)
         self._unkeyed = blake2b(digest_size=HASH_BYTES)
@@ -275,14 +290,6 @@ class Mapper:
         keyed = self._keyed.copy()
         keyed.update(key.encode("utf-8", "surrogatepass"))
         return keyed.hexdigest()
-
-    def _identity_key(self, fields: dict[str, Any]) -> str | None:
-        """What identifies the row's contact; None if nothing does."""
-        identity = self._identity
-        value = fields.get(identity.field)
-        if value and identity.in_list:
-            value = value[0] if identity.type == "phone" else value[0]["value"]
-        return None if value is None else self._key_of(value) or None
 
     def _map_misfit(self, cells: Sequence[str], line: int) -> Mapped | Rejected | Blank:
         """A row of another width: trailing empty cells are forgiven, everything else is not."""

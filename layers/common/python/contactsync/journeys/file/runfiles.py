@@ -238,16 +238,16 @@ class RunFiles:
 
     def mapped_lines(self, chunks: int, shards: range) -> Iterator[bytes]:
         """The mapped rows of some neighbouring shards, unread, chunk by chunk in the file's order."""
-        for chunk in range(chunks):
-            if chunk not in self._indexes:  # the next unit asks for other shards of the same chunks
-                self._indexes[chunk] = self._index(chunk)
-            key, spans = self._indexes[chunk]
-            ranges = [spans[str(shard)] for shard in shards if str(shard) in spans]
-            if not ranges:
-                continue
-            offset = ranges[0][0]
-            length = sum(length for _, length in ranges)
-            yield from self._lines(key, offset=offset, length=length)
+        return chain.from_iterable(self._mapped_lines(chunk, shards) for chunk in range(chunks))
+
+    def _mapped_lines(self, chunk: int, shards: range) -> Iterable[bytes]:
+        if chunk not in self._indexes:  # the next unit asks for other shards of the same chunks
+            self._indexes[chunk] = self._index(chunk)
+        key, spans = self._indexes[chunk]
+        ranges = [spans[str(shard)] for shard in shards if str(shard) in spans]
+        if not ranges:
+            return ()
+        return self._lines(key, offset=ranges[0][0], length=sum(length for _, length in ranges))
 
     def mapped_shards(self, chunk: int) -> Iterator[tuple[int, list[bytes]]]:
         """The mapped rows of one chunk, unread, shard by shard."""
@@ -406,14 +406,18 @@ class RunFiles:
                 out.write(b"\n".join(batch) + b"\n")
 
     def _lines(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """One by one, though no generator hands on each: that would cost a step's worker more than reading them."""
+        return chain.from_iterable(self._blocks(key, offset, length))
+
+    def _blocks(self, key: str, offset: int, length: int | None) -> Iterator[list[bytes]]:
         with self.objects.open(key, offset=offset, length=length) as stream:
             rest = b""
             while data := stream.read(READ_BYTES):
                 lines = (rest + data).split(b"\n")
                 rest = lines.pop()
-                yield from lines
+                yield lines
             if rest:
-                yield rest
+                yield [rest]
 
     def _lines_if_any(self, key: str, *, offset: int = 0) -> Iterator[bytes]:
         try:

@@ -123,16 +123,16 @@ class Planning:
         kinds: Counter[str] = Counter()
         digest = hashlib.sha256()
 
-        def counted() -> Iterator[bytes]:
+        def counted() -> Iterator[list[bytes]]:
             for batch in batches(lines, ROWS_AT_ONCE):
                 kinds.update(kinds_in(batch))
                 if self.rules.deletes:
                     scope.bring(batch)
                 digest.update(b"".join(batch))
-                yield from batch
+                yield batch
             self.check_turn()
 
-        self.files.save_plan(unit, counted())
+        self.files.save_plan(unit, chain.from_iterable(counted()))
         if 0 < len(self.odd) <= ODD_MAX:
             self.files.save_odd(unit, self.odd)
         if 0 < len(scope.aside) <= ASIDE_MAX:
@@ -272,10 +272,20 @@ class Planning:
         rows: dict[str, bytes],
     ) -> Iterator[bytes]:
         """Plan lines of some rows of one shard, one each."""
+        if self.rules.identity == "email" and not slots:
+            return map(add_line, lines)
+        return self._weigh(lines, slots, lookup, claimed, rows)
+
+    def _weigh(
+        self,
+        lines: Sequence[bytes],
+        slots: dict[str, Slot],
+        lookup: Lookup,
+        claimed: dict[str, Row],
+        rows: dict[str, bytes],
+    ) -> Iterator[bytes]:
+        """The same where some may meet a contact."""
         if self.rules.identity == "email":  # a row whose slot is empty needs no look and no thought
-            if not slots:
-                yield from map(add_line, lines)
-                return
             known = [read_row(line) for line in lines if line[ID].decode() in slots]
         else:
             known = [read_row(line) for line in lines]
