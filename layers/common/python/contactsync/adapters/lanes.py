@@ -37,9 +37,8 @@ class Lanes(Generic[C]):
         self._limit = limit
         self._lanes: list[_Lane[C]] = []
         self._awaited: dict[int, _Lane[C]] = {}  # by the descriptor of the connection
-        self._poll = (
-            poll()
-        )  # the selectors module takes 17 µs to watch a connection and to leave it, this less than one
+        # The selectors module takes 17 µs to watch a connection and to leave it, this less than one
+        self._poll = poll()
 
     def send(self, operation: str, request: Mapping[str, Any], context: C, *, after_s: float = 0.0) -> None:
         """Let a request go out, now or later. `context` comes back with its answer.
