@@ -38,7 +38,7 @@ from tests.faults.scenes import new_world
 from tests.faults.workloads import BY_NUMBER, CLAIMS, CLAIMS_BEFORE, NUMBERED
 from tests.support.world import World
 
-SEEDS = int(os.environ.get("N") or 5) if os.environ.get("FAULTS") == "all" else 1
+SEEDS = int(os.environ.get("N") or 6) if os.environ.get("FAULTS") == "all" else 1
 ONLY = os.environ.get("SEED")
 PATIENT = Patience(attempts=10, first_s=0.001, longest_s=0.002)
 
