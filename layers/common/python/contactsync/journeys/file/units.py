@@ -186,7 +186,10 @@ class Planning:
             settled |= at_a_glance
             for batch in batches(ids, ROWS_AT_ONCE):
                 lines = [rows[id_] for id_ in batch if id_ not in settled]
-                decided = self._decide(lines, slots, lookup, claimed, rows)
+                is_all_new = self.rules.identity == "email" and not slots
+                decided = (
+                    map(add_line, lines) if is_all_new else self._decide(lines, slots, lookup, claimed, rows)
+                )
                 yield from (settled.get(id_) or next(decided) for id_ in batch) if settled else decided
             if missing is not None:
                 yield from missing.of_shard(shard, seen, slots)
@@ -272,19 +275,6 @@ class Planning:
         rows: dict[str, bytes],
     ) -> Iterator[bytes]:
         """Plan lines of some rows of one shard, one each."""
-        if self.rules.identity == "email" and not slots:
-            return map(add_line, lines)
-        return self._weigh(lines, slots, lookup, claimed, rows)
-
-    def _weigh(
-        self,
-        lines: Sequence[bytes],
-        slots: dict[str, Slot],
-        lookup: Lookup,
-        claimed: dict[str, Row],
-        rows: dict[str, bytes],
-    ) -> Iterator[bytes]:
-        """The same where some may meet a contact."""
         if self.rules.identity == "email":  # a row whose slot is empty needs no look and no thought
             known = [read_row(line) for line in lines if line[ID].decode() in slots]
         else:
