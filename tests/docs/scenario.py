@@ -21,7 +21,6 @@ from contactsync.api.app import Api
 from contactsync.api.route import Route
 from contactsync.control.books import Linking
 from contactsync.journeys.account import exporting
-from contactsync.journeys.asked import asking
 from contactsync.model.card import Group
 from contactsync.model.connection import Connection, Link, Review, Turn, key_of
 from contactsync.model.lending import Errand, Kept
@@ -69,23 +68,7 @@ class Recorder(Client):
     answers: dict[tuple[Route, int], Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        ports = (
-            "control",
-            "contacts",
-            "runs",
-            "uploads",
-            "photos",
-            "bus",
-            "scheduler",
-            "vault",
-            "clock",
-            "drop_bucket",
-            "keeper",
-            "discoverer",
-            "drops",
-            "peeker",
-        )
-        world = asking.World(**{name: getattr(self.world, name) for name in ports})
+        world = self.world.reached()
         logger = Logger(service="scenario", stream=io.StringIO())
         self._api = Api(world, logger=logger, log_bug=_raise)
 

@@ -6,7 +6,7 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -19,6 +19,7 @@ from contactsync.connectors.oauth import OAuth
 from contactsync.errors import Busy
 from contactsync.journeys.account.accounts import NewAccount, create_account
 from contactsync.journeys.account.signing_in import Guests
+from contactsync.journeys.asked import asking
 from contactsync.model.account import ALL_PERMISSIONS
 from functions.api import handler
 from tests.support.bookworld import BookWorld
@@ -29,6 +30,8 @@ SHARED = "shared-by-everybody"
 """The key under which API Gateway counts accounts without one of their own."""
 ISSUER = "https://people.example.com/pool"
 CLIENT = "console"
+REACHED = [port.name for port in fields(asking.World)]
+"""What requests reach of a service."""
 
 
 class FlakyBus(MemoryBus):
@@ -64,6 +67,10 @@ class ApiWorld(World):
         super().know(authorities, elsewhere)
         handler.api.cache_clear()
 
+    def reached(self) -> asking.World:
+        """What requests reach of it."""
+        return asking.World(**{name: getattr(self, name) for name in REACHED})
+
     def runs_asked(self) -> list[str]:
         return [event.detail["run_id"] for event in self.bus.events if event.kind == "RunRequested"]
 
@@ -82,25 +89,10 @@ class ApiBookWorld(ApiWorld, BookWorld):
 def served(world: ApiWorld) -> Iterator[ApiWorld]:
     """Within this, the handlers' composition root hands out the ports of `world`."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in (
-            "control",
-            "contacts",
-            "runs",
-            "uploads",
-            "photos",
-            "bus",
-            "scheduler",
-            "vault",
-            "clock",
-            "keeper",
-            "discoverer",
-            "drops",
-            "peeker",
-        ):
+        for name in REACHED:
             patch.setattr(bootstrap, name, partial(getattr, world, name))
         patch.setattr(bootstrap, "guests", world.guests)
         patch.setattr(bootstrap, "shared_usage_key", lambda: SHARED)
-        patch.setattr(bootstrap, "drop_bucket", lambda: world.drop_bucket)
         handler.api.cache_clear()
         yield world
     handler.api.cache_clear()

@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from contactsync.connectors.memory import ALL, MemoryBook
 from contactsync.model.connection import Connection
 from contactsync.model.run import Run
+from tests.contract.cards import ADA
 from tests.support.bookworld import CONNECTION, BookWorld
+
+FILLERS = 20
+"""So many others that one deletion more passes the guard."""
 
 
 @dataclass
@@ -106,3 +110,13 @@ class HubWorld(BookWorld):
 
     def ids(self) -> dict[str, str]:
         return {fields["name"]: id_ for id_, fields in self.everybody().items()}
+
+
+def donated() -> HubWorld:
+    """Anna has donated Ada and some others; Ben has not ticked anybody."""
+    world = HubWorld()
+    world.anna.book.add(ADA)
+    for number in range(FILLERS):
+        world.anna.book.add({"name": f"Filler {number}", "emails": [{"value": f"f{number}@example.com"}]})
+    world.settle()
+    return world

@@ -9,22 +9,14 @@ import pytest
 
 from contactsync.connectors.memory import ALL, Habits, MemoryConnector, Mishap
 from tests.contract.cards import ADA
-from tests.support.hubworld import HubWorld
+from tests.support.hubworld import FILLERS, HubWorld, donated
 
 BOB = {"name": "Bob Kahn", "emails": [{"value": "bob@example.com"}]}
-FILLERS = 20
-"""So many others that one deletion more passes the guard."""
 
 
 @pytest.fixture
 def world():
-    """Anna has donated Ada and some others; Ben has not ticked anybody."""
-    world = HubWorld()
-    world.anna.book.add(ADA)
-    for number in range(FILLERS):
-        world.anna.book.add({"name": f"Filler {number}", "emails": [{"value": f"f{number}@example.com"}]})
-    world.settle()
-    return world
+    return donated()
 
 
 NAME = ADA["name"]

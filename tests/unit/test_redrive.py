@@ -13,7 +13,6 @@ from typing import Any
 import boto3
 from botocore.stub import Stubber
 
-from contactsync.journeys.asked.asking import World as AskedWorld
 from contactsync.journeys.file.finishing import INTERNAL, LEFT
 from contactsync.model.run import Run
 from contactsync.operating import redrive
@@ -47,31 +46,12 @@ def found(run: Run, execution: str = "execution-1") -> Failed:
     return Failed(f"{MACHINE}:{execution}", execution, run.account_id, run.id)
 
 
-def asked_world(world: ApiWorld) -> AskedWorld:
-    return AskedWorld(
-        control=world.control,
-        contacts=world.contacts,
-        runs=world.runs,
-        uploads=world.uploads,
-        photos=world.photos,
-        drop_bucket=world.drop_bucket,
-        keeper=world.keeper,
-        discoverer=world.discoverer,
-        drops=world.drops,
-        peeker=world.peeker,
-        bus=world.bus,
-        scheduler=world.scheduler,
-        vault=world.vault,
-        clock=world.clock,
-    )
-
-
 def take_up(world: ApiWorld, run: Run, *, only_say: bool = False) -> list[str]:
     """What the command does over this run's execution."""
     redriven: list[str] = []
     ways: redrive.Ways = {
         "redrive": lambda found: redriven.append(found.arn),
-        "again": lambda found: redrive.again(found, asked_world(world)),
+        "again": lambda found: redrive.again(found, world.reached()),
     }
     assert redrive.redrive([found(run)], world.control, ways, only_say=only_say) == 0
     return redriven

@@ -6,23 +6,16 @@ import pytest
 
 from tests.contract.cards import ADA
 from tests.support.bookworld import GAP
-from tests.support.hubworld import HubWorld
+from tests.support.hubworld import FILLERS, donated
 from tests.support.world import World
 
-FILLERS = 20
 NAME = ADA["name"]
 OTHERS = frozenset(f"Filler {number}" for number in range(FILLERS))
 
 
 @pytest.fixture
 def world():
-    """Anna has donated Ada and some others."""
-    world = HubWorld()
-    world.anna.book.add(ADA)
-    for number in range(FILLERS):
-        world.anna.book.add({"name": f"Filler {number}", "emails": [{"value": f"f{number}@example.com"}]})
-    world.settle()
-    return world
+    return donated()
 
 
 def deleted_by_a_file(world, kept=OTHERS):
