@@ -230,6 +230,60 @@ def test_a_machine_may_invoke_its_steps_and_nothing_else(role: str, steps: tuple
     assert invoked == {f"${{{word.capitalize()}Function.Arn}}" for word in steps}
 
 
+def test_the_import_machine_may_do_with_its_children_what_aws_asks_for():
+    """As Step Functions' guide has it under "IAM policies for using Distributed Map states"; no emulator asks for any of it."""
+    arn = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:"
+    name = "${AWS::StackName}-import"
+    assert RESOURCES["ImportStateMachine"]["Properties"]["Name"] == {"Sub": name}
+    allowed = {
+        (action, resource)
+        for permission in permissions()
+        if permission.role == "ImportRole"
+        for action in permission.actions
+        for resource in permission.resources
+        if action.startswith("states:")
+    }
+    assert allowed == {
+        ("states:StartExecution", f"{arn}stateMachine:{name}"),
+        *(
+            (f"states:{verb}Execution", f"{arn}execution:{name}{of}*")
+            for verb in ("Describe", "Stop")
+            for of in (":", "/")
+        ),
+        ("states:RedriveExecution", f"{arn}execution:{name}/*"),
+    }
+
+
+def test_what_a_rule_sends_is_let_in():
+    """AWS takes a rule whose target does not admit it, and nothing ever arrives; the emulator lets all in."""
+    rules = of_type("AWS::Events::Rule")
+    admitted = {
+        (it["FunctionName"]["Ref"], it["SourceArn"]["GetAtt"])
+        for it in of_type("AWS::Lambda::Permission").values()
+        if (it["Action"], it["Principal"]) == ("lambda:InvokeFunction", "events.amazonaws.com")
+    }
+    starting = {
+        (it.role, resource)
+        for it in permissions()
+        if "states:StartExecution" in it.actions
+        for resource in it.resources
+    }
+    sent = set()
+    for name, rule in rules.items():
+        for target in rule["Targets"]:
+            if "RoleArn" in target:
+                role = target["RoleArn"]["GetAtt"].removesuffix(".Arn")
+                assert (role, f"${{{target['Arn']['Ref']}}}") in starting, name
+            else:
+                sent.add((target["Arn"]["GetAtt"].removesuffix(".Arn"), f"{name}.Arn"))
+    assert sent == admitted
+    [policy] = of_type("AWS::SQS::QueuePolicy").values()
+    [dead] = [it for it in policy["PolicyDocument"]["Statement"] if it["Effect"] == "Allow"]
+    assert {it["GetAtt"] for it in dead["Condition"]["ArnEquals"]["aws:SourceArn"]} == {
+        f"{name}.Arn" for name in rules
+    }
+
+
 # ── Where data rests ──
 
 
