@@ -287,6 +287,14 @@ def test_what_a_rule_sends_is_let_in():
 # ── Where data rests ──
 
 
+@pytest.mark.parametrize("name", [*BUCKETS, *of_type("AWS::KMS::Key")])
+def test_a_first_deployment_that_fails_leaves_none_behind(name: str):
+    """With `Retain` each attempt would leave its own, a key at a dollar a month; later on both words mean the same."""
+    resource = RESOURCES[name]
+    assert resource["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert resource["UpdateReplacePolicy"] == "Retain"
+
+
 @pytest.mark.parametrize("bucket", BUCKETS)
 def test_a_bucket_is_private_encrypted_and_forgets(bucket: str):
     properties = RESOURCES[bucket]["Properties"]
