@@ -19,7 +19,6 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS ?= 1
 export UV_CACHE_DIR ?= $(if $(HOME),$(HOME)/.cache/uv,$(CURDIR)/.cache/uv)
 export SAM_CLI_TELEMETRY := 0
-export AWS_DEFAULT_REGION ?= eu-west-1
 
 run: .venv/.ready ## start everything on this machine (ALLOW_HOSTS=host:port,… lets sources read private hosts)
 	@exec .venv/bin/python -m local
@@ -54,7 +53,7 @@ check: .venv/.ready .venv-sam/.ready ## lint, types, import rules, template, sta
 	.venv/bin/mypy $(SOURCES)
 	.venv/bin/lint-imports
 	.venv/bin/cfn-lint template.yaml
-	AWS_ACCESS_KEY_ID=none AWS_SECRET_ACCESS_KEY=none .venv-sam/bin/sam validate --lint --template template.yaml
+	AWS_ACCESS_KEY_ID=none AWS_SECRET_ACCESS_KEY=none AWS_DEFAULT_REGION=eu-west-1 .venv-sam/bin/sam validate --lint --template template.yaml
 	.venv/bin/python -m local.asl_lint statemachine/*.yaml
 	@$(UV) lock --check --quiet || { echo "uv.lock does not fit pyproject.toml: run make lock"; exit 1; }
 	@$(EXPORT) | diff -q - $(REQUIREMENTS) >/dev/null || { echo "$(REQUIREMENTS) does not fit uv.lock: run make lock"; exit 1; }

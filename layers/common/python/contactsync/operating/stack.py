@@ -42,12 +42,15 @@ class Stack:
 
         if not name:
             raise NoStack("No stack is named. Say which, as in STACK=contact-sync or --stack contact-sync.")
+        where = ""
         try:
             cloudformation = client("cloudformation")
+            where = f" in {cloudformation.meta.region_name}"
             (found,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
         except (BotoCoreError, ClientError) as error:
             raise NoStack(
-                f"The stack {name} cannot be read: {str(error).rstrip('.')}. Check its name, AWS_PROFILE and AWS_REGION."
+                f"The stack {name} cannot be read{where}: {str(error).rstrip('.')}. "
+                "Check its name, AWS_PROFILE and AWS_REGION."
             ) from None
         outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", ())}
         return cls(name, cloudformation.meta.region_name, outputs)
@@ -79,4 +82,5 @@ def client(service: str) -> Any:
     """A boto3 client with the operator's own credentials and region."""
     import boto3  # noqa: PLC0415 takes a third of a second, which --help need not wait for
 
-    return boto3.client(service)  # type: ignore[call-overload]
+    # AWS's command line heeds AWS_REGION, boto3 does not
+    return boto3.client(service, region_name=os.environ.get("AWS_REGION") or None)  # type: ignore[call-overload]
