@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from contactsync.adapters.memory import MemoryBus
+from contactsync.adapters.scheduler import _name
 from contactsync.operating.redeliver import redeliver
 
 CLOCK = {
@@ -22,8 +23,10 @@ LEFT = {"account_id": "", "sync_id": "hour"}
 class Queue:
     """SQS, with one message."""
 
-    def __init__(self, body: Any) -> None:
-        self.messages = [{"MessageId": "m", "ReceiptHandle": "r", "Body": json.dumps(body)}]
+    def __init__(self, body: Any, **attributes: str) -> None:
+        told = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
+        message = {"MessageId": "m", "ReceiptHandle": "r", "Body": json.dumps(body)}
+        self.messages = [message | ({"MessageAttributes": told} if told else {})]
         self.hidden = False
 
     def receive_message(self, **_: Any) -> dict[str, Any]:
@@ -51,6 +54,26 @@ def test_no_dead_letter_of_ours_is_left(body: dict[str, Any], kinds: list[str]) 
     assert redeliver(queue, "q", bus, lambda *_: None) == (1, 0)
     assert queue.messages == []
     assert [event.kind for event in bus.events] == kinds
+
+
+def test_what_a_schedule_could_not_say_is_said() -> None:
+    """Of whatever form: AWS's guide shows the request to the target in the body, and the schedule in an attribute."""
+    account_id, sync_id = f"a{'0' * 24}", f"s{'1' * 24}"
+    arn = f"arn:aws:scheduler:eu-west-1:123456789012:schedule/contact-sync-syncs/{_name(account_id, sync_id)}"
+    detail = json.dumps({"account_id": account_id, "sync_id": sync_id})
+    entry = {
+        "EventBusName": "contact-sync",
+        "Source": "contactsync",
+        "DetailType": "SyncDue",
+        "Detail": detail,
+    }
+    queue, bus = (
+        Queue({"Entries": [entry]}, SCHEDULE_ARN=arn, ERROR_CODE="AccessDeniedException"),
+        MemoryBus(),
+    )
+    assert redeliver(queue, "q", bus, lambda *_: None) == (1, 0)
+    assert queue.messages == []
+    assert [(event.kind, event.detail) for event in bus.events] == [("SyncDue", json.loads(detail))]
 
 
 def test_what_nobody_knows_stays() -> None:

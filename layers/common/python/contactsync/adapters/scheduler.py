@@ -98,3 +98,9 @@ class EventBridgeScheduler:
 
 def _name(account_id: str, sync_id: str) -> str:
     return f"{account_id}-{sync_id}"
+
+
+def ids_in(schedule_arn: str) -> tuple[str, str]:
+    """The account and the sync of a schedule of ours."""
+    account_id, _, sync_id = schedule_arn.rpartition("/")[2].partition("-")
+    return account_id, sync_id

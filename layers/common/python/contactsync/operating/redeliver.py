@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from contactsync import bootstrap
 from contactsync.adapters.bus import SOURCE
+from contactsync.adapters.scheduler import ids_in
 from contactsync.operating.stack import Stack, client
 from contactsync.ports import Bus
 
@@ -30,6 +31,9 @@ KINDS = {
     "but": "ContactsChanged",
 }
 """A function's own dead letter is the bare detail of its event; the id in it says of which kind it was."""
+
+OF_A_SCHEDULE = "SCHEDULE_ARN"
+"""The attribute by which EventBridge Scheduler says what was due. The body is the request that it could not send."""
 
 OF_THE_CLOCK = "aws.events"
 """A rule's own clock. What it said then it has said again since."""
@@ -100,8 +104,8 @@ def _sent_again(message: Mapping[str, Any], bus: Bus, invoke: Callable[[str, str
     try:
         body = json.loads(message["Body"])
     except ValueError:
-        return None
-    event = event_of(body)
+        body = None
+    event = _event_of_a_schedule(message) or event_of(body)
     if event is not None:
         bus.publish(event.kind, event.detail)
         return f"{event.kind} {' '.join(sorted(event.detail.values()))}"
@@ -113,6 +117,14 @@ def _sent_again(message: Mapping[str, Any], bus: Bus, invoke: Callable[[str, str
         invoke(function, message["Body"])
         return f"{body.get('detail-type')} {body.get('id')}"
     return None
+
+
+def _event_of_a_schedule(message: Mapping[str, Any]) -> Event | None:
+    told = message.get("MessageAttributes", {}).get(OF_A_SCHEDULE)
+    if told is None:
+        return None
+    account_id, sync_id = ids_in(told["StringValue"])
+    return Event("SyncDue", {"account_id": account_id, "sync_id": sync_id})
 
 
 def event_of(body: Any) -> Event | None:
