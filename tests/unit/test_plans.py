@@ -325,6 +325,19 @@ def test_a_change_that_is_told_again_counts_once(api):
     assert control.contacts_count(account_id) == 100
 
 
+def test_ten_thousand_contacts_added_by_hand_in_a_day_are_counted(api):
+    """The count names each, and a record holds 400 KB: beyond it whoever added one more got a 500, and no run came to its end."""
+    control, account_id, clock = api.world.control, api.account.account_id, api.world.clock
+    control.note_contacts(account_id, "r1", 5, now=clock.now())
+    for n in range(10_000):
+        clock.advance(timedelta(seconds=1))
+        control.note_contacts(account_id, f"e{n:024x}", 1, now=clock.now())
+    assert control.contacts_count(account_id) == 10_005
+    for change, more in (("r1", 7), (f"e{9_950:024x}", 1)):  # a run is known all day, of hands the latest
+        control.note_contacts(account_id, change, more, now=clock.now())
+    assert control.contacts_count(account_id) == 10_007
+
+
 def test_deletions_that_waited_for_an_approval_are_counted_when_they_are_done(api):
     options = {
         "delete_missing": {"scope": "sync"},

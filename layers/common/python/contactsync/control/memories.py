@@ -15,6 +15,11 @@ PROGRESS_KEPT = timedelta(days=7)
 WORKER_LIMIT = 10_000
 COUNT_OPEN = timedelta(days=1)
 """How long a change of the number of contacts can be said again: as long as an Idempotency-Key is known."""
+HANDS_OPEN = 100
+"""Of changes by hand so many, the latest: who asks for an earlier one again is told of it, and nobody counts it anew. There
+may be thousands in a day, and a record holds 400 KB."""
+RUN = "r"
+"""With which letter the ids of runs begin."""
 
 
 class Memories(Documents):
@@ -96,7 +101,8 @@ class Memories(Documents):
         """Say how many contacts more there are by one run or edit. Saying it again, with whatever number, replaces it.
 
         `counted`: how many there are in all, where the run has just seen every one of them; what was said before
-        is then forgotten. What is older than COUNT_OPEN, and nobody repeats any more, is added up.
+        is then forgotten. What nobody repeats any more, as it is older than COUNT_OPEN or by hand and not among the last
+        HANDS_OPEN, is added up.
         """
         at = int(now.timestamp())
         open_since = at - int(COUNT_OPEN.total_seconds())
@@ -107,7 +113,7 @@ class Memories(Documents):
             if document.get("by") == change:
                 return document
             changes = {**document.get("changes", {}), change: [at, more]}
-            kept = {name: entry for name, entry in changes.items() if entry[0] >= open_since}
+            kept = _open(changes, open_since)
             closed = sum(entry[1] for name, entry in changes.items() if name not in kept)
             return {**document, "counted": document.get("counted", 0) + closed, "changes": kept}
 
@@ -136,6 +142,15 @@ class Memories(Documents):
 def _marker_of(run: Run) -> str:
     """What stands for the contact list while a run writes: what had waited for an approval is a second time."""
     return f"{run.id}:approved" if run.approved else run.id
+
+
+def _open(changes: dict[str, Any], since: int) -> dict[str, Any]:
+    """The changes that may be said again; all others are added up."""
+    lately = {name: entry for name, entry in changes.items() if entry[0] >= since}
+    by_hand = sorted((name for name in lately if not name.startswith(RUN)), key=lambda name: lately[name][0])
+    for name in by_hand[:-HANDS_OPEN]:
+        del lately[name]
+    return lately
 
 
 def _sum_of(count: dict[str, Any]) -> int:
