@@ -238,6 +238,27 @@ def test_books_are_where_the_server_refers_to():
         assert [group.id for group in found.groups()] == ["all", "/books/one/"]
 
 
+def test_proxies_that_write_headers_in_small_letters_are_followed_and_left_alone_as_well():
+    """HAProxy writes all of them so; a server behind one seemed to have no address books."""
+
+    def answer(request: Request) -> Answer:
+        if request.target == "/.well-known/carddav":
+            return reply(b"", status="301 Moved", location="/dav/", Connection="close")
+        if request.target == "/dav/":
+            return multistatus(response("/dav/", BOOK_KIND))
+        return reply(b"", status="404 Not Found", Connection="close")
+
+    with WebServer(answer) as server:
+        assert discover(dav(server)) == f"http://127.0.0.1:{server.port}/"
+    busy = {"status": "503 Busy", "retry-after": "3600", "Connection": "close"}
+    with WebServer(lambda _: reply(b"", **busy)) as server:
+        with pytest.raises(Busy) as caught:
+            dav(server).ask("PROPFIND", "/")
+        assert caught.value.retry_after_s == 3600
+        with pytest.raises(Busy):
+            dav(server).write("DELETE", "/x")
+
+
 def test_the_address_of_a_book_will_do():
     with served(multistatus(response(BOOK, BOOK_KIND))) as server:
         assert discover(dav(server, path=BOOK)) == f"http://127.0.0.1:{server.port}/ann/"

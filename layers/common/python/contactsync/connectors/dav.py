@@ -20,6 +20,7 @@ from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
+from urllib3 import HTTPHeaderDict
 
 from contactsync.connectors.calling import Lost, put_off, retry_after
 from contactsync.errors import AccessLost, ContactSyncError, SourceAway, UnreadableFile
@@ -43,7 +44,7 @@ _CERTAIN = frozenset({501, 507})
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the server answered."""
+    """What the server answered. Its headers are found whatever their case is: proxies write them in small letters."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -213,7 +214,7 @@ class Dav:
             raise _Cut
         if reply.will_close:
             self.close()
-        return Answer(reply.status, dict(reply.headers.items()), content, url)
+        return Answer(reply.status, HTTPHeaderDict(reply.headers.items()), content, url)
 
     def _connected(self, origin: tuple[str, str, int]) -> HTTPConnection:
         if self._connection is not None and self._connection[0] == origin:
