@@ -17,6 +17,8 @@ from contactsync.model.segment import Segment
 from tests.contract.cards import ADA
 from tests.support.bookworld import BookWorld, person
 
+LONG = "x" * 200_000
+
 
 @pytest.fixture
 def world():
@@ -155,6 +157,53 @@ class TestLimits:
         run = world.go(world.sync())
         assert (run.status, run.counts.added, run.pushed.added) == ("succeeded", 1, 2)
         assert "book_full" in codes(run)
+
+    @pytest.mark.parametrize("side", ["here", "there"])
+    def test_somebody_who_is_too_large_keeps_nobody_else_waiting(self, world, side):
+        """Whole mails stand in Outlook's notes: what both sides agreed on found no room, and the run failed, night after night."""
+        sync = world.sync()
+        world.book.add(person(1))
+        world.add(person(2))
+        large = (world.book.add if side == "there" else world.add)(person(0, notes=LONG))
+        for _ in range(2):
+            run = world.go(sync)
+            assert (run.status, problem(run)) in {("succeeded", ""), ("unchanged", "")}
+        assert (len(world.everybody()), len(world.book.cards())) == ((2, 3) if side == "there" else (3, 2))
+        if side == "there":
+            world.book.edit(large, person(0, notes="short"))
+        else:
+            world.edit(large, notes="short")
+        assert world.go(sync).status == "succeeded"
+        assert len(world.everybody()) == len(world.book.cards()) == len(world.links()) == 3
+
+    @pytest.mark.parametrize("side", ["here", "there"])
+    def test_somebody_who_has_become_too_large_is_left_as_they_are_until_they_are_shorter(self, world, side):
+        card = world.book.add(person(0))
+        sync = world.sync()
+        world.go(sync)
+        contact = world.id_of("p0@example.com")
+        if side == "there":
+            world.book.edit(card, person(0, notes=LONG, nickname="There"))
+        else:
+            world.edit(contact, notes=LONG, nickname="Here")
+        run = world.go(sync)
+        assert (run.status, run.counts.skipped, codes(run)) == ("succeeded", 1, {"too_large"})
+        assert (run.counts.updated, run.pushed.updated) == (0, 0)
+        if side == "there":
+            world.book.edit(card, person(0, notes="short", nickname="There"))
+        else:
+            world.edit(contact, notes="short")
+        world.go(sync)
+        both = (world.contact(contact).fields, world.book.cards()[card].fields)
+        assert [(each["notes"], each["nickname"]) for each in both] == [("short", side.capitalize())] * 2
+
+    def test_many_cards_with_long_notes_are_made_at_once(self):
+        """A commit holds 4 MB, and what is begun lies in one."""
+        world = BookWorld(habits=Habits(at_once=100))
+        for n in range(100):
+            world.add(person(n, notes="x" * 30_000))
+        run = world.go(world.sync())
+        assert (run.status, run.pushed.added) == ("succeeded", 100)
 
     def test_a_card_that_lacks_what_is_asked_for_is_skipped(self, world):
         world.book.add({"organization": "Nameless Ltd"})

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from contactsync.control.boxes import Boxes, ticking
+from contactsync.control.clearing import lots
 from contactsync.control.documents import UPDATE_ATTEMPTS, Read, put
 from contactsync.errors import Busy, Cancelled, NotFound, Stale
 from contactsync.model.connection import Connection, Intent, Link, Progress, Review, read_link
@@ -250,9 +251,9 @@ class Books(Boxes):
             key = RecordKey(book, f"intent#{marker}")
             record = self.records.get(key)
             writes.append(put(key, intent, expected=record.version if record else 0))
-        for number, start in enumerate(range(0, len(writes), WRITES_AT_ONCE)):
+        for number, some in enumerate(lots(writes, most=WRITES_AT_ONCE)):
             held = Put(lease.key, lease.document, lease.version + number)
-            self.records.commit([held, *writes[start : start + WRITES_AT_ONCE]])
+            self.records.commit([held, *some])
 
     def has_intent(self, account_id: str, connection_id: str, marker: str) -> Intent | None:
         """The creation that was begun under a marker, if its link is not there yet."""

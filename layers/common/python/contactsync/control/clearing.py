@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import orjson
 
-from contactsync.ports import Delete, Record, Records
+from contactsync.ports import Delete, Put, Record, Records
+
+R = TypeVar("R", Record, Put)
 
 RECORDS_A_COMMIT = 100
 BYTES_A_COMMIT = 3_000_000
@@ -20,7 +23,7 @@ def clear(records: Records, found: Iterable[Record]) -> int:
         Stale: one was changed since. Those before it may be deleted.
     """
     deleted = 0
-    for some in _lots(found):
+    for some in lots(found):
         records.commit([Delete(record.key, record.version) for record in some])
         deleted += len(some)
     return deleted
@@ -43,12 +46,13 @@ def pages(records: Records, partition: str, prefix: str) -> Iterator[Sequence[Re
             return
 
 
-def _lots(found: Iterable[Record]) -> Iterator[list[Record]]:
-    lot: list[Record] = []
+def lots(found: Iterable[R], *, most: int = RECORDS_A_COMMIT) -> Iterator[list[R]]:
+    """As many at a time as one commit holds, `most` at most."""
+    lot: list[R] = []
     size = 0
     for record in found:
         weight = len(orjson.dumps(record.document))
-        if lot and (len(lot) == RECORDS_A_COMMIT or size + weight > BYTES_A_COMMIT):
+        if lot and (len(lot) == most or size + weight > BYTES_A_COMMIT):
             yield lot
             lot, size = [], 0
         lot.append(record)

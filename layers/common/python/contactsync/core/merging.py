@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
+import orjson
+
 from contactsync.core.identity import email_key
 from contactsync.model.contact import Fields
 from contactsync.model.field import NAME_PARTS, PRIMARIES
@@ -26,6 +28,8 @@ TURNS_LOOKED_AT = 6
 TURNS_AT_MOST = 12
 """So many, whatever they say: a bridge that adds a date or a number says something else each time."""
 TURNS_WITHIN_S = 86_400
+SIDE_MAX = 180_000
+"""Bytes of either side as JSON: what both were when they last agreed lies in one record, which holds 400 KB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,3 +370,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(part) for key, part in value.items() if _plain(part) is not None} or None
     return value
+
+
+def is_too_large(*sides: Fields | None) -> bool:
+    """Whether one of these is more than can be remembered of a pair."""
+    return any(len(orjson.dumps(side)) > SIDE_MAX for side in sides if side)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from contactsync.control import Read
 from contactsync.core.matching import DEFAULT_RULES, Matches, match
-from contactsync.core.merging import Agreed, same
+from contactsync.core.merging import SIDE_MAX, Agreed, is_too_large, same
 from contactsync.journeys.book.bookfiles import Line, Round, card_line
 from contactsync.journeys.book.bookrun import BookRun
 from contactsync.journeys.book.gathering import CARDS_AT_ONCE, Known, people, read_all_links, read_slots
@@ -265,6 +265,8 @@ class Meeting:
 
     def _lacks(self, card: Card) -> str:
         """Why a card is not taken in at all; "" if it is."""
+        if is_too_large(card.fields):
+            return f"The card holds more than {SIDE_MAX:,} bytes: shorten its longest value, most likely the notes."
         limits, fields = self.work.sync.limits, self.work.view.into(card.fields)
         missing = [key for key in limits.required if not fields.get(key)]
         if missing:

@@ -13,7 +13,17 @@ import orjson
 
 from contactsync.core.decisions import Add, Decision, Delete, Row, Skip, Unchanged, Update, Writing
 from contactsync.core.identity import contact_id
-from contactsync.core.merging import LISTS, TURNS_AT_MOST, Conflict, Merge, Side, is_loop, merge
+from contactsync.core.merging import (
+    LISTS,
+    SIDE_MAX,
+    TURNS_AT_MOST,
+    Conflict,
+    Merge,
+    Side,
+    is_loop,
+    is_too_large,
+    merge,
+)
 from contactsync.core.overlay import Changes
 from contactsync.core.planning import Rules
 from contactsync.errors import NotFound
@@ -160,7 +170,8 @@ class Pairing:
         if pair.card is not None:
             seen = after.seen
             after = after.seeing(pair.card)
-            after = after if state == "closed" else replace(after, seen=seen)
+            news = state == "closed" and not is_too_large(pair.card.fields)
+            after = after if news else replace(after, seen=seen)
         is_gone = not isinstance(self.known.slots.get(row.id), Contact)
         errand = self._linking(pair, after, unticks=self._mine(when=is_gone))
         picture = self._picture(after, self.pictures.parted(pair), needs=False)
@@ -188,6 +199,9 @@ class Pairing:
         merged = merge(pair.agreed, ours.fields if ours else None, theirs, policy, newer=newer)
         pictured = Pictured(pair.before.value.shown if pair.before else None)
         if merged.ours is not None and merged.theirs is not None:
+            if is_too_large(merged.ours, merged.theirs, pair.card.fields if pair.card else None):
+                self.noted["too_large"] += 1
+                return Outcome(Skip(row, "too_large", TOO_LARGE))
             pictured = self.pictures.of_pair(pair, row.id, ours, newer)
             merged = _with_photo(merged, pictured.photo)
         if pictured.waits:
@@ -357,6 +371,10 @@ class Pairing:
         return [claimed.get(decision.key, decision) for decision in decisions]
 
 
+TOO_LARGE = (
+    f"The contact or its card holds more than {SIDE_MAX:,} bytes, so both are left as they are. Shorten the longest value, "
+    "most likely the notes, on the side where it is: then they are kept in step again."
+)
 FROZEN = (
     "The address book and the contact list keep overwriting each other, as two programs do that both keep the same "
     "contacts in step. Stop one of them, then let this contact go on."

@@ -38,6 +38,7 @@ MESSAGES = {
     "photo_not_taken": "{count} pictures are too large, or neither JPEG nor PNG, and were left where they are.",
     "photos_wait": "{count} pictures are left for the next run.",
     "protected": "{count} contacts keep values that the address book had emptied.",
+    "too_large": "{count} contacts hold too much, here or in the address book, and were left as they are. Shorten their notes.",
     "revived": "{count} contacts were deleted on one side and edited on the other, and were kept.",
 }
 
