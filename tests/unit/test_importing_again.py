@@ -119,6 +119,20 @@ def test_literals_that_are_none_any_more_are_named(world: World) -> None:
     assert later.rows_total is None, "before any row is touched"
 
 
+def test_a_mapping_of_hundreds_of_columns_over_another_file_says_what_is_wrong(world: World) -> None:
+    """Step Functions cuts the cause of a failure after 32,768 characters: nobody could read it, and it passed for a bug of ours."""
+    mapping = [
+        *NAMES,
+        *({"column": f"Question {n}, as it was asked", "field": "notes"} for n in range(1, 500)),
+    ]
+    run = world.import_rows("email,name\nada@example.com,Ada\n", mapping)
+    assert run.problem is not None
+    assert run.problem.code == "mapping_does_not_fit"
+    assert "“Question 1, as it was asked”" in run.problem.detail
+    assert "more of this kind" in run.problem.detail
+    assert len(run.problem.detail) < 5_000
+
+
 class TestUnchangedBesideOthers:
     def test_what_was_read_while_another_run_was_still_writing_is_no_good(self, world: World) -> None:
         mine = world.import_rows("email,name\nada@example.com,Ada\n", NAMES)

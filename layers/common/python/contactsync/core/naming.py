@@ -1,4 +1,4 @@
-"""How a contact is called where people look at a list of some: by as little as it takes to recognise them."""
+"""How contacts and columns are called where people look at some: by as little as it takes to recognise them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ from typing import Any
 
 BRIEF = ("name", "email", "phone", "organization")
 """What a file of contacts shows of each."""
+COLUMN_CHARS = 100
+
+
+def short(name: str) -> str:
+    """A column's name, short enough for a message: a damaged header may name one by all that follows."""
+    return name if len(name) <= COLUMN_CHARS else f"{name[:COLUMN_CHARS]}…"
 
 
 def called(fields: Mapping[str, Any], identity: str) -> str:

@@ -15,12 +15,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from contactsync.core.naming import short
 from contactsync.errors import InvalidRequest, Problem
 from contactsync.model.field import PRIMARIES, FieldSpec
 
 ADDRESS_PARTS = ("formatted", "street", "extended", "po_box", "city", "region", "postal_code", "country")
 LABEL_MAX = 40
-NAME_SHOWN_MAX = 100
 ROW_MAX = 300_000
 """Bytes of a row's fields as JSON: a table item holds 400 KB, and segments and sources need some of it."""
 
@@ -156,7 +156,7 @@ def _target(
     key, *rest = name.split(".")
     spec = fields.get(key)
     if spec is None:
-        message = f"There is no field “{_shown(key)}”: create it first, or map the column to another one."
+        message = f"There is no field “{short(key)}”: create it first, or map the column to another one."
         problems.append(Problem(pointer, message, "unknown_field"))
         return None, "", ""
     part = rest.pop() if rest and spec.type == "address" and rest[-1] in ADDRESS_PARTS else ""
@@ -196,7 +196,7 @@ def _unmapped(mapping: Sequence[object], fields: Mapping[str, FieldSpec]) -> Ite
     fed = {str(_plain(entry)["field"]).partition(".")[0] for entry in mapping}
     for spec in fields.values():
         if spec.required and fed.isdisjoint(feeders(spec.key)):
-            message = f"“{_shown(spec.key)}” is required: map a column to it, or give it a literal."
+            message = f"“{short(spec.key)}” is required: map a column to it, or give it a literal."
             yield Problem("/mapping", message, "required_not_mapped")
 
 
@@ -205,7 +205,7 @@ def _without_identity(
 ) -> Iterator[Problem]:
     """What keeps `identity_field` from telling contacts apart; `named` are the fields that entries name."""
     pointer = "/identity/field"
-    shown = _shown(identity_field)
+    shown = short(identity_field)
     spec = fields.get(identity_field)
     if spec is None:
         yield Problem(
@@ -256,7 +256,7 @@ class _Columns:
                 problems.append(Problem(pointer, message, "unknown_column"))
                 return None
             return column
-        shown = _shown(column)
+        shown = short(column)
         if not self._has_header:
             message = f"The file has no header, so “{shown}” names nothing: map columns by position, from 0."
             problems.append(Problem(pointer, message, "unknown_column"))
@@ -277,8 +277,3 @@ class _Columns:
 def folded(name: str) -> str:
     """A header name as people compare them: NFC, without case, blanks run together."""
     return " ".join(unicodedata.normalize("NFC", name).replace("\ufeff", "").casefold().split())
-
-
-def _shown(name: str) -> str:
-    """A name from the request, short enough for a message."""
-    return name if len(name) <= NAME_SHOWN_MAX else f"{name[:NAME_SHOWN_MAX]}…"

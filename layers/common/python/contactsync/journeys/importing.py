@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     from contactsync.journeys.file.opening import Opened
 
 RUNS_LOOKED_AT = 10
+PROBLEMS_TOLD = 20
+"""Of a mapping that does not fit: it is another file then, as a rule, and most of them say the same."""
 SMALL_ROWS = 5_000
 """Up to here one worker a step is quicker than sharing: starting a Distributed Map takes seconds."""
 
@@ -338,9 +340,17 @@ def _check_mapping(
         raise UnreadableFile(
             "mapping_does_not_fit",
             "The file does not fit the mapping; no row was touched.",
-            " ".join(problem.message for problem in error.problems),
+            _first_of([problem.message for problem in error.problems]),
         ) from None
     return rules
+
+
+def _first_of(messages: Sequence[str]) -> str:
+    """What is wrong, and of how much more nothing is said: it travels as the cause of a state's failure, which Step
+    Functions cuts after 32,768 characters, and then nobody could read it.
+    """
+    more = len(messages) - PROBLEMS_TOLD
+    return " ".join(messages[:PROBLEMS_TOLD]) + (f" And {more:,} more of this kind." if more > 0 else "")
 
 
 def _orders_before(run: Run, opened: Opened, control: Control, runs: Objects) -> dict[int, str]:

@@ -17,6 +17,7 @@ from contactsync.core.decisions import (
     Update,
     read_decision,
 )
+from contactsync.core.naming import short
 from contactsync.core.overlay import Changes, overlay
 from contactsync.errors import Conflict, NotFound
 from contactsync.journeys.asked.asking import World
@@ -196,7 +197,7 @@ def _refused(line: bytes, manifest: Manifest, refused: str, blank: str) -> RowVi
     columns = manifest.columns
     errors = [
         {
-            "column": columns[column] if column is not None and column < len(columns) else column,
+            "column": short(columns[column]) if column is not None and column < len(columns) else column,
             "field": field,
             "code": code,
             "message": message,

@@ -12,6 +12,7 @@ from functools import partial
 
 from contactsync.core import records_file
 from contactsync.core.date_order import Reading, readings
+from contactsync.core.naming import short
 from contactsync.core.parsing import Chunk, Damaged, cut, read_chunk
 from contactsync.core.parsing.encoding import to_utf8
 from contactsync.core.parsing.evidence import Evidence
@@ -19,7 +20,7 @@ from contactsync.core.vcard import table
 from contactsync.errors import UnreadableFile
 from contactsync.journeys.file.chunks import as_theirs, raw_rows
 from contactsync.journeys.file.files import File, blocks
-from contactsync.journeys.file.opening import Opened, cards_of, unpacked, workbook_of
+from contactsync.journeys.file.opening import Opened, bounded, cards_of, unpacked, workbook_of
 from contactsync.journeys.file.runfiles import Manifest, RunFiles, batches, units_for
 from contactsync.model.run import RunWarning
 
@@ -115,7 +116,7 @@ def _proven(
         for column, order in evidence.orders().items()
     }
     for column, order in found.items():
-        name = manifest.columns[column]
+        name = short(manifest.columns[column])
         if order == "ambiguous":
             raise UnreadableFile(
                 "date_order_unclear",
@@ -181,7 +182,7 @@ def _record_workbook(
         _write(files, recorder.lines(rows))
         noticed = book.warnings(opened.header or [])
     known = {warning.code for warning in noticed}
-    return (*(warning for warning in opened.warnings if warning.code not in known), *noticed)
+    return bounded([*(warning for warning in opened.warnings if warning.code not in known), *noticed])
 
 
 def _record_cards(opened: Opened, file: File, files: RunFiles, recorder: records_file.Recorder) -> None:

@@ -37,6 +37,8 @@ from contactsync.ports import Bus, Clock, ContactStore, Mail, Mailer, MailRefuse
 REASONS_COUNTED = 1_000
 """Reasons name columns and rules, never values, so there are few; the bound is for a file made to have many."""
 REASONS_KEPT = 10
+REASON_CHARS = 2_000
+"""Of what may be wrong with each of a thousand columns: all of it stands in the file of refused rows."""
 MAILS_PUT_OFF = 6
 """How often a run's mails are tried again later, when the mail service is away: two less than the machine tries this
 step again, so that a mail is given up before the run's execution is."""
@@ -328,11 +330,12 @@ def _report_rejects(manifest: Manifest, files: RunFiles) -> tuple[Refused, ...]:
         for reject in chain(files.rejects(len(manifest.chunks)), _with_cells(late, manifest, files)):
             if reject.is_blank:
                 continue
-            reason = reject.reason(columns)
+            told = reject.reason(columns)
+            reason = told if len(told) <= REASON_CHARS else f"{told[:REASON_CHARS]}…"
             if reason in rows or len(rows) < REASONS_COUNTED:
                 rows[reason] += 1
                 first_lines.setdefault(reason, reject.row)
-            yield reporting.row_line(reject.cells, width=manifest.width, line=reject.row, reason=reason)
+            yield reporting.row_line(reject.cells, width=manifest.width, line=reject.row, reason=told)
 
     files.save_rejects_csv(lines())
     commonest = sorted(rows, key=lambda reason: (-rows[reason], first_lines[reason]))[:REASONS_KEPT]

@@ -17,6 +17,7 @@ from typing import BinaryIO, Literal
 
 from contactsync.core.compression import decompressed
 from contactsync.core.exporting import EXPORT_COLUMNS, is_export, mapping_of
+from contactsync.core.naming import short
 from contactsync.core.parsing import Damaged, Dialect
 from contactsync.core.parsing.damage import Finding, damage_in
 from contactsync.core.parsing.detection import Detected, detect
@@ -33,6 +34,7 @@ from contactsync.model.sync import ColumnMapping, Format, LiteralMapping
 
 SAMPLE_BYTES = 256 << 10
 SAMPLE_ROWS = 100
+WARNINGS_KEPT = 100
 HEAD_BYTES = 8 << 10
 """Enough to tell a text from everything else."""
 
@@ -132,7 +134,7 @@ def open_file(file: File, stated: Format, mapping: Mapping = (), *, most_bytes: 
             with unpacked(file) as stream:
                 beyond = lines_beyond_ascii(blocks(_first(stream, most_bytes)))
         opened = _open_text(sample, file, stated, mapping, beyond, packed=packed, complete=complete)
-    return _without_ours(opened, mapping)
+    return _without_ours(replace(opened, warnings=bounded(opened.warnings)), mapping)
 
 
 @contextmanager
@@ -223,6 +225,20 @@ def _warnings(findings: Sequence[Finding]) -> tuple[RunWarning, ...]:
         RunWarning(code=finding.code, message=finding.message, column=finding.column, row=finding.row)
         for finding in findings
     )
+
+
+def bounded(warnings: Sequence[RunWarning]) -> tuple[RunWarning, ...]:
+    """As many as a run's record holds: a file has up to a thousand columns, with something to be said of each."""
+    kept = [
+        warning.model_copy(update={"column": short(warning.column)})
+        if isinstance(warning.column, str)
+        else warning
+        for warning in warnings[:WARNINGS_KEPT]
+    ]
+    if more := len(warnings) - len(kept):
+        message = f"There is more to be said of the file: {more:,} warnings have no room here. Mend these first, then look again."
+        kept.append(RunWarning(code="more_warnings", message=message))
+    return tuple(kept)
 
 
 # Workbooks

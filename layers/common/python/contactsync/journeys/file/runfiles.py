@@ -40,6 +40,7 @@ from pydantic import ConfigDict, Field
 from contactsync.core.decisions import Delete, read_decision
 from contactsync.core.decisions import Reject as RejectedLate
 from contactsync.core.identity import SHARDS, digest_of
+from contactsync.core.naming import short
 from contactsync.core.parsing import Chunk, Dialect
 from contactsync.errors import NotFound
 from contactsync.model.contact import Contact
@@ -144,7 +145,9 @@ class Reject:
     def reason(self, columns: list[str]) -> str:
         """Everything that is wrong, each with the name of its column."""
         return " ".join(
-            f"{columns[column]}: {message}" if column is not None and column < len(columns) else message
+            f"{short(columns[column])}: {message}"
+            if column is not None and column < len(columns)
+            else message
             for column, _, _, message in self.problems
         )
 
