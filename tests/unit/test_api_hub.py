@@ -9,12 +9,14 @@ import pytest
 from contactsync.connectors.memory import MemoryConnector
 from contactsync.control import boxes
 from contactsync.errors import Stale
+from contactsync.journeys.book import subscribing
 from contactsync.journeys.book.bookfiles import BookFiles
 from contactsync.journeys.book.committing import count_day
 from contactsync.journeys.file.runfiles import files_of
 from tests.contract.cards import ADA
 from tests.support.bookworld import CONNECTION
 from tests.support.connecting import member
+from tests.support.world import Died
 
 BOB = {"name": "Bob Kahn", "emails": [{"value": "bob@example.com"}]}
 CEM = {"name": "Cem Usta", "emails": [{"value": "cem@example.com"}]}
@@ -41,6 +43,22 @@ class TestBoxes:
         assert api.delete(f"/contacts/{contact}/subscription").status == 204
         assert api.delete(f"/contacts/{contact}/subscription").status == 204
         assert api.get("/contacts?subscribed=true").json["items"] == []
+
+    def test_that_is_ticked_again_after_its_maker_died_is_told_to_the_book(self, api, world, monkeypatch):
+        contact = world.add(ADA)
+        told = []
+
+        def dies(*_, **__):
+            raise Died
+
+        monkeypatch.setattr(subscribing, "say_changed", dies)
+        with pytest.raises(Died):
+            api.put(f"/contacts/{contact}/subscription")
+        monkeypatch.setattr(subscribing, "say_changed", lambda *_, **__: told.append("told"))
+        assert api.put(f"/contacts/{contact}/subscription").status == 200
+        world.clock.advance(timedelta(minutes=5))
+        assert api.put(f"/contacts/{contact}/subscription").status == 200
+        assert told == ["told"]
 
     def test_are_each_member_s_own(self, api, world):
         ada, bob = world.add(ADA), world.add(BOB)

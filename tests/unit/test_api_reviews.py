@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from contactsync.journeys.book import reviewing
 from tests.contract.cards import ADA
 from tests.support.calling import Client
+from tests.support.world import Died
 
 PLACE = "/connections/n1"
 HOME = [{"value": "home@example.com"}]
@@ -141,6 +143,27 @@ class TestReviews:
         assert other.get(f"{PLACE}/frozen").status == 404
 
 
+def test_a_decision_whose_maker_died_is_told_to_the_book_when_they_ask_again(api, world, doubt, monkeypatch):
+    """It stands, and nobody has said so: the book would hear of it with somebody's next edit."""
+    told = []
+
+    def dies(*_):
+        raise Died
+
+    [contact] = world.everybody()
+    [review] = api.get(f"{PLACE}/reviews").json["items"]
+    said = {"decision": "same", "contact_id": contact}
+    monkeypatch.setattr(reviewing, "say_changed", dies)
+    with pytest.raises(Died):
+        api.patch(f"{PLACE}/reviews/{review['id']}", said)
+    monkeypatch.setattr(reviewing, "say_changed", lambda *_: told.append("told"))
+    assert api.patch(f"{PLACE}/reviews/{review['id']}", said).status == 200
+    assert told == ["told"]
+    world.go(doubt)
+    assert api.patch(f"{PLACE}/reviews/{review['id']}", said).status == 200
+    assert told == ["told"], "a run has carried it out"
+
+
 class TestFrozen:
     @pytest.fixture
     def loop(self, api, world):
@@ -175,6 +198,23 @@ class TestFrozen:
         world.go(loop)
         assert world.contact(frozen["contact"]["id"]).fields["notes"] == "the last word"
         assert world.book.cards()[card].fields["notes"] == "the last word"
+
+    def test_go_on_when_somebody_asks_again_who_died_over_it(self, api, world, loop, monkeypatch):
+        [frozen] = api.get(f"{PLACE}/frozen").json["items"]
+        told = []
+
+        def dies(*_):
+            raise Died
+
+        monkeypatch.setattr(reviewing, "say_changed", dies)
+        with pytest.raises(Died):
+            api.delete(f"{PLACE}/frozen/{frozen['id']}")
+        monkeypatch.setattr(reviewing, "say_changed", lambda *_: told.append("told"))
+        assert api.delete(f"{PLACE}/frozen/{frozen['id']}").status == 404
+        assert told == ["told"]
+        world.go(loop)
+        assert api.delete(f"{PLACE}/frozen/{frozen['id']}").status == 404
+        assert told == ["told"]
 
 
 class TestConflicts:

@@ -88,6 +88,7 @@ def decide(
         contacts = read.value.contacts
         world.control.note_changes(caller.account_id, by, world.clock.now(), contacts=contacts)
         world.control.store_review(*place, review_id, decided, expected=read.version)
+    if not decided.settled:  # said again: whoever decided may have died before
         say_changed(world.bus, caller.account_id)
     return _view(world, caller, review_id, decided)
 
@@ -135,8 +136,12 @@ def thaw(world: World, caller: Caller, connection_id: str, key: str, seed: str) 
     """Let a frozen contact go on; the next run reads its card anew. Raises NotFound."""
     _own(world, caller, connection_id)
     place = caller.account_id, connection_id
-    read = world.control.link(*place, key) if world.control.is_frozen(*place, key) else None
-    if read is None:
+    read = world.control.link(*place, key)
+    if read is None or not world.control.is_frozen(*place, key):
+        if read is not None and read.value == thawed(
+            read.value
+        ):  # whoever let it go on may have died before they said so
+            say_changed(world.bus, caller.account_id)
         raise NotFound
     by, now = derived_id(seed, "edit"), world.clock.now()
     world.control.note_changes(caller.account_id, by, now, contacts=[read.value.contact_id])

@@ -6,7 +6,9 @@ What follows in the book is the next run's: the feed names the contact, and an e
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
+from contactsync.control.feed import YOUNG
 from contactsync.errors import NotPermitted
 from contactsync.journeys.asked import telling
 from contactsync.journeys.asked.asking import World, derived_id, timestamp
@@ -30,10 +32,14 @@ def subscribe(world: World, caller: Caller, contact_id: str, seed: str) -> Subsc
     telling.contact(world, caller, contact_id)
     account_id, member_id, control = caller.account_id, caller.member_id, world.control
     since = control.subscription(account_id, member_id, contact_id)
+    now = world.clock.now()
     if since is None:
-        since = timestamp(world.clock.now())
+        since = timestamp(now)
         _note(world, caller, contact_id, seed)
         control.tick(account_id, member_id, contact_id, since)
+    if (
+        now - datetime.fromisoformat(since) < YOUNG
+    ):  # whoever ticked it just now may have died before they could say so
         say_changed(world.bus, account_id, chooser=member_id)
     if untick_if_gone(control, account_id, member_id):  # the authorizer's word is up to a minute old
         raise NotPermitted("contacts.view")
