@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from contactsync.control import accounts as control_accounts
-from contactsync.model.contact import Alias
+from contactsync.journeys.asked.addressing import Addresses
+from contactsync.model.contact import Alias, Tombstone
 from contactsync.ports import RecordKey
 from tests.support.world import Died
 
@@ -151,6 +152,23 @@ def test_books_hear_of_a_change_whose_maker_died_when_it_is_asked_for_again(api,
     assert api.world.control.contacts_count(api.account.account_id) == there + more
     ask()
     assert told_of_changes(api) == before + 1
+
+
+def test_a_deletion_whose_maker_died_keeps_the_present_address_out_as_well(api, ada, monkeypatch):
+    """A row that finds the contact by the address that it got later is as old as one that finds it by its first."""
+    edit(api, ada, emails=[{"value": "king@example.com"}])
+
+    def dies(*_):
+        raise Died
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Addresses, "bury", dies)
+        with pytest.raises(Died):
+            api.delete(f"/contacts/{ada['id']}")
+    assert api.delete(f"/contacts/{ada['id']}").status == 404
+    addresses = Addresses(api.world, api.account.account_id)
+    slots = [addresses.read(addresses.slot(f"{name}@example.com")) for name in ("ada", "king")]
+    assert [type(slot) for slot in slots] == [Tombstone, Tombstone]
 
 
 def test_an_edit_changes_what_it_names_and_nothing_else(api, ada):

@@ -199,3 +199,4 @@ def test_whatever_dies_the_person_is_forgotten(
     left = everything(world, api.account.account_id)
     assert [mark for mark in MARKS if mark in left] == []
     assert list(world.stored()) == ["bob@example.com"]
+    assert world.control.contacts_count(api.account.account_id) == 1

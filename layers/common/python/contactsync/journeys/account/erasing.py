@@ -292,13 +292,13 @@ def _empty(stores: Stores, account_id: str, ids: Sequence[str], change: str) -> 
     ]
     if not writes:
         return 0
+    gone = sum(isinstance(slot, Contact) for slot in found.values())
+    if gone:  # before they go: whoever dies after that finds nobody to count
+        stores.control.note_contacts(account_id, change, -gone, now=stores.clock.now())
     stores.control.set_marker(account_id, f"erasing:{timestamp(stores.clock.now())}")
     if not all(done for _, done in stores.contacts.write(account_id, writes)):
         raise Busy("A contact was changed while it was to be forgotten.")
     stores.control.set_marker(account_id, f"erased:{timestamp(stores.clock.now())}")
-    gone = sum(isinstance(slot, Contact) for slot in found.values())
-    if gone:
-        stores.control.note_contacts(account_id, change, -gone, now=stores.clock.now())
     return len(writes)
 
 

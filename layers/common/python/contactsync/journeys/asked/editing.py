@@ -208,6 +208,9 @@ def _make_up(mine: Hand, contact_id: str, slot: Slot | None) -> None:
     if noted is None or slot is None or noted.document["version"] != slot.version:
         return
     theirs = replace(mine, edit=edit)
+    if isinstance(slot, Tombstone) and "emails" in noted.document["changes"]:
+        addresses = Addresses(mine.world, mine.caller.account_id)
+        addresses.bury(addresses.slot_of({"emails": noted.document["changes"]["emails"][0]}), slot)
     _conclude(theirs)
     if noted.document["change"] in COUNTED:
         _count(theirs, COUNTED[noted.document["change"]])
