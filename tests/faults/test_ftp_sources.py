@@ -356,6 +356,22 @@ def test_what_is_hidden_matches_only_a_pattern_that_says_so(tmp_path, settings):
         assert name_of(source(port, "/.in.*")) == ".in.contacts.csv"
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"greeting": f"220 {'x' * 9000}"},
+        {"size": "9" * 5000},
+        {"passive": "227 Entering Passive Mode (127,0,0,1,999,1)."},
+        {"passive": f"227 Entering Passive Mode (127,0,0,1,{'9' * 5000},1)."},
+    ],
+    ids=["a line without end", "a size of 5,000 digits", "a port that none is", "a port of 5,000 digits"],
+)
+def test_an_answer_that_is_none_is_the_server_s_to_mend(stub, odd):
+    for name, value in odd.items():
+        setattr(stub, name, value)
+    assert code_of(source(stub.port)) in {"unexpected_answer", "port_not_allowed"}
+
+
 def test_of_more_matches_than_can_be_asked_none_is_taken_for_the_newest(tmp_path):
     for number in range(501):
         (tmp_path / f"{number:03}.csv").write_bytes(b"email\n")

@@ -223,6 +223,10 @@ def test_a_document_type_is_refused_at_once(bomb, part):
     assert peak < 4 << 20
 
 
+def test_a_style_of_thousands_of_digits_is_none():
+    assert rows(f'<row r="1"><c s="{"9" * 5000}"><v>12</v></c></row>') == [(1, ["12"])]
+
+
 def test_zeros_that_expand_a_thousandfold_are_refused():
     code, _, peak = refusal(
         replaced("xl/worksheets/sheet1.xml", b"<worksheet><sheetData>" + b" " * (64 << 20))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
@@ -48,7 +48,7 @@ class FilePath:
         pieces = _WILD.split(last)
         if len(pieces) == 1:
             return cls(plain(folder + slash), name)
-        pattern = "".join({"*": ".*", "?": "."}.get(piece) or re.escape(plain(piece)) for piece in pieces)
+        pattern = _pattern(last, plain)
         compiled = re.compile(pattern if pieces[0] else _NOT_HIDDEN + pattern, re.DOTALL)
         return cls(plain(folder + slash), name, compiled, plain(pieces[0]))
 
@@ -76,6 +76,21 @@ class FilePath:
                 "Check the folder and the pattern; if they are right, no file has been put there.",
             )
         return best[1]
+
+
+def _pattern(written: str, plain: Callable[[str], str]) -> str:
+    """What a name with wildcards matches, as a regular expression.
+
+    Each star but the last stands for as little as will do, and is never asked again: so no pattern takes long over a name.
+    """
+    first, *others = (
+        "".join("." if piece == "?" else re.escape(plain(piece)) for piece in re.split(r"([?])", part))
+        for part in written.split("*")
+    )
+    if not others:
+        return first
+    *inner, last = others
+    return first + "".join(f"(?>.*?{part})" for part in inner) + f".*{last}"
 
 
 def readable(name: str) -> str:

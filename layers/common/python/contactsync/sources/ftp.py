@@ -129,7 +129,7 @@ class _Control(ftplib.FTP_TLS):
     def makepasv(self) -> tuple[str, int]:
         """Where the data connection goes: to the peer we have checked, on a port that no standard service has."""
         _, port = super().makepasv()
-        if port < 1024:
+        if not 1023 < port < 65536:
             raise UnreadableFile(
                 "port_not_allowed",
                 f"{self.host} wants to send the file from port {port}.",
@@ -353,7 +353,7 @@ def _translated(host: str) -> Iterator[None]:
                 "Check the path and the login; if they are right, the file has not been put there, or was removed.",
             ) from None
         raise _unexpected(host) from None
-    except (ftplib.error_proto, ftplib.error_reply, UnicodeError):
+    except (ftplib.Error, ValueError):  # no answer, a line without end, a number of thousands of digits
         raise _unexpected(host) from None
 
 

@@ -173,7 +173,8 @@ class _Reader:
 
     def _number(self, text: str) -> str:
         style = self._style
-        show = self._formats[int(style)] if style.isdecimal() and int(style) < len(self._formats) else general
+        known = style.isdecimal() and len(style) < 10 and int(style) < len(self._formats)
+        show = self._formats[int(style)] if known else general
         if show is general and len(text) < 7 and text.isdigit():
             return text
         try:
