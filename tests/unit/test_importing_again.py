@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from contactsync.adapters.memory import MemoryContacts
+from contactsync.core import planning
 from contactsync.core.identity import shard_of
 from contactsync.journeys import importing
 from contactsync.journeys.file import reading
@@ -22,6 +23,7 @@ from tests.support.world import World
 NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
 NUMBERED = [{"column": "number", "field": "customer_number"}, *NAMES]
 BY_NUMBER = {"field": "customer_number"}
+CALLED = [{"column": "phone", "field": "phone"}, {"column": "name", "field": "name"}]
 ALL = {"delete_missing": {"scope": "all"}}
 
 
@@ -200,6 +202,37 @@ class TestOneRowAContact:
         assert run.counts.settled == 1
         addresses = [fields["emails"][0]["value"] for fields in world.fields().values() if "emails" in fields]
         assert len(addresses) == len(set(addresses)), before
+
+
+class TestASharedLine:
+    """Colleagues whom the extension of their telephone tells apart, beside a row of the line itself."""
+
+    ROWS = "phone,name\n020 1234567,Reception\n" + "".join(
+        f"020 1234567 ext {number},Person {number}\n" for number in range(10, 20)
+    )
+
+    @pytest.fixture
+    def run(self, world: World) -> Run:
+        run = world.import_rows(self.ROWS, CALLED, identity={"field": "phone"}, options=ALL)
+        assert run.counts.added == 11
+        return run
+
+    def test_each_has_a_row_that_counts(self, world: World, run: Run) -> None:
+        later = again(world, run, self.ROWS.replace("Person 12", "Ada"))
+        assert (later.counts.updated, later.counts.unchanged, later.counts.skipped) == (1, 10, 0)
+
+    def test_who_is_in_the_file_no_more_goes(self, world: World, run: Run) -> None:
+        later = again(world, run, self.ROWS.replace("020 1234567 ext 12,Person 12\n", ""))
+        assert (later.counts.deleted, len(world.stored())) == (1, 10)
+
+
+def test_a_contact_remembers_the_latest_runs_that_have_changed_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "RUNS_KEPT", 2)
+    first = world.import_rows("email,name\nada@example.com,Ada\n", NAMES)
+    runs = [again(world, first, f"email,name\nada@example.com,Ada {n}\n").id for n in range(3)]
+    assert world.stored()["ada@example.com"].runs == tuple(runs[1:])
 
 
 def test_the_last_step_of_a_held_run_tried_again_after_the_approval_leaves_it_alone(world: World) -> None:

@@ -50,9 +50,8 @@ def identity_key(field_type: str, value: object) -> str:
     if field_type == "email":
         return email_key(str(value))
     if isinstance(value, dict):
-        number = str(value.get("value", value.get("formatted", "")))
-        extension = value.get("extension")
-        return f"{number};ext={extension}" if extension else unicodedata.normalize("NFC", number).strip()
+        number, extension = str(value["value"]), value.get("extension")
+        return f"{number};ext={extension}" if extension else number
     if isinstance(value, bool):
         return "true" if value else "false"
     return unicodedata.normalize("NFC", str(value)).strip()

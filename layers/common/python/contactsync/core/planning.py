@@ -93,7 +93,8 @@ class Rules:
 
     def identity_slot(self, contact: Contact | Glimpse) -> str | None:
         """The slot of the identity that a contact has now, by which a row of this sync would find it."""
-        value = primary(contact.fields, self.identity)
+        # Colleagues share a line: of a telephone the extension counts as well
+        value = (_first if self.identity_type == "phone" else primary)(contact.fields, self.identity)
         return self.slot_of(self.identity, self.identity_type, value) if value not in (None, "") else None
 
 
@@ -121,12 +122,18 @@ NOTHING = Found()
 
 def primary(fields: Fields, key: str) -> Any:
     """A field's value, of a contact or of a row; of a list its first one's."""
+    value = _first(fields, key)
+    return value.get("value", value) if isinstance(value, dict) else value
+
+
+def _first(fields: Fields, key: str) -> Any:
+    """The same with all that goes with the value: a label, an extension."""
     value = fields.get(key)
     if value is None and key in PRIMARIES:
         value = fields.get(PRIMARIES[key])
     if isinstance(value, list):
         value = value[0] if value else None
-    return value.get("value", value) if isinstance(value, dict) else value
+    return value
 
 
 def decide(row: Row, found: Found, rules: Rules) -> Decision:
