@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from contactsync.adapters.memory import MemoryContacts
+from contactsync.core.decisions import Skip, read_decision
 from contactsync.core.identity import SHARDS
 from contactsync.errors import Busy
 from contactsync.journeys.file import finishing
@@ -62,6 +63,14 @@ def edit(world: World, email: str, **fields: Any) -> None:
     [(_, done)] = world.contacts.write(world.account.account_id, [Replace(edited)])
     assert done
     world.control.set_marker(world.account.account_id, f"edit:{contact.id}:{edited.version}")
+
+
+def regroup(world: World, email: str, *segments: str) -> None:
+    """Somebody makes a contact a member of these segments, and no others."""
+    contact = world.stored()[email]
+    moved = replace(contact, version=contact.version + 1, segments=segments)
+    [(_, done)] = world.contacts.write(world.account.account_id, [Replace(moved)])
+    assert done
 
 
 class TestIdentity:
@@ -231,6 +240,27 @@ class TestUndo:
         undo(world, run)
         fields = world.fields()["ada@example.com"]
         assert (fields["name"], fields["notes"]) == ("Ada", "mine")
+
+    def test_of_the_segments_those_that_the_run_has_brought_are_left(self, world: World) -> None:
+        world.import_rows(people("Ada"), NAMES, options={"segments": ["vip"]})
+        run = world.import_rows(people("Ada"), NAMES, options={"segments": ["fair"]})
+        assert world.stored()["ada@example.com"].segments == ("fair", "vip")
+        regroup(world, "ada@example.com", "fair", "new")
+        undone = undo(world, run)
+        assert world.stored()["ada@example.com"].segments == ("new",), "somebody took her out of vip since"
+        undo(world, undone)
+        assert world.stored()["ada@example.com"].segments == ("fair", "new")
+
+    def test_a_segment_that_somebody_has_taken_the_contact_out_of_since_is_said_to_stay_so(
+        self, world: World
+    ) -> None:
+        world.import_rows(people("Ada"), NAMES)
+        run = world.import_rows(people("Ada"), NAMES, options={"segments": ["fair"]})
+        regroup(world, "ada@example.com")
+        undone = undo(world, run)
+        [decision] = map(read_decision, world.files(undone).plan(0))
+        assert isinstance(decision, Skip)
+        assert decision.reason == "Changed since, and stays: segments."
 
 
 ALL = {"delete_missing": {"scope": "all"}}

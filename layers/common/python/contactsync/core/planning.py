@@ -394,10 +394,12 @@ def _undo_update(row: Row, after: Contact, changes: Changes, slot: Slot | None) 
     fields, taken_back, kept = undone(slot.fields, of_fields)
     segments = slot.segments
     if "segments" in changes:
-        before, joined = changes["segments"]
-        segments = tuple(sorted({*slot.segments} - {*joined} | {*before}))
+        before, after_run = map(set, changes["segments"])
+        segments = tuple(sorted({*slot.segments} - (after_run - before) | (before - after_run)))
         if segments != slot.segments:
             taken_back = {**taken_back, "segments": [list(slot.segments), list(segments)]}
+        else:
+            kept.append("segments")
     if not taken_back:
         return Skip(row, "edited_since", f"Changed since, and stays: {', '.join(sorted(kept))}.")
     contact = replace(slot, version=slot.version + 1, fields=fields, segments=segments)
