@@ -39,6 +39,55 @@ def test_a_book_into_which_nobody_lets_us_is_refused(api, state):
     assert (answer.status, answer.pointers) == (422, {"/source/connection_id"})
 
 
+@pytest.mark.parametrize(
+    ("change", "pointers"),
+    [
+        ({"limits": {"required": ["name", "email", "nmae"]}}, {"/limits/required/2"}),
+        ({"limits": {"protected": ["e-mail"]}}, {"/limits/protected/0"}),
+        ({"match": [["name", "phone"], ["emails.work", "nmae"]]}, {"/match/1/1"}),
+        ({"match": [["name"], []]}, {"/match/1"}),  # by which everybody would be like everybody
+        ({"limits": {"required": ["email"], "protected": ["phones"]}, "match": [["email"]]}, set()),
+    ],
+)
+def test_a_field_that_is_none_is_refused_where_a_book_s_rules_name_it(api, change, pointers):
+    at = api.world.clock.now().isoformat()
+    made = Connection(id="n1", provider="memory", member_id="m1", state="active", created_at=at)
+    api.world.control.create_connection(api.account.account_id, made)
+    asked = {"source": {"kind": "connection", "connection_id": "n1"}}
+    answer = api.post("/syncs", {**asked, **change})
+    assert (answer.pointers if pointers else answer.status) == (pointers or 201)
+    saved = answer.json if not pointers else api.post("/syncs", asked).json
+    changed = api.patch(f"/syncs/{saved['id']}", change)
+    assert (changed.pointers if pointers else changed.status) == (pointers or 200)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "pointers"),
+    [
+        ([("name", "name"), ("phone", "phones"), ("notes", "remarks")], set()),
+        ([("Email", "email")], {"/mapping/0/column"}),
+        ([("emails", "emails.work")], {"/mapping/0/field"}),
+        ([("notes", "nmae")], {"/mapping/0/field"}),
+        ([("emails", "notes"), ("birthday", "remarks")], {"/mapping/0/field", "/mapping/1/field"}),
+        ([("name", "name"), ("nickname", "name")], {"/mapping/1/field"}),
+        ([("email", "email"), ("emails", "emails")], {"/mapping/1/field"}),
+        ([(0, "name")], {"/mapping/0"}),
+    ],
+)
+def test_a_mapping_leads_from_a_field_of_the_book_to_one_that_holds_the_same(api, mapping, pointers):
+    at = api.world.clock.now().isoformat()
+    made = Connection(id="n1", provider="memory", member_id="m1", state="active", created_at=at)
+    api.world.control.create_connection(api.account.account_id, made)
+    api.post("/fields", {"key": "remarks", "label": "Remarks", "type": "text"})
+    api.post("/fields", {"key": "contract", "label": "Contract", "type": "text", "required": True})
+    asked = {
+        "source": {"kind": "connection", "connection_id": "n1"},
+        "mapping": [{"column": column, "field": field} for column, field in mapping],
+    }
+    answer = api.post("/syncs", asked)
+    assert (answer.pointers if pointers else answer.status) == (pointers or 201)
+
+
 @pytest.mark.parametrize("change", [{"name": "Later"}, {"state": "paused"}])
 def test_a_sync_whose_book_is_disconnected_is_renamed_and_paused(api, change):
     at = api.world.clock.now().isoformat()

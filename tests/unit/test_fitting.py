@@ -32,6 +32,33 @@ def pointers(body):
         ({"mapping": [EMAIL, {"literal": "gold", "field": "tier"}]}, set()),
         ({"mapping": [EMAIL, {"literal": "06 12345678", "field": "phone"}]}, set()),
         ({"mapping": [EMAIL], "format": {"country": "XX"}}, {"/format/country"}),
+        ({"mapping": [EMAIL, {"literal": "020 7946 0018", "field": "phone"}]}, {"/mapping/1/literal"}),
+        (
+            {
+                "mapping": [EMAIL, {"literal": "020 7946 0018", "field": "phone"}],
+                "format": {"country": "GB"},
+            },
+            set(),
+        ),
+        ({"mapping": [EMAIL, {"literal": "3/4/2001", "field": "birthday"}]}, {"/mapping/1/literal"}),
+        (
+            {
+                "mapping": [EMAIL, {"literal": "3/4/2001", "field": "birthday"}],
+                "format": {"date_order": "dmy"},
+            },
+            set(),
+        ),
+        (
+            {
+                "mapping": [
+                    EMAIL,
+                    {"column": "Tier", "field": "tier", "create": {"type": "choice", "choices": ["a"]}},
+                    {"column": "Tiers", "field": "tiers", "create": {"type": "text", "list": True}},
+                    {"column": "Other", "field": "tiers", "create": {"type": "text"}},
+                ]
+            },
+            {"/mapping/3/create"},
+        ),
         ({"mapping": [EMAIL], "identity": {"generate": True, "field": "nickname"}}, set()),
         ({"mapping": [EMAIL], "identity": {"generate": True, "field": "number"}}, set()),
         ({"mapping": [EMAIL], "identity": {"generate": True, "field": "no"}}, {"/identity/field"}),
@@ -58,6 +85,10 @@ def pointers(body):
         ({}, {"/mapping"}),
         ({"mapping": []}, {"/mapping"}),
         ({"mapping": [], "format": {"kind": "vcard"}}, set()),
+        ({"mapping": [], "format": {"kind": "export"}}, set()),
+        ({"mapping": [EMAIL], "format": {"kind": "vcard", "has_header": False}}, set()),
+        ({"source": {"kind": "connection"}}, set()),
+        ({"source": {"kind": "connection"}, "mapping": [{"column": "name", "field": "name"}]}, set()),
     ],
 )
 def test_what_does_not_fit_is_named(body, expected):

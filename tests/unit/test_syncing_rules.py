@@ -207,10 +207,25 @@ class TestLimits:
 
     def test_a_card_that_lacks_what_is_asked_for_is_skipped(self, world):
         world.book.add({"organization": "Nameless Ltd"})
-        world.book.add(person(1, phones=[{"value": f"+4420794600{n:02d}", "text": "-"} for n in range(3)]))
+        phones = [{"value": f"+4420794600{n:02d}", "text": "-"} for n in range(3)]
+        world.book.add(person(1, phones=phones))
+        world.book.add(person(2, phones=phones[:2]))
         run = world.go(world.sync(limits={"required": ["name"], "max_phones": 2}))
-        assert (run.counts.rows, run.counts.added, run.counts.skipped) == (2, 0, 2)
+        assert (run.counts.rows, run.counts.added, run.counts.skipped) == (3, 1, 2)
         assert codes(run) == {"not_taken_in"}
+
+    def test_the_first_value_stands_for_its_list(self, world):
+        """As it does in mappings, and wherever contacts are shown."""
+        card = world.book.add(person(1))
+        world.book.add({"name": "No Address"})
+        sync = world.sync(limits={"required": ["email"], "protected": ["email"]})
+        run = world.go(sync)
+        assert (run.counts.added, run.counts.skipped) == (1, 1)
+        [id_] = world.everybody()
+        world.book.edit(card, {"name": "Person One"})
+        world.go(sync)
+        fields = world.contact(id_).fields
+        assert (fields["name"], "emails" in fields) == ("Person One", True)
 
     def test_who_has_more_addresses_than_the_book_holds_is_kept_whole_and_told(self):
         """Case 25, S4.21."""
@@ -226,7 +241,7 @@ class TestLimits:
         """S4.21."""
         emails = [{"value": f"ada{n}@example.com"} for n in range(11)]
         world.book.add({"name": "Ada", "emails": emails})
-        world.book.add({"name": "Bob", "emails": emails[:1]})
+        world.book.add({"name": "Bob", "emails": emails[:10]})
         run = world.go(
             world.sync(limits={"required": ["name", "emails"], "max_emails": 10, "max_phones": 10})
         )

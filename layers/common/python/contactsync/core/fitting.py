@@ -55,7 +55,9 @@ def misfits(
         problems += _ungeneratable(body, identity, fields)
         identity = None
     problems += _unknown_segments(value_at(body, "options", "segments"), segments)
-    if value_at(body, "source", "kind") == "connection" and not entries:
+    if (
+        value_at(body, "source", "kind") == "connection"
+    ):  # cards have fields of their own, and other rules find them
         return problems
     kind, has_header = (value_at(body, "format", key) for key in ("kind", "has_header"))
     speaks = kind in ("vcard", "export")

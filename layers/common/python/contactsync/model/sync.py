@@ -264,7 +264,9 @@ class SyncRequest(_Asked):
     conflict: Literal["remote", "hub", "newest"] = Field(
         default="remote", description="Who wins where both sides have changed the same value."
     )
-    match: tuple[tuple[Annotated[str, Field(min_length=1, max_length=63)], ...], ...] = Field(
+    match: tuple[
+        Annotated[tuple[Annotated[str, Field(min_length=1, max_length=63)], ...], Field(min_length=1)], ...
+    ] = Field(
         default=(),
         max_length=20,
         description="Rules by which cards find contacts on first contact, in order.",

@@ -19,6 +19,7 @@ from contactsync.journeys.file.runfiles import files_of
 from contactsync.journeys.steps import check_turn
 from contactsync.model.connection import Connection
 from contactsync.model.contact import Contact, Fields
+from contactsync.model.field import PRIMARIES
 from contactsync.model.plan import PlanLimits
 from contactsync.model.run import Run
 from contactsync.model.sync import ColumnMapping, InSegment, Sync
@@ -123,7 +124,7 @@ class BookRun:
             held=self.held,
             direction=self.sync.direction,
             conflict=self.sync.conflict,
-            mandatory=frozenset(self.sync.limits.protected),
+            mandatory=frozenset(PRIMARIES.get(key, key) for key in self.sync.limits.protected),
             deletion_wins=self.sync.limits.deletions == "deletion_wins",
         )
 

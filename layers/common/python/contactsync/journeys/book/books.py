@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from contactsync.control import Control, new_id
 from contactsync.control.feed import Entry
 from contactsync.errors import Busy, Conflict, NotFound, PlanLimit, Problem, Suspended
 from contactsync.journeys.asked import queueing
+from contactsync.model.field import PRIMARIES, STANDARD_FIELDS, FieldSpec
 from contactsync.model.message import ContactsChanged, Followed
 from contactsync.model.run import Run
 from contactsync.model.sync import ColumnMapping, ConnectionSource, InSegment, Sync, SyncRequest
@@ -17,6 +18,7 @@ from contactsync.ports import Bus, Clock
 
 OF_BOOKS = ("direction", "conflict", "match", "selection", "limits")
 """What only a sync with an address book has."""
+NO_FIELD = "There is no such field: GET /v1/fields lists those that are there."
 
 
 def unsuitable(
@@ -64,14 +66,52 @@ def unsuitable(
             "one of the two brings there the other would take for news. Follow that connection, or delete that sync first."
         )
         problems.append(Problem("/source/connection_id", message, "book_followed_already"))
-    for number, rule in enumerate(request.mapping):
-        if not isinstance(rule, ColumnMapping) or not isinstance(rule.column, str):
-            message = "Name the address book's field, such as notes: a book has neither numbered columns nor literals."
-            problems.append(Problem(f"/mapping/{number}", message))
+    fields = control.fields(account_id)
+    if source_is_new or new is None or "mapping" in new:
+        problems += _misled(request, fields)
     if request.options.delete_missing is not None:
         message = "Deletions go with the direction of the sync; leave this out."
         problems.append(Problem("/options/delete_missing", message))
-    return problems
+    known = {*fields, *(rule.field for rule in request.mapping)}
+    return problems + [
+        Problem(pointer, NO_FIELD, "unknown_field")
+        for pointer, name in _named(request)
+        if name not in known and (new is None or pointer.split("/")[1] in new)
+    ]
+
+
+def _misled(request: SyncRequest, fields: Mapping[str, FieldSpec]) -> Iterator[Problem]:
+    """Entries of a mapping that name no field of an address book, or none of ours that holds the same."""
+    taken: set[str] = set()
+    for number, rule in enumerate(request.mapping):
+        if not isinstance(rule, ColumnMapping) or not isinstance(rule.column, str):
+            message = "Name the address book's field, such as notes: a book has neither numbered columns nor literals."
+            yield Problem(f"/mapping/{number}", message)
+            continue
+        column, key = (PRIMARIES.get(name, name) for name in (rule.column, rule.field))
+        theirs, ours = STANDARD_FIELDS.get(column), fields.get(key) or rule.create
+        if theirs is None:
+            message = "An address book has no such field: name one that GET /v1/fields shows as built in."
+            yield Problem(f"/mapping/{number}/column", message, "unknown_field")
+        elif ours is None:
+            yield Problem(f"/mapping/{number}/field", NO_FIELD, "unknown_field")
+        elif (ours.type, ours.list) != (theirs.type, theirs.list):
+            message = f"The address book's {column} would not fit: name a field of the type {theirs.type}."
+            yield Problem(f"/mapping/{number}/field", message)
+        elif not taken.isdisjoint({f"column {column}", f"field {key}"}):
+            message = f"“{key}” or the address book's {column} is mapped twice: leave one of the two out."
+            yield Problem(f"/mapping/{number}/field", message, "mapped_twice")
+        taken |= {f"column {column}", f"field {key}"}
+
+
+def _named(request: SyncRequest) -> Iterator[tuple[str, str]]:
+    """The fields by which cards are matched, or which they must have, or must not empty, and where each is named."""
+    for number, rule in enumerate(request.match):
+        for place, name in enumerate(rule):
+            yield f"/match/{number}/{place}", name.partition(".")[0]
+    for key, names in (("required", request.limits.required), ("protected", request.limits.protected)):
+        for place, name in enumerate(names):
+            yield f"/limits/{key}/{place}", name
 
 
 def _following(control: Control, account_id: str, connection_id: str, but: str) -> Sync | None:

@@ -16,6 +16,7 @@ from contactsync.journeys.file.runfiles import batches
 from contactsync.model.card import Card
 from contactsync.model.connection import NEW, Link, Review, key_of
 from contactsync.model.contact import Contact, Fields
+from contactsync.model.field import PRIMARIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +269,7 @@ class Meeting:
         if is_too_large(card.fields):
             return f"The card holds more than {SIDE_MAX:,} bytes: shorten its longest value, most likely the notes."
         limits, fields = self.work.sync.limits, self.work.view.into(card.fields)
-        missing = [key for key in limits.required if not fields.get(key)]
+        missing = [key for key in limits.required if not fields.get(PRIMARIES.get(key, key))]
         if missing:
             return f"The card has no {' and no '.join(missing)}."
         for key, most in (("emails", limits.max_emails), ("phones", limits.max_phones)):
