@@ -125,3 +125,61 @@ def test_nobody_is_found_in_a_segment_that_was_taken_away(api):
     assert found(api, f"segment={segment}") == {"ada@example.com"}
     assert api.delete(f"/segments/{segment}").status == 204
     assert found(api, f"segment={segment}") == set()
+
+
+# A list and its first value, which are shown both
+
+
+LISTS = {
+    "emails": ["ada@example.com", "ada@example.org", "king@example.com"],
+    "phones": ["+31201234567", "+31201234568", "+31201234569"],
+    "addresses": [{"city": "Delft"}, {"city": "Leiden"}, {"city": "Breda"}],
+    "urls": ["https://ada.example", "https://king.example", "https://byron.example"],
+}
+FIRST = {"emails": "email", "phones": "phone", "addresses": "address", "urls": "url"}
+
+
+def listed(contact, plural):
+    return [entry["value"] for entry in contact["fields"].get(plural, ())]
+
+
+@pytest.mark.parametrize("plural", LISTS)
+def test_whoever_sends_back_all_that_was_shown_with_one_list_changed_has_changed_it(api, plural):
+    """A form binds the list, and sends its first value along as it was."""
+    one, two, three = LISTS[plural]
+    ada = add(api, name="Ada", **{plural: [one, two]})
+    for after in ([three, two], [two], [two, one], []):
+        shown = api.get(f"/contacts/{ada['id']}").json["fields"]
+        changed = edit(api, ada, **{**shown, plural: after})
+        assert listed(changed, plural) == after
+        assert changed["fields"].get(FIRST[plural]) == (after[0] if after else None)
+        edit(api, ada, **{plural: [one, two]})
+
+
+@pytest.mark.parametrize("plural", LISTS)
+def test_whoever_sends_back_all_that_was_shown_with_the_primary_changed_has_changed_it(api, plural):
+    one, two, three = LISTS[plural]
+    ada = add(api, name="Ada", **{plural: [one, two]})
+    changed = edit(api, ada, **{**ada["fields"], FIRST[plural]: three})
+    assert listed(changed, plural) == [three, two]
+
+
+@pytest.mark.parametrize("plural", LISTS)
+def test_a_primary_that_is_none_takes_nothing_from_a_new_contact_s_list(api, plural):
+    """Clients that are made from a document send null for what they do not know."""
+    ada = add(api, name="Ada", **{plural: LISTS[plural][:2], FIRST[plural]: None})
+    assert listed(ada, plural) == LISTS[plural][:2]
+
+
+@pytest.mark.parametrize("plural", LISTS)
+def test_a_list_and_a_primary_that_contradict_each_other_are_refused(api, plural):
+    one, two, three = LISTS[plural]
+    primary = FIRST[plural]
+    for other in (two, three):
+        fields = {plural: [one, two], primary: other}
+        assert api.post("/contacts", {"fields": fields}).pointers == {f"/fields/{primary}"}
+    ada = add(api, name="Ada", **{plural: [one], primary: one})
+    for fields in ({plural: [one, two], primary: three}, {plural: [two], primary: None}):
+        refused = api.patch(f"/contacts/{ada['id']}", {"fields": fields})
+        assert refused.pointers == {f"/fields/{primary}"}
+    assert api.get(f"/contacts/{ada['id']}").json == ada

@@ -60,6 +60,7 @@ def entered(
             problems += _bad(value, spec, country, values, base.get(key))
             if len(problems) > found:
                 values.pop(key, None)
+    problems += _at_odds(asked, values, base)
     fields = _laid(values, base, specs)
     for spec in specs.values():
         if spec.required and spec.key not in fields and PRIMARIES.get(spec.key, "") not in fields:
@@ -80,6 +81,25 @@ def changes(before: Fields, after: Fields) -> Changes:
     """`{field: [from, to]}` of two states of a contact; None where there was, or is, nothing."""
     keys = sorted(before.keys() | after.keys())
     return {key: [before.get(key), after.get(key)] for key in keys if before.get(key) != after.get(key)}
+
+
+def _at_odds(asked: Mapping[str, Any], values: Fields, base: Fields) -> Iterator[Problem]:
+    """Where a list and its primary are both given, and say different things, whose word counts: that of the one that is not
+    as the API has shown it. Takes a primary out of `values` that says nothing new.
+    """
+    for primary, plural in PRIMARIES.items():
+        if not {primary, plural} <= values.keys():
+            continue
+        stored = base.get(plural)
+        if asked[primary] == (stored[0]["value"] if stored else None):
+            del values[primary]
+        elif (values[plural] or None) != stored:
+            listed = {plural: values[plural]} if values[plural] else {}
+            if overlay(listed, {primary: values[primary]}, only_empty=False)[1]:
+                message = (
+                    f"This is not the first of {plural}: put it first there, or leave one of the two out."
+                )
+                yield Problem(pointer(("fields", primary)), message, "primary_at_odds")
 
 
 def _laid(values: Fields, base: Fields, specs: Mapping[str, FieldSpec]) -> Fields:
