@@ -13,17 +13,20 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from contactsync.errors import BookBusy
 from contactsync.model.connection import Connection
 from contactsync.model.drop import Drop
-from contactsync.model.run import Counts, Refused, Run, RunProblem
+from contactsync.model.run import Counts, Pushed, Refused, Run, RunProblem
 
 NAME_LENGTH = 100
 REASON_LENGTH = 300
 DETAIL_LENGTH = 800
 REASONS_SHOWN = 5
 WARNINGS_SHOWN = 5
+TO_BE_SEEN_TO = frozenset({"book_full", "frozen", "needs_review"})
+"""Warnings of a run with an address book that ask somebody to do something: who asks for problems wants to hear of them."""
 
 _REORDERING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -39,10 +42,11 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Deletions:
-    """The contacts that a run which was stopped would delete: what the first ones are called, and how many they are."""
+    """Those that a run which was stopped would delete: what they are, what the first ones are called, how many there are."""
 
     first: Sequence[str]
     total: int
+    of: Literal["contact", "card"] = "contact"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ def compose(
     sync_name: str,
     public_url: str,
     paused: RunProblem | None = None,
-    deletions: Deletions | None = None,
+    deletions: Sequence[Deletions] = (),
 ) -> Letter:
     """The mail about a run that has ended, or that waits for an approval.
 
@@ -122,7 +126,7 @@ def compose(
         public_url: where the API is reached, without "/v1"; empty where that is not known, and then the mail
             names paths instead of links.
         paused: why the sync's schedule does not run it any more, if it was stopped because its runs failed.
-        deletions: whom the run would delete, if it was stopped before it did.
+        deletions: whom the run would delete, here and in its address book, if it was stopped before it did.
     """
     name = clean(sync_name, NAME_LENGTH) or "Your import"
     outcome = _outcome(run)
@@ -192,13 +196,13 @@ def clean(text: str, length: int) -> str:
 def _outcome(run: Run) -> str:
     """What happened, in the few words that fit a subject."""
     what = "undo" if run.undoes else "import"
-    told = _told(run.counts, would=run.dry_run)
+    told = _told(run)
     match run.status:
         case "failed" if run.problem is not None and run.problem.code == BookBusy.code:
             return f"the {what} has to wait"
         case "failed":
             return f"the {what} failed"
-        case "blocked" if _has_written(run.counts):
+        case "blocked" if has_changed(run):
             return f"{told}, the deletions were stopped"
         case "blocked":
             return f"the {what} was stopped, nothing was changed"
@@ -217,8 +221,14 @@ def _outcome(run: Run) -> str:
     return f"an import was undone, {told}" if run.undoes else told
 
 
-def _has_written(counts: Counts) -> bool:
-    return bool(counts.added + counts.updated + counts.deleted)
+def has_changed(run: Run) -> bool:
+    """Whether a run has changed anything, here or in its address book; whether a dry run would."""
+    return any(side.added + side.updated + side.deleted for side in (run.counts, _there(run)))
+
+
+def _there(run: Run) -> Pushed:
+    """What a run did to its address book, or a dry run would do."""
+    return (run.planned_there or Pushed()) if run.dry_run else run.pushed
 
 
 def _foretold(run: Run, told: str) -> str:
@@ -233,18 +243,26 @@ def _foretold(run: Run, told: str) -> str:
     return told
 
 
-def _told(counts: Counts, *, would: bool) -> str:
-    parts = [
+def _told(run: Run) -> str:
+    """What was changed here, and in the address book, if the run has one; of a dry run what would be."""
+    here, there = run.counts, _there(run)
+    sides = [_counted(here, here.rejected, would=run.dry_run)]
+    if told := _counted(there, there.refused, would=run.dry_run):
+        sides.append(f"in the address book {told}")
+    return "; ".join(filter(None, sides)) or f"nothing {'would change' if run.dry_run else 'has changed'}"
+
+
+def _counted(side: Counts | Pushed, refused: int, *, would: bool) -> str:
+    return ", ".join(
         f"{number:,} {'would be ' if would else ''}{word}"
         for number, word in (
-            (counts.added, "added"),
-            (counts.updated, "updated"),
-            (counts.deleted, "deleted"),
-            (counts.rejected, "refused"),
+            (side.added, "added"),
+            (side.updated, "updated"),
+            (side.deleted, "deleted"),
+            (refused, "refused"),
         )
         if number
-    ]
-    return ", ".join(parts) or ("nothing would change" if would else "nothing has changed")
+    )
 
 
 def _blocks(
@@ -254,13 +272,13 @@ def _blocks(
     base: str,
     *,
     paused: RunProblem | None,
-    deletions: Deletions | None,
+    deletions: Sequence[Deletions],
 ) -> Iterator[_Block]:
     yield _Paragraph(f"{name}: {outcome}.")
     if run.problem is not None:
         yield _Paragraph(clean(run.problem.title, REASON_LENGTH))
         yield _Paragraph(f"What to do: {clean(run.problem.detail, DETAIL_LENGTH)}")
-    if deletions is not None:
+    if deletions:
         yield from _undecided(run, deletions, base)
     if paused is not None:
         yield _Paragraph(clean(paused.title, REASON_LENGTH))
@@ -307,30 +325,33 @@ _STOPPED = {
 }
 
 
-def _undecided(run: Run, deletions: Deletions, base: str) -> Iterator[_Block]:
+def _undecided(run: Run, deletions: Sequence[Deletions], base: str) -> Iterator[_Block]:
     """Whom a stopped run would delete, and what to do about it."""
     waits = run.status == "awaiting_approval"
     if run.stage == "rest":
         yield _Paragraph("Everything else was carried out. Only the deletions wait.")
     elif waits:
         yield _Paragraph("Nothing was changed.")
-    names = [clean(name, NAME_LENGTH) for name in deletions.first]
-    more = deletions.total - len(names)
-    yield _Points(
-        f"{deletions.total:,} {'contact' if deletions.total == 1 else 'contacts'} would be deleted:",
-        [*names, f"and {more:,} more"] if more else names,
-    )
+    for each in deletions:
+        names = [clean(name, NAME_LENGTH) for name in each.first]
+        more = each.total - len(names)
+        where = " in the address book" if each.of == "card" else ""
+        yield _Points(
+            f"{each.total:,} {each.of if each.total == 1 else f'{each.of}s'} would be deleted{where}:",
+            [*names, f"and {more:,} more"] if more else names,
+        )
     yield _Place("All of them, to look through:", _address(base, run.id, "/deletions.csv"))
     yield _Place("All of them, field by field:", _address(base, run.id, "/plan?change=delete"))
     if waits:
         there = f"POST {base}/v1/runs/{run.id}"
         plan = f'{{"plan_hash": "{run.plan_hash}"}}'
-        options = f"PATCH {base}/v1/syncs/{run.sync_id}, options.guard or options.delete_missing"
+        other = "direction" if run.journey == "sync" else "options.delete_missing"
+        options = f"PATCH {base}/v1/syncs/{run.sync_id}, options.guard or {other}"
         yield _Points(
             "What you can do:",
             [
                 f"Delete exactly these: {there}/approve with {plan}. That holds until the sync is run again or changed.",
-                f"Delete nobody: {there}/reject with {{}}.",
+                f"Delete nobody: {there}/reject with {{}}. The next run that would delete them asks again.",
                 f"Change what is deleted without asking, or that anything is: {options}. Then run the sync again.",
             ],
         )
@@ -355,10 +376,26 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     yield "Unchanged", f"{counts.unchanged:,}"
     yield "Skipped", f"{counts.skipped:,}"
     yield "Refused", f"{counts.rejected:,}"
+    if run.journey == "sync":
+        yield from _facts_there(run)
     if run.finished_at is not None:
         began, ended = map(datetime.fromisoformat, (run.started_at or run.requested_at, run.finished_at))
         yield "Took", in_words(ended - began)
         yield "Ended", f"{ended:%Y-%m-%d %H:%M} UTC"
+
+
+def _facts_there(run: Run) -> Iterator[tuple[str, str]]:
+    """What became of the address book's cards."""
+    done = _there(run)
+    yield "Cards added", f"{done.added:,}"
+    yield "Cards updated", f"{done.updated:,}"
+    if done.deleted:
+        yield "Cards deleted", f"{done.deleted:,}"
+    if run.status == "awaiting_approval" and run.planned_there is not None:
+        yield "Cards to be deleted", f"{run.planned_there.deleted:,}"
+    yield "Cards refused", f"{done.refused:,}"
+    if done.carried:
+        yield "Left for the next", f"{done.carried:,}"
 
 
 def _refusal(refused: Refused) -> str:

@@ -54,14 +54,14 @@ def changed_line(cells: Sequence[str], *, width: int, line: int, contact: str) -
     return csv_line([*(protect(cell) for cell in _fitted(cells, width)), str(line), contact])
 
 
-def contact_header() -> str:
+def contact_header(*more: str) -> str:
     """The first line of a file of contacts."""
-    return csv_line(CONTACT_COLUMNS)
+    return csv_line([*CONTACT_COLUMNS, *more])
 
 
-def contact_line(contact: str, fields: Mapping[str, Any]) -> str:
+def contact_line(contact: str, fields: Mapping[str, Any], *more: str) -> str:
     """One contact, by its id, as far as it takes to recognise it."""
-    return csv_line([contact, *(protect(brief(fields, key)) for key in BRIEF)])
+    return csv_line([contact, *(protect(brief(fields, key)) for key in BRIEF), *more])
 
 
 def protect(cell: str) -> str:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contactsync.errors import AccessLost, Busy
 from contactsync.journeys.book.bookfiles import BookPlan
 from contactsync.journeys.book.bookrun import Ports, book_of, noting_access, open_book
-from contactsync.journeys.book.committing import added_up, commit_round
+from contactsync.journeys.book.committing import added_up, commit_round, with_refused
 from contactsync.journeys.book.pulling import is_idle, pull_round
 from contactsync.journeys.book.pushing import Pushing
 from contactsync.journeys.book.reconciling import reconcile_book
@@ -79,7 +79,7 @@ def commit(message: Message, *, ports: Ports) -> Committed:
     with _noted(ports, run):
         work = open_book(run, ports) if run.undoes is None else book_of(run, ports)
         pushed = commit_round(work) if run.undoes is None else added_up(work)
-        keep(ports.control, run, pushed=pushed)
+        keep(ports.control, run, pushed=pushed, warnings=with_refused(work, pushed))
         ports.control.leave_book(*work.place, run.id)
     return Committed(account_id=run.account_id, run_id=run.id)
 

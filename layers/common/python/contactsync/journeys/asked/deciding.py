@@ -36,7 +36,7 @@ REJECTED = RunProblem(
 )
 DELETIONS_REJECTED = RunWarning(
     code="deletions_rejected",
-    message="The deletions were rejected, so the contacts that the source does not mention were kept.",
+    message="The deletions were rejected, so nobody was deleted.",
 )
 
 

@@ -10,9 +10,10 @@ import orjson
 
 from contactsync.core import reporting
 from contactsync.core.parsing import Damaged
-from contactsync.errors import UserError
+from contactsync.errors import Conflict, UserError
 from contactsync.journeys.asked.asking import World
 from contactsync.journeys.asked.rows import manifest_of, with_outcome
+from contactsync.journeys.book.bookfiles import BookFiles
 from contactsync.journeys.file.chunks import raw_rows
 from contactsync.journeys.file.runfiles import Manifest, RunFiles, files_of
 from contactsync.model.run import Counts, Run
@@ -46,8 +47,15 @@ def rejected(world: World, run: Run) -> Report:
 def changed(world: World, run: Run, outcome: Literal["added", "updated"]) -> Report:
     """The rows of a run that has ended which added a contact, or updated one, as they stand in the file.
 
-    Raises UserError for a run of more rows than can be gone through while somebody waits, or whose rows are forgotten.
+    Raises UserError for a run that has read no file, or more rows than can be gone through while somebody waits, or whose
+    rows are forgotten.
     """
+    if run.journey == "sync" or run.undoes:  # an empty file would say that it has done nothing
+        raise Conflict(
+            "no_file_read",
+            "The run has read no file, so there are no rows of one.",
+            f"What it did, contact by contact: /v1/runs/{run.id}/rows?outcome={outcome}.",
+        )
     files = files_of(run, world.runs)
     key = files.changed_csv(outcome)
     if world.runs.size(key) is None:
@@ -62,7 +70,8 @@ def changed(world: World, run: Run, outcome: Literal["added", "updated"]) -> Rep
 
 
 def deletions(world: World, run: Run) -> Report:
-    """The contacts that the plan of a run deletes, by the fields that people recognise them by.
+    """The contacts that the plan of a run deletes, and the cards of its address book, by the fields that people recognise
+    them by.
 
     Raises UserError for a run of more rows than can be gone through while somebody waits, or whose rows are forgotten.
     """
@@ -76,14 +85,22 @@ def deletions(world: World, run: Run) -> Report:
                 f"The run has more than {ROWS_MAX:,} rows, too many for one file of them.",
                 f"Read them page by page: /v1/runs/{run.id}/plan?change=delete.",
             )
-        files.save_csv(key, _deleted(files, manifest_of(files, run)))
+        files.save_csv(key, _deleted(files, manifest_of(files, run), run))
     return _report(world, key, f"deletions-{run.id}.csv")
 
 
-def _deleted(files: RunFiles, manifest: Manifest | None) -> Iterator[str]:
-    yield reporting.contact_header()
-    for contact in files.deletions(manifest.units) if manifest is not None else ():
-        yield reporting.contact_line(contact.id, contact.fields)
+def _deleted(files: RunFiles, manifest: Manifest | None, run: Run) -> Iterator[str]:
+    contacts = files.deletions(manifest.units) if manifest is not None else ()
+    if run.journey == "import":
+        yield reporting.contact_header()
+        for contact in contacts:
+            yield reporting.contact_line(contact.id, contact.fields)
+        return
+    yield reporting.contact_header("deleted_from")
+    for contact in contacts:
+        yield reporting.contact_line(contact.id, contact.fields, "contacts")
+    for contact_id, card in BookFiles(files).deletions():
+        yield reporting.contact_line(contact_id, card.fields, "address book")
 
 
 def _lines(files: RunFiles, manifest: Manifest | None, run: Run, outcome: str) -> Iterator[str]:

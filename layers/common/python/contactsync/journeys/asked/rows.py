@@ -70,7 +70,7 @@ def rows(world: World, run: Run, *, outcome: str | None, after: str | None, limi
         files,
         run,
         ("rejected", "skipped"),
-        lambda unit: outcomes(files, run, unit),
+        lambda unit: _with_refused(files, run, outcomes(files, run, unit)),
         wanted=outcome,
         after=after,
         limit=limit,
@@ -80,7 +80,7 @@ def rows(world: World, run: Run, *, outcome: str | None, after: str | None, limi
 def plan(world: World, run: Run, *, change: str | None, after: str | None, limit: int) -> Page[RowView]:
     """What the plan of a run does with each row, field by field; pages as those of `rows`.
 
-    `change` is one of PLANNED, or None for all.
+    `change` is one of PLANNED, of the contact or of its card, or None for all.
     """
     files = files_of(run, world.runs)
     cards = _cards(files) if run.journey == "sync" else {}
@@ -157,7 +157,7 @@ def _page(
             marks.append(str(position))
         if len(found) == limit or looked_at == LOOKED_AT_MAX:
             return Page(found, marks, str(position))
-        if wanted is None or row.outcome == wanted:
+        if wanted in (None, row.outcome, row.card and row.card[0]):
             found.append(row)
     return Page(found, marks, None)
 
@@ -251,6 +251,18 @@ def outcomes(files: RunFiles, run: Run, unit: int) -> Tell:
                 return RowView(row.line or None, "skipped", row.id, reason)
 
     return outcome_of
+
+
+def _with_refused(files: RunFiles, run: Run, tell: Tell) -> Tell:
+    """The same, with why the address book did not take a contact's card; an undo's rows say so themselves."""
+    refused = BookFiles(files).refused() if run.journey == "sync" and run.undoes is None else {}
+
+    def told(decision: Decision) -> RowView:
+        view = tell(decision)
+        why = refused.get(view.contact_id or "")
+        return replace(view, reason=" ".join(filter(None, (view.reason, why)))) if why else view
+
+    return told if refused else tell
 
 
 def _cards(files: RunFiles) -> dict[str, tuple[str, Changes]]:

@@ -7,7 +7,8 @@
     conflicts.jsonl          [contact id, field, ours, theirs, whose value counts]
     carried.jsonl            what was left for the next run by reconcile, as lines of `pulled`, ["contact", id] and
                              ["missing", [id, at]]
-    done/<stage>-<n>.jsonl   what became of some errands: [line, result, what is left for the next run]
+    done/<stage>-<n>.jsonl   what became of some errands: [kind, contact id, result, what is left for the next run, why]
+    refused/<stage>.jsonl    [contact id, why its card was not written], where the provider did not take it
     left/<stage>.jsonl       all that the next run begins with: `Progress.carry` names it
 
 Files under one name hold the same whenever they are written; `pulled.json` and `book.json` are written last.
@@ -214,6 +215,12 @@ class BookFiles:
         """As saved."""
         return (read_errand(line) for line in self._lines(f"{self.files.prefix}push.jsonl"))
 
+    def deletions(self) -> Iterator[tuple[str, Card]]:
+        """The cards that the plan deletes, as they were, each with the id of its contact; none of a run without a book."""
+        for errand in self.errands():
+            if errand.kind == "delete" and errand.card is not None:
+                yield errand.contact_id, errand.card
+
     def save_conflicts(self, lines: Iterable[Line]) -> None:
         """Values of both sides of which only one could stay."""
         self._save(f"{self.files.prefix}conflicts.jsonl", map(orjson.dumps, lines))
@@ -258,7 +265,17 @@ class BookFiles:
             lines = self.done(stage, number)
             if lines is None:
                 return
-            yield from ((contact, result) for _, contact, result, _ in lines if result != "done")
+            yield from ((contact, result) for _, contact, result, *_ in lines if result != "done")
+
+    def save_refused(self, stage: Stage, lines: Iterable[Line]) -> None:
+        """Whose card the provider did not take, and why."""
+        self._save(f"{self.files.done}refused/{stage}.jsonl", map(orjson.dumps, lines))
+
+    def refused(self) -> dict[str, str]:
+        """As saved, by contact."""
+        stages: tuple[Stage, ...] = ("all", "rest", "held")
+        keys = (f"{self.files.done}refused/{stage}.jsonl" for stage in stages)
+        return {contact: why for key in keys for contact, why in self.lines(key)}
 
     def left_key(self, stage: Stage) -> str:
         """Where all that the next run begins with lies."""

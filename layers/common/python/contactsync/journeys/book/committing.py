@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 
@@ -14,9 +15,15 @@ from contactsync.journeys.book.pulling import is_worth_noting
 from contactsync.journeys.book.pushing import divided
 from contactsync.journeys.file.runfiles import Stage
 from contactsync.model.connection import Progress
-from contactsync.model.run import Counts, Pushed, Run
+from contactsync.model.run import Counts, Pushed, Run, RunWarning
 
 COUNTED = {"create": "added", "update": "updated", "delete": "deleted", "photo": "updated"}
+NOT_TAKEN = {
+    "create": "Its card was not made in the address book.",
+    "update": "Its card was not changed.",
+    "delete": "Its card was not deleted.",
+    "photo": "Its picture was not put on the card.",
+}
 
 
 def commit_round(work: BookRun) -> Pushed:
@@ -31,21 +38,12 @@ def commit_round(work: BookRun) -> Pushed:
     stage = work.run.stage
     counted, left = _added_up(work.files, stage)
     if stage == "held":
-        _, left_before = _added_up(work.files, "rest", waiting=False)
-        left = [*left_before, *left]
+        before, left_before = _added_up(work.files, "rest", waiting=False)
+        counted, left = counted + before, [*left_before, *left]
     lines = [*work.files.carried(), *left]
     pushed = Pushed(
         **{name: counted[name] for name in ("added", "updated", "deleted", "refused")}, carried=len(lines)
     )
-    if stage == "held":
-        before = work.run.pushed
-        pushed = Pushed(
-            added=before.added + pushed.added,
-            updated=before.updated + pushed.updated,
-            deleted=before.deleted + pushed.deleted,
-            refused=before.refused + pushed.refused,
-            carried=pushed.carried,
-        )
     count_day(work.run, work.connection.id, work.files, work.control, work.now)
     work.files.save_left(stage, lines)
     _settle_reviews(work)
@@ -57,6 +55,28 @@ def added_up(work: BookRun) -> Pushed:
     """What a run has done to its book that undoes another one. The sync stays where it is."""
     counted, _ = _added_up(work.files, work.run.stage)
     return Pushed(**{name: counted[name] for name in ("added", "updated", "deleted", "refused")})
+
+
+def with_refused(work: BookRun, pushed: Pushed) -> tuple[RunWarning, ...]:
+    """The run's warnings, with what its book did not take and why; of which contacts is kept for those who look at the rows."""
+    told = list(_refused(work.files, work.run.stage)) if pushed.refused else []
+    if not told:
+        return work.run.warnings
+    work.files.save_refused(work.run.stage, told)
+    [(commonest, _)] = Counter(why for _, why in told).most_common(1)
+    refused = RunWarning(
+        code="cards_refused",
+        message=f"The address book did not take {pushed.refused:,} of the changes. The commonest reason: {commonest} The "
+        "rows of the run say of which contacts.",
+    )
+    return (*(warning for warning in work.run.warnings if warning.code != refused.code), refused)
+
+
+def _refused(files: BookFiles, stage: Stage) -> Iterator[Line]:
+    for number in range(len(divided(files, stage).parts)):
+        for kind, contact_id, result, _, *why in files.done(stage, number) or ():
+            if result == "refused":
+                yield [contact_id, " ".join(filter(None, (NOT_TAKEN[kind], *why)))]
 
 
 def _settle_reviews(work: BookRun) -> None:
@@ -81,7 +101,7 @@ def _added_up(files: BookFiles, stage: Stage, *, waiting: bool = True) -> tuple[
     written: set[str] = set()
     left = [errand.again for errand in todo.dropped if errand.again]
     for number in range(len(todo.parts)):
-        for kind, contact_id, result, again in files.done(stage, number) or ():
+        for kind, contact_id, result, again, *_ in files.done(stage, number) or ():
             if result == "done" and kind in COUNTED and not (kind == "photo" and contact_id in written):
                 counted[COUNTED[kind]] += 1
                 written.add(contact_id)

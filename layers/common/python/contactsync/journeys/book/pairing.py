@@ -445,6 +445,10 @@ def _note(merged: Merge) -> str:
         )
     if merged.protected:
         told.append(f"Kept although the address book has emptied it: {', '.join(merged.protected)}.")
+    if merged.revived == "theirs":
+        told.append(
+            "Its card was deleted in the address book, and it was edited here: it stays, and gets a card again."
+        )
     return " ".join(told)
 
 

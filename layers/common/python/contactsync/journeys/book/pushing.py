@@ -62,7 +62,8 @@ class Pushing:
 
     work: BookRun
     stage: Stage
-    full: bool = False
+    full: str = ""
+    """Why no more cards are made, once the provider has said that there is no room."""
     _results: list[Line] = field(default_factory=list)
 
     def push(self) -> None:
@@ -95,9 +96,10 @@ class Pushing:
                     self._show(errand)
         self.work.check_turn()
         self.work.files.save_done(self.stage, number, self._results)
+        control.note_progress(run, word, number, len(part), self.work.now)
 
-    def _told(self, errand: Errand, result: Result, again: Line | None = None) -> None:
-        self._results.append([errand.kind, errand.contact_id, result, again])
+    def _told(self, errand: Errand, result: Result, again: Line | None = None, *, why: str = "") -> None:
+        self._results.append([errand.kind, errand.contact_id, result, again, why])
 
     # Links
 
@@ -105,7 +107,9 @@ class Pushing:
         for errand in part:
             self._stored(errand, errand.link, kept="done")
 
-    def _stored(self, errand: Errand, link: Link, *, kept: Result, again: Line | None = None) -> None:
+    def _stored(
+        self, errand: Errand, link: Link, *, kept: Result, again: Line | None = None, why: str = ""
+    ) -> None:
         """Store a link, and say what became of its errand. One that somebody else has changed is looked at again."""
         linking = _linking(errand, link)
         try:
@@ -113,7 +117,7 @@ class Pushing:
         except Stale:
             self._told(errand, "again", errand.again)
         else:
-            self._told(errand, kept, again)
+            self._told(errand, kept, again, why=why)
 
     def _written(self, errand: Errand, card: Card) -> None:
         """The card is as it was to become."""
@@ -121,12 +125,12 @@ class Pushing:
             errand, replace(errand.link.seeing(card), written_at=self.work.now.timestamp()), kept="done"
         )
 
-    def _failed(self, errand: Errand, result: Result, again: Line | None = None) -> None:
+    def _failed(self, errand: Errand, result: Result, again: Line | None = None, *, why: str = "") -> None:
         """The card is not written; what the contact has taken over from it counts as agreed."""
         if errand.half is not None:
-            self._stored(errand, errand.half, kept=result, again=again)
+            self._stored(errand, errand.half, kept=result, again=again, why=why)
         else:
-            self._told(errand, result, again)
+            self._told(errand, result, again, why=why)
 
     # Creations
 
@@ -140,7 +144,7 @@ class Pushing:
         self._look_for(by_marker)
         if self.full:
             for errand in by_marker.values():
-                self._told(errand, "refused", errand.again)
+                self._told(errand, "refused", errand.again, why=self.full)
             return
         if not by_marker:
             return
@@ -213,8 +217,8 @@ class Pushing:
         self._forget(errand.marker)
         if isinstance(outcome, Refused):
             full = outcome.code == BOOK_FULL
-            self.full = self.full or full
-            self._told(errand, "refused", errand.again if full else None)
+            self.full = outcome.reason if full else self.full
+            self._told(errand, "refused", errand.again if full else None, why=outcome.reason)
         else:
             self._told(errand, "again", errand.again)
 
@@ -235,8 +239,8 @@ class Pushing:
                     self._written(errand, card)
                 case Missing():
                     self._failed(errand, "again", self._missing(errand))
-                case Refused():
-                    self._failed(errand, "refused")
+                case Refused(_, reason):
+                    self._failed(errand, "refused", why=reason)
                 case Changed() | Unknown():
                     doubtful[edit.card.id] = errand
         there = self.work.connector.read(list(doubtful))
@@ -282,7 +286,7 @@ class Pushing:
             if isinstance(outcome, Written | Missing):
                 self._stored(errand, errand.link, kept="done")
             elif isinstance(outcome, Refused):
-                self._told(errand, "refused")
+                self._told(errand, "refused", why=outcome.reason)
             else:
                 doubtful[card.id] = errand
         there = self.work.connector.read(list(doubtful))
@@ -323,10 +327,10 @@ class Pushing:
         match self.work.connector.put_photo(card, picture):
             case Written(after):
                 self._shown(errand, read, after, picture)
-            case Refused():  # nor would it be taken next time
+            case Refused(_, reason):  # nor would it be taken next time
                 now = Shown(card.photo or "", errand.photo, marked=errand.marked)
                 self._relinked(read, replace(_agreeing(link, errand), shown=now))
-                self._told(errand, "refused")
+                self._told(errand, "refused", why=reason)
             case Missing():
                 self._told(errand, "again", ["gone", link.id])
             case Changed() | Unknown():

@@ -31,9 +31,11 @@ MESSAGES = {
     "carried": "{count} of {changes} changes are left for the next run.",
     "deleted_here": "{count} cards were left alone, because their contacts were deleted here.",
     "erased": "{count} cards were left out, because their people were erased here. Add the contact to have it again.",
-    "frozen": "{count} contacts are frozen: the address book and the contact list keep overwriting each other.",
+    "frozen": "{count} contacts are frozen: the address book and the contact list keep overwriting each other. Which they are: "
+    "GET /v1/connections/{book}/frozen.",
     "kept_here": "{count} contacts have more values than the address book holds. The others stay here, whole.",
-    "needs_review": "{count} cards may be contacts that are here already. Say who they are.",
+    "needs_review": "{count} cards may be contacts that are here already. Say who they are: GET "
+    "/v1/connections/{book}/reviews.",
     "not_taken_in": "{count} cards do not meet what the sync asks for, and were left where they are.",
     "photo_not_taken": "{count} pictures are too large, or neither JPEG nor PNG, and were left where they are.",
     "photos_wait": "{count} pictures are left for the next run.",
@@ -96,7 +98,7 @@ def reconcile_book(work: BookRun, round_: Round, rules: Rules) -> tuple[int, tup
         size=pairing.size,
         looked=pairing.known.looked,
     )
-    return rows, _warnings(pairing.noted, tally.changes)
+    return rows, _warnings(pairing.noted, tally.changes, work.connection.id)
 
 
 def _keep_doubts(work: BookRun, meeting: Meeting) -> None:
@@ -182,8 +184,8 @@ def _gained(errand: Errand, sync_id: str) -> int:
     return errand.link.is_live - before
 
 
-def _warnings(noted: Counter[str], changes: int) -> tuple[RunWarning, ...]:
-    known = {"changes": f"{changes + noted['carried']:,}"}
+def _warnings(noted: Counter[str], changes: int, book: str) -> tuple[RunWarning, ...]:
+    known = {"changes": f"{changes + noted['carried']:,}", "book": book}
     return tuple(
         RunWarning(code=code, message=MESSAGES[code].format(count=f"{count:,}", **known))
         for code, count in sorted(noted.items())

@@ -93,7 +93,7 @@ def _carried_out(run: Run, files: BookFiles, ports: Ports) -> Iterator[Errand]:
                 begun = ports.control.has_progress(run, word, number)
                 yield from (errand for errand in part if begun and errand.kind != "link")
                 continue
-            done = {(kind, contact) for kind, contact, result, _ in lines if result == "done"}
+            done = {(kind, contact) for kind, contact, result, *_ in lines if result == "done"}
             yield from (
                 errand
                 for errand in part

@@ -389,25 +389,31 @@ def _mail(
     return sent, failed
 
 
-def _deletions(run: Run, sync: Sync, files: RunFiles) -> mailing.Deletions | None:
+def _deletions(run: Run, sync: Sync, files: RunFiles) -> list[mailing.Deletions]:
     """Whom a run that was stopped would delete. They are told to those whom the customer has named, and kept nowhere."""
-    total = run.planned.deleted if run.planned else 0
-    if run.status not in ("awaiting_approval", "blocked") or run.planned_already or not total:
-        return None
-    first = islice(files.deletions(files.manifest().units), DELETIONS_NAMED)
-    return mailing.Deletions([called(contact.fields, sync.identity.field) for contact in first], total)
+    if run.status not in ("awaiting_approval", "blocked") or run.planned_already:
+        return []
+    told = []
+    if here := run.planned.deleted if run.planned else 0:
+        contacts = islice(files.deletions(files.manifest().units), DELETIONS_NAMED)
+        names = [called(contact.fields, sync.identity.field) for contact in contacts]
+        told.append(mailing.Deletions(names, here))
+    if there := run.planned_there.deleted if run.planned_there else 0:
+        cards = islice(BookFiles(files).deletions(), DELETIONS_NAMED)
+        names = [called(card.fields, sync.identity.field) for _, card in cards]
+        told.append(mailing.Deletions(names, there, "card"))
+    return told
 
 
 def _wanted(run: Run, sync: Sync) -> bool:
-    counts = run.counts
-    trouble = run.status not in ("succeeded", "unchanged") or counts.rejected > 0
-    trouble = trouble or any(warning.code in figures.ODD for warning in run.warnings)
-    changed = counts.added + counts.updated + counts.deleted > 0
+    trouble = run.status not in ("succeeded", "unchanged") or run.counts.rejected + run.pushed.refused > 0
+    odd = figures.ODD | mailing.TO_BE_SEEN_TO
+    trouble = trouble or any(warning.code in odd for warning in run.warnings)
     match sync.notify.on:
         case "every_run":
             return True
         case "changes":
-            return trouble or changed
+            return trouble or mailing.has_changed(run)
         case "problems":
             return trouble
 
