@@ -100,3 +100,52 @@ def test_a_sync_whose_book_is_disconnected_is_renamed_and_paused(api, change):
     changed = api.patch(f"/syncs/{saved['id']}", change)
     assert changed.status == 200
     assert change.items() <= changed.json.items()
+
+
+@pytest.fixture
+def book(api):
+    """A connection that somebody has signed in for, as a source."""
+    at = api.world.clock.now().isoformat()
+    made = Connection(id="n1", provider="memory", member_id="m1", state="active", created_at=at)
+    api.world.control.create_connection(api.account.account_id, made)
+    return {"kind": "connection", "connection_id": "n1"}
+
+
+def mapping(*fields):
+    return [{"column": field, "field": field} for field in fields]
+
+
+@pytest.mark.parametrize(
+    ("asked", "pointers"),
+    [
+        ({"options": {"existing": "skip", "mode": "mirror", "empty_cells": "clear"}},
+         {"/options/existing", "/options/mode", "/options/empty_cells"}),
+        ({"options": {"existing": "override"}, "format": {}, "identity": {"field": "email"}}, set()),
+        ({"identity": {"field": "phone"}, "format": {"country": "DE"}}, {"/identity", "/format"}),
+        ({"mapping": mapping("notes")}, {"/mapping"}),
+        ({"mapping": mapping("email"), "match": [["phone"], ["name", "email"]]}, {"/mapping"}),
+        ({"mapping": mapping("notes"), "match": [["notes"]]}, set()),
+        ({"mapping": mapping("family_name", "phones")}, set()),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_would_be_passed_over_is_refused(api, book, asked, pointers):
+    """Cards that find nobody by the fields that are mapped would come in a second time, and what only files have means nothing."""
+    answer = api.post("/syncs", {"source": book, **asked})
+    assert answer.status == (422 if pointers else 201), answer.text
+    if pointers:
+        assert answer.pointers == pointers
+        saved = api.post("/syncs", {"source": book}).json
+        assert api.patch(f"/syncs/{saved['id']}", asked).pointers == pointers
+
+
+def test_what_was_taken_before_stands_in_the_way_of_no_other_change(api, book):
+    saved = api.post("/syncs", {"source": book}).json
+    former = {"match": (("e-mail",),), "identity": {"field": "phone"}}
+    account = api.account.account_id
+    api.world.control.update_sync(
+        account,
+        saved["id"],
+        lambda read: type(read.value).model_validate({**read.value.model_dump(), **former}),
+    )
+    assert api.patch(f"/syncs/{saved['id']}", {"name": "Later"}).status == 200

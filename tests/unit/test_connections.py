@@ -312,6 +312,23 @@ def test_only_who_manages_the_account_handles_others_connections(api, world):
     assert api.delete(f"/connections/{theirs}").status == 204
 
 
+def test_only_who_manages_the_account_has_others_books_followed(api, world):
+    """A sync brings all contacts of the book to everybody, and may change them there."""
+    mine = connected(api)["id"]
+    other = member(world, api, "sync.google", "syncs.manage")
+
+    def following(connection):
+        return {"source": {"kind": "connection", "connection_id": connection}}
+
+    for path in ("/syncs", "/imports"):
+        refused = other.post(path, following(mine))
+        assert (refused.status, "account.manage" in refused.json["title"]) == (403, True)
+    own = other.post("/syncs", following(connected(other)["id"])).json
+    assert other.patch(f"/syncs/{own['id']}", following(mine)).status == 403
+    assert api.patch(f"/syncs/{own['id']}", following(mine)).status == 200
+    assert other.patch(f"/syncs/{own['id']}", {"name": "Books"}).status == 200
+
+
 def test_a_plan_has_room_for_so_many_books_whichever_way_they_are_begun(api, world, google):
     world.limit(connections=1)
     urls = [api.post("/connections", {"provider": "google"}).json["authorize_url"] for _ in range(2)]

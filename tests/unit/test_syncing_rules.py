@@ -9,8 +9,9 @@ import pytest
 
 from contactsync.adapters.memory import MemoryBus
 from contactsync.connectors.memory import Habits, MemoryConnector
+from contactsync.control import Control
 from contactsync.core.viewing import View
-from contactsync.errors import PlanLimit
+from contactsync.errors import Busy, PlanLimit
 from contactsync.journeys.book import books
 from contactsync.model.message import ContactsChanged
 from contactsync.model.segment import Segment
@@ -73,6 +74,25 @@ class TestTheGuard:
         assert len(world.book.cards()) == 20
         world.approve(again)
         assert len(world.book.cards()) == 10
+
+    def test_a_commit_that_is_carried_out_again_counts_once(self, world, sync, monkeypatch):
+        """Its last word was not heard; what is counted is what was done, and not what the run's record says already."""
+        for n in range(10):
+            world.remove(world.id_of(f"p{n}@example.com"))
+        world.add(person(98))
+        run = world.go(sync)
+        left = Control.leave_book
+        unheard = [Busy("away")]
+
+        def leave(control, *place):
+            left(control, *place)
+            if unheard:
+                raise unheard.pop()
+
+        monkeypatch.setattr(Control, "leave_book", leave)
+        world.approve(run)
+        assert not unheard
+        assert (world.run(run).pushed.added, world.run(run).pushed.deleted) == (1, 10)
 
     @pytest.mark.parametrize("side", ["here", "there"])
     def test_an_emptied_side_waits_however_small_it_is(self, side):

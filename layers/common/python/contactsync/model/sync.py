@@ -41,7 +41,10 @@ class DropSource(_Asked):
 
 
 class ConnectionSource(_Asked):
-    """A group of an address book that a member has connected; the whole book if the group is left out."""
+    """A group of an address book that a member has connected; the whole book if the group is left out.
+
+    One's own book; with `account.manage` everybody's.
+    """
 
     kind: Literal["connection"]
     connection_id: str = Field(min_length=1, max_length=100)
@@ -340,6 +343,10 @@ class Sync(Deferred):
     created_by: str
     updated_at: str
     settings_at: str = Field(default="", description="When what decides over a run was last changed.")
+    changed_in: int = Field(
+        default=0,
+        description="The version that somebody's last change has made; runs make others. 0: not known.",
+    )
     deleted_at: str | None = Field(default=None, description="From then on it is history.")
     forget_at: int | None = Field(
         default=None, description="Epoch seconds after which a deleted sync is gone."

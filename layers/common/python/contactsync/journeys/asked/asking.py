@@ -160,7 +160,7 @@ def checked(
         )
     if request is not None:
         problems += unsuitable(request.source)
-        problems += books.unsuitable(world.control, account.id, request, new=new, sync_id=sync_id)
+        problems += books.unsuitable(world.control, caller, request, new=new, sync_id=sync_id)
         since = world.clock.now() if request.schedule != schedule else None
         problems += scheduling.unsuitable(request.schedule, request.source.kind, since)
         if runs_now and request.source.kind == "drop":
@@ -420,6 +420,7 @@ def new_sync(world: World, request: SyncRequest, caller: Caller, seed: str, *, p
         created_by=f"member:{caller.member_id}",
         updated_at=at,
         settings_at=at,
+        changed_in=1,
     )
 
 

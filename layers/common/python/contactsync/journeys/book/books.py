@@ -8,22 +8,33 @@ from datetime import datetime
 
 from contactsync.control import Control, new_id
 from contactsync.control.feed import Entry
-from contactsync.errors import Busy, Conflict, NotFound, PlanLimit, Problem, Suspended
+from contactsync.core.matching import DEFAULT_RULES
+from contactsync.errors import Busy, Conflict, NotFound, NotPermitted, PlanLimit, Problem, Suspended
 from contactsync.journeys.asked import queueing
+from contactsync.model.account import Caller
 from contactsync.model.field import PRIMARIES, STANDARD_FIELDS, FieldSpec
 from contactsync.model.message import ContactsChanged, Followed
 from contactsync.model.run import Run
-from contactsync.model.sync import ColumnMapping, ConnectionSource, InSegment, Sync, SyncRequest
+from contactsync.model.sync import (
+    ColumnMapping,
+    ConnectionSource,
+    InSegment,
+    Options,
+    Sync,
+    SyncRequest,
+)
 from contactsync.ports import Bus, Clock
 
 OF_BOOKS = ("direction", "conflict", "match", "selection", "limits")
 """What only a sync with an address book has."""
+OF_FILES = ("existing", "mode", "empty_cells")
+"""Options that only a sync of files has."""
 NO_FIELD = "There is no such field: GET /v1/fields lists those that are there."
 
 
 def unsuitable(
     control: Control,
-    account_id: str,
+    caller: Caller,
     request: SyncRequest,
     *,
     new: Container[str] | None,
@@ -33,8 +44,11 @@ def unsuitable(
 
     `sync_id`: which sync, if it was saved before. `new` are the keys that were asked for now, None: all. One that was
     saved before may be renamed or paused while its book is not connected.
+
+    Raises NotPermitted for another member's book, whose groups the caller may not look at either.
     """
     problems: list[Problem] = []
+    account_id = caller.account_id
     if isinstance(request.selection, InSegment):
         try:
             control.segment(account_id, request.selection.segment)
@@ -49,11 +63,14 @@ def unsuitable(
             for key in asked
             if getattr(request, key) != SyncRequest.model_fields[key].default
         ]
-    try:
-        state = control.connection(account_id, request.source.connection_id).value.state
-    except NotFound:
-        state = "disconnected"
     source_is_new = new is None or "source" in new
+    state = "disconnected"
+    with suppress(NotFound):
+        connection = control.connection(account_id, request.source.connection_id).value
+        state = connection.state
+        is_theirs = connection.member_id == caller.member_id or "account.manage" in caller.permissions
+        if source_is_new and not is_theirs:
+            raise NotPermitted("account.manage")
     if source_is_new and state in ("pending", "disconnected"):
         message = (
             "There is no such connection, or nobody has signed in for it: connect the address book first."
@@ -67,11 +84,14 @@ def unsuitable(
         )
         problems.append(Problem("/source/connection_id", message, "book_followed_already"))
     fields = control.fields(account_id)
-    if source_is_new or new is None or "mapping" in new:
-        problems += _misled(request, fields)
+    if source_is_new or new is None or "mapping" in new or "match" in new:
+        problems += list(_misled(request, fields)) or _unfindable(request)
     if request.options.delete_missing is not None:
         message = "Deletions go with the direction of the sync; leave this out."
         problems.append(Problem("/options/delete_missing", message))
+    for key in ("format", "identity", "options"):
+        if new is None or key in new:
+            problems += _of_files(request, key)
     known = {*fields, *(rule.field for rule in request.mapping)}
     return problems + [
         Problem(pointer, NO_FIELD, "unknown_field")
@@ -102,6 +122,36 @@ def _misled(request: SyncRequest, fields: Mapping[str, FieldSpec]) -> Iterator[P
             message = f"“{key}” or the address book's {column} is mapped twice: leave one of the two out."
             yield Problem(f"/mapping/{number}/field", message, "mapped_twice")
         taken |= {f"column {column}", f"field {key}"}
+
+
+def _of_files(request: SyncRequest, key: str) -> Iterator[Problem]:
+    """What only a sync of files has, and would be passed over here."""
+    default = SyncRequest.model_fields[key].default
+    if key == "format" and request.format != default:
+        message = "Only a sync of files has this: leave it out. Phones without a country code are the account's country's."
+        yield Problem("/format", message)
+    elif key == "identity" and request.identity != default:
+        message = "The cards of an address book find their contacts by match: leave this out."
+        yield Problem("/identity", message)
+    elif key == "options":
+        message = "Only a sync of files has this: leave it out, and say by direction and conflict whose values count."
+        for name in OF_FILES:
+            if getattr(request.options, name) != Options.model_fields[name].default:
+                yield Problem(f"/options/{name}", message)
+
+
+def _unfindable(request: SyncRequest) -> Iterator[Problem]:
+    """Where no card could find its contact by the fields that are mapped, everybody would come in a second time."""
+    mapped = {PRIMARIES.get(rule.field, rule.field) for rule in request.mapping}
+    if {"given_name", "family_name"} & mapped:
+        mapped.add("name")
+    rules = [[name.partition(".")[0] for name in rule] for rule in request.match or DEFAULT_RULES]
+    if mapped and not any({PRIMARIES.get(key, key) for key in rule} <= mapped for rule in rules):
+        message = (
+            "By these fields no card finds its contact: map email as well, or name with phone or organization, "
+            "or say match."
+        )
+        yield Problem("/mapping", message)
 
 
 def _named(request: SyncRequest) -> Iterator[tuple[str, str]]:
