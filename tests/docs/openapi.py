@@ -38,7 +38,10 @@ PARAMETERS: dict[str, tuple[str, Json]] = {
         {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT},
     ),
     "next": ("Where to go on: `next` of the page before, with the same query.", _TEXT),
-    "email": ("The contact with this primary email address.", _TEXT),
+    "email": (
+        "The contact whose primary email address this is; `field.emails` finds all who share one.",
+        _TEXT,
+    ),
     "name": ("Contacts with this text in one of their names, whatever its case.", _TEXT),
     "phone": ("Contacts with this number, as people of the account's country write it.", _TEXT),
     "segment": ("Members of this segment.", _TEXT),
@@ -61,7 +64,10 @@ PARAMETERS: dict[str, tuple[str, Json]] = {
     "error": ("Why the provider sends no code.", _TEXT),
     "iss": ("Who sends the person, where the provider says so.", _TEXT),
     "outcome": ("Rows of which this became.", {"type": "string", "enum": list(OUTCOMES)}),
-    "change": ("Rows with which the plan does this.", {"type": "string", "enum": list(PLANNED)}),
+    "change": (
+        "Rows whose contact, or whose card, the plan does this with.",
+        {"type": "string", "enum": list(PLANNED)},
+    ),
     "dry_run": ("Tell what it would do, and do nothing.", _FLAG),
     "confirm": ("Do it although contacts have values that it concerns.", _FLAG),
 }

@@ -101,6 +101,23 @@ def test_a_query_that_means_nothing_is_named(api, query):
     assert answer.pointers == {f"/{query[1:].partition('=')[0]}"}
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/contacts?limit=0&next=x&phone=soon&field.nothing=1",
+        "/segments?limit=0&next=x",
+        "/syncs?limit=x&next=x",
+        "/runs/r1/rows?outcome=lost&limit=0&next=x",
+        "/runs/r1/plan?change=lost&limit=0",
+        "/fields/tier?dry_run=yes&confirm=no",
+    ],
+)
+def test_all_that_is_wrong_with_a_query_is_told_at_once(api, path):
+    answer = api.delete(path) if path.startswith("/fields") else api.get(path)
+    asked = path.partition("?")[2].split("&")
+    assert (answer.status, answer.pointers) == (422, {f"/{each.partition('=')[0]}" for each in asked})
+
+
 # Places
 
 

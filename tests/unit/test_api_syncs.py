@@ -69,6 +69,21 @@ def test_the_same_request_saves_one_sync(api):
     assert len(api.get("/syncs").json["items"]) == 1
 
 
+def test_syncs_that_were_deleted_make_no_page_shorter(api):
+    """Who looks at the first page only takes an empty one for all there is."""
+    made = []
+    for _ in range(8):
+        api.world.clock.advance(timedelta(seconds=1))
+        made.append(api.post("/syncs", SYNC).json["id"])
+    kept, gone = made[:3], made[3:]
+    for sync_id in gone:
+        api.delete(f"/syncs/{sync_id}")
+    first = api.get("/syncs?limit=2").json
+    assert [each["id"] for each in first["items"]] == kept[:0:-1]
+    second = api.get(f"/syncs?limit=2&next={first['next']}").json
+    assert ([each["id"] for each in second["items"]], second["next"]) == (kept[:1], None)
+
+
 def test_a_change_says_only_what_changes(api, sync):
     answer = api.patch(f"/syncs/{sync['id']}", {"options": {"guard": {"max_delete_percent": 5}}})
     assert answer.status == 200, answer.text
@@ -112,6 +127,50 @@ def test_a_change_names_the_version_that_it_changes(api, sync):
     assert problem(api.delete(path, if_match=1)) == (412, "changed_since")
     assert problem(api.call("DELETE", path, headers={"If-Match": "one"})) == (400, "bad_if_match")
     assert api.delete(path, if_match=2).status == 204
+
+
+def test_a_run_is_no_change_of_the_sync(api, sync):
+    """Who has read a sync before its nightly run can change it in the morning, and nobody's change is overwritten."""
+    path = f"/syncs/{sync['id']}"
+    run(api, sync)
+    assert api.get(path).json["version"] > sync["version"]
+    changed = api.patch(path, {"name": "Two"}, if_match=sync["version"])
+    assert (changed.status, changed.json["name"]) == (200, "Two")
+    run(api, sync)
+    for version in (sync["version"], changed.json["version"] - 1, api.get(path).json["version"] + 1):
+        assert problem(api.patch(path, {"name": "Three"}, if_match=version)) == (412, "changed_since")
+    assert api.delete(path, if_match=changed.json["version"]).status == 204
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"kind": "paste", "text": TEXT},
+        {"kind": "drop"},
+        {"kind": "http", "url": "https://files.example.com/a.csv?sig=secret"},
+        {
+            "kind": "ftp",
+            "url": "sftp://files.example.com/a.csv",
+            "username": "ann",
+            "password": "secret",
+        },
+        {
+            "kind": "http",
+            "url": "https://files.example.com/a.csv",
+            "auth": {"kind": "bearer", "token": "secret"},
+        },
+    ],
+    ids=["paste", "drop", "url", "password", "token"],
+)
+def test_a_source_that_is_sent_back_as_it_is_shown_stays_with_its_secrets(api, source):
+    """Who renames a sync by sending all of it does not lock it out of the server."""
+    made = api.post("/syncs", {**SYNC, "source": source}).json
+    before = api.world.control.sync(api.account.account_id, made["id"]).value
+    answer = api.patch(f"/syncs/{made['id']}", {"name": "Another", "source": made["source"]})
+    assert (answer.status, answer.json["source"]) == (200, made["source"]), answer.text
+    after = api.world.control.sync(api.account.account_id, made["id"]).value
+    assert (after.name, after.sealed, after.pasted) == ("Another", before.sealed, before.pasted)
+    assert bool(after.sealed) is (source["kind"] in ("http", "ftp"))
 
 
 def test_the_rules_of_a_run_under_way_do_not_change_but_its_name_may(api, sync):

@@ -37,7 +37,7 @@ def change_account(world: World, request: Request) -> Ok[shapes.Account]:
 def list_audit(world: World, request: Request) -> Ok[shapes.AuditList]:
     """List who has changed what of the account, its members and its keys, newest first, for 400 days."""
     tokens = pager(world, request)
-    after, limit = tokens.position(), tokens.limit()
+    after, limit = tokens.page()
     notes, following = world.control.notes(request.caller.account_id, after=after, limit=limit)
     return json_answer(200, show.listing(Page(notes, [], following), show.audit_note, tokens.token))
 
@@ -45,7 +45,7 @@ def list_audit(world: World, request: Request) -> Ok[shapes.AuditList]:
 def list_members(world: World, request: Request) -> Ok[shapes.MemberList]:
     """List members, oldest first."""
     tokens = pager(world, request)
-    after, limit = tokens.position(), tokens.limit()
+    after, limit = tokens.page()
     read, following = world.control.members(request.caller.account_id, after=after, limit=limit)
     page = Page([each.value for each in read], [], following)
     return json_answer(200, show.listing(page, show.member, tokens.token))

@@ -28,7 +28,8 @@ def list_connections(world: World, request: Request) -> Ok[shapes.ConnectionList
     Those at providers for which you have the permission.
     """
     tokens = pager(world, request)
-    page = connecting.connections(world, request.caller, after=tokens.position(), limit=tokens.limit())
+    after, limit = tokens.page()
+    page = connecting.connections(world, request.caller, after=after, limit=limit)
     return json_answer(200, show.listing(page, show.connection, tokens.token))
 
 

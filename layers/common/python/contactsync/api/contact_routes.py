@@ -8,6 +8,7 @@ from contactsync.api import representations as show
 from contactsync.api.answer import Answer, Created, Elsewhere, NoContent, Ok, json_answer
 from contactsync.api.incoming import Request
 from contactsync.api.paging import PARAMETERS as PAGED
+from contactsync.api.paging import together
 from contactsync.api.route import Route, pager, part
 from contactsync.journeys.asked import editing, finding, recounting, segmenting, telling
 from contactsync.journeys.asked.asking import World
@@ -27,8 +28,8 @@ def list_contacts(world: World, request: Request) -> Ok[shapes.ContactList]:
     that are given together all have to fit.
     """
     tokens = pager(world, request)
-    after, limit = tokens.position(), tokens.limit()
-    email, fits = request.query.get("email"), finding.wanted(world, request.caller, request.query)
+    fits, (after, limit) = together(lambda: finding.wanted(world, request.caller, request.query), tokens.page)
+    email = request.query.get("email")
     if email is not None:
         page = telling.contacts_by_email(world, request.caller, email)
         if fits is not None:
@@ -57,8 +58,9 @@ def read_contact(world: World, request: Request) -> Ok[shapes.Contact]:
 def change_contact(world: World, request: Request) -> Ok[shapes.Contact]:
     """Change a contact by hand.
 
-    What is left out stays, a field that is `null` is emptied, a list is replaced as a whole. The next run leaves such
-    an edit alone as long as its row has not changed (`options.mode` of the sync).
+    What is left out stays, a field that is `null` is emptied, a list is replaced as a whole. Of a list and its first value
+    (`emails`, `email`) the one counts that differs from what was shown. The next run leaves such an edit alone as long as
+    its row has not changed (`options.mode` of the sync).
     """
     contact_id, version = request.ids["contact_id"], request.if_match
     changed = editing.change_contact(
@@ -95,7 +97,7 @@ def read_history(world: World, request: Request) -> Ok[shapes.ChangeList]:
     deleted contact too, while its deletion is remembered.
     """
     tokens = pager(world, request)
-    after, limit = tokens.position(), tokens.limit()
+    after, limit = tokens.page()
     page = recounting.history(
         world, request.caller.account_id, request.ids["contact_id"], after=after, limit=limit
     )

@@ -8,6 +8,7 @@ from contactsync.api import representations as show
 from contactsync.api.answer import Answer, Created, NoContent, Ok, json_answer
 from contactsync.api.incoming import Request
 from contactsync.api.paging import PARAMETERS as PAGED
+from contactsync.api.paging import together
 from contactsync.api.route import Route, pager, part
 from contactsync.errors import InvalidRequest, Problem
 from contactsync.journeys.asked import fielding
@@ -39,7 +40,7 @@ def change_field(world: World, request: Request) -> Ok[shapes.ChangedField]:
     What is left out stays. Where contacts have a choice that would go, it has to be confirmed: `dry_run` tells how
     many there are and changes nothing, `confirm` does it.
     """
-    dry_run, confirm = _flag(request, "dry_run"), _flag(request, "confirm")
+    dry_run, confirm = _flags(request)
     key = request.ids["key"]
     spec, effects = fielding.change_field(
         world, request.caller, key, request.body, dry_run=dry_run, confirm=confirm
@@ -54,13 +55,18 @@ def delete_field(world: World, request: Request) -> Ok[shapes.FieldEffects] | No
     `dry_run` tells how many there are and changes nothing, `confirm` does it. The values stay with the contacts
     until somebody empties them.
     """
-    dry_run, confirm = _flag(request, "dry_run"), _flag(request, "confirm")
+    dry_run, confirm = _flags(request)
     effects = fielding.delete_field(
         world, request.caller, request.ids["key"], dry_run=dry_run, confirm=confirm
     )
     gone: NoContent = Answer(204, "")
     told: Ok[shapes.FieldEffects] = json_answer(200, {"effects": show.effects(effects)})
     return told if dry_run else gone
+
+
+def _flags(request: Request) -> tuple[bool, bool]:
+    dry_run, confirm = together(lambda: _flag(request, "dry_run"), lambda: _flag(request, "confirm"))
+    return dry_run, confirm
 
 
 def _flag(request: Request, name: str) -> bool:

@@ -46,7 +46,7 @@ def list_reviews(world: World, request: Request) -> Ok[shapes.ReviewList]:
     may hold fewer than `limit`; `next` says whether it goes on.
     """
     tokens = pager(world, request)
-    connection_id, after, limit = request.ids["connection_id"], tokens.position(), tokens.limit()
+    connection_id, (after, limit) = request.ids["connection_id"], tokens.page()
     page = reviewing.reviews(world, request.caller, connection_id, after=after, limit=limit)
     known = segmenting.known(world, request.caller, (each for view in page.items for each in view.contacts))
     return json_answer(200, show.listing(page, lambda view: show.review(view, known), tokens.token))
@@ -73,7 +73,7 @@ def list_frozen(world: World, request: Request) -> Ok[shapes.FrozenList]:
     of them, see which version is right, then let the contact go on.
     """
     tokens = pager(world, request)
-    connection_id, after, limit = request.ids["connection_id"], tokens.position(), tokens.limit()
+    connection_id, (after, limit) = request.ids["connection_id"], tokens.page()
     page = reviewing.frozen(world, request.caller, connection_id, after=after, limit=limit)
     known = segmenting.known(world, request.caller, filter(None, (view.contact for view in page.items)))
     return json_answer(200, show.listing(page, lambda view: show.frozen(view, known), tokens.token))

@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
@@ -32,6 +33,11 @@ class Pager:
     place: str
     query: Mapping[str, str]
     now_s: int
+
+    def page(self) -> tuple[str | None, int]:
+        """Where the asked page begins, and how many items it has. Raises InvalidRequest with what is wrong with either."""
+        after, limit = together(self.position, self.limit)
+        return after, limit
 
     def limit(self) -> int:
         """How many items a page shall have. Raises InvalidRequest."""
@@ -68,6 +74,20 @@ class Pager:
         bound = orjson.dumps(["page", self.place, filters])
         key = hmac.digest(bytes.fromhex(self.secret), bound, "sha256")
         return hmac.digest(key, content, "sha256")[:_SEAL_BYTES]
+
+
+def together(*asks: Callable[[], Any]) -> list[Any]:
+    """What each of them says. Where some refuse, the problems of all are told at once."""
+    said: list[Any] = []
+    problems: list[Problem] = []
+    for ask in asks:
+        try:
+            said.append(ask())
+        except InvalidRequest as error:
+            problems += error.problems
+    if problems:
+        raise InvalidRequest(problems)
+    return said
 
 
 def _wrapped(sealed: bytes) -> str:

@@ -112,7 +112,7 @@ def sync(view: SyncView) -> dict[str, Any]:
     return {
         "id": stored.id,
         "name": stored.name,
-        "source": {**stored.source, **(asdict(view.drop_place) if view.drop_place else {})},
+        "source": view.source,
         "mapping": [rule.model_dump(mode="json", exclude_none=True) for rule in stored.mapping],
         **stored.model_dump(mode="json", include={"format", "identity", "options"}),
         **(stored.model_dump(mode="json", include=set(OF_BOOKS)) if stored.connection_id else {}),

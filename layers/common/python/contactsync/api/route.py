@@ -91,13 +91,13 @@ def part(world: World, request: Request, items: Mapping[str, T]) -> Page[T]:
     `items` have their marks, which rise among all that may come or go. A page goes on behind the last one's, whether that
     is still there or not: by its number, one that was there all the time would be passed over, or told twice.
     """
-    tokens = pager(world, request)
-    marks, after = list(items), tokens.position()
+    after, asked = pager(world, request).page()
+    marks = list(items)
     begin = 0
     if after is not None:
         rest = (number for number, mark in enumerate(marks) if mark > after)
         begin = marks.index(after) + 1 if after in items else next(rest, len(marks))
-    limit = tokens.limit() if "limit" in request.query else len(marks)
+    limit = asked if "limit" in request.query else len(marks)
     shown = marks[begin : begin + limit]
     more = begin + len(shown) < len(marks)
     return Page([items[mark] for mark in shown], shown, shown[-1] if more else None)

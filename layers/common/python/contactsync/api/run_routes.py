@@ -8,6 +8,7 @@ from contactsync.api import representations as show
 from contactsync.api.answer import Accepted, Answer, Elsewhere, Ok, Wait, json_answer
 from contactsync.api.incoming import Request
 from contactsync.api.paging import PARAMETERS as PAGED
+from contactsync.api.paging import together
 from contactsync.api.route import POLL_S, Route, accepted, pager
 from contactsync.errors import InvalidRequest, Problem
 from contactsync.journeys.asked import deciding, downloads, rows, telling
@@ -72,7 +73,8 @@ def read_updated(world: World, request: Request) -> Ok[shapes.Csv] | Elsewhere:
 def read_deletions(world: World, request: Request) -> Ok[shapes.Csv] | Elsewhere:
     """Download the contacts that the plan of a run deletes, by what people recognise them by.
 
-    As soon as the run names a `plan_hash`. A large file is answered by 303 and lies at `Location` for a quarter of an hour.
+    With an address book also its cards: `deleted_from` says which. As soon as the run names a `plan_hash`. A large file is
+    answered by 303 and lies at `Location` for a quarter of an hour.
     """
     run = _planned(world, request)
     return _file(downloads.deletions(world, run), f"deletions-{run.id}.csv")
@@ -84,9 +86,8 @@ def list_rows(world: World, request: Request) -> Ok[shapes.RowList]:
     The refused rows come first, the others by contact. A page may hold fewer rows than `limit`, even none, where a
     filter passes over many: `next` says whether it goes on.
     """
-    outcome = _one_of(request, "outcome", rows.OUTCOMES)
     tokens = pager(world, request)
-    after, limit = tokens.position(), tokens.limit()
+    outcome, (after, limit) = together(lambda: _one_of(request, "outcome", rows.OUTCOMES), tokens.page)
     page = rows.rows(world, _ended(world, request), outcome=outcome, after=after, limit=limit)
     return json_answer(200, show.listing(page, show.row, tokens.token))
 
@@ -96,9 +97,8 @@ def list_plan(world: World, request: Request) -> Ok[shapes.Plan]:
 
     There is a plan as soon as the run names a `plan_hash`; until then the answer is 409.
     """
-    change = _one_of(request, "change", rows.PLANNED)
     tokens = pager(world, request)
-    after, limit = tokens.position(), tokens.limit()
+    change, (after, limit) = together(lambda: _one_of(request, "change", rows.PLANNED), tokens.page)
     run = _planned(world, request)
     page = rows.plan(world, run, change=change, after=after, limit=limit)
     listed = show.listing(page, show.planned, tokens.token)

@@ -20,9 +20,13 @@ if TYPE_CHECKING:
 
 
 def list_syncs(world: World, request: Request) -> Ok[shapes.SyncList]:
-    """List all syncs, newest first."""
+    """List all syncs, newest first.
+
+    A page may hold fewer than `limit`, even none, where many were deleted: `next` says whether it goes on.
+    """
     tokens = pager(world, request)
-    page = telling.syncs(world, request.caller, after=tokens.position(), limit=tokens.limit())
+    after, limit = tokens.page()
+    page = telling.syncs(world, request.caller, after=after, limit=limit)
     return json_answer(200, show.listing(page, show.sync, tokens.token))
 
 
@@ -76,9 +80,8 @@ def start_run(world: World, request: Request) -> Accepted[shapes.Run]:
 def list_runs(world: World, request: Request) -> Ok[shapes.RunList]:
     """List the runs of a sync, newest first."""
     tokens = pager(world, request)
-    page = telling.runs(
-        world, request.caller, request.ids["sync_id"], after=tokens.position(), limit=tokens.limit()
-    )
+    after, limit = tokens.page()
+    page = telling.runs(world, request.caller, request.ids["sync_id"], after=after, limit=limit)
     return json_answer(200, show.listing(page, show.run, tokens.token))
 
 
@@ -88,7 +91,8 @@ def list_drops(world: World, request: Request) -> Ok[shapes.DropList]:
     Each with its run, if it has one, or with why it was not read. Remembered for 90 days.
     """
     tokens = pager(world, request)
-    page = telling.drops(world, request.caller, after=tokens.position(), limit=tokens.limit())
+    after, limit = tokens.page()
+    page = telling.drops(world, request.caller, after=after, limit=limit)
     return json_answer(200, show.listing(page, show.drop, tokens.token))
 
 

@@ -45,7 +45,9 @@ class SyncChange(SyncRequest):
         json_schema_extra={"required": []},
     )
 
-    source: Source = Field(description="Replaced as a whole, secrets included.")
+    source: Source = Field(
+        description="Replaced as a whole, secrets included. Sent back as it is shown, it stays, with its secrets."
+    )
     format: Format = Field(default=Format(), description="Merged key by key.")
     mapping: tuple[ColumnMapping | LiteralMapping, ...] = Field(default=(), max_length=1000)
     options: Options = Field(default=Options(), description="Merged key by key.")

@@ -140,7 +140,9 @@ class Sync(Shape):
     next_run_at: Time | None = About(
         description="When its schedule runs it next; null if it is paused, or has had its last day."
     )
-    version: Version
+    version: Version = About(
+        description="One more with every change, and with every run; If-Match takes any since the last change."
+    )
     created_at: Time
     updated_at: Time
 

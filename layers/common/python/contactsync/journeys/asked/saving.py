@@ -22,6 +22,7 @@ from contactsync.journeys.asked.asking import (
     timestamp,
     wake,
 )
+from contactsync.journeys.asked.telling import source_of
 from contactsync.journeys.book.books import say_changed
 from contactsync.journeys.file.remote import stored
 from contactsync.journeys.file.ruling import settings_hash
@@ -61,7 +62,7 @@ def change_sync(
     Raises Conflict while a run is under way whose rules would change, PreconditionFailed for another version.
     """
     before = active_sync(world, caller, sync_id)
-    asked = _asked(body, before.value)
+    asked = _asked(body, source_of(world, caller, before.value))
     state, problems = checking.check(SyncState, {"state": body.get("state", before.value.state)})
     merged = {**before.value.request, **asked}
     for key in MERGED:
@@ -94,7 +95,7 @@ def change_sync(
         _check_version(read, if_match)
         if read.version != before.version:  # it was checked together with what stood there before
             raise Stale
-        after = read.value.model_copy(update=changed)
+        after = read.value.model_copy(update={**changed, "changed_in": read.version + 1})
         if "source" in asked or settings_hash(after) != settings_hash(read.value):
             _check_idle(read.value)
             after = after.model_copy(update={"settings_at": at, "failures": 0})
@@ -141,10 +142,11 @@ def delete_sync(world: World, caller: Caller, sync_id: str, if_match: int | None
         wake(world, caller.account_id, sync_id)
 
 
-def _asked(body: Mapping[str, Any], before: Sync) -> dict[str, Any]:
-    """What a change names, beside the state. An upload that is sent back as it was read is no other file, and may be kept no longer."""
-    same = before.source["kind"] == "upload" and body.get("source") == before.source
-    left_out = {"state", "source"} if same else {"state"}
+def _asked(body: Mapping[str, Any], source: Mapping[str, Any]) -> dict[str, Any]:
+    """What a change names, beside the state. A source that is sent back as it is shown is no other one: it keeps its secrets,
+    which nobody is shown, and its file, which may be kept no longer.
+    """
+    left_out = {"state", "source"} if body.get("source") == source else {"state"}
     return {key: value for key, value in body.items() if key not in left_out}
 
 
@@ -157,7 +159,9 @@ def _merged(stored: Any, asked: Any) -> Any:
 
 
 def _check_version(read: Read[Sync], expected: int | None) -> None:
-    if expected is not None and read.version != expected:
+    """Each run makes two versions more; none of them is another sync to somebody who changes it."""
+    since = read.value.changed_in or read.version
+    if expected is not None and not since <= expected <= read.version:
         raise PreconditionFailed(
             "changed_since",
             "The sync has been changed since you read it.",

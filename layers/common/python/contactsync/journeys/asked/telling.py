@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from contactsync.control import Read
 from contactsync.core.dropping import prefix_of
@@ -23,9 +23,13 @@ from contactsync.model.sync import Sync
 LOOKED_AT_MAX = 5_000
 """Contacts that one page of a filtered listing goes through, found or not."""
 READ_AT_ONCE = 500
+SYNCS_PASSED_OVER = 20
+"""How often one page looks further where it has met syncs that were deleted."""
 PHOTO_OPEN_S = 900
 PASSES = 3
 """A row goes through map, plan and upsert; each reports its progress."""
+PASSES_OF_BOOKS = 2
+"""One with a card through upsert and push."""
 
 T = TypeVar("T")
 
@@ -60,21 +64,13 @@ class RunView:
 
 
 @dataclass(frozen=True, slots=True)
-class DropPlace:
-    """Where a sync's files are put: in this bucket, under keys that begin with this prefix."""
-
-    bucket: str
-    prefix: str
-
-
-@dataclass(frozen=True, slots=True)
 class SyncView:
-    """A sync, its version, its latest run, when its schedule runs it next, and where its files are put, if they are."""
+    """A sync, its version, its latest run, when its schedule runs it next, its source as it is shown, and why it waits."""
 
     sync: Read[Sync]
     latest_run: RunView | None
-    next_run_at: str | None = None
-    drop_place: DropPlace | None = None
+    next_run_at: str | None
+    source: Mapping[str, Any]
     waits_because: RunProblem | None = None
 
 
@@ -104,11 +100,15 @@ def sync(world: World, caller: Caller, sync_id: str) -> SyncView:
 
 
 def syncs(world: World, caller: Caller, *, after: str | None, limit: int) -> Page[SyncView]:
-    """All syncs that have not been deleted, newest first. A page may hold fewer than `limit`."""
-    found, following = world.control.syncs(caller.account_id, after=after, limit=limit)
-    kept = [each for each in found if each.value.deleted_at is None]
+    """All syncs that have not been deleted, newest first. A page may hold fewer than `limit` where many were deleted."""
+    kept: list[Read[Sync]] = []
+    for _ in range(SYNCS_PASSED_OVER):
+        found, after = world.control.syncs(caller.account_id, after=after, limit=limit - len(kept))
+        kept += [each for each in found if each.value.deleted_at is None]
+        if after is None or len(kept) == limit:
+            break
     views = [_sync_view(world, caller, each) for each in kept]
-    return Page(views, [each.value.id for each in kept], following)
+    return Page(views, [each.value.id for each in kept], after)
 
 
 def view(world: World, run: Run) -> RunView:
@@ -121,6 +121,7 @@ def view(world: World, run: Run) -> RunView:
     if run.status == "queued" or not total:
         return RunView(run, Progress(0, 0, total))
     passes = 1 if run.plan_of else PASSES - 1 if run.dry_run else PASSES
+    passes = PASSES_OF_BOOKS if run.journey == "sync" else passes
     done = world.control.progress(run)
     settled = world.control.progress(run, "upsert")
     percent = min(99, 100 * done // (passes * total))
@@ -138,16 +139,24 @@ def _sync_view(world: World, caller: Caller, read: Read[Sync]) -> SyncView:
 def sync_view(world: World, caller: Caller, read: Read[Sync], run: Run | None) -> SyncView:
     """A sync with `run`, its latest."""
     due = scheduling.next_run(read.value, world.clock.now())
-    place = None
-    if read.value.source["kind"] == "drop":
-        place = DropPlace(world.drop_bucket, prefix_of(caller.account_id, read.value.id))
     return SyncView(
         read,
         view(world, run) if run is not None else None,
         timestamp(due) if due else None,
-        place,
+        source_of(world, caller, read.value),
         scheduling.why_waiting(world.control, caller.account_id, read.value, world.clock.now()),
     )
+
+
+def source_of(world: World, caller: Caller, sync: Sync) -> dict[str, Any]:
+    """A sync's source without its secrets, with the place in the drop bucket where its files are put, if they are."""
+    if sync.source["kind"] != "drop":
+        return sync.source
+    return {
+        **sync.source,
+        "bucket": world.drop_bucket,
+        "prefix": prefix_of(caller.account_id, sync.id),
+    }
 
 
 # Files of the drop bucket
