@@ -135,6 +135,22 @@ def test_a_mapping_of_hundreds_of_columns_over_another_file_says_what_is_wrong(w
     assert len(run.problem.detail) < 5_000
 
 
+def test_a_contact_that_every_import_changes_does_not_grow_with_each(world: World) -> None:
+    """Each import is a sync of its own: after some thousand of them the table took the contact no more."""
+    own = {"delete_missing": {"scope": "sync"}}
+    first = world.import_rows(f"{many(10)}ada@example.com,Ada\n", NAMES, options=own)
+    for number in range(60):
+        last = world.import_rows(f"email,name\nada@example.com,Ada {number}\n", NAMES)
+        world.clock.advance(timedelta(minutes=1))
+    ada = next(each for each in world.stored().values() if each.fields["name"] == "Ada 59")
+    assert len(ada.sources) == 50
+    assert last.sync_id in ada.sources
+    assert first.sync_id not in ada.sources
+    gone = again(world, first, many(9))
+    assert (gone.status, gone.counts.deleted) == ("succeeded", 1), "of Ada others know as well"
+    assert "ada@example.com" in world.stored()
+
+
 class TestUnchangedBesideOthers:
     def test_what_was_read_while_another_run_was_still_writing_is_no_good(self, world: World) -> None:
         mine = world.import_rows("email,name\nada@example.com,Ada\n", NAMES)

@@ -55,6 +55,15 @@ def test_a_second_candidate_is_for_a_person_to_decide() -> None:
     ]
 
 
+def test_of_thousands_who_have_a_company_in_common_some_are_asked_about() -> None:
+    """All of them found no room in the record of the question, and each card with each contact none in memory."""
+    cards = {f"{n}": person(f"Card {n}", organization="ACME") for n in range(500)}
+    contacts = ((f"{n:032x}", person(f"Contact {n}", organization="Acme")) for n in range(20_000))
+    found = match(cards, contacts, [["organization"]])
+    assert found.pairs == {}
+    assert [(len(doubt.contacts), doubt.why) for doubt in found.doubts] == [(100, "several_contacts")] * 500
+
+
 def test_a_shared_address_alone_joins_nobody() -> None:
     """Case 41."""
     cards = {"1": person("Ann Lee", "family@x.org"), "2": person("Bob Ray", "info@x.org")}

@@ -26,6 +26,8 @@ DEFAULT_RULES: tuple[tuple[str, ...], ...] = (
 )
 KEYS_MAX = 200
 """Of one person under one rule: more addresses than that tell nobody apart."""
+CANDIDATES_MAX = 100
+"""Contacts that a card may be: a rule by which it may be more, such as the company alone, is a question that nobody answers."""
 
 _word = re.compile(r"[^\W_]+")
 Why = Literal["several_contacts", "several_cards", "other_name"]
@@ -85,8 +87,9 @@ def match(
     for contact_id, fields in contacts:
         for number, rule in enumerate(rules):
             for key in _keys(fields, rule, of_card=False):
-                if (number, key) in shared:
-                    shared[number, key].contacts.append(contact_id)
+                who = shared.get((number, key))
+                if who is not None and len(who.contacts) < CANDIDATES_MAX:
+                    who.contacts.append(contact_id)
                     names[contact_id] = _words(_name(fields))
     matching = _Matching(cards, names, frozenset(apart))
     for number, rule in enumerate(rules):

@@ -29,6 +29,9 @@ Existing = Literal["override", "skip", "fill_empty"]
 
 RUNS_KEPT = 50
 """How many of the runs that changed a contact it remembers: the way to its history."""
+SOURCES_KEPT = 50
+"""Of how many syncs a contact knows the row: who imports without saving a sync makes one with each import, and the table
+holds 400 KB of a contact."""
 CODES = 900_000_000
 """Generated codes have nine digits and do not begin with a zero, which spreadsheets would drop."""
 CODE_ATTEMPTS = 20
@@ -250,13 +253,21 @@ def signed(contact: Contact, row: Row, rules: Rules) -> Contact:
     """The contact as this run writes it. A plan's are not signed yet: a dry run's is carried out by another run."""
     sources = contact.sources
     if row.hash:
-        sources = {**sources, rules.sync_id: Source(rules.run_id, row.line, row.hash)}
+        sources = _lately({**sources, rules.sync_id: Source(rules.run_id, row.line, row.hash)}, rules)
     return replace(
         contact,
         audit=replace(contact.audit, updated_at=rules.at, updated_by=rules.author, via=rules.via),
         sources=sources,
         runs=_with_run(contact.runs, rules),
     )
+
+
+def _lately(sources: dict[str, Source], rules: Rules) -> dict[str, Source]:
+    """The sources of the latest runs; that of this run is among them, whatever its id says."""
+    if len(sources) <= SOURCES_KEPT:
+        return sources
+    ordered = sorted(sources, key=lambda sync_id: (sync_id == rules.sync_id, sources[sync_id].run_id))
+    return {sync_id: sources[sync_id] for sync_id in ordered[-SOURCES_KEPT:]}
 
 
 def same_effect(one: Decision, other: Decision) -> bool:
