@@ -1,9 +1,14 @@
-"""Files of a thousand columns, or with names of any length: what is said of them finds room in the run's record."""
+"""Files of a thousand columns, with names of any length, or millions of rows to refuse: what is said of them finds room."""
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
+from contactsync.adapters.memory import MemoryObjects
+from contactsync.core.decisions import Reject, Row
+from contactsync.journeys.file.runfiles import RunFiles
 from contactsync.model.field import FieldSpec
 from tests.support.world import World
 
@@ -54,3 +59,17 @@ def test_a_row_with_a_thousand_faults_tells_all_of_them_in_the_file_only(world: 
     assert (refused.rows, len(refused.reason)) == (2, 2_001)
     report = world.runs.get(world.files(run).rejects_csv).decode()
     assert "number_399: " in report
+
+
+def test_millions_of_rows_that_are_refused_late_find_room() -> None:
+    """A list whose customers have new numbers: each row's address is somebody else's. Notify has one GB for all reasons."""
+    files, rows = RunFiles(MemoryObjects(), "a1", "r1"), 20_000
+    reason = "The email address belongs to contact {:032x}. Correct the address in one of the two, or import by email."
+    refused = (Reject(Row(f"{n:032x}", n, "", {}), "email_taken", reason.format(n)) for n in range(rows))
+    files.save_plan(0, [each.line() for each in refused])
+    tracemalloc.start()
+    late = files.late_rejects(1)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(late) == rows
+    assert taken < 400 * rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -12,7 +13,6 @@ from itertools import chain, islice
 from contactsync.control import Control
 from contactsync.control.feed import OUTLIVES, position_at
 from contactsync.core import figures, health, mailing, reporting
-from contactsync.core.decisions import Reject as RejectedLate
 from contactsync.core.naming import called
 from contactsync.core.parsing import Damaged
 from contactsync.errors import BookBusy, Busy, NotFound
@@ -344,15 +344,13 @@ def _report_rejects(manifest: Manifest, files: RunFiles) -> tuple[Refused, ...]:
     )
 
 
-def _with_cells(late: dict[int, RejectedLate], manifest: Manifest, files: RunFiles) -> Iterator[Reject]:
+def _with_cells(late: dict[int, str], manifest: Manifest, files: RunFiles) -> Iterator[Reject]:
     """Rows that were refused only when they met the contact list, with their cells read again."""
-    for number, chunk in enumerate(manifest.chunks):
-        following = manifest.chunks[number + 1].first_line if number + 1 < len(manifest.chunks) else None
-        if not any(chunk.first_line <= row and (following is None or row < following) for row in late):
-            continue
+    first_lines = [chunk.first_line for chunk in manifest.chunks]
+    for number in sorted({bisect_right(first_lines, row) - 1 for row in late}):
         for item in raw_rows(number, files, manifest):
-            if not isinstance(item, Damaged) and (reject := late.get(item[0])):
-                yield Reject(item[0], item[1], [(None, None, reject.code, reject.reason)])
+            if not isinstance(item, Damaged) and (reason := late.get(item[0])):
+                yield Reject(item[0], item[1], [(None, None, "", reason)])
 
 
 def _mail(

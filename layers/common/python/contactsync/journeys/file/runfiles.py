@@ -369,12 +369,12 @@ class RunFiles:
     def _done(self, unit: int, stage: Stage) -> str:
         return f"{self.done}{'held' if stage == 'held' else 'upsert'}/{unit:02d}"
 
-    def late_rejects(self, units: int) -> dict[int, RejectedLate]:
-        """Rows that were refused only when they met the contact list, by their place in the file.
+    def late_rejects(self, units: int) -> dict[int, str]:
+        """Why rows were refused only when they met the contact list, by their place in the file. There may be a million.
 
         A unit's decisions, most of what a run stores, are not read where its counts say that none of them refuses.
         """
-        late: dict[int, RejectedLate] = {}
+        late: dict[int, str] = {}
         for unit in range(units):
             summary = self.plan_summary(unit)
             planned = self.plan_lines(unit) if summary is None or summary.counts.rejected else ()
@@ -382,7 +382,7 @@ class RunFiles:
                 if line.startswith(b'["reject"') and isinstance(
                     decision := read_decision(line), RejectedLate
                 ):
-                    late[decision.row.line] = decision
+                    late[decision.row.line] = decision.reason
         return late
 
     # Notify
