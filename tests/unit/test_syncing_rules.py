@@ -17,6 +17,7 @@ from contactsync.model.message import ContactsChanged
 from contactsync.model.segment import Segment
 from tests.contract.cards import ADA
 from tests.support.bookworld import BookWorld, person
+from tests.support.world import World
 
 LONG = "x" * 200_000
 
@@ -429,6 +430,15 @@ class TestEdits:
         message = ContactsChanged(account_id=world.account.account_id, **said)
         books.follow(message, control=world.control, bus=bus, clock=world.clock)
         return [event.detail["run_id"] for event in bus.events]
+
+    def test_without_an_address_book_no_sync_is_looked_at(self, monkeypatch):
+        """Each import that was ever asked for may be one, and each edit would look through all of them."""
+        world, looked_at = World(), []
+        world.import_rows("email\nada@example.com\n")
+        monkeypatch.setattr(type(world.control), "every_sync", lambda *_: looked_at.append(1) or iter(()))
+        message = ContactsChanged(account_id=world.account.account_id)
+        books.follow(message, control=world.control, bus=world.bus, clock=world.clock)
+        assert looked_at == []
 
     def test_set_a_run_going_of_each_sync_that_brings_them_to_a_book(self, world):
         world.book.add(ADA)
