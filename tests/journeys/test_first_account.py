@@ -160,6 +160,15 @@ def test_a_key_that_api_gateway_does_not_know_yet_is_nobody_s_fault_and_waited_f
     assert ask(stack, key).status_code == 200
 
 
+def test_no_request_comes_in_past_the_ceiling_and_the_log(stack: Stack) -> None:
+    """They are the stage's. SAM makes another one by itself, in which the routes that need no key would be open."""
+    gateway = deploy.client("apigateway", stack.endpoint)
+    stages = gateway.get_stages(restApiId=stack.deployed.api_id)["item"]
+    assert [stage["stageName"] for stage in stages] == ["v1"]
+    assert requests.get(f"{stack.facts.api}/v1/openapi.json", timeout=30).status_code == 200
+    assert requests.get(f"{stack.facts.api}/Stage/openapi.json", timeout=30).status_code >= 400
+
+
 @pytest.mark.parametrize(
     ("name", "country"), [("somebody-elses", "NL"), (deploy.STACK_NAME, "Holland"), (deploy.STACK_NAME, "XX")]
 )
