@@ -249,7 +249,9 @@ def _bound(document: Any) -> None:
 
 def _malformed() -> BadRequest:
     return BadRequest(
-        "malformed_json", "The body is not well-formed JSON.", "Check it with a JSON validator."
+        "malformed_json",
+        "The body is not well-formed JSON.",
+        "Send it in UTF-8 without a byte-order mark, and check it with a JSON validator.",
     )
 
 
