@@ -8,7 +8,17 @@ import pytest
 from contactsync.core import records_file
 from contactsync.core.mapping import Mapped, compile_mapping, resolve_mapping
 from contactsync.core.parsing import Damaged
-from contactsync.core.vcard import Card, Found, from_fields, read_cards, serialise, survey, table, to_fields
+from contactsync.core.vcard import (
+    Card,
+    Found,
+    from_fields,
+    read_cards,
+    reading,
+    serialise,
+    survey,
+    table,
+    to_fields,
+)
 from contactsync.core.vcard.reading import CARD_BYTES, PROPERTIES
 from contactsync.model.field import STANDARD_FIELDS
 
@@ -262,6 +272,16 @@ def test_a_card_beyond_all_bounds_is_refused_alone(body, code):
     found = list(read_cards(blocks))
     assert [type(one) for one in found] == [Found, Damaged, Found]
     assert [one.code for one in found if isinstance(one, Damaged)] == [code]
+
+
+def test_of_a_card_beyond_all_bounds_no_more_is_read(monkeypatch):
+    """A million short lines took a worker a quarter of a minute, and a file may have a thousand such cards."""
+    asked = []
+    whole = reading._property
+    monkeypatch.setattr(reading, "_property", lambda *line: asked.append(1) or whole(*line))
+    (found,) = read_cards([b"BEGIN:VCARD\n", b"X:1\n" * 10 * PROPERTIES, b"END:VCARD\n"])
+    assert isinstance(found, Damaged)
+    assert len(asked) == PROPERTIES + 1
 
 
 def test_a_line_that_never_ends_costs_no_more_than_a_card():
