@@ -18,6 +18,7 @@ CLOCK = {
     "detail": {},
 }
 LEFT = {"account_id": "", "sync_id": "hour"}
+FOLLOWED = {"account_id": "a1", "but": "", "connection_id": "c1"}
 
 
 class Queue:
@@ -45,9 +46,17 @@ class Queue:
     [
         (CLOCK, []),
         (LEFT, ["SyncDue"]),
+        (FOLLOWED, ["ContactsChanged"]),
+        ({"account_id": "a1", "connection_id": "c1"}, ["BookLost"]),
         ({"source": "contactsync", "detail-type": "RunLost", "detail": {"name": "e"}}, ["RunLost"]),
     ],
-    ids=["a clock's", "a look's", "a run's that was left"],
+    ids=[
+        "a clock's",
+        "a look's",
+        "of a book that goes on",
+        "of a book that is lost",
+        "a run's that was left",
+    ],
 )
 def test_no_dead_letter_of_ours_is_left(body: dict[str, Any], kinds: list[str]) -> None:
     queue, bus = Queue(body), MemoryBus()

@@ -25,12 +25,12 @@ KINDS = {
     "run_id": "RunRequested",
     "sync_id": "SyncDue",
     "drop_id": "FileParked",
+    "but": "ContactsChanged",
     "connection_id": "BookLost",
     "export_id": "ExportDue",
     "erasure_id": "EraseDue",
-    "but": "ContactsChanged",
 }
-"""A function's own dead letter is the bare detail of its event; the id in it says of which kind it was."""
+"""A function's own dead letter is the bare detail of its event; the first of these that it holds says of which kind it was."""
 
 OF_A_SCHEDULE = "SCHEDULE_ARN"
 """The attribute by which EventBridge Scheduler says what was due. The body is the request that it could not send."""
