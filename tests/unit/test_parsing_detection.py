@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from contactsync.core.parsing.detection import Detected, detect
+from contactsync.core.parsing.tables import table_of
 from contactsync.errors import UnreadableFile
 from contactsync.model.sync import Format
 from tests.support.corpus import corpus
@@ -97,6 +98,16 @@ def test_the_names_that_a_mapping_asks_for_settle_delimiter_and_header():
     )
     found = detected("name\nLee, Ann\nMoe, Zoe\n", mapped=["name"])
     assert (found.width, found.header) == (1, ["name"])
+
+
+@pytest.mark.parametrize("spelled", ["Zoë  Lee", "ZOË LEE", "Zoe\u0308 Lee", "Zoë\u00a0Lee"])
+def test_a_name_settles_them_however_it_is_spelled(spelled):
+    """As the mapping finds its column then: blanks, case and composed accents make no other name."""
+    found = detected("Zoë Lee;x,y\nAnn Moe;z,w\n", mapped=[spelled])
+    assert (found.dialect.delimiter, found.confidence["header"]) == (";", 1.0)
+    sheet = [(1, ["Our people"]), (2, ["Zoë Lee", "x"]), (3, ["Ann Moe", "z"])]
+    table = table_of(sheet, has_header="auto", names=[spelled])
+    assert (table.header, table.first_line, table.confidence) == (["Zoë Lee", "x"], 2, 1.0)
 
 
 @pytest.mark.parametrize(

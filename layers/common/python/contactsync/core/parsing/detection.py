@@ -20,6 +20,7 @@ from contactsync.core.parsing.encoding import Reading, encoding_named, read_samp
 from contactsync.core.parsing.kinds import refuse_noise, refuse_what_is_no_table
 from contactsync.core.parsing.lexer import Fault, Lexer
 from contactsync.core.parsing.records import COLUMNS, legible
+from contactsync.core.rules import folded
 from contactsync.errors import UnreadableFile
 
 SAMPLE_ROWS = 100
@@ -130,7 +131,7 @@ def detect(
     lines = _physical_lines(reading.text, complete=complete)
     if not any(line.strip() for line in lines):
         raise UnreadableFile("empty_file", "The file is empty.", "Check the export and send the file again.")
-    names = {_folded(name) for name in mapped_columns or ()}
+    names = {folded(name) for name in mapped_columns or ()}
     dialect, sure_delimiter = _dialect(lines, requested, names)
     table = _table(lines, dialect, SAMPLE_ROWS + 1)
     if not table.records:
@@ -213,7 +214,7 @@ def _header_or_row(table: _Table, requested: Requested, names: set[str]) -> tupl
         return True, 0.3
     if names:
         # a mapping by names says that there is a header; if they are missing, that is what must be told
-        return True, 1.0 if names & {_folded(cell) for cell in first} else 0.6
+        return True, 1.0 if names & {folded(cell) for cell in first} else 0.6
     likeness = header_likeness(first, rest)
     return likeness >= 0, round(0.5 + abs(likeness) / 2, 2)
 
@@ -269,7 +270,7 @@ def _score(table: _Table, names: set[str]) -> float:
     first = table.records[0][1] or []
     if len(first) == 1:  # one name above several columns: prose with commas, more likely
         score /= 2
-    found = names & {_folded(cell) for cell in first}
+    found = names & {folded(cell) for cell in first}
     return score + len(found) / len(names) if names else score
 
 
@@ -282,7 +283,7 @@ def _preamble(table: _Table, lines: list[str], names: set[str]) -> int:
     above = [cells for line, cells in table.records if line < full]
     if not above or width < 2 or full > PREAMBLE_LINES:
         return 0
-    if any(names & {_folded(cell) for cell in cells or ()} for cells in above):
+    if any(names & {folded(cell) for cell in cells or ()} for cells in above):
         return 0
     below = [cells for line, cells in table.records if line >= full]
     if sum(cells is not None and len(cells) == width for cells in below) < max(len(above), len(below) / 2):
@@ -297,7 +298,7 @@ def _empty_above(sound: list[tuple[int, list[str]]], names: set[str]) -> int:
     """The same where the notes are as wide as the table, filled up with empty cells."""
     count = rows_above([cells for _, cells in sound])
     full = sound[count][0] if count else 1
-    asked = any(names & {_folded(cell) for cell in cells} for _, cells in sound[:count])
+    asked = any(names & {folded(cell) for cell in cells} for _, cells in sound[:count])
     return 0 if asked or full > PREAMBLE_LINES else full - 1
 
 
@@ -355,7 +356,3 @@ def _physical_lines(text: str, *, complete: bool) -> list[str]:
     """The sample's lines with their ends, without a last one that the sample's end may have divided."""
     lines = io.StringIO(text, newline="").readlines()
     return lines if complete or len(lines) < 2 else lines[:-1]
-
-
-def _folded(name: str) -> str:
-    return name.strip().casefold()

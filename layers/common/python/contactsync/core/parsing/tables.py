@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from contactsync.core.parsing.cells import header_likeness, rows_above
+from contactsync.core.rules import folded
 
 PREAMBLE_ROWS = 20
 """How many rows above the table are looked past, as in text files."""
@@ -32,7 +33,7 @@ def table_of(
 
     `names` are the header names that a mapping asks for: the row that has them is the header.
     """
-    asked = {_folded(name) for name in names}
+    asked = {folded(name) for name in names}
     begin = _begin(found, asked)
     body = found[begin:]
     width = max((len(cells) for _, cells in body), default=0)
@@ -51,7 +52,7 @@ def _begin(found: Sequence[tuple[int, Sequence[str]]], asked: set[str]) -> int:
     rows = [cells for _, cells in found]
     top = rows[:PREAMBLE_ROWS]
     if asked:
-        met = [len(asked & {_folded(cell) for cell in cells}) for cells in top]
+        met = [len(asked & {folded(cell) for cell in cells}) for cells in top]
         return met.index(max(met)) if any(met) else 0
     if 0 < (above := rows_above(rows)) < PREAMBLE_ROWS:
         return above
@@ -71,10 +72,6 @@ def _is_header(
     if not rows:
         return False, 0.0
     if asked:
-        return True, 1.0 if asked & {_folded(cell) for cell in rows[0]} else 0.6
+        return True, 1.0 if asked & {folded(cell) for cell in rows[0]} else 0.6
     likeness = header_likeness(rows[0], rows[1:])
     return likeness >= 0, round(0.5 + abs(likeness) / 2, 2)
-
-
-def _folded(name: str) -> str:
-    return name.strip().casefold()
