@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 import logging
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -13,7 +11,6 @@ from typing import Any, cast
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
 
 from contactsync import bootstrap
 from contactsync.adapters import clients
@@ -32,6 +29,7 @@ from contactsync.sources.staging import DirectCourier
 from contactsync.sources.transfer import Limits
 from functions.reach import handler
 from tests.contract.conftest import REGION, credentials
+from tests.contract.invoked import Lambda
 from tests.fakes.webserver import RESET, WebServer, reply
 
 SECRET = "s3cret-canary-2718"
@@ -121,31 +119,6 @@ class TestDirect(CourierContract):
         return DirectCourier(opened, runs)
 
 
-class Lambda:
-    """Lambda as far as it is used: runs the real handler, and answers as the service does."""
-
-    def __init__(self) -> None:
-        self.asked: list[dict[str, Any]] = []
-        self.answer: dict[str, Any] | None = None
-        self.refuses = ""
-
-    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 boto3's names
-        assert FunctionName == "reach"
-        self.asked.append(json.loads(Payload))
-        if self.refuses:
-            answer = {"Error": {"Code": self.refuses}, "ResponseMetadata": {"HTTPStatusCode": 429}}
-            raise ClientError(cast("Any", answer), "Invoke")
-        if self.answer is not None:
-            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(json.dumps(self.answer).encode())}
-        context = cast("Any", SimpleNamespace(aws_request_id="request-1"))
-        try:
-            told = handler.lambda_handler(self.asked[-1], context)
-        except Exception as error:  # noqa: BLE001 as Lambda, which reports whatever comes
-            failure = {"errorType": type(error).__name__, "errorMessage": str(error), "stackTrace": []}
-            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(json.dumps(failure).encode())}
-        return {"Payload": io.BytesIO(json.dumps(told).encode())}
-
-
 class TestReach(CourierContract):
     @pytest.fixture
     def used(self, moto_url, opened, monkeypatch) -> list[StagingKeys]:
@@ -170,7 +143,7 @@ class TestReach(CourierContract):
 
     @pytest.fixture
     def service(self) -> Lambda:
-        return Lambda()
+        return Lambda("reach", handler.lambda_handler)
 
     @pytest.fixture
     def courier(self, moto_url, service, used) -> Courier:
@@ -179,7 +152,7 @@ class TestReach(CourierContract):
             ROLE,
             "runs",
             sts=partial(clients.sts, REGION, endpoint=moto_url),
-            functions=lambda: cast("Any", service),
+            functions=service.client,
             direct=DirectCourier(cast("Any", None), MemoryObjects()),
         )
 

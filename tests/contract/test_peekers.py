@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import logging
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -24,6 +22,7 @@ from contactsync.sources.staging import DirectPeeker
 from contactsync.sources.transfer import Limits
 from functions.peek import handler
 from tests.contract.conftest import REGION
+from tests.contract.invoked import Lambda
 from tests.fakes.webserver import RESET, WebServer, reply
 
 SECRET = "s3cret-canary-1618"
@@ -128,33 +127,15 @@ class TestDirect(PeekerContract):
         return DirectPeeker(opened)
 
 
-class Lambda:
-    """Lambda as far as it is used: runs the real handler, and answers as the service does."""
-
-    answer: dict[str, Any] | None = None
-
-    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 boto3's names
-        assert FunctionName == "peek"
-        if self.answer is not None:
-            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(json.dumps(self.answer).encode())}
-        context = cast("Any", SimpleNamespace(aws_request_id="request-1"))
-        try:
-            told = handler.lambda_handler(json.loads(Payload), context)
-        except Exception as error:  # noqa: BLE001 as Lambda, which reports whatever comes
-            failure = {"errorType": type(error).__name__, "errorMessage": str(error), "stackTrace": []}
-            return {"FunctionError": "Unhandled", "Payload": io.BytesIO(json.dumps(failure).encode())}
-        return {"Payload": io.BytesIO(json.dumps(told).encode())}
-
-
 class TestPeek(PeekerContract):
     @pytest.fixture
     def service(self) -> Lambda:
-        return Lambda()
+        return Lambda("peek", handler.lambda_handler)
 
     @pytest.fixture
     def peeker(self, service, opened, monkeypatch) -> Peeker:
         monkeypatch.setattr(bootstrap, "remote", lambda: opened)
-        return LambdaPeeker("peek", lambda: cast("Any", service), direct=cast("Any", None))
+        return LambdaPeeker("peek", service.client, direct=cast("Any", None))
 
     def test_one_that_runs_out_of_time_has_waited_for_the_server(self, peeker, server, service):
         service.answer = {

@@ -1,7 +1,8 @@
 """What the journeys need from outside: promises, and the errors that may be raised.
 
-Every port has a memory adapter and a real one; both pass the suites in tests/contract. Any method may raise
-`Busy` after its own bounded retries; other errors are named where they can occur.
+Every port but the clock has a suite in tests/contract, which all its adapters pass: those in memory or in this
+process, and the real ones. Any method may raise `Busy` after its own bounded retries; other errors are named where
+they can occur.
 """
 
 from __future__ import annotations

@@ -145,7 +145,7 @@ class IdentityProvider(Protocol):
 
 
 class Clock(Protocol):
-    """The only way to learn the time, and to wait."""
+    """The only way to learn the time."""
 
     def now(self) -> datetime:
         """Now, in UTC, aware."""
