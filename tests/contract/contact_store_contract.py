@@ -8,7 +8,8 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from contactsync.adapters.items import SHARDS, Unstorable, shard_of
+from contactsync.adapters.items import Unstorable
+from contactsync.core.identity import SHARDS, shard_of
 from contactsync.core.overlay import laid_bare
 from contactsync.model.contact import (
     Alias,

@@ -13,7 +13,8 @@
     expires_at  N     tombstone: epoch seconds after which the table forgets it
     f           M     field key → canonical value
     g           SS    segments; absent if there are none
-    h           S     ids of the last runs that changed the contact, with a space between; absent if there are none
+    h           S     ids of the last runs and edits that changed the contact, with a space between; absent if there
+                      are none
     s           M     sync id → {r: run id, n: row, h: hash of the row}
     ca cb       S     created at, created by
     ua ub       S     updated at, updated by
@@ -35,17 +36,16 @@ from contactsync.adapters.contact_writes import Statements, Writing
 from contactsync.adapters.items import (
     CONTACT,
     GLIMPSE,
-    SHARDS,
     Attribute,
     Item,
     contact_of,
     glimpse_of,
     partition,
-    shard_of,
     slot_of,
 )
 from contactsync.adapters.lanes import Batch, Lanes, batches
 from contactsync.adapters.wire import ServiceError, Wire
+from contactsync.core.identity import SHARDS, shard_of
 from contactsync.core.newcomers import id_in
 from contactsync.model.contact import Contact, Glimpse, Origin, Slot
 from contactsync.ports import ContactPage, Write

@@ -11,19 +11,11 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
 
-from contactsync.adapters.items import (
-    Attribute,
-    Item,
-    Unstorable,
-    attributes,
-    item_of,
-    partition,
-    shard_of,
-)
+from contactsync.adapters.items import Attribute, Item, Unstorable, attributes, item_of, partition
 from contactsync.adapters.lanes import Batch, Lanes
 from contactsync.adapters.patience import Patience
 from contactsync.adapters.wire import TRANSIENT, ServiceError
-from contactsync.core.identity import PREFIXES
+from contactsync.core.identity import PREFIXES, shard_of
 from contactsync.core.overlay import compares, laid_bare
 from contactsync.core.shapes import Pieces, Shapes
 from contactsync.model.contact import Origin

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from contactsync.core.identity import shard_of
 from contactsync.model.contact import Alias, Audit, Contact, Glimpse, Slot, Source, Tombstone
 
 Attribute = dict[str, Any]
@@ -15,7 +16,6 @@ Attribute = dict[str, Any]
 Item = dict[str, Attribute]
 
 CONTACT, ALIAS, TOMBSTONE = "c", "a", "t"
-SHARDS = 64
 GLIMPSE = ("sk", "k", "s", "g", "cb")
 """The attributes that a glimpse is made of, but for fields."""
 ITEM_LIMIT = 400 * 1024
@@ -36,11 +36,6 @@ class Unstorable(Exception):
     def __init__(self, ids: Sequence[str]) -> None:
         super().__init__(f"{len(ids)} contacts cannot be stored as they are: {', '.join(ids[:10])}")
         self.ids = tuple(ids)
-
-
-def shard_of(contact_id: str) -> int:
-    """0 to 63, rising with the id, so that shard after shard is id order."""
-    return int(contact_id[:2], 16) >> 2
 
 
 def partition(account_id: str, shard: int) -> str:

@@ -22,16 +22,15 @@ from contactsync.adapters.bus import SOURCE
 from contactsync.adapters.control_table import check_commit, check_page
 from contactsync.adapters.items import (
     ITEM_LIMIT,
-    SHARDS,
     TRANSACTION_LIMIT,
     Unstorable,
     item_of,
     partition,
-    shard_of,
     size_of,
     slot_of,
 )
 from contactsync.adapters.mailer import check_address, one_line
+from contactsync.core.identity import SHARDS, shard_of
 from contactsync.core.newcomers import contact_in, id_in
 from contactsync.errors import NotFound, Stale
 from contactsync.model.contact import Contact, Glimpse, Origin, Slot, glimpse_of

@@ -1,4 +1,4 @@
-"""How the nouns look from outside, as the contract has them. Nothing is shown that is not named here."""
+"""How the nouns look from outside, as the OpenAPI document has them. Nothing is shown that is not named here."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import orjson
 from contactsync.core.dropping import why_parked
 from contactsync.core.overlay import Changes
 from contactsync.core.showing import in_utc, shown
+from contactsync.core.timestamps import timestamp
 from contactsync.journeys.account.accounts import AccountView
 from contactsync.journeys.account.keys import ShownKey
-from contactsync.journeys.asked.asking import UploadPlace, timestamp
+from contactsync.journeys.asked.asking import UploadPlace
 from contactsync.journeys.asked.fielding import Effects
 from contactsync.journeys.asked.recounting import Change
 from contactsync.journeys.asked.rows import RowView

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import get_args
 
+from contactsync.core.timestamps import timestamp
 from contactsync.model.drop import Drop, DroppedFile, Parked
 from contactsync.model.message import CreatedObject
 from contactsync.model.run import RunProblem
@@ -67,7 +68,7 @@ def drop_of(created: CreatedObject, place: Place, at: datetime) -> Drop:
         sync_id=place.sync_id,
         file=DroppedFile(key=created.key, version=version, etag=created.etag.strip('"'), size=created.size),
         sequencer=sequencer,
-        dropped_at=at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        dropped_at=timestamp(at),
         forget_at=int((at + KEPT).timestamp()),
     )
 

@@ -66,6 +66,11 @@ def contact_id(secret: bytes, field: str, key: str) -> str:
     return digest.hexdigest()
 
 
+def is_contact_id(text: str) -> bool:
+    """Whether a text can be a contact's id."""
+    return len(text) == 2 * ID_BYTES and all(character in "0123456789abcdef" for character in text)
+
+
 def card_mark(secret: bytes, card: str) -> str:
     """What an erased person's card is known by, and nobody can read: 32 hex digits of its id, or of its marker."""
     return contact_id(secret, "erased card", card)

@@ -20,7 +20,7 @@ from contactsync.core.identity import ID_BYTES, email_key, identity_key
 from contactsync.core.rules import ROW_MAX, Rule, feeders, resolve_mapping
 from contactsync.core.unrolling import Filler, Parts, Text, Typed, unrolled
 from contactsync.errors import InvalidRequest, Problem
-from contactsync.model.field import PRIMARIES
+from contactsync.model.field import LISTS, PRIMARIES
 
 __all__ = [
     "Blank",
@@ -143,7 +143,7 @@ def _filler(
     parts = [(rule.column, rule.part) for rule in feeding if rule.part and rule.column is not None]
     if len(parts) == len(feeding) and not is_list and not required:
         return Parts(field, parts)
-    if field in PRIMARIES.values() or first.list_ or first.part:
+    if field in LISTS or first.list_ or first.part:
         items = tuple(
             Item(
                 rule.column,

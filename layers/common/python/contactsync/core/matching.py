@@ -16,7 +16,7 @@ from typing import Literal
 
 from contactsync.core.merging import entry_key
 from contactsync.model.contact import Fields
-from contactsync.model.field import PRIMARIES
+from contactsync.model.field import LISTS, PRIMARIES
 
 DEFAULT_RULES: tuple[tuple[str, ...], ...] = (
     ("name", "email"),
@@ -171,7 +171,7 @@ def _part(fields: Fields, name: str, *, of_card: bool) -> set[str]:
         return {" ".join(sorted(words))} if words else set()
     key, _, label = name.partition(".")
     listed = PRIMARIES.get(key, key)
-    if listed not in PRIMARIES.values():
+    if listed not in LISTS:
         text = " ".join(str(fields.get(key) or "").casefold().split())
         return {text} if text else set()
     entries = fields.get(listed) or []

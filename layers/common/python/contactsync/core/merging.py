@@ -17,11 +17,10 @@ import orjson
 
 from contactsync.core.identity import email_key
 from contactsync.model.contact import Fields
-from contactsync.model.field import NAME_PARTS, PRIMARIES
+from contactsync.model.field import LISTS, NAME_PARTS
 
 Entry = Mapping[str, Any]
 Side = Literal["ours", "theirs"]
-LISTS = frozenset(PRIMARIES.values())
 
 TURNS_LOOKED_AT = 6
 """So many writes in turn, now we, now they, within TURNS_WITHIN_S, that say again what was said: two bridges do that, and people do not."""

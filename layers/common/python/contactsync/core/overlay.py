@@ -6,13 +6,12 @@ from typing import Any
 
 from contactsync.core.identity import email_key
 from contactsync.model.contact import Fields
-from contactsync.model.field import PRIMARIES
+from contactsync.model.field import LISTS, PRIMARIES
 
 Entry = dict[str, Any]
 """One value of a list: `{"value": …}`, with `label` where it has one, with `text` for a phone as it was typed."""
 Changes = dict[str, list[Any]]
 """`{field: [from, to]}`; None where there was, or is, nothing."""
-LISTS = frozenset(PRIMARIES.values())
 
 
 def overlay(base: Fields, row: Fields, *, only_empty: bool) -> tuple[Fields, Changes]:

@@ -16,10 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import orjson
 
 from contactsync.core.parsing import Chunk, Damaged
-
-CHUNK_BYTES = 8 << 20
-CHUNK_ROWS = 25_000
-"""What one worker maps at a time, as for text files."""
+from contactsync.core.parsing.records import CHUNK_BYTES, CHUNK_ROWS
 
 
 def encode(row: int, cells: Sequence[str]) -> bytes:

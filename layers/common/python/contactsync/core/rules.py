@@ -17,7 +17,7 @@ from typing import Any
 
 from contactsync.core.naming import short
 from contactsync.errors import InvalidRequest, Problem
-from contactsync.model.field import PRIMARIES, FieldSpec
+from contactsync.model.field import LISTS, PRIMARIES, FieldSpec
 
 ADDRESS_PARTS = ("formatted", "street", "extended", "po_box", "city", "region", "postal_code", "country")
 LABEL_MAX = 40
@@ -212,7 +212,7 @@ def _without_identity(
             pointer, f"There is no field “{shown}”: name one of the account's fields.", "unknown_field"
         )
         return
-    if spec.type == "address" or (spec.list and identity_field not in PRIMARIES.values()):
+    if spec.type == "address" or (spec.list and identity_field not in LISTS):
         yield Problem(
             pointer, f"“{shown}” cannot identify a contact: choose a single value.", "identity_type"
         )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from contactsync.core import synonyms
-from contactsync.model.field import STANDARD_FIELDS, FieldSpec
+from contactsync.model.field import PRIMARIES, STANDARD_FIELDS, FieldSpec
 
 EXACT, DRESSED, DECIDED, MISSPELT, BY_SAMPLES = 1.0, 0.95, 0.85, 0.7, 0.5
 """Confidence: the very name; with words around it; by its neighbours; with a typing error; by the values alone."""
@@ -25,7 +25,6 @@ NAME_MAX = 100
 MISSPELT_MIN = 5
 """Letters: shorter names differ too little from each other to forgive any."""
 
-_LISTS = {"email": "emails", "phone": "phones", "url": "urls", "address": "addresses"}
 _OF_PEOPLE = frozenset({"email", "phone", "phones", "address", "birthday", "given_name", "family_name"})
 """What a person has and a company or a post has not: "E-Mail Kunde" is an email, "Company Contact" no company."""
 _ORDINALS = frozenset({"first", "last", "middle"})
@@ -111,7 +110,7 @@ def _may_stand(words: Sequence[str], rest: str, key: str) -> bool:
     """Whether the words beside a name leave it its sense: a company's number or contact is no company."""
     if _words(synonyms.NUMBERS).intersection(words) and key not in {"phone", "phones"}:
         return False
-    if _words(synonyms.VALUES).intersection(words) and key not in _LISTS:
+    if _words(synonyms.VALUES).intersection(words) and key not in PRIMARIES:
         return False
     return words[-1] not in _words(synonyms.PEOPLE) or (key in _OF_PEOPLE and rest not in _ORDINALS)
 
@@ -147,10 +146,10 @@ def _labelled(field: str, label: str, number: int, confidence: float) -> Suggest
         return Suggestion(f"addresses.{label}.{part}" if label else f"address.{part}", confidence)
     if key == "phones":
         return Suggestion(f"phones.{label} {part}" if label else field, confidence)
-    if key in _LISTS:
+    if key in PRIMARIES:
         if label:
-            return Suggestion(f"{_LISTS[key]}.{label}", confidence)
-        return Suggestion(_LISTS[key] if number > 1 else key, confidence)
+            return Suggestion(f"{PRIMARIES[key]}.{label}", confidence)
+        return Suggestion(PRIMARIES[key] if number > 1 else key, confidence)
     return Suggestion(field, confidence) if number == 1 and not label else None
 
 
@@ -213,7 +212,7 @@ def _settled(found: Sequence[Suggestion | None]) -> list[Suggestion | None]:
     for n, suggestion in surest:
         field = suggestion.field
         if field in taken:
-            field = _LISTS.get(field, field)
+            field = PRIMARIES.get(field, field)
             if field.partition(".")[0] not in {"emails", "phones", "urls"}:
                 continue
         taken.add(field)

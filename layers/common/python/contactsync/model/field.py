@@ -70,3 +70,4 @@ NAME_PARTS = ("family_name", "given_name", "middle_name", "prefix", "suffix")
 
 PRIMARIES: dict[str, str] = {"email": "emails", "phone": "phones", "address": "addresses", "url": "urls"}
 """The singular key reads and writes the first value of the list: its primary."""
+LISTS = frozenset(PRIMARIES.values())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from contactsync.core.parsing import Damaged
-from contactsync.core.rules import folded
+from contactsync.core.rules import ADDRESS_PARTS, folded
 from contactsync.core.vcard.card import Card
 from contactsync.core.vcard.fields import to_fields
 from contactsync.core.vcard.reading import Found
@@ -26,19 +26,14 @@ _SINGLES = (
     "name", "prefix", "given_name", "middle_name", "family_name", "suffix", "nickname",
     "organization", "department", "job_title", "birthday", "notes", "photo",
 )  # fmt: skip
-_PARTS = ("formatted", "street", "extended", "po_box", "city", "region", "postal_code", "country")
 _PRIMARY = {plural: single for single, plural in PRIMARIES.items()}
 
 
 class Column(NamedTuple):
-    """One column: its header, and the field of a mapping that takes it.
-
-    `field` is None for a label, which belongs to the value in the column `label_of` (from 0).
-    """
+    """One column: its header, and the field of a mapping that takes it; None for a label, which stands behind its value."""
 
     name: str
     field: str | None
-    label_of: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +50,14 @@ class Columns:
             title = STANDARD_FIELDS[single].label
             for number in range(1, count + 1):
                 name = title if number == 1 else f"{title} {number}"
-                start = len(columns)
                 if plural == "addresses":
                     columns += [
-                        Column(f"{name} {part.replace('_', ' ')}", _address(part, number)) for part in _PARTS
+                        Column(f"{name} {part.replace('_', ' ')}", _address(part, number))
+                        for part in ADDRESS_PARTS
                     ]
                 else:
                     columns.append(Column(name, single if number == 1 else plural))
-                columns.append(Column(f"{name} label", None, start))
+                columns.append(Column(f"{name} label", None))
         return columns
 
     @classmethod
@@ -117,7 +112,7 @@ def _entry_cells(plural: str, entry: dict[str, Any]) -> list[str]:
     label = entry.get("label", "")
     if plural == "addresses":
         value = entry.get("value", {})
-        return [*(value.get(part, "") for part in _PARTS), label]
+        return [*(value.get(part, "") for part in ADDRESS_PARTS), label]
     return [entry.get("value", ""), label]
 
 

@@ -30,12 +30,13 @@ from contactsync.core.redacting import (
     report_without,
     text_lines,
 )
+from contactsync.core.timestamps import timestamp
 from contactsync.errors import Busy, Conflict, InvalidRequest, NotFound, Problem
 from contactsync.journeys.account import stretches
 from contactsync.journeys.account.exporting import folder as exports_of
 from contactsync.journeys.asked import recounting
 from contactsync.journeys.asked.addressing import Addresses
-from contactsync.journeys.asked.asking import World, derived_id, timestamp
+from contactsync.journeys.asked.asking import World, derived_id
 from contactsync.journeys.asked.deciding import withdrawn
 from contactsync.journeys.book.album import Album
 from contactsync.journeys.file.runfiles import batches

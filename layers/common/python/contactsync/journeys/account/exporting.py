@@ -19,9 +19,10 @@ import orjson
 
 from contactsync.control import Control
 from contactsync.core import checking, exporting
+from contactsync.core.timestamps import timestamp
 from contactsync.errors import Conflict, InvalidRequest, NotFound, NotPermitted, Problem
 from contactsync.journeys.account import stretches
-from contactsync.journeys.asked.asking import World, derived_id, timestamp
+from contactsync.journeys.asked.asking import World, derived_id
 from contactsync.journeys.asked.recounting import changes_of_run
 from contactsync.journeys.book.album import Album
 from contactsync.model.account import Caller

@@ -20,11 +20,11 @@ from contactsync.control.accounts import EVERY_ACCOUNT
 from contactsync.control.clearing import clear
 from contactsync.control.members import by_email
 from contactsync.core.identity import SHARDS
+from contactsync.core.timestamps import timestamp
 from contactsync.errors import Busy, Conflict, NotFound, Stale
 from contactsync.journeys.account import stretches
 from contactsync.journeys.account.accounts import resume, suspend, unmeter
 from contactsync.journeys.account.erasing import DUE, Stores, key_of, person_stretch, unfinished
-from contactsync.journeys.asked.asking import timestamp
 from contactsync.journeys.book import album
 from contactsync.journeys.file.runfiles import batches
 from contactsync.model.account import RETENTION_DAYS

@@ -16,9 +16,10 @@ from typing import Any
 
 from contactsync.control import Read, check_room, key_digest, note
 from contactsync.core import checking
+from contactsync.core.timestamps import timestamp
 from contactsync.errors import Conflict, InvalidRequest, NotFound, NotPermitted, Problem
 from contactsync.journeys.account.accounts import SHOWN_OF_A_KEY, as_of_now, by, derived_key, new_key
-from contactsync.journeys.asked.asking import World, derived_id, timestamp
+from contactsync.journeys.asked.asking import World, derived_id
 from contactsync.model.account import ALL_PERMISSIONS, Account, Caller, Key, Member
 from contactsync.model.request import KeyRequest, RotateRequest
 from contactsync.ports import Delete, Put

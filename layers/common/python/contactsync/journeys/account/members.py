@@ -12,9 +12,10 @@ from contactsync.control import Read, check_room, note
 from contactsync.core import checking
 from contactsync.core.fieldtypes import BadValue, email
 from contactsync.core.identity import email_key
+from contactsync.core.timestamps import timestamp
 from contactsync.errors import Conflict, InvalidRequest, NotPermitted, Problem
 from contactsync.journeys.account.accounts import as_of_now, by
-from contactsync.journeys.asked.asking import World, derived_id, timestamp
+from contactsync.journeys.asked.asking import World, derived_id
 from contactsync.journeys.book.attaching import CONNECTED, may_connect
 from contactsync.model.account import ALL_PERMISSIONS, Account, Caller, Member, Permission
 from contactsync.model.connection import Connection

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
 from contactsync.control import Control
+from contactsync.core.timestamps import timestamp
 from contactsync.errors import Stale
-from contactsync.journeys.asked.asking import timestamp
 from contactsync.model.long_work import LongWork
 from contactsync.ports import Bus, Put, RecordKey
 

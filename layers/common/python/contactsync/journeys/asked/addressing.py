@@ -9,7 +9,7 @@ from contactsync.core.planning import primary
 from contactsync.journeys.asked.asking import World
 from contactsync.journeys.file.reading import CLAIM_S
 from contactsync.model.contact import Alias, Contact, Fields, Slot, Tombstone
-from contactsync.ports import Insert, Remove, Replace, Write
+from contactsync.ports import Remove, Replace, Write
 
 
 class Addresses:
@@ -76,8 +76,3 @@ class Addresses:
     def write(self, write: Write) -> bool:
         """Carry out one write; whether its condition held."""
         return all(done for _, done in self._world.contacts.write(self._account_id, [write]))
-
-
-def filling(slot: Slot, over: int) -> Write:
-    """The write that fills a slot in which `over` is the version now, 0 if it is empty."""
-    return Replace(slot) if over else Insert(slot)

@@ -1,4 +1,4 @@
-"""What callers ask to be done: make room for a file, import, run again, add a field.
+"""What callers ask to be done: make room for a file, import, run again.
 
 What a request creates gets ids derived from the request's seed, and is announced after it is stored. So a
 request that died anywhere can be sent again with the same seed: it finds what it has stored, and announces it
@@ -17,6 +17,7 @@ from typing import Any
 from contactsync.control import Control, Read, limits_of, plan_of
 from contactsync.core import checking
 from contactsync.core.fitting import misfits, undeliverable, unreadable
+from contactsync.core.timestamps import timestamp
 from contactsync.errors import Busy, Conflict, InvalidRequest, NotFound, PlanLimit, Problem, Stale
 from contactsync.journeys.asked import dropping, queueing, scheduling
 from contactsync.journeys.book import books
@@ -490,8 +491,3 @@ def upload_problems(world: World, account_id: str, upload_id: Any, pointer: str)
 def one_a_place(problems: list[Problem]) -> list[Problem]:
     """The first problem of each place: what is said about its shape comes before what is said about its sense."""
     return list({problem.pointer: problem for problem in reversed(problems)}.values())[::-1]
-
-
-def timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC, to the millisecond."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -16,9 +16,10 @@ from contextlib import suppress
 from typing import Any
 
 from contactsync.core import checking
+from contactsync.core.timestamps import timestamp
 from contactsync.errors import Conflict, NotFound
 from contactsync.journeys.asked import queueing, scheduling
-from contactsync.journeys.asked.asking import World, announce, check_plan, create_run, derived_id, timestamp
+from contactsync.journeys.asked.asking import World, announce, check_plan, create_run, derived_id
 from contactsync.journeys.file.runfiles import files_of
 from contactsync.model.account import Caller
 from contactsync.model.request import ApproveRequest, NothingAsked

@@ -18,6 +18,7 @@ from datetime import datetime
 
 from contactsync.control import Control, Read
 from contactsync.core.dropping import SUPERSEDED, drop_of, holds_nothing, place_of, run_id_of, why_parked
+from contactsync.core.timestamps import timestamp
 from contactsync.errors import Busy, Conflict, NotFound, PlanLimit, Stale, Suspended
 from contactsync.model.drop import Drop, Parked
 from contactsync.model.message import FileDropped, FileParked, Received, Told
@@ -222,7 +223,7 @@ def _run_of(drop: Drop, now: datetime) -> Run:
         sync_id=str(drop.sync_id),
         trigger="drop",
         file=drop.file,
-        requested_at=now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        requested_at=timestamp(now),
         requested_by=f"sync:{drop.sync_id}",
     )
 

@@ -16,14 +16,15 @@ from typing import Any
 from contactsync.control import check_room
 from contactsync.core import checking
 from contactsync.core.entering import changes, entered
-from contactsync.core.identity import ID_BYTES
+from contactsync.core.identity import ID_BYTES, is_contact_id
 from contactsync.core.overlay import Changes
 from contactsync.core.planning import RUNS_KEPT
+from contactsync.core.timestamps import timestamp
 from contactsync.errors import Conflict, InvalidRequest, NotFound, PreconditionFailed, Problem, Stale
-from contactsync.journeys.asked.addressing import Addresses, filling
-from contactsync.journeys.asked.asking import World, derived_id, timestamp
+from contactsync.journeys.asked.addressing import Addresses
+from contactsync.journeys.asked.asking import World, derived_id
 from contactsync.journeys.book.books import say_changed
-from contactsync.journeys.file.applying import REMEMBERED
+from contactsync.journeys.file.applying import REMEMBERED, filling
 from contactsync.model.account import Caller
 from contactsync.model.contact import Alias, Audit, Contact, Fields, Slot, Tombstone
 from contactsync.model.request import ContactRequest
@@ -116,7 +117,7 @@ def delete_contact(world: World, caller: Caller, contact_id: str, seed: str, *, 
     try:
         before = _contact(world, caller, contact_id, if_match)
     except NotFound:
-        slot = addresses.read(contact_id) if _is_id(contact_id) else None
+        slot = addresses.read(contact_id) if is_contact_id(contact_id) else None
         _make_up(mine, contact_id, slot)
         if isinstance(slot, Tombstone):
             _untick(mine, contact_id)
@@ -255,7 +256,9 @@ def _note(mine: Hand, before: Contact | None, after: Contact | None, version: in
 
 def _contact(world: World, caller: Caller, contact_id: str, if_match: int | None) -> Contact:
     stored = (
-        world.contacts.get(caller.account_id, [contact_id]).get(contact_id) if _is_id(contact_id) else None
+        world.contacts.get(caller.account_id, [contact_id]).get(contact_id)
+        if is_contact_id(contact_id)
+        else None
     )
     if stored is None:
         raise NotFound
@@ -318,7 +321,3 @@ def _refuse_taken(addresses: Addresses, slot: Slot | None, holder: str | None) -
 def _chosen_id(secret: bytes, edit: str) -> str:
     """The id of a contact without an email address: the same when its request is sent again."""
     return blake2b(f"hand\0{edit}".encode(), key=secret, digest_size=ID_BYTES).hexdigest()
-
-
-def _is_id(text: str) -> bool:
-    return len(text) == 32 and all(character in "0123456789abcdef" for character in text)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from contactsync.control import Control
 from contactsync.core.decisions import Add, Decision, Delete, Restore, Update, Writing, read_decision
-from contactsync.core.identity import SHARDS, shard_of
+from contactsync.core.identity import SHARDS, is_contact_id, shard_of
 from contactsync.core.overlay import Changes, overlay
 from contactsync.errors import NotFound
 from contactsync.journeys.asked.rows import outcomes
@@ -78,7 +78,9 @@ def history(
 
     `after` names the last that was told; "" stands for the deletion. Raises NotFound.
     """
-    found = stores.contacts.slots(account_id, [contact_id]).get(contact_id) if _is_id(contact_id) else None
+    found = (
+        stores.contacts.slots(account_id, [contact_id]).get(contact_id) if is_contact_id(contact_id) else None
+    )
     teller = _Teller(stores, account_id, contact_id)
     if isinstance(found, Contact):
         ids, ending = list(found.runs), None
@@ -216,7 +218,3 @@ def _of_run(run: Run, decision: Writing | None) -> Change:
         case Restore(contact):
             told = {key: [None, value] for key, value in contact.fields.items()}
             return Change(at, by, "restored", told, why, run.id)
-
-
-def _is_id(text: str) -> bool:
-    return len(text) == 32 and all(character in "0123456789abcdef" for character in text)

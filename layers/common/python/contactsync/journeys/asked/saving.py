@@ -8,6 +8,7 @@ from typing import Any
 
 from contactsync.control import Read
 from contactsync.core import checking
+from contactsync.core.timestamps import timestamp
 from contactsync.errors import Conflict, InvalidRequest, PreconditionFailed, Stale
 from contactsync.journeys.asked import dropping, scheduling
 from contactsync.journeys.asked.asking import (
@@ -19,7 +20,6 @@ from contactsync.journeys.asked.asking import (
     derived_id,
     keep_paste,
     new_sync,
-    timestamp,
     wake,
 )
 from contactsync.journeys.asked.telling import source_of

@@ -16,6 +16,7 @@ from typing import Any
 
 from contactsync.control import Control, limits_of, local_day
 from contactsync.core import recurrence
+from contactsync.core.timestamps import timestamp
 from contactsync.errors import Busy, Conflict, NotFound, PlanLimit, Problem, Suspended
 from contactsync.journeys.asked import dropping, lingering, queueing
 from contactsync.journeys.file.remote import REMOTE
@@ -228,7 +229,7 @@ def _run_of(sync: Sync, account_id: str, day: date, now: datetime) -> Run:
         sync_id=sync.id,
         journey=sync.journey,
         trigger="schedule",
-        requested_at=now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        requested_at=timestamp(now),
         requested_by=f"sync:{sync.id}",
     )
 

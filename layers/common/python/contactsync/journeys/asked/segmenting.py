@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from contactsync.core import checking
+from contactsync.core.timestamps import timestamp
 from contactsync.errors import Conflict
-from contactsync.journeys.asked.asking import World, derived_id, timestamp
+from contactsync.journeys.asked.asking import World, derived_id
 from contactsync.journeys.asked.editing import change_segments
 from contactsync.model.account import Caller
 from contactsync.model.contact import Contact

@@ -9,10 +9,12 @@ from typing import Any, Generic, TypeVar
 
 from contactsync.control import Read
 from contactsync.core.dropping import prefix_of
+from contactsync.core.identity import is_contact_id
+from contactsync.core.timestamps import timestamp
 from contactsync.errors import NotFound
 from contactsync.journeys.asked import scheduling
 from contactsync.journeys.asked.addressing import Addresses
-from contactsync.journeys.asked.asking import World, active_sync, remind, remind_of_files, timestamp
+from contactsync.journeys.asked.asking import World, active_sync, remind, remind_of_files
 from contactsync.journeys.book.album import Album
 from contactsync.model.account import Caller
 from contactsync.model.contact import Contact
@@ -173,7 +175,7 @@ def drops(world: World, caller: Caller, *, after: str | None, limit: int) -> Pag
 
 def contact(world: World, caller: Caller, wanted: str) -> Contact:
     """One contact. Raises NotFound."""
-    if not _is_contact_id(wanted):
+    if not is_contact_id(wanted):
         raise NotFound
     found = world.contacts.get(caller.account_id, [wanted]).get(wanted)
     if found is None:
@@ -228,7 +230,3 @@ def contacts(
         if after is None:
             break
     return Page(found, [each.id for each in found], after)
-
-
-def _is_contact_id(text: str) -> bool:
-    return len(text) == 32 and all(character in "0123456789abcdef" for character in text)

@@ -9,6 +9,7 @@ from datetime import datetime
 from contactsync.control import Control, new_id
 from contactsync.control.feed import Entry
 from contactsync.core.matching import DEFAULT_RULES
+from contactsync.core.timestamps import timestamp
 from contactsync.errors import Busy, Conflict, NotFound, NotPermitted, PlanLimit, Problem, Suspended
 from contactsync.journeys.asked import queueing
 from contactsync.model.account import Caller
@@ -267,6 +268,6 @@ def _run_of(sync: Sync, account_id: str, now: datetime) -> Run:
         sync_id=sync.id,
         journey="sync",
         trigger="edit",
-        requested_at=now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        requested_at=timestamp(now),
         requested_by=f"sync:{sync.id}",
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 from contactsync.control import Read
 from contactsync.core import checking
+from contactsync.core.timestamps import timestamp
 from contactsync.errors import (
     AccessLost,
     Busy,
@@ -24,7 +25,7 @@ from contactsync.errors import (
     SourceAway,
     UnreadableFile,
 )
-from contactsync.journeys.asked.asking import World, derived_id, timestamp, wake
+from contactsync.journeys.asked.asking import World, derived_id, wake
 from contactsync.journeys.asked.telling import Page
 from contactsync.journeys.book.attaching import (
     CONNECTED,

@@ -14,7 +14,6 @@ import orjson
 from contactsync.core.decisions import Add, Decision, Delete, Row, Skip, Unchanged, Update, Writing
 from contactsync.core.identity import contact_id
 from contactsync.core.merging import (
-    LISTS,
     SIDE_MAX,
     TURNS_AT_MOST,
     Conflict,
@@ -38,6 +37,7 @@ from contactsync.journeys.file.runfiles import batches
 from contactsync.model.card import Card
 from contactsync.model.connection import Link, Shown, State, Turn
 from contactsync.model.contact import Contact, Fields, Tombstone
+from contactsync.model.field import LISTS
 
 Parting = Literal["left", "unchosen", "closed"]
 CLAIMS_AT_ONCE = 2_000

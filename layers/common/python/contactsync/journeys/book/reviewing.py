@@ -14,8 +14,9 @@ from typing import Any
 from contactsync.control import Read
 from contactsync.control.books import Linking
 from contactsync.core import checking
+from contactsync.core.timestamps import timestamp
 from contactsync.errors import Conflict, InvalidRequest, NotFound, Problem, Stale
-from contactsync.journeys.asked.asking import World, derived_id, timestamp
+from contactsync.journeys.asked.asking import World, derived_id
 from contactsync.journeys.asked.telling import Page
 from contactsync.journeys.book.books import say_changed
 from contactsync.model.account import Caller

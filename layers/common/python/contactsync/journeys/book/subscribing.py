@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contactsync.control.feed import YOUNG
+from contactsync.core.timestamps import timestamp
 from contactsync.errors import NotPermitted
 from contactsync.journeys.asked import telling
-from contactsync.journeys.asked.asking import World, derived_id, timestamp
+from contactsync.journeys.asked.asking import World, derived_id
 from contactsync.journeys.book.books import say_changed
 from contactsync.journeys.book.ticking import untick_if_gone
 from contactsync.model.account import Caller

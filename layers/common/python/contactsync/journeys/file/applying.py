@@ -254,7 +254,7 @@ class _Unit:
                 by_slot[claim.slot] = decision, claim
         claimed_at = int(self.now.timestamp())
         writes = [
-            _filling(Alias(claim.slot, claim.over + 1, decision.target, claimed_at), claim.over)
+            filling(Alias(claim.slot, claim.over + 1, decision.target, claimed_at), claim.over)
             for decision, claim in by_slot.values()
         ]
         lost = [
@@ -323,11 +323,11 @@ class _Unit:
     def _write_of(self, decision: Writing) -> Write:
         match decision:
             case Add():
-                return _filling(new_contact(decision, self.rules), decision.over)
+                return filling(new_contact(decision, self.rules), decision.over)
             case Update(row, contact):
                 return Replace(signed(contact, row, self.rules))
             case Restore(contact, over):
-                return _filling(signed(contact, _row(decision), self.rules), over)
+                return filling(signed(contact, _row(decision), self.rules), over)
             case Delete():
                 return Replace(_tombstone(decision, self.rules, self.now))
 
@@ -425,7 +425,8 @@ def _claims(decisions: Sequence[Writing]) -> dict[str, Writing]:
     return {claim.slot: decision for decision in decisions if (claim := _claim_of(decision))}
 
 
-def _filling(slot: Slot, over: int) -> Write:
+def filling(slot: Slot, over: int) -> Write:
+    """The write that fills a slot in which `over` is the version now, 0 if it is empty."""
     return Replace(slot) if over else Insert(slot)
 
 
