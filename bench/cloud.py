@@ -188,11 +188,6 @@ def contact_reads(stored: int, rows: float) -> float:
     return max(pages, stored * CONTACT_BYTES / 4096 + pages / 2)  # the last unit of a page is half full
 
 
-def contact_writes(changed: int) -> int:
-    """Requests that write so many contacts, for one worker."""
-    return -(-changed // WRITES_A_REQUEST)
-
-
 def usual_run(rows: int, changed: float, *, compares: bool) -> Units:
     """The usual sample on one function: put every row over what is there, or scan the table and put what differs."""
     memory_gb = functions()["map"]["MemorySize"] / 1024

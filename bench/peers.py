@@ -23,7 +23,6 @@ from bench.service import PEERS
 
 EMAIL = r"^[^@\s]+@[^@\s.]+(\.[^@\s.]+)+$"
 PHONE = r"^\+?[0-9 ().\-/]{6,}$"
-ISO_DATE = r"^\d{4}-\d\d-\d\d$"
 
 
 def rows_of(path: str) -> Iterator[dict[str, Any]]:

@@ -49,7 +49,7 @@ class SourceContract:
         served.put(bytes(1_000_000))
         with served.source().open() as stream:
             assert len(stream.body.read(10)) == 10
-            assert stream.proof is None
+            assert stream.ending().proof is None
             assert stream.ending().doubt
 
     def test_a_source_can_be_opened_again(self, served):

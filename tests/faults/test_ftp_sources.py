@@ -50,7 +50,7 @@ def source(
 
 def fetched(source: FtpServerSource) -> tuple[bytes, str | None]:
     with source.open() as stream:
-        return stream.body.read(), stream.proof
+        return stream.body.read(), stream.ending().proof
 
 
 def name_of(source: FtpServerSource) -> str:
@@ -159,7 +159,7 @@ def test_a_server_that_tells_no_size_begins_anew_and_gives_no_proof(stub):
     stub.on_retrieve = mend
     with source(stub.port).open() as stream:
         assert stream.body.read() == TEXT
-        assert stream.proof is None
+        assert stream.ending().proof is None
         assert "SIZE" in stream.ending().doubt
     assert not [command for command in stub.commands if command.startswith("REST")]
 
@@ -168,7 +168,7 @@ def test_without_a_time_of_change_there_is_no_proof(stub):
     stub.changed = [""]
     with source(stub.port).open() as stream:
         assert stream.body.read() == TEXT
-        assert stream.proof is None
+        assert stream.ending().proof is None
         assert "MDTM" in stream.ending().doubt
 
 

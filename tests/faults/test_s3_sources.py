@@ -104,7 +104,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Bucket:
 
 def fetched(key: str = "in/contacts.csv", access: Access = THEIRS) -> tuple[bytes, str | None]:
     with S3BucketSource("customer", key, access=access, limits=QUICK).open() as stream:
-        return stream.body.read(), stream.proof
+        return stream.body.read(), stream.ending().proof
 
 
 def test_access_is_by_a_role_that_asks_for_the_external_id_and_may_read_this_bucket_only(bucket):

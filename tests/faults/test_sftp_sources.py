@@ -130,7 +130,7 @@ def test_after_a_cut_it_goes_on_where_it_was(folder):
 
     with sftp_server(folder, files=Once) as port, source(port).open() as stream:
         assert stream.body.read() == TEXT
-        assert stream.proof == "size"
+        assert stream.ending().proof == "size"
     assert Once.broken == 1
 
 
@@ -141,7 +141,7 @@ def test_a_server_that_always_breaks_off_is_given_up(folder):
     with sftp_server(folder, files=Always) as port, source(port).open() as stream:
         with pytest.raises(Busy, match="broke off"):
             stream.body.read()
-        assert stream.proof is None
+        assert stream.ending().proof is None
 
 
 @pytest.mark.parametrize("change", ["grows", "shrinks", "is replaced", "is touched"])
@@ -171,7 +171,7 @@ def test_a_server_that_sends_less_than_is_asked_for_is_borne(folder):
 
     with sftp_server(folder, files=Stingy) as port, source(port).open() as stream:
         assert stream.body.read() == TEXT
-        assert stream.proof == "size"
+        assert stream.ending().proof == "size"
 
 
 # the rest
@@ -205,7 +205,7 @@ def test_names_may_be_written_in_any_encoding(folder):
             assert stream.body.read() == TEXT
         with source(port, "/M*.csv").open() as stream:
             assert stream.body.read() == b"in Latin-1"
-            assert stream.proof == "size"
+            assert stream.ending().proof == "size"
             assert stream.name == "M\N{REPLACEMENT CHARACTER}ller.csv"
 
 

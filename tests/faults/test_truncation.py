@@ -31,7 +31,7 @@ def fetched(source: Source) -> tuple[bytes, str | None]:
     with source.open() as stream:
         body = decompressed(stream.body, name=stream.name)
         data = b"".join(iter(lambda: body.read(10_000), b""))
-        return data, stream.proof
+        return data, stream.ending().proof
 
 
 @pytest.mark.parametrize("way", WAYS)

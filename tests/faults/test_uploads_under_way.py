@@ -59,7 +59,7 @@ def test_one_whose_upload_pauses_is_not_taken_for_whole(
     with serve(tmp_path) as port, reach(port, guard_of(port)).open() as stream:
         with pytest.raises(Busy, match="changed"):
             stream.body.read()
-        assert stream.proof is None
+        assert stream.ending().proof is None
     assert 15 < waits[0] <= 20
 
 
@@ -72,5 +72,5 @@ def test_one_that_has_stood_still_is_not_waited_for(
     waits = waiting(monkeypatch, lambda: None)
     with serve(tmp_path) as port, reach(port, guard_of(port)).open() as stream:
         assert stream.body.read() == TEXT
-        assert stream.proof == "size"
+        assert stream.ending().proof == "size"
     assert waits == []

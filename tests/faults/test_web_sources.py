@@ -37,7 +37,7 @@ def source(
 
 def fetched(source: WebSource) -> tuple[bytes, str | None]:
     with source.open() as stream:
-        return stream.body.read(), stream.proof
+        return stream.body.read(), stream.ending().proof
 
 
 def code_of(source: WebSource) -> str:
@@ -146,7 +146,7 @@ def test_no_length_is_no_proof_and_the_doubt_is_said():
         source(server).open() as stream,
     ):
         assert stream.body.read() == TEXT
-        assert stream.proof is None
+        assert stream.ending().proof is None
         assert "Content-Length" in stream.ending().doubt
 
 

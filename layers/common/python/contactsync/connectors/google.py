@@ -99,7 +99,6 @@ class GoogleConnector:
             settles_after_s=SETTLES_S,
             writes_at_once=AT_ONCE,
             book_size=BOOK_SIZE,
-            groups_of_many=True,
         )
 
     def held(self, fields: Fields) -> Fields:

@@ -301,7 +301,6 @@ class MemoryConnector:
             settles_after_s=int(habits.shows_after.total_seconds()),
             writes_at_once=habits.at_once,
             book_size=habits.size,
-            groups_of_many=True,
         )
 
     def held(self, fields: Fields) -> Fields:

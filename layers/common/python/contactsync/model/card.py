@@ -137,7 +137,6 @@ class Capabilities:
         settles_after_s: seconds after which everything written is certainly seen by reads.
         writes_at_once: how many drafts, edits or deletions are best given together.
         book_size: how many cards a book holds; None if nobody knows.
-        groups_of_many: whether a card may be in several groups.
     """
 
     fields: frozenset[str]
@@ -147,4 +146,3 @@ class Capabilities:
     settles_after_s: int = 0
     writes_at_once: int = 1
     book_size: int | None = None
-    groups_of_many: bool = False

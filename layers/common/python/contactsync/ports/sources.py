@@ -41,11 +41,6 @@ class SourceStream:
     last_modified: str | None = None
     host_key: str | None = None
 
-    @property
-    def proof(self) -> str | None:
-        """Shorthand for `ending().proof`."""
-        return self.ending().proof
-
 
 class Source(Protocol):
     """Where a file comes from."""
