@@ -66,12 +66,12 @@ def digest(world: World, account_id: str) -> str:
 
 
 def stored_is_what_was_meant(world: World, wanted: Outcome, where: str) -> None:
-    """I1: the outcome is that of an undisturbed world."""
+    """The outcome is that of an undisturbed world."""
     assert outcome(world) == wanted, f"{where}: stored is not what was meant"
 
 
 def one_record_a_key(world: World, where: str) -> None:
-    """I2: no two contacts under one address, no address out of reach; no two links to one card, or cards of one marker."""
+    """No two contacts under one address, no address out of reach; no two links to one card, or cards of one marker."""
     stored = {slot.id: slot for slot in slots(world)}
     secret = bytes.fromhex(world.control.account(world.account.account_id).identity_secret)
     if isinstance(world, BookWorld):
@@ -96,7 +96,7 @@ def one_record_a_key(world: World, where: str) -> None:
 
 
 def no_unproven_deletion(world: World, before: Iterable[Slot], where: str) -> None:
-    """I3: whoever is gone went by a run whose guard let it, over a source that was read to its end."""
+    """Whoever is gone went by a run whose guard let it, over a source that was read to its end."""
     now = {slot.id: slot for slot in slots(world)}
     for was in before:
         slot = now.get(was.id)
@@ -112,17 +112,17 @@ def no_unproven_deletion(world: World, before: Iterable[Slot], where: str) -> No
 
 
 def rows_add_up(run: Run, where: str) -> None:
-    """I4: every row has one fate."""
+    """Every row has one fate."""
     assert run.counts.rows == run.counts.settled, f"{where}: rows do not add up"
 
 
 def others_are_untouched(world: World, other: str, was: str, where: str) -> None:
-    """I6: nothing of another account has changed."""
+    """Nothing of another account has changed."""
     assert digest(world, other) == was, f"{where}: another account has changed"
 
 
 def at_rest(world: World, run: Run, where: str) -> None:
-    """I7: the run has ended, and nothing is held for it: no sync, no turn, no address book, no waiting file."""
+    """The run has ended, and nothing is held for it: no sync, no turn, no address book, no waiting file."""
     control, account = world.control, run.account_id
     assert run.status not in OPEN_STATUSES, f"{where}: the run is {run.status}"
     assert control.sync(account, run.sync_id).value.active_run is None, f"{where}: the sync is held"
@@ -136,7 +136,7 @@ def at_rest(world: World, run: Run, where: str) -> None:
 
 
 def all_is_told(world: World, before: Iterable[Slot], where: str) -> None:
-    """I8: of whoever was changed or is gone, the files of a run say so, or the record of an edit, with what was there before."""
+    """Of whoever was changed or is gone, the files of a run say so, or the record of an edit, with what was there before."""
     now = {slot.id: slot for slot in slots(world)}
     images: dict[str, list[Any]] = {}
     for run in runs(world):

@@ -91,7 +91,7 @@ class Point:
         self.told = scene.told()
 
     def further(self) -> None:
-        """I5: the same once more writes nothing."""
+        """The same once more writes nothing."""
         if self.scene.again is None:
             return
         again = self.scene.again()

@@ -69,7 +69,7 @@ def test_a_book_is_synced_both_ways_and_connected_again_without_doubles(
 def test_a_picture_bears_the_hub_s_mark_as_long_as_the_box_is_ticked_and_goes_with_its_person(
     customer: Customer, radicale: Radicale, stack: Stack
 ):
-    """S3.8 to S3.10, case 32."""
+    """Case 32."""
     petra, face = radicale.person("petra", "Contacts"), portrait(1)
     petra.put("Contacts", "1", "Ada", "ada@example.com", face)
     connection = customer.post("/connections", opened(petra), expect=201)["connection"]["id"]

@@ -71,7 +71,7 @@ class TestBoxes:
         assert other.put(f"/contacts/{ada}/subscription").json["subscribers"] == 2
 
     def test_set_syncs_going_within_minutes(self, api, world):
-        """S3.18: the box is in the feed, and told on the bus."""
+        """The box is in the feed, and told on the bus."""
         contact = world.add(ADA)
         world.bus.events.clear()
         api.put(f"/contacts/{contact}/subscription")
@@ -114,7 +114,7 @@ class TestBoxes:
 
     @pytest.mark.parametrize("overtaken", [False, True])
     def test_of_a_member_who_is_removed_keep_nobody_in_the_hub(self, api, world, monkeypatch, overtaken):
-        """S3.14: the only one who is left, and deletes somebody, is the only one."""
+        """The only one who is left, and deletes somebody, is the only one."""
         monkeypatch.setattr(boxes, "BOXES_A_COMMIT", 4)
         account, card = api.account.account_id, world.book.add(ADA)
         fillers(world)
@@ -172,7 +172,6 @@ class TestSegments:
 
 class TestStamp:
     def test_tells_whose_edit_in_which_book_was_the_last(self, api, world):
-        """S3.11."""
         card = world.book.add(ADA)
         sync = world.sync()
         run = world.go(sync)
@@ -221,7 +220,6 @@ class TestToday:
         assert today(api) == NOTHING
 
     def test_added_here_and_there(self, api, world):
-        """S4.16."""
         world.book.add(ADA)
         world.add(BOB)
         world.add(CEM)
@@ -229,7 +227,6 @@ class TestToday:
         assert today(api)["added"] == (3, 2, {CONNECTION: 1})
 
     def test_who_is_found_on_both_sides_is_updated(self, api, world):
-        """S4.17."""
         world.add({"name": ADA["name"], "emails": [{"value": "ada@example.com"}], "nickname": "A"})
         world.book.add(ADA)
         world.go(world.sync())
@@ -237,7 +234,6 @@ class TestToday:
         assert today(api)["updated"] == (2, 1, {CONNECTION: 1})
 
     def test_of_deletions_those_at_the_provider_count_with_their_source(self, api, world):
-        """S4.18."""
         there = world.book.add(ADA)
         world.book.add(BOB)
         fillers(world)
@@ -251,7 +247,6 @@ class TestToday:
         assert today(api)["deleted"] == (1, 1, {CONNECTION: 1})
 
     def test_begins_anew_with_the_account_s_day(self, api, world):
-        """S4.19."""
         api.patch("/account", {"time_zone": "Pacific/Auckland"})
         world.book.add(ADA)
         world.go(world.sync())
@@ -282,7 +277,7 @@ class TestToday:
         assert today(api)["added"] == (1, 0, {CONNECTION: 1})
 
     def test_connected_again_counts_as_updates(self, api, world):
-        """Case 45, S4.20: another sync with the same book finds the links of the first."""
+        """Case 45: another sync with the same book finds the links of the first."""
         world.book.add(ADA)
         world.go(world.sync())
         [contact] = world.everybody()

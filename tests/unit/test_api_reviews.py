@@ -94,7 +94,7 @@ class TestReviews:
 
     @pytest.mark.parametrize("full", [False, True])
     def test_a_decision_that_exceeds_a_run_is_carried_out_by_a_later_one(self, api, world, doubt, full):
-        """S2.17: the run that hears of it has no room for it, and the next one is not told of the contact again."""
+        """The run that hears of it has no room for it, and the next one is not told of the contact again."""
         [contact] = world.everybody()
         others = [world.add({"name": f"N {n}", "emails": [{"value": f"n{n}@example.com"}]}) for n in range(3)]
         world.go(doubt)
@@ -262,7 +262,6 @@ class TestConflicts:
         assert row["reason"] == "Kept although the address book has emptied it: emails."
 
     def test_what_is_left_for_the_next_run_is_told(self, api, world):
-        """S2.17."""
         world.limit(first_sync_contacts=8)
         for number in range(20):
             world.book.add({"name": f"N {number}", "emails": [{"value": f"n{number}@example.com"}]})

@@ -351,7 +351,7 @@ class TestAContactIsAddedAgain:
         assert len(world.book.cards()) == 2
 
     def test_in_the_one_way_out_nobody_who_was_there_before_gets_a_second_card(self, world):
-        """S2.13: also a card that nobody here was like when it was listed."""
+        """Also a card that nobody here was like when it was listed."""
         card = world.book.add(person(1))
         sync = world.sync(direction="push")
         world.go(sync)

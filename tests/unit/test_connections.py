@@ -186,7 +186,7 @@ def test_a_member_who_is_gone_connects_nothing(api, world):
     assert "is over" in come_back(api, consent(begun["authorize_url"])).text
 
 
-# Again (Case 45, S2.13, S4.20)
+# Again (Case 45)
 
 
 def test_the_same_book_is_the_same_connection_again(api, world):

@@ -35,18 +35,15 @@ def remove_member(world: HubWorld, member_id: str) -> None:
 
 class TestBoxes:
     def test_donated_contacts_come_in_ticked_for_the_donor(self, world):
-        """S3.3."""
         assert world.anna.ticked() == frozenset(world.ids().values())
 
     def test_others_contacts_are_in_nobody_s_book_until_they_are_ticked(self, world):
-        """S3.5."""
         assert world.ben.book.cards() == {}
         world.ben.tick(ada(world))
         world.settle()
         assert [card.fields["name"] for card in world.ben.book.cards().values()] == [NAME]
 
     def test_edits_go_in_to_the_hub_and_out_to_all_others(self, world):
-        """S3.2, S3.6, S3.7."""
         world.ben.tick(ada(world))
         world.settle()
         world.ben.edit(NAME, job_title="Dame")
@@ -59,7 +56,6 @@ class TestBoxes:
             assert member.book.cards()[member.named(NAME)].fields["nickname"] == "A"
 
     def test_unticking_stops_and_leaves_the_card(self, world):
-        """S3.4, S3.16."""
         world.anna.untick(ada(world))
         world.settle()
         world.edit(ada(world), nickname="A")
@@ -171,7 +167,7 @@ class Deletion:
 TABLE = (
     Deletion("3.12 deleted in the hub: the cards stay", True, ("hub",), hub=False, anna=True, ben=True),
     Deletion(
-        "3.12 deleted in the hub, then edited in a book: not brought back",
+        "deleted in the hub, then edited in a book: not brought back",
         True,
         ("hub", "edit anna"),
         hub=False,
@@ -179,7 +175,7 @@ TABLE = (
         ben=True,
     ),
     Deletion(
-        "3.13 3.17 deleted in a book, others have it: it stays, and comes back",
+        "deleted in a book, others have it: it stays, and comes back",
         True,
         ("delete anna",),
         hub=True,
@@ -187,7 +183,7 @@ TABLE = (
         ben=True,
     ),
     Deletion(
-        "3.14 deleted in the book of the only one: gone",
+        "deleted in the book of the only one: gone",
         False,
         ("delete anna",),
         hub=False,
@@ -195,7 +191,7 @@ TABLE = (
         ben=False,
     ),
     Deletion(
-        "3.15 unticked first, then deleted: the hub keeps it",
+        "unticked first, then deleted: the hub keeps it",
         False,
         ("untick anna", "delete anna"),
         hub=True,
@@ -203,7 +199,7 @@ TABLE = (
         ben=False,
     ),
     Deletion(
-        "3.15 unticked and deleted before any run",
+        "unticked and deleted before any run",
         False,
         ("untick anna, delete anna",),
         hub=True,
@@ -211,7 +207,7 @@ TABLE = (
         ben=False,
     ),
     Deletion(
-        "3.16 unticked: the card stays and follows no more",
+        "unticked: the card stays and follows no more",
         True,
         ("untick anna",),
         hub=True,
@@ -219,7 +215,7 @@ TABLE = (
         ben=True,
     ),
     Deletion(
-        "3.14 after the others have unticked: gone",
+        "after the others have unticked: gone",
         True,
         ("untick ben", "delete anna"),
         hub=False,
@@ -227,7 +223,7 @@ TABLE = (
         ben=True,
     ),
     Deletion(
-        "3.17 deleted by two at once: neither is the only one",
+        "deleted by two at once: neither is the only one",
         True,
         ("delete anna, delete ben",),
         hub=True,
@@ -235,7 +231,7 @@ TABLE = (
         ben=True,
     ),
     Deletion(
-        "3.17 deleted by two one after the other: both have it again",
+        "deleted by two one after the other: both have it again",
         True,
         ("delete anna", "delete ben"),
         hub=True,
@@ -243,7 +239,7 @@ TABLE = (
         ben=True,
     ),
     Deletion(
-        "3.12 3.14 deleted in the hub and by the only one",
+        "deleted in the hub and by the only one",
         False,
         ("hub, delete anna",),
         hub=False,
@@ -251,7 +247,7 @@ TABLE = (
         ben=False,
     ),
     Deletion(
-        "3.14 3.12 edited in the hub while the only one deletes: the edit wins",
+        "edited in the hub while the only one deletes: the edit wins",
         False,
         ("edit hub, delete anna",),
         hub=True,
@@ -262,8 +258,7 @@ TABLE = (
 
 
 @pytest.mark.parametrize("case", TABLE, ids=lambda case: case.row)
-def test_deletions(world: HubWorld, case: Deletion) -> None:
-    """S3.12 to S3.17."""
+def test_what_becomes_of_contact_and_cards(world: HubWorld, case: Deletion) -> None:
     if case.ben_too:
         world.ben.tick(ada(world))
         world.settle()
@@ -291,7 +286,7 @@ def test_deletions(world: HubWorld, case: Deletion) -> None:
 
 
 def test_after_taking_a_contact_back_another_donor_s_card_reaches_nobody_unasked(world):
-    """S3.12: use for personal contacts that were donated by mistake."""
+    """Use for personal contacts that were donated by mistake."""
     world.ben.tick(ada(world))
     world.settle()
     world.remove(ada(world))
@@ -331,7 +326,7 @@ def test_who_makes_a_card_anew_doubles_nobody(world, unticked):
 
 
 def test_in_the_one_way_out_who_is_ticked_is_in_the_book(world):
-    """S3.17: no deletion there reaches the hub, so it can only mean that the card is wanted again, or was an accident."""
+    """No deletion there reaches the hub, so it can only mean that the card is wanted again, or was an accident."""
     source = {"kind": "connection", "connection_id": "n2", "group": ALL}
     sync = world.sync(source=source, selection="subscribed", direction="push")
     for contact in world.everybody():
@@ -350,7 +345,7 @@ def test_in_the_one_way_out_who_is_ticked_is_in_the_book(world):
 
 
 def test_whom_somebody_has_ticked_since_is_not_deleted_by_an_approval(world):
-    """S3.13: a plan may wait for days, and the only one may not be the only one by then."""
+    """A plan may wait for days, and the only one may not be the only one by then."""
     cards = list(world.anna.book.cards())
     for card in cards[: FILLERS // 2]:
         world.anna.book.remove(card)
@@ -369,7 +364,7 @@ def test_whom_somebody_has_ticked_since_is_not_deleted_by_an_approval(world):
 
 
 def test_a_card_pushed_back_out_is_there_once_though_the_answer_is_lost():
-    """Case 4, S3.17."""
+    """Case 4."""
     world = HubWorld(habits=Habits(shows_after=timedelta(minutes=15)))
     world.anna.book.add(ADA)
     world.clock.advance(timedelta(hours=1))

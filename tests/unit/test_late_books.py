@@ -156,7 +156,7 @@ def test_a_card_that_gets_another_id_while_its_contact_is_out_is_found_again(wor
 
 
 class TestTheBookGrows:
-    """S4.9: between two complete lists as well."""
+    """Between two complete lists as well."""
 
     @pytest.fixture
     def sync(self, world):

@@ -302,7 +302,7 @@ def test_an_authority_that_is_away_loses_nothing(api, world, google):
 
 
 def test_a_sync_waits_while_its_book_is_not_connected_and_goes_on_by_itself(api, world):
-    """Case 46, S2.19: nothing is paused that somebody would have to resume."""
+    """Case 46: nothing is paused that somebody would have to resume."""
     connection = connected(api)["id"]
     asked = {
         "source": {"kind": "connection", "connection_id": connection},

@@ -20,7 +20,6 @@ def person(name: str = "", *emails: str, phone: str = "", organization: str = ""
 
 
 def test_the_rules_go_in_order() -> None:
-    """S4.10."""
     cards = {
         "1": person("Ann Lee", "ann@x.org"),
         "2": person("Bob Ray", phone="+31612345678"),
@@ -107,7 +106,6 @@ def test_what_was_in_doubt_is_not_settled_by_a_weaker_rule() -> None:
 
 
 def test_work_address_of_the_card_against_the_primary_one_here() -> None:
-    """S2.18."""
     cards = {
         "1": {"emails": [{"value": "home@x.org", "label": "home"}, {"value": "w@x.org", "label": "Work"}]},
         "2": {"emails": [{"value": "home@y.org", "label": "home"}]},

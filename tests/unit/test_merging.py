@@ -213,7 +213,6 @@ class TestDeletion:
 
 class TestFirstContact:
     def test_each_gains_what_the_other_has(self) -> None:
-        """S4.11."""
         merged = merge(None, ANN, {"name": "Ann", "emails": emails("b@x.org"), "job_title": "Pilot"}, BOTH)
         assert merged.ours == {**ANN, "emails": emails("a@x.org", "b@x.org"), "job_title": "Pilot"}
         assert merged.theirs == merged.ours
@@ -239,7 +238,6 @@ class TestOneWay:
         assert merge(Agreed(ours, theirs), ours, theirs, self.IN).ours == ours
 
     def test_in_a_deletion_here_is_not_sent(self) -> None:
-        """S4.5."""
         merged = merge(AS_BEFORE, None, ANN, self.IN)
         assert (merged.ours, merged.theirs) == (None, ANN)
 

@@ -310,7 +310,6 @@ class TestSizes:
 
 class TestWhatIsAskedFor:
     def test_once_for_contacts_that_the_sync_makes(self, world):
-        """S4.21."""
         world.book.picture(world.card, FACE)
         sync = world.sync(limits={"photos": "new"}, direction="pull")
         world.go(sync)
@@ -320,7 +319,6 @@ class TestWhatIsAskedFor:
         assert world.here == FACE
 
     def test_once_is_not_for_contacts_that_were_here(self, world):
-        """S4.21."""
         world.add(ADA)
         world.book.picture(world.card, FACE)
         world.go(world.sync(limits={"photos": "new"}, direction="pull"))

@@ -74,13 +74,11 @@ def world(encodes):
 
 
 def test_a_donated_picture_is_kept_as_it_came_and_shown_with_the_mark(world, encodes):
-    """S3.8."""
     assert world.here == FACE
     assert seen(world.anna) == encodes(marked(FACE))
 
 
 def test_who_ticks_sees_the_mark_on_the_picture(world, encodes):
-    """S3.8."""
     world.ben.tick(world.ada)
     world.settle()
     assert seen(world.ben) == encodes(marked(FACE))
@@ -88,7 +86,6 @@ def test_who_ticks_sees_the_mark_on_the_picture(world, encodes):
 
 
 def test_without_a_picture_one_is_made_up_to_bear_the_mark(encodes):
-    """S3.9."""
     world = MarkWorld(habits=Habits(encodes=encodes))
     world.settle()
     assert seen(world.anna) == encodes(marked(None))
@@ -100,7 +97,7 @@ def test_without_a_picture_one_is_made_up_to_bear_the_mark(encodes):
 
 
 def test_unticking_gives_the_original_back(world, encodes):
-    """Case 32, S3.10."""
+    """Case 32."""
     world.ben.tick(world.ada)
     world.settle()
     world.ben.untick(world.ada)
@@ -167,7 +164,6 @@ def test_a_marked_picture_that_somebody_has_taken_elsewhere_is_no_picture(world)
 
 
 def test_a_member_s_new_picture_goes_to_the_hub_and_to_everybody_under_the_mark(world, encodes):
-    """S3.7."""
     world.ben.tick(world.ada)
     world.settle()
     put(world.ben, OTHER_FACE)
@@ -177,7 +173,6 @@ def test_a_member_s_new_picture_goes_to_the_hub_and_to_everybody_under_the_mark(
 
 
 def test_the_hub_s_new_picture_goes_to_everybody_under_the_mark(world, encodes):
-    """S3.6."""
     world.give(OTHER_FACE)
     world.settle()
     assert seen(world.anna) == encodes(marked(OTHER_FACE))
@@ -195,7 +190,6 @@ def test_who_takes_the_marked_picture_away_takes_it_from_nobody(world, encodes):
 
 
 def test_a_contact_that_is_taken_back_leaves_the_original_in_the_books(world, encodes):
-    """S3.12."""
     world.ben.tick(world.ada)
     world.settle()
     world.remove(world.ada)
@@ -204,7 +198,6 @@ def test_a_contact_that_is_taken_back_leaves_the_original_in_the_books(world, en
 
 
 def test_a_card_that_is_pushed_back_out_bears_the_mark(world, encodes):
-    """S3.17."""
     world.ben.tick(world.ada)
     world.settle()
     world.ben.delete(ADA["name"])

@@ -200,7 +200,7 @@ def _decide_existing(row: Row, stored: Contact, found: Found, rules: Rules) -> U
 
 
 def _claim(row: Row, fields: Fields, target: str, found: Found, rules: Rules) -> Claim | Reject | None:
-    """What must be claimed for the contact to have its email address: S1.6, an address belongs to one contact."""
+    """What must be claimed for the contact to have its email address: an address belongs to one contact."""
     slot = rules.email_slot(fields)
     if slot is None or slot == target:
         return None
