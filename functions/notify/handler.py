@@ -1,4 +1,4 @@
-"""State Notify of both machines in statemachine/: the run's end → its record and the mail."""
+"""State Notify of both machines in statemachine/, rules RunLeftRule and RunLostRule of template.yaml: a run's end → its record, the mail."""
 
 from contactsync import bootstrap
 from contactsync.config import settings

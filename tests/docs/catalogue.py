@@ -402,8 +402,8 @@ What API Gateway answers before the service is asked:
 
 ## Why a run ends without importing, or waits
 
-`problem` of the run, and the mail. The move is yours, but for `internal`, which is ours. No contact was touched, unless
-`counts` say so.
+`problem` of the run, and the mail. The move is yours, unless the last column says otherwise; of `internal`, `stopped` and
+`timed_out` the cause is ours. No contact was touched, unless `counts` say so.
 
 {runs}
 

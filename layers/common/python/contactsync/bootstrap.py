@@ -164,7 +164,7 @@ def scheduler() -> Scheduler:
 @cache
 def remote() -> Callable[..., Source]:
     """What opens sources on customers' servers: `sources.opening.source_of`, with our way out."""
-    from contactsync.sources.net import Guard, allowed_hosts  # noqa: PLC0415 only reach and fetch go out
+    from contactsync.sources.net import Guard, allowed_hosts  # noqa: PLC0415 few functions open sources
     from contactsync.sources.opening import source_of  # noqa: PLC0415
 
     guard = Guard(allowed_hosts(settings().allow_hosts))

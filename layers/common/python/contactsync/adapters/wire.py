@@ -1,11 +1,11 @@
-"""A lean client for the AWS services that speak JSON: DynamoDB and EventBridge.
+"""A lean client for the AWS services that speak JSON: DynamoDB, EventBridge and KMS.
 
 boto3 validates, serialises and parses each request by its model, at 64 to 200 µs of CPU an item of a batch of
 25; here it is 10 to 15, which is most of what an import costs. Every call is signed, timed out, tried again
 within bounds and checked for truncation.
 
 Trying again is safe only for requests that may be carried out twice: what is sent here is a read, a write under
-a condition, or an event on a bus that delivers at least once anyway.
+a condition, an event on a bus that delivers at least once anyway, or a text to be sealed or opened.
 """
 
 from __future__ import annotations

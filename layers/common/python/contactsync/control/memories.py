@@ -23,9 +23,9 @@ RUN = "r"
 
 
 class Memories(Documents):
-    """What the guard, the unchanged and the progress rest on."""
+    """What runs remember for those that come after them, and for who asks how far they are."""
 
-    # What the guard and the unchanged remember
+    # Whether contacts have changed, and how many were deleted lately
 
     def marker(self, account_id: str) -> str:
         """Changes whenever somebody is about to change the account's contacts, or has changed how its rows are typed."""

@@ -4,6 +4,7 @@ An incomplete source that is taken for a complete one is the worst that can happ
 path that deletes comes through here, for lists of any size. The rules, in order of severity:
 
     blocked   too few of the stored contacts appear in the file: it is the wrong one, or next to empty
+    hold      refused rows that do not say whom they are about: each may be one who seems to be missing
     hold      more deletions than this list can lose unnoticed, at once or drop by drop within a week
     go
 

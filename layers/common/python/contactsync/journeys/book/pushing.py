@@ -50,8 +50,8 @@ def divided(files: BookFiles, stage: Stage) -> Work:
     going = [errand for errand in mine if not (errand.needs and errand.contact_id in otherwise)]
     parts = [
         part
-        for kind, same in groupby(going, lambda errand: errand.kind)
-        for part in batches(same, {"link": LINKS_AT_ONCE, "photo": PHOTOS_AT_ONCE}.get(kind, at_once))
+        for kind, alike in groupby(going, lambda errand: errand.kind)
+        for part in batches(alike, {"link": LINKS_AT_ONCE, "photo": PHOTOS_AT_ONCE}.get(kind, at_once))
     ]
     return Work(parts, dropped)
 

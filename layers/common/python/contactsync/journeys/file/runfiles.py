@@ -1,7 +1,7 @@
 """The files of one run: the only module that knows how they are called and what their lines hold.
 
     runs/<account>/<run>/
-        paste                 what the client pasted, until fetch copies it
+        paste                 what the client pasted: fetch copies it, and the next run of the sync has it from here
         source                the source's bytes
         text                  the same in UTF-8 and unpacked, where the source is not
         records               the rows of a workbook or of an address book (`core.records_file`)
