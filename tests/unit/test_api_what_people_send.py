@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.unit.test_api_contacts import add, edit, imported
@@ -130,7 +132,7 @@ def test_nobody_is_found_in_a_segment_that_was_taken_away(api):
 # A list and its first value, which are shown both
 
 
-LISTS = {
+LISTS: dict[str, list[Any]] = {
     "emails": ["ada@example.com", "ada@example.org", "king@example.com"],
     "phones": ["+31201234567", "+31201234568", "+31201234569"],
     "addresses": [{"city": "Delft"}, {"city": "Leiden"}, {"city": "Breda"}],

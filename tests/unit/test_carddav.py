@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 from xml.sax.saxutils import escape
 
 import pytest
@@ -250,7 +251,7 @@ def test_proxies_that_write_headers_in_small_letters_are_followed_and_left_alone
 
     with WebServer(answer) as server:
         assert discover(dav(server)) == f"http://127.0.0.1:{server.port}/"
-    busy = {"status": "503 Busy", "retry-after": "3600", "Connection": "close"}
+    busy: dict[str, Any] = {"status": "503 Busy", "retry-after": "3600", "Connection": "close"}
     with WebServer(lambda _: reply(b"", **busy)) as server:
         with pytest.raises(Busy) as caught:
             dav(server).ask("PROPFIND", "/")

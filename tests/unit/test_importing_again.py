@@ -138,7 +138,7 @@ def test_a_mapping_of_hundreds_of_columns_over_another_file_says_what_is_wrong(w
 def test_a_contact_that_every_import_changes_does_not_grow_with_each(world: World) -> None:
     """Each import is a sync of its own: after some thousand of them the table took the contact no more."""
     own = {"delete_missing": {"scope": "sync"}}
-    first = world.import_rows(f"{many(10)}ada@example.com,Ada\n", NAMES, options=own)
+    first = last = world.import_rows(f"{many(10)}ada@example.com,Ada\n", NAMES, options=own)
     for number in range(60):
         last = world.import_rows(f"email,name\nada@example.com,Ada {number}\n", NAMES)
         world.clock.advance(timedelta(minutes=1))

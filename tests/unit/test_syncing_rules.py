@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from contactsync.errors import Busy, PlanLimit
 from contactsync.journeys.book import books
 from contactsync.model.message import ContactsChanged
 from contactsync.model.segment import Segment
+from contactsync.model.sync import Sync
 from tests.contract.cards import ADA
 from tests.support.bookworld import BookWorld, person
 from tests.support.world import World
@@ -432,9 +434,15 @@ class TestEdits:
 
     def test_without_an_address_book_no_sync_is_looked_at(self, monkeypatch):
         """Each import that was ever asked for may be one, and each edit would look through all of them."""
-        world, looked_at = World(), []
+        world = World()
         world.import_rows("email\nada@example.com\n")
-        monkeypatch.setattr(type(world.control), "every_sync", lambda *_: looked_at.append(1) or iter(()))
+        looked_at: list[str] = []
+
+        def every_sync(_: object, account_id: str) -> Iterator[Sync]:
+            looked_at.append(account_id)
+            return iter(())
+
+        monkeypatch.setattr(type(world.control), "every_sync", every_sync)
         message = ContactsChanged(account_id=world.account.account_id)
         books.follow(message, control=world.control, bus=world.bus, clock=world.clock)
         assert looked_at == []

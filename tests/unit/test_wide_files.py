@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_columns_whose_names_are_as_long_as_a_cell_refuse_their_rows_and_the_run
     names = ("D" * 100_000, "P" * 100_000)
     rows = ("x,1", "1/1/01,12", "2024-13-45,+3100000000000000000000", "0/1/2024,abc", "--99-99,+999 1")
     lines = [f"p{n}@example.com,{row}" for n, row in enumerate(rows)]
-    mapping = [
+    mapping: list[dict[str, Any]] = [
         {"column": "email", "field": "email"},
         {"column": 1, "field": "birthday"},
         {"column": 2, "field": "phone"},
