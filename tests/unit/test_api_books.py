@@ -119,13 +119,13 @@ def mapping(*fields):
     ("asked", "pointers"),
     [
         ({"options": {"existing": "skip", "mode": "mirror", "empty_cells": "clear"}},
-         {"/options/existing", "/options/mode", "/options/empty_cells"}),
-        ({"options": {"existing": "override"}, "format": {}, "identity": {"field": "email"}}, set()),
-        ({"identity": {"field": "phone"}, "format": {"country": "DE"}}, {"/identity", "/format"}),
-        ({"mapping": mapping("notes")}, {"/mapping"}),
-        ({"mapping": mapping("email"), "match": [["phone"], ["name", "email"]]}, {"/mapping"}),
-        ({"mapping": mapping("notes"), "match": [["notes"]]}, set()),
-        ({"mapping": mapping("family_name", "phones")}, set()),
+         ["/options/existing", "/options/mode", "/options/empty_cells"]),
+        ({"options": {"existing": "override"}, "format": {}, "identity": {"field": "email"}}, []),
+        ({"identity": {"field": "phone"}, "format": {"country": "DE"}}, ["/identity", "/format"]),
+        ({"mapping": mapping("notes")}, ["/mapping"]),
+        ({"mapping": mapping("email"), "match": [["phone"], ["name", "email"]]}, ["/mapping"]),
+        ({"mapping": mapping("notes"), "match": [["notes"]]}, []),
+        ({"mapping": mapping("family_name", "phones")}, []),
     ],
     ids=str,
 )  # fmt: skip
@@ -134,9 +134,9 @@ def test_what_would_be_passed_over_is_refused(api, book, asked, pointers):
     answer = api.post("/syncs", {"source": book, **asked})
     assert answer.status == (422 if pointers else 201), answer.text
     if pointers:
-        assert answer.pointers == pointers
+        assert answer.pointers == set(pointers)
         saved = api.post("/syncs", {"source": book}).json
-        assert api.patch(f"/syncs/{saved['id']}", asked).pointers == pointers
+        assert api.patch(f"/syncs/{saved['id']}", asked).pointers == set(pointers)
 
 
 def test_what_was_taken_before_stands_in_the_way_of_no_other_change(api, book):
