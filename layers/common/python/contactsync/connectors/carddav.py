@@ -180,8 +180,9 @@ class CardDavConnector:
                 raise CursorExpired
             if answer.status != 207:
                 raise SourceAway(f"The server answered {answer.status} when asked for changes.")
-            said = [member for member in members(answer) if member.href != book]
-            more = any(member.status == 507 for member in members(answer))
+            told = list(members(answer))
+            said = [member for member in told if member.href != book]
+            more = any(member.status == 507 for member in told)
             following = answer.tree().findtext(f"{DAV}sync-token", "").strip()
             gone = tuple(member.href for member in said if member.status == 404)
             fresh = [member.href for member in said if member.status != 404 and not member.href.endswith("/")]
