@@ -15,7 +15,7 @@
     g           SS    segments; absent if there are none
     h           S     ids of the last runs and edits that changed the contact, with a space between; absent if there
                       are none
-    s           M     sync id → {r: run id, n: row, h: hash of the row}
+    s           M     sync id → {r: run id, n: row, h: hash of the row}, of the last 50 syncs
     ca cb       S     created at, created by
     ua ub       S     updated at, updated by
     uv          S     whose edit in which address book the last change was; absent if it was none
