@@ -74,7 +74,7 @@ OF: dict[str, str] = {
     "ColumnMapping.field": "The key of the field that takes the column's values; a part or a label follows after a point.",
     "Connection.id": "Opaque; the same book connected again has it again.",
     "Connection.username": "Who signs in on a CardDAV server; empty elsewhere.",
-    "Contact.sources": "The rows of files that it comes from, the latest of each sync.",
+    "Contact.sources": "The rows of files that it comes from, the latest of each sync, of the last 50 syncs.",
     "ContactRequest.fields": "Values by the keys of their fields; null takes a value away.",
     "ContactRequest.segments": "Ids of the segments that it is in afterwards; left out: those that it is in now.",
     "ContactSource.row": "The line in that run's file.",
