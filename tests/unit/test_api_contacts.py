@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from contactsync.control import accounts as control_accounts
+from contactsync.journeys.asked import editing
 from contactsync.journeys.asked.addressing import Addresses
 from contactsync.model.contact import Alias, Tombstone
 from contactsync.ports import RecordKey
@@ -223,8 +224,6 @@ def test_an_address_that_another_contact_has_is_refused(api, ada):
 
 
 def test_a_lost_race_writes_nothing_and_gives_the_address_back(api, ada, monkeypatch):
-    from contactsync.journeys.asked import editing
-
     note = editing._note
 
     def overtaken(mine, before, after, version):
@@ -355,6 +354,13 @@ def test_a_long_history_comes_in_pages(api, ada):
         seen += page["items"]
     assert len(seen) == 25
     assert seen[-1]["change"] == "added"
+
+
+def test_the_latest_edits_are_told_however_many_there_were(api, ada, monkeypatch):
+    monkeypatch.setattr(editing, "RUNS_KEPT", 2)
+    for number in range(4):
+        edit(api, ada, notes=f"note {number}")
+    assert told_of(api, ada["id"])[0]["fields"] == [{"field": "notes", "from": "note 2", "to": "note 3"}]
 
 
 def test_a_contact_that_never_was_has_no_history(api, ada):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from contactsync.connectors.memory import Mishap
 from contactsync.model.segment import Segment
 from tests.support.bookworld import GAP, BookWorld, one_of, person
 
@@ -192,6 +193,27 @@ def test_clocks_decide_nothing_where_only_one_side_changed_a_value(world):
     fields = world.contact(one_of(world, 1)).fields
     assert (fields["notes"], fields["job_title"]) == ("New", "New")
     assert world.book.cards()[card].fields == fields
+
+
+def test_what_came_in_while_the_card_could_not_be_written_is_no_edit_of_ours(world):
+    """Whoever takes it back there has it taken back here, and ours goes there all the same."""
+    card = world.book.add(person(1))
+    sync = world.sync()
+    world.go(sync)
+    world.edit(one_of(world, 1), nickname="Here")
+    world.book.edit(card, person(1, job_title="There"))
+    world.book.mishaps.append(Mishap.UNSENT)
+    world.go(sync)
+    assert world.contact(one_of(world, 1)).fields["job_title"] == "There"
+    assert "nickname" not in world.book.cards()[card].fields
+    world.book.edit(card, person(1))
+    for _ in range(2):
+        world.go(sync)
+    assert (
+        world.contact(one_of(world, 1)).fields
+        == world.book.cards()[card].fields
+        == person(1, nickname="Here")
+    )
 
 
 class TestACardIsMadeAnew:

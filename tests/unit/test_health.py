@@ -54,6 +54,8 @@ def run(**changes: Any) -> Run:
         ({"status": "cancelled"}, 2),
         ({"status": "cancelled", "problem": None}, 2),
         ({"problem": PROBLEM.model_copy(update={"code": "internal"})}, 2),
+        ({"problem": PROBLEM.model_copy(update={"code": "stopped"})}, 2),
+        ({"problem": PROBLEM.model_copy(update={"code": "timed_out"})}, 2),
         ({"trigger": "api"}, 2),
         ({"trigger": "drop"}, 2),
         ({"dry_run": True}, 2),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contactsync.core.matching import DEFAULT_RULES, match
+from contactsync.core.matching import DEFAULT_RULES, KEYS_MAX, match
 from contactsync.model.contact import Fields
 
 
@@ -102,17 +102,49 @@ def test_not_the_same_is_remembered() -> None:
 def test_what_was_in_doubt_is_not_settled_by_a_weaker_rule() -> None:
     cards = {"1": person("Ann", "a@x.org", phone="+31612345678")}
     contacts = [("a", person("Ann", "a@x.org")), ("b", person("Ann", "a@x.org", phone="+31612345678"))]
-    assert match(cards, contacts).pairs == {}
+    found = match(cards, contacts)
+    assert found.pairs == {}
+    assert [doubt.rule for doubt in found.doubts] == [("name", "email")]
 
 
 def test_work_address_of_the_card_against_the_primary_one_here() -> None:
     cards = {
         "1": {"emails": [{"value": "home@x.org", "label": "home"}, {"value": "w@x.org", "label": "Work"}]},
         "2": {"emails": [{"value": "home@y.org", "label": "home"}]},
+        "3": {"emails": [{"value": "w@z.org", "label": "work"}]},
     }
-    contacts = [("a", person("", "w@x.org", "home@x.org")), ("b", person("", "other@y.org", "home@y.org"))]
+    contacts = [
+        ("a", person("", "w@x.org", "home@x.org")),
+        ("b", person("", "home@y.org", "other@y.org")),
+        ("c", person("", "other@z.org", "w@z.org")),
+    ]
     assert match(cards, contacts, [["emails.work"]]).pairs == {"1": "a"}
 
 
-def test_without_a_value_nobody_is_alike() -> None:
-    assert match({"1": {}}, [("a", {})], DEFAULT_RULES) == match({}, [])
+def test_who_has_found_somebody_is_no_candidate_of_a_later_rule() -> None:
+    cards = {"1": person("Ann Lee", "lee@x.org"), "2": person("Ann", "lee@x.org")}
+    found = match(cards, [("a", person("Ann Lee", "lee@x.org"))])
+    assert (found.pairs, found.doubts) == ({"1": "a"}, ())
+
+
+@pytest.mark.parametrize(
+    ("card", "contact"),
+    [
+        ({"name": "Noël MARTIN"}, {"name": "Martin, Noel"}),
+        ({"given_name": "Noel", "family_name": "Martin"}, {"name": "Noel Martin"}),
+    ],
+)
+def test_names_are_compared_word_by_word(card: Fields, contact: Fields) -> None:
+    work = {"organization": "Acme"}
+    assert match({"1": {**card, **work}}, [("a", {**contact, **work})]).pairs == {"1": "a"}
+
+
+@pytest.mark.parametrize("nameless", [{}, {"organization": "Acme"}])
+def test_without_a_value_nobody_is_alike(nameless: Fields) -> None:
+    assert match({"1": nameless}, [("a", nameless)], DEFAULT_RULES) == match({}, [])
+
+
+@pytest.mark.parametrize(("count", "is_found"), [(KEYS_MAX, True), (KEYS_MAX + 1, False)])
+def test_too_many_addresses_tell_nobody_apart(count: int, is_found: bool) -> None:
+    everybody = person("", *(f"a{number}@x.org" for number in range(count)))
+    assert bool(match({"1": everybody}, [("a", everybody)]).pairs) is is_found

@@ -99,6 +99,31 @@ def test_relabelled_by_both_is_a_conflict() -> None:
     assert [conflict.kept for conflict in merged.conflicts] == ["theirs"]
 
 
+def test_added_by_both_under_two_labels_is_a_conflict() -> None:
+    before = {"emails": emails("a@x.org")}
+    ours, theirs = ({"emails": emails("a@x.org", "b@x.org", b=label)} for label in ("work", "home"))
+    for policy, kept in ((BOTH, ours), (Policy(held=held, conflict="remote"), theirs)):
+        merged = merge(Agreed(before, before), ours, theirs, policy)
+        assert merged.ours == merged.theirs == kept
+        assert len(merged.conflicts) == 1
+
+
+def test_an_address_that_one_gave_another_label_is_not_removed_by_the_other() -> None:
+    before = {"emails": emails("a@x.org", "b@x.org", b="home")}
+    relabelled, removed = {"emails": emails("a@x.org", "b@x.org", b="work")}, {"emails": emails("a@x.org")}
+    for ours, theirs in ((relabelled, removed), (removed, relabelled)):
+        merged = merge(Agreed(before, before), ours, theirs, BOTH)
+        assert merged.ours == merged.theirs == relabelled
+
+
+def test_two_extensions_of_one_line_are_two_telephones() -> None:
+    ours, theirs = (
+        {"phones": [{"value": "+31201234567", "extension": each} for each in extensions]}
+        for extensions in (["12"], ["12", "13"])
+    )
+    assert merge(Agreed(ours, ours), ours, theirs, BOTH).ours == theirs
+
+
 def test_formatting_of_a_phone_is_no_change() -> None:
     """Case 27."""
     theirs = {**ANN, "phones": [{"value": "+31612345678", "text": "+31 (0)6 1234 5678"}]}
@@ -114,6 +139,43 @@ def test_unicode_form_line_ends_and_case_of_an_address_are_no_change() -> None:
     assert same(ours, theirs)
     merged = merge(Agreed(ours, theirs), ours, theirs, BOTH)
     assert (merged.ours, merged.theirs) == (ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("key", "one", "other"),
+    [
+        ("urls", "https://x.org/", "https://X.org"),
+        (
+            "addresses",
+            {"street": "Dam 1", "city": "Delft"},
+            {"street": "Dam 1,", "city": "DELFT", "formatted": "Dam 1\nDelft"},
+        ),
+        ("addresses", {"formatted": "Dam 1, Delft"}, {"formatted": "dam 1 delft"}),
+    ],
+)
+def test_spelling_of_a_web_or_a_postal_address_is_no_change(key: str, one: Any, other: Any) -> None:
+    assert same({key: [{"value": one, "label": "Work"}]}, {key: [{"value": other, "label": "work"}]})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"formatted": "Dam 1"}, {"formatted": "Dam 2"}),
+        ({"street": "Dam 1", "city": "Delft"}, {"street": "Dam 1", "city": "Dordrecht"}),
+    ],
+)
+def test_another_postal_address_is_one(one: Any, other: Any) -> None:
+    assert not same({"addresses": [{"value": one}]}, {"addresses": [{"value": other}]})
+
+
+def test_a_postal_address_of_which_the_book_holds_a_part_is_the_same_one() -> None:
+    def streets(fields: dict[str, Any]) -> dict[str, Any]:
+        held = [{"value": {"street": each["value"]["street"]}} for each in fields["addresses"]]
+        return {"addresses": held}
+
+    ours = {"addresses": [{"value": {"street": "Dam 1", "po_box": "12"}}]}
+    merged = merge(None, ours, streets(ours), Policy(held=streets))
+    assert (merged.ours, merged.theirs) == (ours, streets(ours))
 
 
 def test_what_the_book_cannot_hold_stays_and_is_not_deleted() -> None:
@@ -217,6 +279,11 @@ class TestFirstContact:
         assert merged.ours == {**ANN, "emails": emails("a@x.org", "b@x.org"), "job_title": "Pilot"}
         assert merged.theirs == merged.ours
 
+    def test_another_spelling_is_no_difference(self) -> None:
+        ours, theirs = {"name": "Zo\u00eb"}, {"name": "Zoe\u0308"}
+        merged = merge(None, ours, theirs, Policy(held=held, conflict="remote"))
+        assert (merged.ours, merged.theirs, merged.conflicts) == (ours, theirs, ())
+
     def test_the_rule_decides_where_they_differ(self) -> None:
         merged = merge(None, {"name": "Ann"}, {"name": "Anna"}, Policy(held=held, conflict="remote"))
         assert merged.ours == {"name": "Anna"}
@@ -246,6 +313,19 @@ class TestOneWay:
         merged = merge(Agreed(ANN, theirs), {**ANN, "notes": "ours"}, theirs, self.OUT)
         assert merged.ours == {**ANN, "notes": "ours"}
         assert merged.theirs == {**theirs, "notes": "ours"}
+
+    def test_out_an_address_that_is_theirs_stays_beside_a_new_one_of_ours(self) -> None:
+        theirs = {**ANN, "emails": emails("a@x.org", "t@x.org")}
+        ours = {**ANN, "emails": emails("a@x.org", "o@x.org")}
+        merged = merge(Agreed(ANN, theirs), ours, theirs, self.OUT)
+        assert merged.ours == ours
+        assert merged.theirs == {**ANN, "emails": emails("a@x.org", "o@x.org", "t@x.org")}
+
+    def test_an_edit_brings_nobody_back_on_the_side_that_is_left_alone(self) -> None:
+        edited = {**ANN, "notes": "new"}
+        there, here = merge(AS_BEFORE, edited, None, self.IN), merge(AS_BEFORE, None, edited, self.OUT)
+        assert (there.ours, there.theirs, there.revived) == (edited, None, None)
+        assert (here.ours, here.theirs, here.revived) == (None, edited, None)
 
     def test_out_a_deletion_there_deletes_nothing_here(self) -> None:
         merged = merge(AS_BEFORE, ANN, None, self.OUT)
@@ -314,6 +394,12 @@ def test_parts_stay_where_the_book_holds_them_beside_any_name():
     ours = {**EMMY, **AMALIE}
     merged = merge(Agreed(EMMY, EMMY), ours, EMMY, BOTH)
     assert merged.ours == merged.theirs == ours
+
+
+def test_parts_stay_here_where_nothing_goes_out():
+    ours = {**EMMY, **AMALIE}
+    merged = merge(Agreed(EMMY, EMMY), ours, EMMY, Policy(held=GOOGLE, direction="pull"))
+    assert (merged.ours, merged.theirs) == (ours, EMMY)
 
 
 def test_parts_that_were_edited_with_the_name_stay():

@@ -255,6 +255,13 @@ def test_a_rule_of_long_ago_has_the_days_that_it_has_gone_through_whole(rule: st
         )
 
 
+def test_a_rule_that_counts_its_days_has_no_more_of_them_years_later() -> None:
+    plan = schedule("2020-01-01T09:00", "FREQ=DAILY;COUNT=40")
+    assert next_run(plan, datetime(2020, 2, 8, 12, tzinfo=UTC)) == datetime(2020, 2, 9, 8, tzinfo=UTC)
+    assert next_run(plan, datetime(2020, 2, 9, 12, tzinfo=UTC)) is None
+    assert due_day(plan, last=date(2026, 11, 1), now=datetime(2026, 11, 22, 12, tzinfo=UTC)) is None
+
+
 def test_the_end_is_the_last_day() -> None:
     plan = schedule("2026-01-01T09:00", end=date(2026, 1, 2))
     assert next_run(plan, datetime(2026, 1, 2, 7, tzinfo=UTC)) == datetime(2026, 1, 2, 8, tzinfo=UTC)
@@ -326,6 +333,8 @@ def test_nothing_is_due_before_its_time() -> None:
         (schedule("2026-01-01T09:00", "FREQ=DAILY;COUNT=0"), "/recurrence"),
         (schedule("2026-01-01T09:00", "FREQ=DAILY;COUNT=+3"), "/recurrence"),
         (schedule("2026-01-01T09:00", "FREQ=DAILY;COUNT=3;UNTIL=20261231"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=DAILY;INTERVAL=2;INTERVAL=3"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=MONTHLY;BYMONTHDAY=" + ",".join(["1"] * 250)), "/recurrence"),
         (schedule("0001-01-01T09:00"), "/start"),
         (schedule("9999-12-31T23:00"), "/start"),
         (schedule("2026-01-01T09:00", zone="Mars/Olympus"), "/time_zone"),

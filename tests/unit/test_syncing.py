@@ -78,6 +78,11 @@ class TestFirstRun:
         in_step(world)
         assert rests(world, run.sync_id)
 
+    def test_who_has_no_address_shares_none(self, world):
+        world.book.add({"name": "No Address"})
+        run = world.go(world.sync())
+        assert (run.counts.added, run.warnings) == (1, ())
+
     def test_a_doubt_is_left_to_a_person(self, world):
         """Case 43."""
         world.add(

@@ -55,9 +55,8 @@ def misfits(
         problems += _ungeneratable(body, identity, fields)
         identity = None
     problems += _unknown_segments(value_at(body, "options", "segments"), segments)
-    if (
-        value_at(body, "source", "kind") == "connection"
-    ):  # cards have fields of their own, and other rules find them
+    # A card's fields are the book's own, and other rules find its contact
+    if value_at(body, "source", "kind") == "connection":
         return problems
     kind, has_header = (value_at(body, "format", key) for key in ("kind", "has_header"))
     speaks = kind in ("vcard", "export")

@@ -122,7 +122,7 @@ class _Matching:
                     contacts_of[card_id][contact_id] = None
                     cards_of[contact_id][card_id] = None
         for card_id, found in contacts_of.items():
-            why = self._doubt(card_id, found, cards_of, rule)
+            why = self._doubt(card_id, found, cards_of)
             if why is not None:
                 self.doubts[card_id] = Doubt(card_id, tuple(found), rule, why)
         for card_id, found in contacts_of.items():
@@ -139,7 +139,6 @@ class _Matching:
         card_id: str,
         found: Mapping[str, None],
         cards_of: Mapping[str, Mapping[str, None]],
-        rule: Sequence[str],
     ) -> Why | None:
         if len(found) > 1:
             return "several_contacts"
@@ -147,7 +146,7 @@ class _Matching:
         if len(cards_of[contact_id]) > 1:
             return "several_cards"
         mine, theirs = _words(_name(self.cards[card_id])), self.names[contact_id]
-        if "name" not in rule and not (mine <= theirs or theirs <= mine):
+        if not (mine <= theirs or theirs <= mine):
             return (
                 "other_name"  # a shared address, as families and info@ have; a family name is shared with it
             )

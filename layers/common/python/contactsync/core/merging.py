@@ -366,8 +366,6 @@ def _plain(value: Any) -> Any:
     """A single value as it is compared: no text, empty text and none are alike; line ends and Unicode form as well."""
     if isinstance(value, str):
         return unicodedata.normalize("NFC", value).replace("\r\n", "\n").strip() or None
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items() if _plain(part) is not None} or None
     return value
 
 

@@ -212,7 +212,7 @@ class Pairing:
         link = replace(self._link(pair, row.id, merged), shown=pictured.shown)
         if pair.agreed is not None and pair.before is not None:
             link = self._taking_turns(link, decision, theirs, merged.theirs)
-            if link.turns != pair.before.value.turns and is_loop(link.turns, link.carried):
+            if is_loop(link.turns, link.carried):
                 self.noted["frozen"] += 1
                 frozen = replace(pair.before.value, state="frozen", turns=link.turns, carried=link.carried)
                 errand = self._linking(pair, frozen)
@@ -273,7 +273,7 @@ class Pairing:
         if self.work.segment and self.work.pulls and self.work.segment not in segments:
             segments = tuple(sorted({*segments, self.work.segment}))
             changes["segments"] = [list(ours.segments), list(segments)]
-        if not changes or not self.work.pulls:
+        if not changes:
             return Unchanged(row, _note(merged))
         after = replace(ours, version=ours.version + 1, fields=merged.ours, segments=segments)
         return Update(row, after, changes, note=_note(merged))
