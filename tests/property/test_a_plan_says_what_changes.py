@@ -13,6 +13,8 @@ from contactsync.core.decisions import (
     Add,
     Claim,
     Decision,
+    Delete,
+    Restore,
     Row,
     Skip,
     Unchanged,
@@ -24,9 +26,18 @@ from contactsync.core.decisions import (
 )
 from contactsync.core.newcomers import add_line, id_in, is_newcomer
 from contactsync.core.overlay import is_empty, laid_bare, overlay
-from contactsync.core.planning import Found, Rules, is_applied, is_as_seen, new_contact, signed
+from contactsync.core.planning import (
+    CODE_ATTEMPTS,
+    Found,
+    Rules,
+    generated_code,
+    is_applied,
+    is_as_seen,
+    new_contact,
+    signed,
+)
 from contactsync.core.planning import decide as decide_found
-from contactsync.model.contact import Audit, Contact, Source, glimpse_of
+from contactsync.model.contact import Audit, Contact, Source, Tombstone, glimpse_of
 
 texts = st.text(max_size=20)
 emails = st.sampled_from(["ada@example.com", "ADA@example.com", "zoë@example.com", "bob@example.org"])
@@ -237,6 +248,26 @@ def test_a_new_contact_is_the_row_and_knows_where_it_comes_from(row: dict[str, A
     assert contact.version == 1
     assert is_applied(Add(a_row(row)), contact, RULES)
     assert decide(a_row(row), contact, MIRROR) == Unchanged(a_row(row))
+
+
+def test_each_attempt_at_a_code_makes_another_one() -> None:
+    assert len({generated_code(7, attempt, RULES) for attempt in range(CODE_ATTEMPTS)}) == CODE_ATTEMPTS
+
+
+def test_a_run_knows_its_own_writes_whatever_became_of_the_contact() -> None:
+    add = Add(a_row({"name": "Ada"}))
+    contact = new_contact(add, RULES)
+    by_hand = Tombstone(contact.id, 2, "2026-11-22T09:00:00+00:00", "member:m1", contact.sources, 2**33)
+    by_the_run = replace(by_hand, deleted_by=RULES.author)
+    assert is_applied(add, by_hand, RULES)
+    assert [is_applied(Delete(contact), slot, RULES) for slot in (contact, by_hand, by_the_run)] == [
+        False,
+        False,
+        True,
+    ]
+    back = Restore(replace(contact, version=3), 2)
+    assert not is_applied(back, by_hand, RULES)
+    assert is_applied(back, signed(back.contact, Row(contact.id, 0, "", {}), RULES), RULES)
 
 
 @given(stored=st.none() | stored_fields, row=row_fields)

@@ -125,6 +125,19 @@ class TestReviews:
         [row] = api.get(f"/runs/{runs[0].id}/rows?outcome=skipped").json["items"]
         assert row["reason"] == "Its contact has another card in this address book. Merge the two there."
 
+    def test_whom_it_is_not_has_a_card_though_the_others_are_still_asked_about(self, api, world):
+        ids = [
+            world.add({"name": "Ada Lovelace", "emails": [{"value": f"a@{n}.example"}], "organization": "X"})
+            for n in range(3)
+        ]
+        world.book.add({"name": "Ada Lovelace", "organization": "X"})
+        sync = world.sync()
+        world.go(sync)
+        decide(api, decision="different", contact_id=ids[0])
+        for _ in range(2):
+            world.go(sync)
+        assert list(world.links()) == ids[:1]
+
     def test_is_decided_once(self, api, world, doubt):
         [contact] = world.everybody()
         [review] = api.get(f"{PLACE}/reviews").json["items"]
@@ -230,6 +243,7 @@ class TestConflicts:
         [row] = api.get(f"/runs/{run.id}/rows").json["items"]
         assert "“from here”" in row["reason"]
         assert "“from there”" in row["reason"]
+        assert row["reason"].endswith("the address book's counts." if wins == "remote" else "ours counts.")
         if wins == "remote":
             why = api.get(f"/contacts/{contact}/history").json["items"][0]["why"]
             assert "“from here”" in why

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from contactsync.connectors.memory import Mishap
+from contactsync.connectors.memory import MemoryConnector, Mishap
+from contactsync.model.card import Capabilities
 from contactsync.model.segment import Segment
 from tests.support.bookworld import GAP, BookWorld, one_of, person
 
@@ -289,6 +291,31 @@ def test_who_found_no_room_in_the_book_comes_when_there_is_some(world):
     for _ in range(2):
         world.go(sync)
     assert len(world.book.cards()) == 3
+    world.habits.size = 10
+    for _ in range(2):
+        world.go(sync)
+    assert len(world.book.cards()) == 6
+
+
+class _Unaware(MemoryConnector):
+    """Nobody knows how many cards the book takes, until it refuses one."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return replace(super().capabilities, book_size=None)
+
+
+def test_who_was_refused_by_a_full_book_comes_when_there_is_room(world):
+    """Case 47."""
+    world.habits.size = 3
+    world.connect = lambda _: _Unaware(world.book)
+    for n in range(6):
+        world.add(person(n))
+    sync = world.sync()
+    for _ in range(2):
+        world.go(sync)
+    assert len(world.book.cards()) == 3
+    assert not world.control.intents(world.account.account_id, "n1"), "what was refused was not begun"
     world.habits.size = 10
     for _ in range(2):
         world.go(sync)

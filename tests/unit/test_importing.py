@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from contactsync.adapters.memory import MemoryContacts
-from contactsync.core.decisions import Skip, read_decision
+from contactsync.core import planning
+from contactsync.core.decisions import Skip, Update, read_decision
 from contactsync.core.identity import SHARDS
+from contactsync.core.planning import Rules
 from contactsync.errors import Busy
+from contactsync.journeys import importing
 from contactsync.journeys.file import finishing
 from contactsync.journeys.file.runfiles import files_of
 from contactsync.model.contact import Alias, Origin, Tombstone
@@ -137,6 +140,26 @@ class TestIdentity:
         assert len(codes) == 50
         assert all(code.isdigit() and len(code) == 9 for code in codes)
 
+    @pytest.mark.parametrize(("field", "kind"), [("customer_number", str), ("points", int)])
+    def test_a_generated_code_that_is_taken_is_replaced(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, field: str, kind: type
+    ) -> None:
+        """By another row of the file, or by a contact that is here."""
+
+        def code(line: int, attempt: int, _: Rules) -> str:
+            return str(100_000_000 + (attempt and 10 * line + attempt))
+
+        monkeypatch.setattr(planning, "generated_code", code)
+        monkeypatch.setattr(importing, "generated_code", code)
+        spec = FieldSpec(key="points", label="Points", type="integer")
+        world.control.create_field(world.account.account_id, spec)
+        mapping, identity = [{"column": "name", "field": "name"}], {"generate": True, "field": field}
+        for _ in range(2):
+            run = world.import_rows("name\nAda\nBob\nCem\n", mapping, identity=identity)
+            assert run.counts.added == 3
+        codes = [contact.fields[field] for contact in world.stored().values()]
+        assert (len(codes), len(set(codes)), set(map(type, codes))) == (6, 6, {kind})
+
 
 class TestExisting:
     def test_fill_empty_fills_and_never_overwrites(self, world: World) -> None:
@@ -237,7 +260,10 @@ class TestUndo:
         world.import_rows("email,name,notes\nada@example.com,Ada,old\n", mapping)
         run = world.import_rows("email,name,notes\nada@example.com,Ada King,new\n", mapping)
         edit(world, "ada@example.com", notes="mine")
-        undo(world, run)
+        undone = undo(world, run)
+        [decision] = map(read_decision, world.files(undone).plan(0))
+        assert isinstance(decision, Update)
+        assert decision.note == "Changed since, and stays: notes."
         fields = world.fields()["ada@example.com"]
         assert (fields["name"], fields["notes"]) == ("Ada", "mine")
 

@@ -97,6 +97,22 @@ class TestAfterAnUndo:
         assert (undone.counts.added, undone.counts.skipped) == (0, 1)
         assert world.fields()["p9@example.com"]["name"] == "Somebody Else"
 
+    def test_who_comes_back_has_their_address_back(self, world: World) -> None:
+        rows = numbered(*(f"{number},p{number}@example.com,Person {number}" for number in range(10)))
+        run = world.import_rows(rows, NUMBERED, identity=BY_NUMBER, options=ALL)
+        gone = again(world, run, rows.rpartition("9,")[0])
+        assert (gone.counts.deleted, again(world, run, "", undoes=gone.id).counts.added) == (1, 1)
+        other = world.import_rows(numbered("77,p9@example.com,Other"), NUMBERED, identity=BY_NUMBER)
+        assert other.counts.rejected == 1
+
+    def test_a_contact_that_is_here_again_stays_as_it_is(self, world: World) -> None:
+        run = world.import_rows(many(10), NAMES, options=ALL)
+        gone = again(world, run, many(9))
+        world.import_rows("email,name\np9@example.com,Here Again\n", NAMES)
+        undone = again(world, run, "", undoes=gone.id)
+        assert (undone.counts.added, undone.counts.skipped) == (0, 1)
+        assert world.fields()["p9@example.com"]["name"] == "Here Again"
+
 
 def test_literals_that_are_none_any_more_are_named(world: World) -> None:
     def field(*choices: str) -> FieldSpec:

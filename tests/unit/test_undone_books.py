@@ -137,6 +137,16 @@ class TestCardsThatWereMade:
         assert len(world.book.cards()) == 21
         assert card_of(world, 31).fields["notes"] == "Edited"
 
+    def test_come_for_a_contact_that_is_added_again(self, world, api, sync):
+        contact = world.add(person(31))
+        undo(world, api, world.go(sync))
+        world.remove(contact)
+        world.go(sync)
+        world.add(person(31))
+        for _ in range(2):
+            world.go(sync)
+        assert world.links()[contact].id == card_of(world, 31).id
+
     def test_are_found_where_somebody_makes_them_by_hand(self, world, api, sync):
         contact = world.add(person(31))
         undo(world, api, world.go(sync))

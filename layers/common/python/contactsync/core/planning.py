@@ -204,8 +204,6 @@ def _claim(row: Row, fields: Fields, target: str, found: Found, rules: Rules) ->
     slot = rules.email_slot(fields)
     if slot is None or slot == target:
         return None
-    if slot != rules.email_slot(row.fields):
-        return Claim(slot, 0)  # the row empties the first address, the second moves up: not looked up yet
     if found.email_holder is not None and found.email_holder != target:
         return email_taken(row, found.email_holder, found.email_slot, rules)
     # Its own claim, if there is one, is renewed: whoever made it may be about to give it back
