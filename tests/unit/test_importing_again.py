@@ -193,6 +193,15 @@ class TestUnchangedBesideOthers:
         assert again(world, run, text).counts.added == 1
         assert again(world, run, text).status == "unchanged"
 
+    def test_whom_a_run_has_deleted_no_row_finds_by_their_address_either(self, world: World) -> None:
+        rows = numbered(*(f"{number},p{number}@example.com,Person {number}" for number in range(10)))
+        run = world.import_rows(rows, NUMBERED, identity=BY_NUMBER, options=ALL)
+        other = world.import_rows("email,name\np9@example.com,Nine\n", NAMES)
+        assert other.counts.updated == 1
+        assert again(world, run, rows.rpartition("9,")[0]).counts.deleted == 1
+        later = again(world, other, "email,name\np9@example.com,Nine\nnew@example.com,New\n")
+        assert (later.counts.added, later.counts.skipped) == (1, 1)
+
 
 class TestOneRowAContact:
     def test_of_two_rows_about_one_contact_the_one_with_its_present_identity_counts(

@@ -266,6 +266,7 @@ def test_the_end_is_the_last_day() -> None:
     plan = schedule("2026-01-01T09:00", end=date(2026, 1, 2))
     assert next_run(plan, datetime(2026, 1, 2, 7, tzinfo=UTC)) == datetime(2026, 1, 2, 8, tzinfo=UTC)
     assert next_run(plan, datetime(2026, 1, 2, 8, tzinfo=UTC)) is None
+    assert problems(schedule("2026-01-01T09:00", end=date(2026, 1, 1))) == []
 
 
 def test_after_an_outage_one_run_catches_up() -> None:

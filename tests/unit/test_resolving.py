@@ -117,6 +117,36 @@ def test_lists_take_several_columns_but_not_one_twice():
     ]
 
 
+def test_a_part_of_an_address_has_one_column_for_each_label():
+    header = ["a", "b", "kind", "other kind"]
+    labelled = [
+        {"column": "a", "field": "addresses.city", "label_column": "kind"},
+        {"column": "b", "field": "addresses.city", "label_column": "other kind"},
+    ]
+    assert len(resolve_mapping(labelled, header, STANDARD_FIELDS)) == 2
+    twice = [{"column": column, "field": "addresses.home.city"} for column in "ab"]
+    assert problems(twice, header) == [("/mapping/1/field", "mapped_twice")]
+
+
+def test_a_first_value_with_a_column_of_labels_is_one_of_its_list():
+    [rule] = resolve_mapping(
+        [{"column": "a", "field": "email", "label_column": "kind"}], ["a", "kind"], STANDARD_FIELDS
+    )
+    assert (rule.field, rule.list_, rule.label_column) == ("emails", True, 1)
+
+
+def test_a_list_feeds_its_required_first_value():
+    required = {**STANDARD_FIELDS, "email": STANDARD_FIELDS["email"].model_copy(update={"required": True})}
+    assert resolve_mapping([{"column": "a", "field": "emails.work"}], ["a"], required)
+
+
+def test_yes_and_no_are_literals_as_a_cell_would_say_them():
+    rules = resolve_mapping(
+        [{"literal": True, "field": "notes"}, {"literal": False, "field": "name"}], None, STANDARD_FIELDS
+    )
+    assert [rule.literal for rule in rules] == ["true", "false"]
+
+
 @pytest.mark.parametrize(
     ("name", "label", "part"),
     [

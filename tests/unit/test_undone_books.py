@@ -165,8 +165,40 @@ class TestCardsThatWereMade:
         assert rows == [("skipped", "Its card has been changed since, and stays.")]
         assert card.id in world.book.cards()
 
+    def test_leave_the_card_alone_that_a_later_run_has_made(self, world, api, sync):
+        world.add(person(31))
+        run = world.go(sync)
+        world.book.remove(card_of(world, 31).id)
+        world.go(sync)
+        world.add(person(31))
+        world.go(sync)
+        card = card_of(world, 31)
+        _, rows = undo(world, api, run)
+        assert rows == [("skipped", "Its card has been deleted since.")]
+        assert card.id in world.book.cards()
+
 
 class TestCardsThatWereDeleted:
+    def test_after_they_had_waited_are_made_again(self, world, api, sync):
+        for n in range(10):
+            world.remove(one(world, n))
+        held = world.go(sync)
+        assert held.status == "awaiting_approval"
+        world.approve(held)
+        assert len(world.book.cards()) == 10
+        undo(world, api, world.run(held))
+        assert len(world.book.cards()) == 20
+
+    def test_and_are_there_again_are_not_made_a_second_time(self, world, api, sync):
+        card = card_of(world, 1)
+        kept = world.book._kept[card.id]
+        world.remove(one(world, 1))
+        run = world.go(sync)
+        world.book._keep(kept)
+        _, rows = undo(world, api, run)
+        assert rows == [("skipped", "It has a card in the address book again already.")]
+        assert len(world.book.cards()) == 20
+
     def test_are_made_again_and_bring_nobody_back(self, world, api, sync):
         world.remove(one(world, 1))
         run = world.go(sync)
@@ -185,6 +217,17 @@ class TestCardsThatWereDeleted:
         undo(world, api, run)
         assert len(world.book.cards()) == 20
         stays(world, sync)
+
+
+def test_deletions_that_were_rejected_are_nothing_to_take_back(world, api, sync):
+    for n in range(10):
+        world.book.remove(card_of(world, n).id)
+    world.edit(one(world, 11), notes="After")
+    held = world.go(sync)
+    assert held.status == "awaiting_approval"
+    api.post(f"/runs/{held.id}/reject")
+    _, rows = undo(world, api, world.run(held))
+    assert rows == [("unchanged", REVERSED)]
 
 
 def test_an_undo_is_undone(world, api, sync):
