@@ -23,7 +23,7 @@ def test_a_pattern_matches_as_in_a_shell(pattern: str, name: str) -> None:
 def test_no_name_takes_long_whatever_the_pattern() -> None:
     """Each star more would else take as many times as long as the name has letters."""
     path = FilePath.of("/in/" + "*a" * 100 + "b.csv", encoded=False)
-    began = time.monotonic()
+    began = time.process_time()
     assert path.pattern is not None
     assert path.pattern.fullmatch("a" * 255) is None
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1

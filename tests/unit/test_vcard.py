@@ -314,12 +314,12 @@ def test_a_line_that_never_ends_costs_no_more_than_a_card():
     ],
 )
 def test_no_card_takes_longer_than_its_length(card):
-    begin = time.monotonic()
+    begin = time.process_time()
     for found in read_cards([b"BEGIN:VCARD\nVERSION:3.0\n" + card + b"\nEND:VCARD\n"]):
         if isinstance(found, Found):
             to_fields(found.card)
             serialise(found.card)
-    assert time.monotonic() - begin < 10
+    assert time.process_time() - begin < 10
 
 
 def test_a_value_cannot_add_lines_of_its_own():
