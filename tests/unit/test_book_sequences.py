@@ -197,6 +197,22 @@ def test_clocks_decide_nothing_where_only_one_side_changed_a_value(world):
     assert world.book.cards()[card].fields == fields
 
 
+@pytest.mark.parametrize("last", ["here", "there"])
+def test_the_newest_counts_where_both_have_changed_a_value(world, last):
+    card = world.book.add(person(1))
+    sync = world.sync(conflict="newest")
+    world.go(sync)
+    for side in ("there", "here") if last == "here" else ("here", "there"):
+        world.clock.advance(timedelta(minutes=1))
+        if side == "here":
+            world.edit(one_of(world, 1), notes="here")
+        else:
+            world.book.edit(card, person(1, notes="there"))
+    world.go(sync)
+    assert world.contact(one_of(world, 1)).fields["notes"] == last
+    assert world.book.cards()[card].fields["notes"] == last
+
+
 def test_what_came_in_while_the_card_could_not_be_written_is_no_edit_of_ours(world):
     """Whoever takes it back there has it taken back here, and ours goes there all the same."""
     card = world.book.add(person(1))

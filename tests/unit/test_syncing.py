@@ -53,7 +53,7 @@ class TestFirstRun:
         world.add(CEM)
         run = world.go(world.sync())
         assert run.status == "succeeded"
-        assert (run.counts.added, run.pushed.added) == (2, 1)
+        assert (run.counts.added, run.pushed.added, run.warnings) == (2, 1, ())
         assert len(world.everybody()) == 3
         in_step(world)
 

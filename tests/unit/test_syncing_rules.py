@@ -62,6 +62,7 @@ class TestTheGuard:
         assert (run.status, problem(run)) == ("awaiting_approval", "too_many_deletions")
         assert (run.counts.added, run.counts.deleted, run.pushed.added, run.pushed.deleted) == (1, 0, 1, 0)
         assert (len(world.everybody()), len(world.book.cards())) == ((22, 12) if side == "here" else (12, 22))
+        assert {*gone} <= world.links().keys()
         world.approve(run)
         assert world.run(run).status == "succeeded"
         assert len(world.everybody()) == len(world.book.cards()) == 12

@@ -128,6 +128,13 @@ class TestCardsThatWereMade:
         assert (len(world.everybody()), len(world.book.cards())) == (22, 20)
         stays(world, sync)
 
+    def test_do_not_come_because_their_contact_joins_a_segment(self, world, api, sync):
+        contact = world.add(person(31))
+        undo(world, api, world.go(sync))
+        world.regroup(contact, "fair")
+        world.go(sync)
+        assert len(world.book.cards()) == 20
+
     def test_come_when_their_contact_is_edited(self, world, api, sync):
         contact = world.add(person(31))
         undo(world, api, world.go(sync))
