@@ -140,6 +140,17 @@ class TestIdentity:
         assert len(codes) == 50
         assert all(code.isdigit() and len(code) == 9 for code in codes)
 
+    def test_rows_whose_codes_are_drawn_twice_are_all_stored(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(planning, "CODES", 300)
+        run = world.import_rows(
+            "name\n" + "".join(f"Person {number}\n" for number in range(100)),
+            [{"column": "name", "field": "name"}],
+            identity={"generate": True, "field": "customer_number"},
+        )
+        assert run.counts.added == len(world.fields()) == 100
+
     @pytest.mark.parametrize(("field", "kind"), [("customer_number", str), ("points", int)])
     def test_a_generated_code_that_is_taken_is_replaced(
         self, world: World, monkeypatch: pytest.MonkeyPatch, field: str, kind: type

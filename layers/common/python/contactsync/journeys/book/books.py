@@ -197,9 +197,8 @@ def follow(message: ContactsChanged, *, control: Control, bus: Bus, clock: Clock
     Announced is every run of the account whose turn it is: whoever stored one here may have died before they could.
     """
     started = 0
-    books = control.connections(
-        message.account_id
-    )  # without any, all the imports that there ever were are not looked through
+    # Without a book, all the imports that there ever were need not be looked through
+    books = control.connections(message.account_id)
     for sync in control.every_sync(message.account_id) if books else ():
         if sync.id != message.but and _follows(control, message, sync):
             run = _run_of(sync, message.account_id, clock.now())

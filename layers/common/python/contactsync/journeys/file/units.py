@@ -194,7 +194,7 @@ class Planning:
             if missing is not None:
                 yield from missing.of_shard(shard, seen, slots)
         for row in again:
-            yield self._recoded(row, lookup, claimed).line()
+            yield self._recoded(row, lookup, claimed, rows).line()
 
     def _look(
         self, shard: int, ids: list[str], rows: dict[str, bytes], *, every: bool
@@ -288,7 +288,7 @@ class Planning:
                 continue
             here = found.get(row.id, NOTHING)
             if self.rules.generate and here.slot is not None:
-                yield self._recoded(row, lookup, claimed).line()
+                yield self._recoded(row, lookup, claimed, rows).line()
                 continue
             if here.contact and (other := self._row_of(here.contact, row, rows)):
                 self.odd.append(row.id)
@@ -318,12 +318,13 @@ class Planning:
                 return read_row(line)
         return None
 
-    def _recoded(self, row: Row, lookup: Lookup, claimed: dict[str, Row]) -> Decision:
-        """A row whose generated code is taken, under the first one that is free."""
+    def _recoded(self, row: Row, lookup: Lookup, claimed: dict[str, Row], rows: dict[str, bytes]) -> Decision:
+        """A row whose generated code is taken, under the first one that neither a contact nor another row of the unit has."""
         for attempt in range(1, CODE_ATTEMPTS):
             other = with_code(row, attempt, self.rules)
             here = lookup.find_anew([other])[other.id]
-            if here.slot is None:
+            if here.slot is None and other.id not in rows:
+                rows[other.id] = b""
                 return _unclaimed(decide(other, here, self.rules), claimed)
         return Reject(row, "code_taken", "No free code was found for this row. Import it again.")
 
