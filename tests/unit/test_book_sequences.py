@@ -298,21 +298,6 @@ class TestACardIsMadeAnew:
         assert len(world.everybody()) == len(world.book.cards()) == 19
 
 
-def test_who_found_no_room_in_the_book_comes_when_there_is_some(world):
-    """Case 47."""
-    world.habits.size = 3
-    for n in range(6):
-        world.add(person(n))
-    sync = world.sync()
-    for _ in range(2):
-        world.go(sync)
-    assert len(world.book.cards()) == 3
-    world.habits.size = 10
-    for _ in range(2):
-        world.go(sync)
-    assert len(world.book.cards()) == 6
-
-
 class _Unaware(MemoryConnector):
     """Nobody knows how many cards the book takes, until it refuses one."""
 
@@ -321,10 +306,11 @@ class _Unaware(MemoryConnector):
         return replace(super().capabilities, book_size=None)
 
 
-def test_who_was_refused_by_a_full_book_comes_when_there_is_room(world):
+@pytest.mark.parametrize("connector", [MemoryConnector, _Unaware])
+def test_who_found_no_room_in_the_book_comes_when_there_is_some(world, connector):
     """Case 47."""
     world.habits.size = 3
-    world.connect = lambda _: _Unaware(world.book)
+    world.connect = lambda _: connector(world.book)
     for n in range(6):
         world.add(person(n))
     sync = world.sync()

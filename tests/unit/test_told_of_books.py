@@ -109,15 +109,21 @@ def test_whom_somebody_has_to_decide_about_is_a_problem(world: ApiBookWorld, api
 # Deletions that wait
 
 
-@pytest.fixture
-def held(world: ApiBookWorld, api: Client) -> Any:
-    """A run that would delete ten cards of twenty, for their contacts were deleted here."""
-    for number in range(20):
+def in_step(world: ApiBookWorld, api: Client, people: int) -> str:
+    """The sync of a book with so many cards that are contacts as well; its mails have been read."""
+    for number in range(people):
         world.book.add(person(number))
     sync = saved(api)
     world.go(sync)
     world.go(sync)
     mails(world)
+    return sync
+
+
+@pytest.fixture
+def held(world: ApiBookWorld, api: Client) -> Any:
+    """A run that would delete ten cards of twenty, for their contacts were deleted here."""
+    sync = in_step(world, api, 20)
     for number in range(10):
         world.remove(one_of(world, number))
     run = world.go(sync)
@@ -150,12 +156,7 @@ def test_the_plan_is_filtered_by_what_becomes_of_the_cards(api: Client, held: An
 
 
 def test_contacts_that_wait_are_told_apart_from_cards(world: ApiBookWorld, api: Client) -> None:
-    for number in range(40):
-        world.book.add(person(number))
-    sync = saved(api)
-    world.go(sync)
-    world.go(sync)
-    mails(world)
+    sync = in_step(world, api, 40)
     for number in range(10):
         world.remove(one_of(world, number))
         world.book.remove(world.links()[one_of(world, 20 + number)].id)
