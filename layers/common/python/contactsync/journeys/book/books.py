@@ -46,7 +46,7 @@ def unsuitable(
     `sync_id`: which sync, if it was saved before. `new` are the keys that were asked for now, None: all. One that was
     saved before may be renamed or paused while its book is not connected.
 
-    Raises NotPermitted for another member's book, whose groups the caller may not look at either.
+    Raises NotPermitted for another member's book.
     """
     problems: list[Problem] = []
     account_id = caller.account_id
@@ -64,28 +64,10 @@ def unsuitable(
             for key in asked
             if getattr(request, key) != SyncRequest.model_fields[key].default
         ]
-    source_is_new = new is None or "source" in new
-    state = "disconnected"
-    with suppress(NotFound):
-        connection = control.connection(account_id, request.source.connection_id).value
-        state = connection.state
-        is_theirs = connection.member_id == caller.member_id or "account.manage" in caller.permissions
-        if source_is_new and not is_theirs:
-            raise NotPermitted("account.manage")
-    if source_is_new and state in ("pending", "disconnected"):
-        message = (
-            "There is no such connection, or nobody has signed in for it: connect the address book first."
-        )
-        problems.append(Problem("/source/connection_id", message, "unknown_connection"))
-    other = _following(control, account_id, request.source.connection_id, sync_id) if source_is_new else None
-    if other is not None:
-        message = (
-            f"Connection {other.connection_id} leads to the same address book, and sync {other.id} follows it: what "
-            "one of the two brings there the other would take for news. Follow that connection, or delete that sync first."
-        )
-        problems.append(Problem("/source/connection_id", message, "book_followed_already"))
+    if new is None or "source" in new:
+        problems += _unfollowable(control, caller, request.source.connection_id, sync_id)
     fields = control.fields(account_id)
-    if source_is_new or new is None or "mapping" in new or "match" in new:
+    if new is None or any(key in new for key in ("source", "mapping", "match")):
         problems += list(_misled(request, fields)) or _unfindable(request)
     if request.options.delete_missing is not None:
         message = "Deletions go with the direction of the sync; leave this out."
@@ -99,6 +81,27 @@ def unsuitable(
         for pointer, name in _named(request)
         if name not in known and (new is None or pointer.split("/")[1] in new)
     ]
+
+
+def _unfollowable(control: Control, caller: Caller, connection_id: str, sync_id: str) -> Iterator[Problem]:
+    """Why a sync cannot have this book. Raises NotPermitted for another member's, which the caller may not look at either."""
+    state = "disconnected"
+    with suppress(NotFound):
+        connection = control.connection(caller.account_id, connection_id).value
+        state = connection.state
+        if connection.member_id != caller.member_id and "account.manage" not in caller.permissions:
+            raise NotPermitted("account.manage")
+    if state in ("pending", "disconnected"):
+        message = (
+            "There is no such connection, or nobody has signed in for it: connect the address book first."
+        )
+        yield Problem("/source/connection_id", message, "unknown_connection")
+    if other := _following(control, caller.account_id, connection_id, sync_id):
+        message = (
+            f"Connection {other.connection_id} leads to the same address book, and sync {other.id} follows it: what "
+            "one of the two brings there the other would take for news. Follow that connection, or delete that sync first."
+        )
+        yield Problem("/source/connection_id", message, "book_followed_already")
 
 
 def _misled(request: SyncRequest, fields: Mapping[str, FieldSpec]) -> Iterator[Problem]:
