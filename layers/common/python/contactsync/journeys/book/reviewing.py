@@ -139,9 +139,8 @@ def thaw(world: World, caller: Caller, connection_id: str, key: str, seed: str) 
     place = caller.account_id, connection_id
     read = world.control.link(*place, key)
     if read is None or not world.control.is_frozen(*place, key):
-        if read is not None and read.value == thawed(
-            read.value
-        ):  # whoever let it go on may have died before they said so
+        # Whoever let it go on may have died before they said so
+        if read is not None and read.value == thawed(read.value):
             say_changed(world.bus, caller.account_id)
         raise NotFound
     by, now = derived_id(seed, "edit"), world.clock.now()

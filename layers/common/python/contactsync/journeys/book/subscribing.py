@@ -38,9 +38,8 @@ def subscribe(world: World, caller: Caller, contact_id: str, seed: str) -> Subsc
         since = timestamp(now)
         _note(world, caller, contact_id, seed)
         control.tick(account_id, member_id, contact_id, since)
-    if (
-        now - datetime.fromisoformat(since) < YOUNG
-    ):  # whoever ticked it just now may have died before they could say so
+    # Whoever ticked it just now may have died before they could say so
+    if now - datetime.fromisoformat(since) < YOUNG:
         say_changed(world.bus, account_id, chooser=member_id)
     if untick_if_gone(control, account_id, member_id):  # the authorizer's word is up to a minute old
         raise NotPermitted("contacts.view")
