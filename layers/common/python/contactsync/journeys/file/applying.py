@@ -350,6 +350,9 @@ class _Unit:
             anew: Decision = decision
             if isinstance(decision, Add | Update) and decision.row.hash:
                 anew = decide(decision.row, found.get(decision.row.id, NOTHING), self.rules)
+            elif isinstance(decision, Restore) and isinstance(slot, Alias):
+                # Whoever shares the address came back first and took it; if it is somebody else's, `with_claims` says so
+                anew = Restore(replace(decision.contact, version=slot.version + 1), slot.version)
             elif not fits(decision, slot):
                 anew = Skip(_row(decision), "changed_since", STALE)
             if isinstance(anew, Writing):

@@ -9,7 +9,7 @@ from typing import TypeVar
 from contactsync.core.decisions import Claim, Decision, Restore, Row, Skip, Update, Writing
 from contactsync.core.planning import Found, Rules, email_taken
 from contactsync.journeys.file.runfiles import batches
-from contactsync.model.contact import Alias, Contact, Glimpse, Slot
+from contactsync.model.contact import Alias, Contact, Glimpse, Slot, Tombstone
 from contactsync.ports import ContactStore
 
 S = TypeVar("S", Slot, Glimpse)
@@ -22,6 +22,10 @@ the rows: whichever way would have been right, we pay at most twice its price, a
 KEYS_AT_ONCE = 1000
 CLAIM_S = 3600
 """How long an address stays claimed for a contact that does not come: longer than any worker lives."""
+STAYS_AWAY = (
+    "Its email address is that of contact {} now, so it stays deleted. To have it back, give that contact another address, "
+    "and add this one by hand."
+)
 
 
 def pays_to_read_along(ids: Sequence[str]) -> bool:
@@ -134,15 +138,28 @@ class Lookup:
             slot = known.get(slot_id)
             contact, claimed_by = self._owner(slot, known, lambda c: self.rules.email_slot(c.fields))
             holder = contact.id if contact else claimed_by
-            if holder is not None and holder != decision.target and self.rules.shares_addresses:
-                continue
             if holder is not None and holder != decision.target:
-                row = decision.row if isinstance(decision, Update) else Row(decision.target, 0, "", {})
-                taken = email_taken(row, holder, slot, self.rules)
-                return taken if row.hash else Skip(row, taken.code, taken.reason)
+                if self.rules.shares_addresses or self._has_shared(decision, contact, known):
+                    continue
+                if isinstance(decision, Restore):
+                    return Skip(Row(decision.target, 0, "", {}), "email_taken", STAYS_AWAY.format(holder))
+                taken = email_taken(decision.row, holder, slot, self.rules)
+                return taken if decision.row.hash else Skip(decision.row, taken.code, taken.reason)
             if slot_id != decision.target and contact is None:
                 claim = Claim(slot_id, slot.version if slot else 0)
         return replace(decision, claim=claim)
+
+    def _has_shared(self, decision: Writing, holder: Contact | None, known: dict[str, Slot]) -> bool:
+        """Whether a contact that is to come back had its address together with this one before it was deleted.
+
+        So had one that comes back with it, and one that nobody has changed since.
+        """
+        if not isinstance(decision, Restore) or holder is None:
+            return False
+        gone = known.get(decision.target)
+        return holder.audit.updated_by == self.rules.author or (
+            isinstance(gone, Tombstone) and holder.audit.updated_at <= gone.deleted_at
+        )
 
     def _owner(
         self, slot: Slot | None, known: dict[str, Slot], slot_now: Callable[[Contact], str | None]
