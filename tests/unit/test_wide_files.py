@@ -62,6 +62,41 @@ def test_a_row_with_a_thousand_faults_tells_all_of_them_in_the_file_only(world: 
     assert "number_399: " in report
 
 
+PAGE = "x" * 32_000
+
+
+def pages(world: World, *keys: str) -> tuple[str, list[dict[str, Any]]]:
+    """A file with a page in each of these columns, for the first of its two contacts."""
+    for key in keys:
+        world.control.create_field(world.account.account_id, FieldSpec(key=key, label=key, type="text"))
+    header = ",".join(["email", *keys])
+    text = f"{header}\nada@example.com{f',{PAGE}' * len(keys)}\nbob@example.com{',Bob' * len(keys)}\n"
+    return text, [{"column": key, "field": key} for key in ("email", *keys)]
+
+
+def test_a_contact_that_two_files_make_too_large_is_refused_and_the_others_go_on(world: World) -> None:
+    world.import_rows(*pages(world, *(f"a_{n}" for n in range(7))))
+    before = world.fields()["ada@example.com"]
+    run = world.import_rows(*pages(world, *(f"b_{n}" for n in range(7))))
+    assert (run.status, run.counts.updated, run.counts.rejected) == ("succeeded", 1, 1)
+    assert world.fields()["ada@example.com"] == before
+    [refused] = run.refusals
+    assert refused.reason == (
+        "With this row the contact would hold more than 300,000 bytes: shorten a_0 in the row, or here."
+    )
+
+
+def test_an_undo_that_would_make_a_contact_too_large_leaves_it_and_says_so(world: World) -> None:
+    text, mapping = pages(world, *(f"a_{n}" for n in range(7)))
+    world.import_rows(text, mapping)
+    run = world.import_rows(text.replace(PAGE, "short"), mapping)
+    world.import_rows(*pages(world, *(f"b_{n}" for n in range(7))))
+    undo = world.again(run.sync_id, "", undoes=run.id)
+    world.execute(undo)
+    undone = world.run(undo)
+    assert (undone.status, undone.counts.skipped, undone.counts.rows) == ("succeeded", 1, 1)
+
+
 def test_millions_of_rows_that_are_refused_late_find_room() -> None:
     """A list whose customers have new numbers: each row's address is somebody else's. Notify has one GB for all reasons."""
     files, rows = RunFiles(MemoryObjects(), "a1", "r1"), 20_000

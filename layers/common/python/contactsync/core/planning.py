@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any, Literal
 
+import orjson
+
 from contactsync.core.decisions import (
     Add,
     Claim,
@@ -22,6 +24,7 @@ from contactsync.core.decisions import (
 )
 from contactsync.core.identity import contact_id, identity_key
 from contactsync.core.overlay import Changes, laid_bare, overlay, undone
+from contactsync.core.rules import ROW_MAX
 from contactsync.model.contact import Audit, Contact, Fields, Glimpse, Origin, Slot, Source, Tombstone
 from contactsync.model.field import PRIMARIES
 
@@ -187,6 +190,12 @@ def _decide_existing(row: Row, stored: Contact, found: Found, rules: Rules) -> U
             # Its identity has been changed here: the row still finds it, and does not change it back
             said = {key: value for key, value in said.items() if key not in rules.identity_names}
         fields, changes = overlay(stored.fields, said, only_empty=rules.existing == "fill_empty")
+        if changes and (longest := _too_large(fields)):
+            return Reject(
+                row,
+                "contact_too_large",
+                f"With this row the contact would hold more than {ROW_MAX:,} bytes: shorten {longest} in the row, or here.",
+            )
     if segments != tuple(sorted(stored.segments)):
         changes = {**changes, "segments": [list(stored.segments), list(segments)]}
     if not changes:
@@ -197,6 +206,13 @@ def _decide_existing(row: Row, stored: Contact, found: Found, rules: Rules) -> U
         return claim
     contact = replace(stored, version=stored.version + 1, fields=fields, segments=segments)
     return Update(row, contact, changes, claim)
+
+
+def _too_large(fields: Fields) -> str:
+    """The longest field of a contact that would hold more than a row may, by what was there besides; "" for all others."""
+    if len(orjson.dumps(fields)) <= ROW_MAX:
+        return ""
+    return max(fields, key=lambda key: len(orjson.dumps(fields[key])))
 
 
 def _claim(row: Row, fields: Fields, target: str, found: Found, rules: Rules) -> Claim | Reject | None:
@@ -411,6 +427,10 @@ def _undo_update(row: Row, after: Contact, changes: Changes, slot: Slot | None) 
             kept.append("segments")
     if not taken_back:
         return Skip(row, "edited_since", f"Changed since, and stays: {', '.join(sorted(kept))}.")
+    if _too_large(fields):
+        return Skip(
+            row, "contact_too_large", f"The contact would hold more than {ROW_MAX:,} bytes, and stays."
+        )
     contact = replace(slot, version=slot.version + 1, fields=fields, segments=segments)
     note = f"Changed since, and stays: {', '.join(sorted(kept))}." if kept else ""
     row = Row(after.id, row.line, "", {})
