@@ -60,6 +60,21 @@ class TestBoxes:
         assert api.put(f"/contacts/{contact}/subscription").status == 200
         assert told == ["told"]
 
+    def test_that_is_unticked_again_after_its_maker_died_is_told_to_the_book(self, api, world, monkeypatch):
+        contact = world.add(ADA)
+        api.put(f"/contacts/{contact}/subscription")
+        told = []
+
+        def dies(*_, **__):
+            raise Died
+
+        monkeypatch.setattr(subscribing, "say_changed", dies)
+        with pytest.raises(Died):
+            api.delete(f"/contacts/{contact}/subscription")
+        monkeypatch.setattr(subscribing, "say_changed", lambda *_, **__: told.append("told"))
+        assert api.delete(f"/contacts/{contact}/subscription").status == 204
+        assert told == ["told"]
+
     def test_are_each_member_s_own(self, api, world):
         ada, bob = world.add(ADA), world.add(BOB)
         other = member(world, api, "contacts.view")

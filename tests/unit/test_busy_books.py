@@ -9,12 +9,14 @@ import pytest
 
 from contactsync.core.health import FAILURES_IN_A_ROW
 from contactsync.errors import BookBusy, SourceAway
+from contactsync.journeys.asked import saving
 from contactsync.journeys.asked.lingering import HOUR
 from contactsync.journeys.asked.scheduling import listen
 from contactsync.journeys.book import books
 from contactsync.model.message import ContactsChanged, SyncDue
 from tests.support.bookworld import person
 from tests.support.calling import ApiBookWorld, Client
+from tests.support.world import Died
 
 DAILY = {"start": "2026-11-23T09:30:00", "time_zone": "Europe/Amsterdam", "recurrence": "FREQ=DAILY"}
 MINE = {"kind": "connection", "connection_id": "n1"}
@@ -165,6 +167,25 @@ def test_edits_that_waited_for_a_paused_sync_are_brought_when_it_goes_on(world, 
     assert followed(world) == 1
     [card] = world.book.cards().values()
     assert card.fields["job_title"] == "Dame"
+
+
+def test_whoever_resumes_a_sync_and_dies_says_so_when_they_ask_again(world, api, monkeypatch):
+    sync_id = api.post("/syncs", {"source": MINE}).json["id"]
+    world.go(sync_id)
+    path = f"/syncs/{sync_id}"
+    assert api.patch(path, {"state": "paused"}).status == 200
+
+    def dies(*_, **__):
+        raise Died
+
+    with monkeypatch.context() as patch:
+        patch.setattr(saving, "say_changed", dies)
+        with pytest.raises(Died):
+            api.patch(path, {"state": "active"})
+    assert api.get(path).json["state"] == "active"
+    world.bus.events.clear()
+    assert api.patch(path, {"state": "active"}).status == 200
+    assert followed(world) == 1
 
 
 def followed(world: ApiBookWorld) -> int:

@@ -105,16 +105,17 @@ def change_sync(
     arrange(world, caller, before.value)
     if before.value.schedule is None:
         arrange(world, caller, after.value)
-    _turn_to_what_waits(world, caller, before.value, after.value)
+    _turn_to_what_waits(world, caller, before.value, after.value, resumed=body.get("state") == "active")
     return after
 
 
-def _turn_to_what_waits(world: World, caller: Caller, before: Sync, after: Sync) -> None:
+def _turn_to_what_waits(world: World, caller: Caller, before: Sync, after: Sync, *, resumed: bool) -> None:
     """Of the files that were parked the newest is imported now, if the sync takes files; else those that wait are parked.
 
-    Edits that came while it was paused are brought to its book.
+    Edits that came while it was paused are brought to its book. Who resumes it once more says so again: they may have died
+    before.
     """
-    if after.connection_id and (before.state, after.state) == ("paused", "active"):
+    if after.connection_id and resumed:
         say_changed(world.bus, caller.account_id, connection_id=after.connection_id)
     if "drop" in (before.source["kind"], after.source["kind"]):
         dropping.resume(caller.account_id, after, control=world.control)

@@ -53,7 +53,8 @@ def unsubscribe(world: World, caller: Caller, contact_id: str, seed: str) -> Non
     if control.subscription(account_id, member_id, contact_id) is not None:
         _note(world, caller, contact_id, seed)
         control.untick(account_id, member_id, contact_id)
-        say_changed(world.bus, account_id, chooser=member_id)
+    # Said again where nothing is ticked: whoever unticked it may have died before they could
+    say_changed(world.bus, account_id, chooser=member_id)
 
 
 def _note(world: World, caller: Caller, contact_id: str, seed: str) -> None:
