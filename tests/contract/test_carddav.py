@@ -10,6 +10,7 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
+from contactsync.connectors import dav as dav_module
 from contactsync.connectors.carddav import CardDavConnector, discover
 from contactsync.connectors.dav import Dav
 from contactsync.connectors.vcards import Translation
@@ -17,8 +18,8 @@ from contactsync.core.vcard import Card as VCard
 from contactsync.core.vcard import Property
 from contactsync.model.contact import Fields
 from contactsync.sources.net import Guard
-from tests.contract.book import Book
-from tests.contract.cards import NAMED
+from tests.contract.book import Book, pulled
+from tests.contract.cards import NAMED, numbered, picture
 from tests.contract.connector_contract import ConnectorContract
 from tests.fakes.jsonserver import Mishap
 from tests.fakes.radicale import MAKE_BOOK
@@ -158,6 +159,17 @@ class TestRadicale(ConnectorContract):
             book = RadicaleBook(server, tmp_path)
             book.open(books="/ann/")
             yield book
+
+    def test_cards_that_are_too_large_for_one_answer_come_in_several(self, book, connector, monkeypatch):
+        monkeypatch.setattr(dav_module, "MAX_ANSWER_BYTES", 50_000)
+        ids = [book.add(numbered(number)) for number in range(6)]
+        for id_ in ids:
+            book._store(id_, CARDS.pictured(book._card(id_), picture() + bytes(10_000)))
+        cards, _ = pulled(connector, book.book)
+        assert cards.keys() == set(ids)
+        before = connector.requests
+        assert connector.read(ids).keys() == set(ids)
+        assert connector.requests - before == 2, "it knows by now how many come at once"
 
 
 class TestXandikos(ConnectorContract):

@@ -316,6 +316,26 @@ def test_a_card_that_is_there_already_under_our_name_was_made_by_us():
     assert outcome.card.marker == "m1"
 
 
+@pytest.mark.parametrize(
+    ("written", "plain"),
+    [
+        (f"{BOOK}m1.vcf", f"{BOOK}m1.vcf"),
+        (f"https://example.com{BOOK}M%c3%bcller%20%40.vcf", f"{BOOK}M%C3%BCller%20@.vcf"),
+        (f"{BOOK}a%2Fb.vcf", f"{BOOK}a%2Fb.vcf"),
+        (f"{BOOK}M%FCller.vcf", f"{BOOK}M%FCller.vcf"),
+        (f"{BOOK}Müller.vcf", f"{BOOK}M%C3%BCller.vcf"),
+    ],
+    ids=["plain", "escaped otherwise", "a slash in a name", "another charset", "not escaped"],
+)
+def test_a_card_s_path_has_one_spelling_and_leads_to_the_card(written, plain):
+    data = f'<getetag>"1"</getetag><C:address-data>{escape(CARD)}</C:address-data>'
+    done = reply(b"", status="204 No Content", Connection="close")
+    with served(multistatus(response(written, data)), done) as server:
+        [card] = connector(server).read([plain]).values()
+        list(connector(server).delete([card]))
+        assert (card.id, server.requests[1].target) == (plain, plain)
+
+
 def test_a_card_that_cannot_be_read_now_is_not_gone():
     with served(multistatus(response(f"{BOOK}m1.vcf", status=503))) as server, pytest.raises(Busy):
         connector(server).read([f"{BOOK}m1.vcf"])
@@ -355,3 +375,25 @@ def test_all_else_that_a_card_holds_stays(version):
         assert line in after
     assert "NOTE:new" in after
     assert f"VERSION:{version}" in after
+
+
+@pytest.mark.parametrize("kind", ["X-ADDRESSBOOKSERVER-KIND", "KIND", "kind"])
+def test_a_group_of_apple_s_is_nobody(kind):
+    """Apple's programs keep each group as a card of its own, which lists those who are in it."""
+    group = f"BEGIN:VCARD\r\nVERSION:3.0\r\nUID:g\r\nN:Friends\r\nFN:Friends\r\n{kind}:group\r\nEND:VCARD\r\n"
+    told = (response(f"{BOOK}{name}.vcf", "<getetag>e</getetag>") for name in ("g", "m1"))
+    cards = (
+        response(f"{BOOK}{name}.vcf", f"<getetag>e</getetag><C:address-data>{escape(text)}</C:address-data>")
+        for name, text in (("g", group), ("m1", CARD))
+    )
+    with served(multistatus(*told, token="t1"), multistatus(*cards)) as server:
+        parts = list(connector(server).pull(BOOK, ""))
+    assert [card.id for part in parts for card in part.cards] == [f"{BOOK}m1.vcf"]
+
+
+def test_a_card_is_read_however_large_its_picture_is():
+    """One that could not be read would seem to be deleted. A file's cards are bounded, a server's answers already are."""
+    large = CARDS.pictured(CARDS.new(ADA, uid="m1"), b"\x89PNG" + bytes(4_000_000))
+    found = CARDS.parse(CARDS.text(large))
+    assert found is not None
+    assert CARDS.fields(found) == CARDS.held(ADA)

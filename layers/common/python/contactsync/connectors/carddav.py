@@ -14,7 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 import orjson
 
 from contactsync.connectors.calling import Lost
-from contactsync.connectors.dav import DAV, Answer, Dav, Member, escaped, joined, members, plain
+from contactsync.connectors.dav import DAV, Answer, Dav, Member, TooLarge, escaped, joined, members, plain
 from contactsync.connectors.vcards import FIELDS, Translation, VCard
 from contactsync.errors import CursorExpired, SourceAway, UnreadableFile
 from contactsync.model.card import (
@@ -37,7 +37,7 @@ from contactsync.model.contact import Fields
 ALL = "all"
 CARD = "{urn:ietf:params:xml:ns:carddav}"
 AT_ONCE = 100
-"""Cards that are asked for in one request; writes go one by one."""
+"""Cards that are asked for in one request, fewer where their pictures are large; writes go one by one."""
 WRITES = 10
 PARTS_MAX = 1_000
 WELL_KNOWN = "/.well-known/carddav"
@@ -60,6 +60,7 @@ class CardDavConnector:
         self._home = home
         self._translation = Translation(country)
         self._username = username
+        self._at_once = AT_ONCE
 
     @property
     def requests(self) -> int:
@@ -204,8 +205,16 @@ class CardDavConnector:
         for id_ in ids:
             by_book.setdefault(f"{id_.rpartition('/')[0]}/", []).append(id_)
         for book, hrefs in by_book.items():
-            for at in range(0, len(hrefs), AT_ONCE):
-                found |= self._multiget(book, hrefs[at : at + AT_ONCE])
+            at = 0
+            while asked := hrefs[at : at + self._at_once]:
+                try:
+                    found |= self._multiget(book, asked)
+                except TooLarge:
+                    if len(asked) == 1:
+                        raise
+                    self._at_once = len(asked) // 2
+                else:
+                    at += len(asked)
         return found
 
     def _multiget(self, book: str, hrefs: Sequence[str]) -> dict[str, tuple[str, VCard]]:
@@ -224,7 +233,7 @@ class CardDavConnector:
             if member.status >= 500:  # then it is there or not, and nobody is gone for that
                 raise SourceAway(f"The server answered {member.status} when asked for cards.")
             vcard = self._translation.parse(member.text(f"{CARD}address-data"))
-            if member.status != 404 and vcard:
+            if member.status != 404 and vcard and not self._translation.is_group(vcard):
                 etag = " ".join(member.text(f"{DAV}getetag").split())  # goes into a header, which is one line
                 found[member.href] = (etag, vcard)
         return found

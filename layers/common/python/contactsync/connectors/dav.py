@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
-from urllib.parse import quote, unquote, urljoin, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urljoin, urlsplit
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.common import DefusedXmlException
@@ -59,7 +59,7 @@ class Answer:
     def tree(self) -> Element:
         """The body as XML. Raises SourceAway if it is none, wants to define entities, or is nothing but markup."""
         if self.body.count(b"<") + self.body.count(b"=") > MAX_MARKS:
-            raise _too_large()
+            raise TooLarge
         try:
             found: Element = fromstring(self.body, forbid_dtd=True)
         except (ParseError, DefusedXmlException, ValueError):
@@ -84,6 +84,13 @@ class Member:
         """The places that a property names."""
         found = self.properties.get(name)
         return [(each.text or "").strip() for each in found.iter(f"{DAV}href")] if found is not None else []
+
+
+class TooLarge(SourceAway):
+    """An answer is larger than we read. What was asked for may come in smaller parts."""
+
+    def __init__(self) -> None:
+        super().__init__("The server's answer is larger than any address book should be.")
 
 
 class _Cut(HTTPException):
@@ -209,7 +216,7 @@ class Dav:
         content = reply.read(MAX_ANSWER_BYTES + 1)
         if len(content) > MAX_ANSWER_BYTES:
             self.close()
-            raise _too_large()
+            raise TooLarge
         if not reply.isclosed() or (reply.length or 0) > 0:
             raise _Cut
         if reply.will_close:
@@ -236,10 +243,6 @@ class Dav:
             with contextlib.suppress(OSError):
                 self._connection[1].close()
         self._connection = None
-
-
-def _too_large() -> SourceAway:
-    return SourceAway("The server's answer is larger than any address book should be.")
 
 
 def members(answer: Answer) -> Iterator[Member]:
@@ -286,7 +289,7 @@ def plain(href: str) -> str:
         path = urlsplit(href).path
     except ValueError:  # it looks like a host in brackets, and is none
         path = href
-    return quote(unquote(path), safe="/~!$&'()*+,;=:@-._")
+    return "/".join(quote(unquote_to_bytes(part), safe="~!$&'()*+,;=:@-._") for part in path.split("/"))
 
 
 def _status(line: str | None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import re
 
 from contactsync.connectors.numbers import Numbers
@@ -47,9 +48,10 @@ class Translation:
         self._converters: dict[str, Converter] = {"emails": converter("email"), "urls": converter("url")}
 
     def parse(self, text: str) -> VCard | None:
-        """The first card of a text; None if there is none."""
-        cards = (found.card for found in read_cards([text.encode()]) if isinstance(found, Found))
-        return next(cards, None)
+        """The first card of a text, however large its picture is; None if there is none."""
+        data = text.encode()
+        found = (each.card for each in read_cards([data], most_bytes=len(data)) if isinstance(each, Found))
+        return next(found, None)
 
     def text(self, vcard: VCard) -> str:
         """A card as it travels."""
@@ -77,6 +79,11 @@ class Translation:
         written = self.parse(self.text(self.new(fields, uid="1")))
         return self.fields(written) if written else {}
 
+    def is_group(self, vcard: VCard) -> bool:
+        """Whether the card is no person but a list of cards, as RFC 6350 and Apple's programs keep their groups."""
+        kinds = (*vcard.all("KIND"), *vcard.all("X-ADDRESSBOOKSERVER-KIND"))
+        return any(prop.value.strip().lower() == "group" for prop in kinds)
+
     def uid(self, vcard: VCard) -> str:
         """The card's UID."""
         return next((prop.value.strip() for prop in vcard.all("UID")), "")
@@ -86,23 +93,31 @@ class Translation:
         return next((prop.value.strip() for prop in vcard.all("REV")), "")
 
     def picture(self, vcard: VCard) -> bytes | None:
-        """The picture that lies in the card; None without one."""
+        """The picture that lies in the card; empty for one that lies elsewhere; None without one.
+
+        Where that is, is not followed: whoever writes a card would choose where our requests go.
+        """
+        found = None
         for prop in vcard.all("PHOTO"):
-            value = prop.value.replace("\\,", ",").replace("\\;", ";")
-            found = _DATA.match(value)
-            if found or prop.encoding == "BASE64":
-                try:
+            value = prop.value.replace("\\,", ",").replace("\\;", ";").strip()
+            data = _DATA.match(value)
+            if value and (data or prop.encoding == "BASE64"):
+                with contextlib.suppress(binascii.Error):
                     return base64.b64decode(
-                        "".join(value[found.end() if found else 0 :].split()), validate=True
+                        "".join(value[data.end() if data else 0 :].split()), validate=True
                     )
-                except binascii.Error:
-                    continue
-        return None
+            found = b"" if value else found
+        return found
 
     def picture_token(self, vcard: VCard) -> str:
         """What changes with the picture; empty without one."""
         picture = self.picture(vcard)
-        return digest_of(base64.b64encode(picture).decode()) if picture else ""
+        if picture is None:
+            return ""
+        told = (
+            [base64.b64encode(picture).decode()] if picture else [each.value for each in vcard.all("PHOTO")]
+        )
+        return digest_of("\n".join(told))
 
     def pictured(self, vcard: VCard, picture: bytes | None) -> VCard:
         """The card with this picture in place of what it had."""

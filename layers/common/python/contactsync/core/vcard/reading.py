@@ -65,41 +65,41 @@ OUTSIDE = _Fault("outside_card", "This text stands outside all cards and belongs
 TOO_MANY = _Fault("too_many_properties", f"This card has more than {PROPERTIES:,} properties. Divide it.")
 
 
-def read_cards(blocks: Iterable[bytes]) -> Iterator[Found | Damaged]:
+def read_cards(blocks: Iterable[bytes], *, most_bytes: int = CARD_BYTES) -> Iterator[Found | Damaged]:
     """The cards of a file in UTF-8, or in the charsets that its properties name, in their order.
 
-    Text outside cards is one `Damaged` a stretch. Memory: a block and a card.
+    Text outside cards is one `Damaged` a stretch. Memory: a block and a card of at most `most_bytes`.
     """
     lines: list[bytes] = []
     begun = size = depth = 0
     stray = False
-    for number, line in enumerate(_physical_lines(blocks), 1):
+    for number, line in enumerate(_physical_lines(blocks, most_bytes), 1):
         if _BEGIN.fullmatch(line) and not (begun and lines and _AGENT.fullmatch(lines[-1])):
             if begun:
-                yield _damaged(begun, lines, TOO_LARGE if size > CARD_BYTES else NOT_CLOSED)
+                yield _damaged(begun, lines, TOO_LARGE if size > most_bytes else NOT_CLOSED)
             lines, begun, size, depth, stray = [], number, 0, 0, False
             continue
         if _BEGIN.fullmatch(line):
             depth = 1  # an AGENT is a card within the card
         elif _END.fullmatch(line):
             if begun and not depth:
-                yield _damaged(begun, lines, TOO_LARGE) if size > CARD_BYTES else _card(begun, lines)
+                yield _damaged(begun, lines, TOO_LARGE) if size > most_bytes else _card(begun, lines)
                 lines, begun = [], 0
                 continue
             depth = 0
         if begun:
             size += len(line) + 1
-            if size <= CARD_BYTES:
+            if size <= most_bytes:
                 lines.append(line)
         elif line.strip(b" \t\x1a") and not stray:
             stray = True
             yield _damaged(number, [line], OUTSIDE)
     if begun:
-        yield _damaged(begun, lines, TOO_LARGE if size > CARD_BYTES else NOT_CLOSED)
+        yield _damaged(begun, lines, TOO_LARGE if size > most_bytes else NOT_CLOSED)
 
 
-def _physical_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines without their ends; of one beyond CARD_BYTES enough to see that it is too long."""
+def _physical_lines(blocks: Iterable[bytes], most_bytes: int) -> Iterator[bytes]:
+    """Lines without their ends; of one beyond `most_bytes` enough to see that it is too long."""
     held: list[bytes] = []
     size = 0
     carry = b""
@@ -107,7 +107,7 @@ def _physical_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
         text = carry + block
         carry = b"\r" if text.endswith(b"\r") else b""  # it may be half of CR LF
         for line in text[: len(text) - len(carry)].splitlines(keepends=True):
-            if size <= CARD_BYTES:
+            if size <= most_bytes:
                 held.append(line)
             size += len(line)
             if line.endswith((b"\n", b"\r")):

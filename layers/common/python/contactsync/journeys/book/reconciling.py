@@ -37,7 +37,7 @@ MESSAGES = {
     "needs_review": "{count} cards may be contacts that are here already. Say who they are: GET "
     "/v1/connections/{book}/reviews.",
     "not_taken_in": "{count} cards do not meet what the sync asks for, and were left where they are.",
-    "photo_not_taken": "{count} pictures are too large, or neither JPEG nor PNG, and were left where they are.",
+    "photo_not_taken": "{count} pictures are too large, neither JPEG nor PNG, or not in the card itself, and were left where they are.",
     "photos_wait": "{count} pictures are left for the next run.",
     "protected": "{count} contacts keep values that the address book had emptied.",
     "too_large": "{count} contacts hold too much, here or in the address book, and were left as they are. Shorten their notes.",
