@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -34,6 +35,8 @@ class FtpStub:
         self.listing = b""
         """What MLSD sends."""
         self.greeting = "220 Ready."
+        self.drips_s = 0.0
+        """For how long the listing, and the farewell, are kept from ending, byte by byte."""
         self.on_retrieve = lambda: None
         self.commands: list[str] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -133,7 +136,15 @@ class _Conversation:
     def _mlsd(self, argument: str) -> str:
         with self._accepted() as data:
             data.sendall(self._stub.listing)
+            self._drip(data)
         return "226 Done."
+
+    def _drip(self, connection: socket.socket) -> None:
+        """Send what leads nowhere, a byte at a time."""
+        until = time.monotonic() + self._stub.drips_s
+        while time.monotonic() < until:
+            connection.sendall(b" ")
+            time.sleep(0.02)
 
     def _accepted(self) -> socket.socket:
         """The data connection, announced."""
@@ -154,4 +165,7 @@ class _Conversation:
             reset(self._connection)
             return ""
         data.close()
+        if self._stub.drips_s:
+            self._say("226-There is more to say:")
+            self._drip(self._connection)
         return self._stub.farewell

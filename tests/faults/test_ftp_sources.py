@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from pyftpdlib.handlers import DTPHandler, FTPHandler, TLS_DTPHandler
 
-from contactsync.errors import Busy, UnreadableFile
+from contactsync.errors import Busy, SourceAway, UnreadableFile
 from contactsync.sources.ftp import FtpServerSource
 from contactsync.sources.net import Guard
 from contactsync.sources.transfer import Limits
@@ -90,6 +91,16 @@ def test_after_a_cut_the_rest_is_asked_for(stub, farewell):
     stub.on_retrieve = mend
     assert fetched(source(stub.port)) == (TEXT, "size")
     assert "REST 634464" in stub.commands or farewell == "RST"
+
+
+@pytest.mark.parametrize("path", ["/contacts.csv", "/*.csv"])
+def test_a_server_that_never_comes_to_the_end_of_its_word_is_given_up(stub, path):
+    """Each byte begins the wait of a socket anew."""
+    stub.listing, stub.drips_s = b"type=file;modify=20260101120000; contacts.csv\r\n", 8
+    began = time.monotonic()
+    with pytest.raises(SourceAway):
+        fetched(source(stub.port, path, limits=replace(QUICK, answer_s=0.5, attempts=2)))
+    assert time.monotonic() - began < 6
 
 
 class _Breaking:

@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from io import BufferedReader
 from typing import BinaryIO, Literal, cast
 
@@ -104,10 +105,11 @@ class _Control(ftplib.FTP_TLS):
     Its lines are UTF-8 as far as they are; other bytes come and go as they are, for greetings and names may hold any.
     """
 
-    def __init__(self, context: ssl.SSLContext, host: str, *, timeout_s: float) -> None:
+    def __init__(self, context: ssl.SSLContext, host: str, limits: Limits) -> None:
         super().__init__(context=context)
         self.host = host
-        self.timeout = timeout_s
+        self.timeout = limits.read_s
+        self._answer_s = limits.answer_s
 
     def speak(self, connection: socket.socket, tls: Tls) -> None:
         """Begin the conversation."""
@@ -156,6 +158,7 @@ class _Control(ftplib.FTP_TLS):
         """A listing, line by line, up to a bound."""
         with (
             self.transfercmd(command) as data,
+            cut_after(data, self._answer_s),
             data.makefile("r", encoding=self.encoding, errors="surrogateescape") as listing,
         ):
             for _ in range(MAX_LISTED + 2):
@@ -191,7 +194,7 @@ class _Fetching:
 
     def begin(self, at: int) -> Leg:
         """A transfer from byte `at`. See `transfer.Transfer`."""
-        control = _Control(self._guard.tls(), self._place.host, timeout_s=self._limits.read_s)
+        control = _Control(self._guard.tls(), self._place.host, self._limits)
         try:
             connection = self._guard.connect(
                 self._place.host, self._place.port, timeout_s=self._limits.connect_s
@@ -225,7 +228,10 @@ class _Fetching:
             if not start or str(error).startswith("550"):
                 raise
             start, data = 0, control.transfercmd(f"RETR {path}")  # it knows no REST
-        return _FtpLeg(control, data, start, facts, lambda: self._facts_after(control, path, facts))
+        ask_again = partial(self._facts_after, control, path, facts)
+        return _FtpLeg(
+            control, data, start, facts, ask_again, end_s=self._limits.answer_s + self._limits.settled_s
+        )
 
     def _sign_in(self, control: _Control) -> None:
         username, password = self._login
@@ -266,6 +272,8 @@ class _FtpLeg:
         start: int,
         facts: _Facts,
         ask_again: Callable[[], _Facts],
+        *,
+        end_s: float,
     ) -> None:
         self.start = start
         self._at = start
@@ -273,6 +281,7 @@ class _FtpLeg:
         self._data = data
         self._facts = facts
         self._ask_again = ask_again
+        self._end_s = end_s
 
     def read(self, count: int, /) -> bytes:
         """See `transfer.Leg.read`."""
@@ -283,7 +292,8 @@ class _FtpLeg:
     def ending(self) -> Ending:
         """See `transfer.Leg.ending`, and this module's docstring."""
         self._data.close()
-        with _translated(self._control.host):
+        assert self._control.sock is not None
+        with _translated(self._control.host), cut_after(self._control.sock, self._end_s):
             self._control.voidresp()
             size = self._facts.size
             if size is not None and self._at < size:
