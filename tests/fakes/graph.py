@@ -1,8 +1,8 @@
 """Microsoft Graph v1.0 on loopback, in the parts that contacts need, with its habits.
 
 Ids have another form where the immutable one is not asked for. Delta links are opaque and per folder; pages may be
-empty, contacts may come twice, and one that moves is said to be removed, as is one that nobody has heard of. A change
-that leaves the display name out gets a new one. What happens inside a batch says nothing of the batch.
+empty, contacts may come twice, and one that moves is said to be removed, as is one that nobody has heard of. What is
+deleted lies in Deleted Items, and can be read by its id; deleted once more, it is gone. A change that leaves the display name out gets a new one. What happens inside a batch says nothing of the batch.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from tests.fakes.jsonserver import Call, JsonServer, Reply
 
 Contact = dict[str, Any]
 DEFAULT = "contacts"
+DEFAULT_ID = "Fo000000=="
+"""The folder that is called by the well-known name; contacts and lists of folders call it by its id."""
+BIN = "Fo999999=="
 LISTS = {
     "emailAddresses": ("EmailAddresses", 3),
     "businessPhones": ("BusinessPhones", 2),
@@ -84,6 +87,7 @@ class GraphServer(JsonServer):
         self.lies_in: dict[str, str] = {}
         self.categories: list[str] | None = []
         self.contacts: dict[str, Contact] = {}
+        self.binned: dict[str, Contact] = {}
         self.photos: dict[str, bytes] = {}
         self.encodes: Callable[[bytes], bytes] = bytes
         """What becomes of a picture that is put there."""
@@ -105,8 +109,13 @@ class GraphServer(JsonServer):
 
     def remove(self, id_: str) -> None:
         """Somebody deletes a contact."""
-        folder = self.contacts.pop(id_)["parentFolderId"]
-        self.events.append(Event(folder, id_))
+        contact = self.contacts.pop(id_)
+        self.events.append(Event(contact["parentFolderId"], id_))
+        self.binned[id_] = {**contact, "parentFolderId": BIN}
+
+    def restore(self, id_: str) -> None:
+        """Somebody takes a contact out of Deleted Items."""
+        self._keep(id_, {**self.binned.pop(id_), "parentFolderId": DEFAULT})
 
     def move(self, id_: str, folder: str) -> None:
         """Somebody moves a contact to another folder."""
@@ -119,6 +128,13 @@ class GraphServer(JsonServer):
         self.folders[id_] = name
         self.lies_in[id_] = inside
         return id_
+
+    def remove_folder(self, id_: str) -> None:
+        """Somebody deletes a folder, with all that is in it; its links may be known yet."""
+        del self.folders[id_]
+        for contact, stored in list(self.contacts.items()):
+            if stored["parentFolderId"] == id_:
+                self.binned[contact] = {**self.contacts.pop(contact), "parentFolderId": BIN}
 
     def expire(self) -> None:
         """Every link is forgotten."""
@@ -174,6 +190,8 @@ class GraphServer(JsonServer):
                 return Reply(200, {"id": "user-1", "mail": None, "userPrincipalName": "ann@example.com"})
             case "GET", ["me", "contactFolders"]:
                 return self._folders("me/contactFolders", DEFAULT, query)
+            case "GET", ["me", "contactFolders", "contacts"]:
+                return Reply(200, {"id": DEFAULT_ID})
             case "GET", ["me", "contactFolders", folder, "childFolders"]:
                 return self._folders(
                     f"me/contactFolders/{quote(folder, safe='')}/childFolders", folder, query
@@ -203,7 +221,8 @@ class GraphServer(JsonServer):
         headers: dict[str, str],
         body: bytes,
     ) -> Reply:
-        stored = self.contacts.get(id_) if "ImmutableId" in headers.get("prefer", "") else None
+        known = {**self.binned, **self.contacts} if "ImmutableId" in headers.get("prefer", "") else {}
+        stored = known.get(id_)
         if stored is None:
             return NOT_FOUND
         if rest:
@@ -212,10 +231,17 @@ class GraphServer(JsonServer):
             return Reply(200, self._shown(id_, stored, query, immutable=True))
         if headers.get("if-match", stored["etag"]) != stored["etag"]:
             return OUTRUN
+        if id_ in self.binned:
+            return self._in_the_bin(method, id_)
         if method == "DELETE":
             self.remove(id_)
             return Reply(204)
         return self._change(id_, orjson.loads(body), query)
+
+    def _in_the_bin(self, method: str, id_: str) -> Reply:
+        assert method == "DELETE", "a contact was changed that is deleted"
+        del self.binned[id_]
+        return Reply(204)
 
     def _change(self, id_: str, asked: Contact, query: dict[str, list[str]]) -> Reply:
         if problem := _too_many(asked):
@@ -341,6 +367,8 @@ class GraphServer(JsonServer):
         shown = {**properties, "id": _id(id_, immutable=immutable), "@odata.etag": contact["etag"]}
         shown.pop("etag", None)
         shown.pop("singleValueExtendedProperties", None)
+        if contact["parentFolderId"] == DEFAULT and "parentFolderId" in shown:
+            shown["parentFolderId"] = DEFAULT_ID
         for name in LISTS:
             shown[name] = contact.get(name) or []
         shown["emailAddresses"] = [_address(each) for each in shown["emailAddresses"]]

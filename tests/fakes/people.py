@@ -168,6 +168,14 @@ class PeopleServer(JsonServer):
         self.groups[id_] = name
         return id_
 
+    def remove_group(self, group: str) -> None:
+        """Somebody deletes a label, and keeps the contacts."""
+        del self.groups[group]
+        for id_, person in list(self.persons.items()):
+            kept = [each for each in person["memberships"] if each != _member_of(group)]
+            if kept != person["memberships"]:
+                self.edit(id_, {"memberships": kept})
+
     def expire(self) -> None:
         """Every sync token is forgotten."""
         self.sync_tokens.clear()

@@ -9,7 +9,7 @@ import pytest
 from contactsync.connectors.microsoft import ALL, MicrosoftConnector
 from contactsync.connectors.microsoft_contact import Translation
 from contactsync.errors import AccessLost, Busy, CursorExpired
-from contactsync.model.card import Changed, Draft, Edit, Unknown, Written
+from contactsync.model.card import Changed, Draft, Edit, Missing, Unknown, Written
 from tests.contract.book import made, pulled, written
 from tests.contract.cards import ADA, FULL, NAMED, numbered, picture
 from tests.fakes.graph import DEFAULT, GraphServer, failed
@@ -183,6 +183,41 @@ def test_who_moves_to_another_folder_is_not_deleted(graph):
     cards, said = pulled(connector(graph), ALL, said.cursor)
     assert cards.keys() == {id_}
     assert not said.gone
+
+
+def test_who_is_deleted_is_gone_though_they_can_be_read(graph):
+    """Case 19: with an immutable id, what lies in Deleted Items can be read, and is no contact of the book."""
+    card = made(connector(graph), ADA)
+    cursor = pulled(connector(graph), ALL)[1].cursor
+    graph.remove(card.id)
+    cards, said = pulled(connector(graph), ALL, cursor)
+    assert (cards, said.gone) == ({}, (card.id,))
+    assert connector(graph).read([card.id]) == {}
+    assert [outcome for _, outcome in connector(graph).delete([card])] == [Missing()]
+    assert card.id in graph.binned, "and it stays where its owner finds it"
+    graph.restore(card.id)
+    assert pulled(connector(graph), ALL, said.cursor)[0].keys() == {card.id}
+
+
+@pytest.mark.parametrize("group", ["all", "category:Clients"])
+def test_a_folder_that_is_deleted_takes_everybody_in_it_along(graph, group):
+    """Its own link would not say so: the folder lies in Deleted Items with all that was in it, unchanged."""
+    friends = graph.add_folder("Friends")
+    id_ = graph.add({"displayName": "Ada", "categories": ["Clients"]}, friends)
+    cards, said = pulled(connector(graph), group)
+    assert cards.keys() == {id_}
+    graph.remove_folder(friends)
+    with pytest.raises(CursorExpired):
+        pulled(connector(graph), group, said.cursor)
+    assert pulled(connector(graph), group)[0] == connector(graph).read([id_]) == {}
+
+
+def test_a_folder_that_is_followed_and_deleted_is_looked_for_again(graph):
+    friends = graph.add_folder("Friends")
+    cursor = pulled(connector(graph), friends)[1].cursor
+    graph.remove_folder(friends)
+    with pytest.raises(CursorExpired):
+        pulled(connector(graph), friends, cursor)
 
 
 def test_a_folder_that_comes_later_is_read_whole(graph):

@@ -58,3 +58,14 @@ def test_a_picture_that_lies_elsewhere_stays(world: BookWorld, book: RadicaleBoo
     assert "https://gateway.example.com/ada.jpg" in text(book, id_)
     assert "NOTE:Ours again" in text(book, id_)
     assert world.contact(contact).fields["photo"] == photo
+
+
+def test_a_book_that_is_followed_and_deleted_ends_the_run_and_says_so(world: BookWorld, book: RadicaleBook):
+    contact = world.add(ADA)
+    sync = world.sync(group=book.group)
+    world.go(sync)
+    book.remove(book.group)
+    run = world.go(sync)
+    assert run.problem is not None
+    assert (run.status, run.problem.code) == ("failed", "group_gone")
+    assert list(world.everybody()) == [contact]

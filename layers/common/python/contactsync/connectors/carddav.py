@@ -177,7 +177,7 @@ class CardDavConnector:
                 f"<prop><getetag/></prop></sync-collection>"
             )
             answer = self._dav.ask("REPORT", book, body, Depth="0")
-            if token and answer.status in (400, 403, 409, 410, 412):
+            if token and answer.status in (400, 403, 404, 409, 410, 412):  # 404: the book may be gone with it
                 raise CursorExpired
             if answer.status != 207:
                 raise SourceAway(f"The server answered {answer.status} when asked for changes.")

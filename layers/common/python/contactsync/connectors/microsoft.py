@@ -2,7 +2,8 @@
 
 Ids are asked for in their immutable form with every request. What changes is asked for folder by folder; one that
 is said to be removed is looked for by its id, because a contact that moves to another folder is said to be removed
-as well. Links to further pages are opaque, and are followed on the same host only.
+as well. So does one that somebody deletes, to Deleted Items, where it can still be read: it counts as gone. Links to
+further pages are opaque, and are followed on the same host only.
 """
 
 from __future__ import annotations
@@ -80,6 +81,7 @@ class MicrosoftConnector:
     def __init__(self, access: Access, *, country: str, base: str = BASE) -> None:
         self._calls = Calls(base, access)
         self._translation = Translation(country)
+        self._inside = frozenset({""})
 
     @property
     def requests(self) -> int:
@@ -121,6 +123,8 @@ class MicrosoftConnector:
         folders = [group]
         if group == ALL or group.startswith(CATEGORY):
             folders = [DEFAULT_FOLDER, *(id_ for id_, _ in self._folders())]
+        if links.keys() - set(folders):
+            raise CursorExpired  # a whole folder is gone: only a full look tells what was in it
         category = group.removeprefix(CATEGORY) if group.startswith(CATEGORY) else None
         removed: dict[str, None] = {}
         said: set[str] = set()
@@ -137,8 +141,6 @@ class MicrosoftConnector:
                 outside = [each["id"] for each in fresh if each not in inside] if cursor else []
                 said |= {each["id"] for each in fresh}
                 yield Pulled(tuple(map(self._card, inside)), (), tuple(outside))
-        for folder in links.keys() - set(folders):  # deleted as a whole, and all that was in it
-            removed |= dict.fromkeys(self._formerly(links[folder]))
         yield self._end([id_ for id_ in removed if id_ not in said], group, _cursor(following))
 
     def read(self, ids: Sequence[str]) -> dict[str, Card]:
@@ -250,12 +252,13 @@ class MicrosoftConnector:
     def _delta(self, folder: str, link: str | None) -> Iterator[tuple[list[Contact], str]]:
         """Pages of a folder's changes, each with the link that is the cursor once the last one has come."""
         query: dict[str, Any] | None = None
+        is_known = link is not None
         if link is None:
             link = f"/me/contactFolders/{quote(folder, safe='')}/contacts/delta"
             query = {"$select": SELECT, "$expand": EXPAND}
         for _ in range(PAGES_MAX):
             reply = self._calls.get(link, query, Prefer=f"{IDS}, odata.maxpagesize={PAGE}")
-            if _is_forgotten(reply):
+            if _is_forgotten(reply) or (is_known and reply.status == 404):  # the folder may be gone with it
                 raise CursorExpired
             answer = _read(reply)
             last = answer.get("@odata.deltaLink", "")
@@ -266,11 +269,6 @@ class MicrosoftConnector:
             if not link:
                 raise Busy("Microsoft's list ended without a link to go on.")
         raise Busy("Microsoft's list does not end.")
-
-    def _formerly(self, link: str) -> Iterator[str]:
-        """What a folder's last word was, if it has one left to say."""
-        reply = self._calls.get(link, Prefer=IDS)
-        yield from (each["id"] for each in (reply.json().get("value") or () if reply.ok else ()))
 
     def _end(self, removed: Sequence[str], group: str, cursor: str) -> Pulled:
         """The last part: of what was said to be removed, what is deleted, what has left, and what has only moved."""
@@ -283,7 +281,14 @@ class MicrosoftConnector:
     def _contacts(self, ids: Sequence[str]) -> dict[str, Contact]:
         query = f"?$select={quote(SELECT)}&$expand={quote(EXPAND)}"
         parts = self._batch([_Ask("GET", f"/me/contacts/{quote(id_, safe='')}{query}") for id_ in ids])
-        return {id_: part.document for id_, part in zip(ids, parts, strict=True) if part.is_there()}
+        found = {id_: part.document for id_, part in zip(ids, parts, strict=True) if part.is_there()}
+        places = {_folder_of(contact) for contact in found.values()}
+        if not places <= self._inside:
+            default = _read(
+                self._calls.get(f"/me/contactFolders/{DEFAULT_FOLDER}", {"$select": "id"}, Prefer=IDS)
+            )
+            self._inside |= {default["id"], *(id_ for id_, _ in self._folders())}
+        return {id_: contact for id_, contact in found.items() if _folder_of(contact) in self._inside}
 
     def _whole(self, rows: Sequence[Contact]) -> list[Contact]:
         """Of a contact that has changed a list need not tell more than what has: then all of it is read."""
@@ -420,6 +425,11 @@ class _Part:
                 "Microsoft does not let us in any more.",
                 "Connect the account again; nothing was deleted, and everything goes on from where it was.",
             )
+
+
+def _folder_of(contact: Contact) -> str:
+    """Where a contact lies, if it says so. One that is deleted keeps its immutable id, but lies in no folder of contacts."""
+    return str(contact.get("parentFolderId") or "")
 
 
 def _search(marker: str, place: str) -> _Ask:

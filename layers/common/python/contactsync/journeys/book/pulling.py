@@ -62,6 +62,8 @@ def pull_round(work: BookRun) -> Round:
         first=not progress.full_at,
         look=not pulled.full and _is_look_due(work, progress),
     )
+    if pulled.left:
+        _chosen(work)  # they may have left because the group is gone
     work.check_turn()
     work.files.save_round(round_)
     return round_
@@ -108,13 +110,16 @@ def _chosen(work: BookRun) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What a provider has said: in how many files, up to where, whether that is all, of how many cards, without whom."""
+    """What a provider has said: in how many files, up to where, whether that is all, of how many cards, without whom, and
+    whether anybody has left the group.
+    """
 
     parts: int
     cursor: str
     full: bool
     size: int
     erased: int
+    left: bool
 
 
 def _pulled(work: BookRun, group: str, cursor: str, shunned: Shunned) -> _Kept:
@@ -122,7 +127,7 @@ def _pulled(work: BookRun, group: str, cursor: str, shunned: Shunned) -> _Kept:
     known: set[str] = set()
     erased: set[str] = set()
     parts = 0
-    following = ""
+    following, left = "", False
     room = work.limits.connection_contacts
     for part in work.connector.pull(group, cursor):
         work.check_turn()
@@ -132,14 +137,14 @@ def _pulled(work: BookRun, group: str, cursor: str, shunned: Shunned) -> _Kept:
         work.files.save_part(parts, _lines(replace(part, cards=cards)))
         parts += 1
         known.update(card.id for card in part.cards)
-        following = part.cursor
+        following, left = part.cursor, left or bool(part.left)
         if len(known) > room:
             raise UserError(
                 "book_too_large",
                 f"There are more than {room:,} contacts in this part of the address book, so it is not synced.",
                 "Choose a smaller group, or divide this one.",
             )
-    return _Kept(parts, following, not cursor, len(known), len(erased))
+    return _Kept(parts, following, not cursor, len(known), len(erased), left)
 
 
 def _erased(work: BookRun, full_at: str) -> tuple[Shunned, bool]:
