@@ -13,9 +13,8 @@ import pytest
 from contactsync import bootstrap
 from contactsync.adapters.keeper import LambdaDiscoverer, LambdaKeeper
 from contactsync.errors import AccessLost, Busy, Conflict, NotFound, PlanLimit, SourceAway, UnreadableFile
-from contactsync.journeys.book.keeping import digest_of
 from contactsync.model.connection import Connection
-from contactsync.model.lending import Discovering, Errand, Kept
+from contactsync.model.lending import Discovering, Errand, Kept, digest_of_token
 from contactsync.ports import Discoverer, Keeper
 from functions.connect import handler as connect
 from functions.discover import handler as discover
@@ -73,7 +72,7 @@ class KeeperContract:
     def test_a_token_that_was_refused_is_not_lent_again(self, keeper, connected, google):
         first = keeper.keep(errand(connected, "access")).token
         assert keeper.keep(errand(connected, "access")).token == first
-        second = keeper.keep(errand(connected, "access", refused=digest_of(first))).token
+        second = keeper.keep(errand(connected, "access", refused=digest_of_token(first))).token
         assert second != first
         assert second in google.access_tokens
 
@@ -101,7 +100,7 @@ class KeeperContract:
         token = keeper.keep(errand(connected, "access")).token
         google.withdraw()
         with pytest.raises(AccessLost) as caught:
-            keeper.keep(errand(connected, "access", refused=digest_of(token)))
+            keeper.keep(errand(connected, "access", refused=digest_of_token(token)))
         assert caught.value.code == "access_lost"
         assert world.control.connection(connected.account_id, connected.id).value.state == "lost"
 
@@ -129,7 +128,7 @@ class KeeperContract:
         token = keeper.keep(errand(connected, "access")).token
         google.down = True
         with pytest.raises(SourceAway, match="sign-in service is away"):
-            keeper.keep(errand(connected, "access", refused=digest_of(token)))
+            keeper.keep(errand(connected, "access", refused=digest_of_token(token)))
         assert world.control.connection(connected.account_id, connected.id).value.state == "active"
 
     def test_nothing_that_was_lent_is_logged_or_shown(self, keeper, begun, google, caplog):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 
 from contactsync.model.connection import Connection
-from contactsync.model.lending import Errand
+from contactsync.model.lending import Errand, digest_of_token
 from contactsync.ports import Keeper
 
 
@@ -26,7 +25,7 @@ class LentAccess:
     def __call__(self, renew: bool) -> str:
         """The access token, or the password."""
         if renew or self._monotonic() >= self._until:
-            refused = hashlib.sha256(self._token.encode()).hexdigest() if renew and self._token else ""
+            refused = digest_of_token(self._token) if renew and self._token else ""
             errand = Errand(
                 wants="access",
                 account_id=self._connection.account_id,

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal
 
 from pydantic import ConfigDict, Field
 
 from contactsync.model.card import Group
 from contactsync.model.deferred import Deferred
+
+
+def digest_of_token(token: str) -> str:
+    """What is told of a token that was not taken, in place of itself: both who asks and who answers know it by this."""
+    return hashlib.sha256(token.encode()).hexdigest()
 
 
 class _Travelling(Deferred):
@@ -20,7 +26,7 @@ class Errand(_Travelling):
     sign_in     where to send the person of the connection, who comes back with `state`
     complete    somebody has come back with `state`, and with a `code` or a `refusal`; `issuer` is who sends them, if
                 that is told
-    access      an access token, or a password; `refused` is the digest of one that was not taken
+    access      an access token, or a password; `refused` is the digest (`digest_of_token`) of one that was not taken
     groups      what can be chosen in the book
     disconnect  give back what was lent, and forget it
     """

@@ -5,7 +5,6 @@ A token is handed out to whoever may send Connect, for an hour at most; what ren
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,7 +16,7 @@ from contactsync.control import Control, Read
 from contactsync.errors import AccessLost, Busy, Conflict, NotFound
 from contactsync.journeys.book.attaching import PERMISSIONS, Lent, attach, sealing_context
 from contactsync.model.connection import Connection, SignIn
-from contactsync.model.lending import Discovering, Errand, Kept
+from contactsync.model.lending import Discovering, Errand, Kept, digest_of_token
 from contactsync.ports import Clock, Connector, Discoverer, Unopenable, Vault
 
 SIGN_IN_OPEN = timedelta(minutes=10)
@@ -165,7 +164,11 @@ class Keeping:
             if connection.by_password:
                 return _Token(self._secret(connection), self._clock.now().timestamp())
             known = self._tokens.get((account_id, connection_id))
-            if known and known.until > self._clock.now().timestamp() and digest_of(known.text) != refused:
+            if (
+                known
+                and known.until > self._clock.now().timestamp()
+                and digest_of_token(known.text) != refused
+            ):
                 return known
             secret = self._secret(connection)
             try:
@@ -238,7 +241,7 @@ class Keeping:
         given = [""]
 
         def access(renew: bool) -> str:
-            refused = digest_of(given[0]) if renew else ""
+            refused = digest_of_token(given[0]) if renew else ""
             given[0] = self._token(connection.account_id, connection.id, refused).text
             return given[0]
 
@@ -289,11 +292,6 @@ def not_connected(connection: Connection) -> AccessLost:
         "The address book is not connected.",
         connection.problem or "Connect it with POST /v1/connections; what it had before then goes on.",
     )
-
-
-def digest_of(token: str) -> str:
-    """A token's name for those who compare."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _timestamp(now: datetime) -> str:
