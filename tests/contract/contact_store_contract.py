@@ -183,6 +183,14 @@ class ContactStoreContract:
             each.id: each for each in (first, gone, third)
         }
 
+    def test_of_two_arrivals_of_one_contact_one_is_stored_and_the_other_told(self, store):
+        arrivals = [arrival(1, b'{"name":"Ada"}'), arrival(1, b'{"name":"Zoe"}')]
+        [late] = store.bring(ACCOUNT, arrivals, Origin(AUDIT, "sync1", "run1"))
+        [first] = {*arrivals} - {late}
+        [stored] = everything(store)
+        assert isinstance(stored, Contact)
+        assert stored.fields == orjson.loads(first)[4]
+
     def test_an_arrival_that_cannot_be_stored_is_named_after_the_others_were_stored(self, store):
         origin = Origin(AUDIT, "sync1", "run1")
         said = [b'{"name":"Ada"}'] * 40 + [b'{"notes":"%b"}' % (b"n" * 410_000), b'{"score":1.5}']

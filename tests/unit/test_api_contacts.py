@@ -497,7 +497,11 @@ def test_contacts_are_put_into_segments_when_they_are_made_or_edited(api):
     one, two = (api.post("/segments", {"name": name}).json["id"] for name in ("One", "Two"))
     made = api.post("/contacts", {"fields": {"name": "Bob"}, "segments": [one]}).json
     assert made["segments"] == [one]
-    assert api.patch(f"/contacts/{made['id']}", {"segments": [two]}).json["segments"] == [two]
+    path = f"/contacts/{made['id']}"
+    assert api.patch(path, {"segments": [two]}).json["segments"] == [two]
+    assert api.patch(path, {"segments": None}).pointers == {"/segments"}
+    assert api.patch(path, {"fields": {"name": "Bo"}}).json["segments"] == [two]
+    assert api.patch(path, {"segments": []}).json["segments"] == []
 
 
 def test_a_page_of_a_segment_looks_at_a_bounded_number_of_contacts(api, monkeypatch):

@@ -109,6 +109,9 @@ def test_a_query_that_means_nothing_is_named(api, query):
         "/syncs?limit=x&next=x",
         "/runs/r1/rows?outcome=lost&limit=0&next=x",
         "/runs/r1/plan?change=lost&limit=0",
+        "/contacts?colour=red&limit=0&phone=soon",
+        "/contacts?limit=0&limit=1&phone=soon",
+        "/runs/r1/rows?colour=red&outcome=lost&limit=0",
         "/fields/tier?dry_run=yes&confirm=no",
     ],
 )

@@ -31,7 +31,7 @@ from contactsync.adapters.items import (
 )
 from contactsync.adapters.mailer import check_address, one_line
 from contactsync.core.identity import SHARDS, shard_of
-from contactsync.core.newcomers import contact_in, id_in
+from contactsync.core.newcomers import contact_in
 from contactsync.errors import NotFound, Stale
 from contactsync.model.contact import Contact, Glimpse, Origin, Slot, glimpse_of
 from contactsync.ports import (
@@ -119,11 +119,17 @@ class MemoryContacts:
 
     def bring(self, account_id: str, lines: Iterable[bytes], origin: Origin) -> Iterator[bytes]:
         """See `ports.ContactStore.bring`."""
-        by_id = {id_in(line): line for line in lines}
-        inserts = (Insert(contact_in(line, origin)) for line in by_id.values())
-        for write, done in self.write(account_id, inserts):
-            if not done:
-                yield by_id[write.slot_id]
+        unstorable: list[str] = []
+        for line in lines:
+            try:
+                done = self._write(account_id, Insert(contact_in(line, origin)))
+            except Unstorable as error:
+                unstorable += error.ids
+            else:
+                if not done:
+                    yield line
+        if unstorable:
+            raise Unstorable(unstorable)
 
     def _write(self, account_id: str, write: Write) -> bool:
         if isinstance(write, Remove):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from contactsync.api.answer import AnyAnswer, WrongMethod, bug_answer, error_ans
 from contactsync.api.route import Route
 from contactsync.api.routes import ROUTES
 from contactsync.control import new_id
-from contactsync.errors import ContactSyncError, NotFound, NotPermitted
+from contactsync.errors import ContactSyncError, InvalidRequest, NotFound, NotPermitted, Problem
 from contactsync.journeys.asked.asking import World
 from contactsync.model.account import Caller
 
@@ -105,8 +105,10 @@ class Api:
         self, route: Route, ids: Mapping[str, str], caller: Caller, event: Mapping[str, Any]
     ) -> AnyAnswer:
         place = re.sub(r"<(\w+)>", lambda name: ids[name[1]], f"{route.method} {route.path}")
-        query = incoming.query_of(event, route.query, passes_over=route.public)
+        query, problems = incoming.query_of(event, route.query, passes_over=route.public)
         request = incoming.Request(place=place, caller=caller, ids=ids, query=query)
+        if problems:
+            raise InvalidRequest([*problems, *self._further(route, request)])
         if route.method == "PATCH":
             request = replace(request, body=incoming.body_of(event))
         if route.method != "GET":
@@ -124,6 +126,21 @@ class Api:
             lambda seed: route.verb(self._world, replace(asked, seed=seed)),
             keep=route.replayed == "kept",
         )
+
+    def _further(self, route: Route, request: incoming.Request) -> Sequence[Problem]:
+        """What else is wrong with a query: heard by asking, where that changes nothing.
+
+        Not of its page token, which is bound to a query that is right.
+        """
+        if route.method == "GET" and not route.once and route.query:
+            query = {name: value for name, value in request.query.items() if name != "next"}
+            try:
+                route.verb(self._world, replace(request, query=query))
+            except InvalidRequest as error:
+                return error.problems
+            except ContactSyncError:
+                pass  # to be said of a query that is right
+        return ()
 
 
 def _pattern(path: str) -> re.Pattern[str]:

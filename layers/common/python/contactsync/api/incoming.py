@@ -17,7 +17,7 @@ import orjson
 
 from contactsync.api.answer import BadRequest, ChooseAccount, TooLarge, Unauthorized
 from contactsync.core import checking
-from contactsync.errors import InvalidRequest, Problem, Suspended
+from contactsync.errors import Problem, Suspended
 from contactsync.model.account import Caller, Permission
 
 MAX_BODY_BYTES = 5_000_000
@@ -81,10 +81,10 @@ def header(event: Mapping[str, Any], name: str) -> str | None:
 
 def query_of(
     event: Mapping[str, Any], allowed: frozenset[str], *, passes_over: bool = False
-) -> dict[str, str]:
-    """The query's parameters; each may occur once. Raises InvalidRequest for all that are not `allowed`.
+) -> tuple[dict[str, str], list[Problem]]:
+    """The query's parameters, and what is wrong with the others: each has to be `allowed`, and may occur once.
 
-    `passes_over`: what is not allowed is left out instead.
+    `passes_over`: of what is not allowed nothing is said.
     """
     several = event.get("multiValueQueryStringParameters") or {}
     single = event.get("queryStringParameters") or {}
@@ -92,6 +92,7 @@ def query_of(
         several, single = (
             {name: value for name, value in each.items() if name in allowed} for each in (several, single)
         )
+    query: dict[str, str] = {}
     problems = []
     for name in {**several, **single}:
         if name not in allowed and not _is_one_of(name, allowed):
@@ -102,13 +103,12 @@ def query_of(
         elif len(single.get(name) or "") > MAX_QUERY_LENGTH:
             message = f"Give at most {MAX_QUERY_LENGTH} characters."
         else:
+            if name in single:
+                value = single[name]
+                query[name] = value if value is not None else (several.get(name) or [""])[0]
             continue
         problems.append(Problem(f"/{name[:100]}", message))
-    if problems:
-        raise InvalidRequest(problems)
-    return {
-        name: value if value is not None else (several.get(name) or [""])[0] for name, value in single.items()
-    }
+    return query, problems
 
 
 def _is_one_of(name: str, allowed: frozenset[str]) -> bool:

@@ -148,8 +148,8 @@ class ContactRequest(_Asked):
     """The body of `POST /v1/contacts` and `PATCH /v1/contacts/{id}`; what is left out stays."""
 
     fields: dict[str, Any] = Field(default={}, max_length=1000)
-    segments: tuple[Annotated[str, Field(min_length=1, max_length=63)], ...] | None = Field(
-        default=None, max_length=100
+    segments: tuple[Annotated[str, Field(min_length=1, max_length=63)], ...] = Field(
+        default_factory=tuple, max_length=100
     )
 
 

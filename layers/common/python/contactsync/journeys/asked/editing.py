@@ -297,7 +297,7 @@ def _checked(
         ]
     if request is None or problems:
         raise InvalidRequest(problems)
-    segments = None if request.segments is None else tuple(sorted(set(request.segments)))
+    segments = tuple(sorted(set(request.segments))) if "segments" in request.model_fields_set else None
     return fields, told, segments
 
 
