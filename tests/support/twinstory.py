@@ -48,7 +48,7 @@ class Story(Twins):
 
     def imported(self, text: str | bytes, **body: Any) -> Run:
         """Another sync's first run."""
-        run = self.both(lambda world: world.request(text, MAPPING, **{"notify": {}, **body}))
+        run = self.both(lambda world: world.request(text, **{"mapping": MAPPING, "notify": {}, **body}))
         return self.ended(run)
 
     def again(self, text: str | bytes = CHANGED, **asked: Any) -> Run:

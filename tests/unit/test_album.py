@@ -81,6 +81,10 @@ class TestWhoIsShownThem:
 
 
 class TestWhenTheyGo:
+    @pytest.fixture(autouse=True, params=[forgetting.PHOTOS_A_STRETCH, 1])
+    def at_a_time(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(forgetting, "PHOTOS_A_STRETCH", request.param)
+
     def test_what_a_contact_has_no_more_is_set_apart_within_a_week(
         self, world: ApiWorld, ada: str, album: Album
     ):

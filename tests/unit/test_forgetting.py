@@ -9,11 +9,14 @@ import pytest
 
 from contactsync.adapters.memory import MemoryObjects, MemoryShares
 from contactsync.control import new_id
+from contactsync.control.members import by_subject
 from contactsync.errors import Conflict, NotFound
 from contactsync.journeys.account import accounts, forgetting
 from contactsync.journeys.file.runfiles import RunFiles
+from contactsync.model.connection import Connection
+from contactsync.model.contact import Audit, Contact
 from contactsync.model.message import EraseDue
-from contactsync.ports import Put, RecordKey
+from contactsync.ports import Insert, Put, RecordKey
 from tests.faults.interruptions import Interruptions, Way
 from tests.support.world import Died, stores_of
 
@@ -33,13 +36,22 @@ def lived(world: ApiWorld, client: Client, name: str) -> None:
     contact = client.post("/contacts", {"fields": {"email": f"{name}.2@example.com"}}).json["id"]
     client.delete(f"/contacts/{contact}")
     client.post("/segments", {"name": name})
-    client.post("/exports", {})
+    export = client.post("/exports", {}).json["id"]
     upload = client.post("/uploads", {"filename": "a.csv"}).json["upload_id"]
     world.uploads.put(f"uploads/{account}/{upload}", b"x")
     world.drops.put(f"{account}/s1/file.csv", b"dropped")
     for folder in ("photos", "former"):
         world.photos.put(f"{folder}/{account}/c1/hash", b"picture")
-    world.runs.put(f"exports/{account}/e1/contacts-0001.csv", b"x")
+    world.runs.put(f"exports/{account}/{export}/contacts-0001.csv", b"x")
+    world.runs.put(f"erasures/{account}/e1", b"x")
+    at, owner = world.clock.now().isoformat(timespec="milliseconds"), client.account.member_id
+    book = Connection(
+        id="n1", account_id=account, provider="memory", member_id=owner, state="active", created_at=at
+    )
+    world.control.create_connection(account, book)
+    world.records.commit([Put(RecordKey(f"{account}#n1", "lease"), {"name": name}, 0)])
+    read = world.control.read_member(account, owner)
+    world.records.commit(world.control.bind_member(read, by_subject("https://people.example.com", name)))
 
 
 def holding(world: ApiWorld, account_id: str) -> list[str]:
@@ -75,17 +87,19 @@ def nights(world: ApiWorld, **changed: Any) -> None:
 def sync_schedules(world: ApiWorld, account_id: str) -> None:
     """A schedule for each of the account's syncs."""
     for read in world.control.syncs(account_id, after=None, limit=10)[0]:
-        world.scheduler.kept.clear()
         world.scheduler.put(account_id, read.value.id, "cron(0 9 * * ? *)", start=None, end=None)
 
 
+@pytest.mark.parametrize("at_a_time", [forgetting.RECORDS_A_PAGE, 1])
 def test_of_a_closed_account_only_its_id_remains_and_the_other_is_untouched(
-    world: ApiWorld, api: Client, stranger: Client
+    world: ApiWorld, api: Client, stranger: Client, monkeypatch: pytest.MonkeyPatch, at_a_time: int
 ) -> None:
+    monkeypatch.setattr(forgetting, "RECORDS_A_PAGE", at_a_time)
     lived(world, api, "ada")
     lived(world, stranger, "bob")
-    sync_schedules(world, api.account.account_id)
     mine, theirs = api.account.account_id, stranger.account.account_id
+    sync_schedules(world, mine)
+    assert len(world.scheduler.kept) == 2
     forgetting.close_account(world.control, MemoryShares(), mine, world.clock.now())
     nights(world)
     assert world.stored(), "not before the grace is over"
@@ -128,6 +142,17 @@ def test_nobody_gets_in_meanwhile_and_it_can_be_called_back(world: ApiWorld, api
         forgetting.call_back(world.control, world.bus, mine, now)
 
 
+def test_one_that_is_being_forgotten_cannot_be_called_back(world: ApiWorld, api: Client) -> None:
+    mine = api.account.account_id
+    lived(world, api, "ada")
+    forgetting.close_account(world.control, MemoryShares(), mine, world.clock.now())
+    world.clock.advance(forgetting.GRACE)
+    forgetting.erase(EraseDue(account_id="", erasure_id="night"), stores_of(world))
+    with pytest.raises(Conflict):
+        forgetting.call_back(world.control, world.bus, mine, world.clock.now())
+    assert world.control.account(mine).suspended_at is not None
+
+
 def test_its_requests_are_counted_alone_no_longer(world: ApiWorld, api: Client) -> None:
     mine, now, shares = api.account.account_id, world.clock.now(), MemoryShares()
     accounts.meter(world.control, shares, mine, now)
@@ -159,6 +184,33 @@ def test_edits_of_many_bytes_go_with_their_account(world: ApiWorld, api: Client)
     world.clock.advance(forgetting.GRACE + timedelta(minutes=1))
     nights(world)
     assert holding(world, mine) == [f"forgotten#{mine} account"]
+
+
+@pytest.mark.parametrize("left", ["a record", "an object", "a contact"])
+def test_what_somebody_has_written_who_was_still_at_work_goes_too(
+    world: ApiWorld, api: Client, left: str
+) -> None:
+    lived(world, api, "ada")
+    mine = api.account.account_id
+    forgetting.close_account(world.control, MemoryShares(), mine, world.clock.now())
+    world.clock.advance(forgetting.GRACE)
+    forgetting.erase(EraseDue(account_id="", erasure_id="night"), stores_of(world))
+    gone = [f"forgotten#{mine} account", f"closing account#{mine}", f"accounts account#{mine}"]
+    for _ in range(500):
+        if not set(holding(world, mine)) - set(gone):
+            break
+        forgetting.erase(EraseDue(account_id=mine, erasure_id="account"), stores_of(world))
+    match left:
+        case "a record":
+            world.records.commit([Put(RecordKey(mine, "feed#1"), {}, 0)])
+        case "an object":
+            world.runs.put(f"runs/{mine}/r1/source", b"x")
+        case _:
+            contact = Contact("0" * 32, 1, {}, Audit("", "", "", ""))
+            list(world.contacts.write(mine, [Insert(contact)]))
+    for _ in range(500):
+        forgetting.erase(EraseDue(account_id=mine, erasure_id="account"), stores_of(world))
+    assert holding(world, mine) == gone[:1]
 
 
 @pytest.mark.parametrize("way", [Way.BEFORE, Way.AFTER], ids=lambda way: way.value)
@@ -196,26 +248,34 @@ def test_whatever_dies_the_account_is_forgotten(
     assert at > 5
 
 
+@pytest.mark.parametrize("at_a_time", [forgetting.RUNS_A_STRETCH, 1])
 def test_history_is_kept_for_as_long_as_its_account_wants(
-    world: ApiWorld, api: Client, stranger: Client
+    world: ApiWorld, api: Client, stranger: Client, monkeypatch: pytest.MonkeyPatch, at_a_time: int
 ) -> None:
+    monkeypatch.setattr(forgetting, "RUNS_A_STRETCH", at_a_time)
+    monkeypatch.setattr(forgetting, "RECORDS_A_PAGE", at_a_time)
     for client, name in ((api, "ada"), (stranger, "bob")):
         lived(world, client, name)
     assert api.patch("/account", {"retention_days": 10}).status == 200
     mine, theirs = api.account.account_id, stranger.account.account_id
     world.clock.advance(timedelta(days=9))
     nights(world)
-    assert list(world.runs.keys(f"runs/{mine}/"))
+    folders = ((world.runs, "runs/"), (world.runs, "exports/"), (world.uploads, "uploads/"))
+    assert all(list(store.keys(f"{folder}{mine}/")) for store, folder in folders)
     world.clock.advance(timedelta(days=2))
     fresh = world.request("email\ncem@example.com\n")
     nights(world)
     kept = {key.split("/")[2] for key in world.runs.keys(f"runs/{mine}/")}
     assert kept == {fresh.id}
+    assert not any(list(store.keys(f"{folder}{mine}/")) for store, folder in folders[1:])
+    assert all(list(store.keys(f"{folder}{theirs}/")) for store, folder in folders)
     assert list(world.records.page(mine, "edit#").records) == []
-    assert list(world.runs.keys(f"runs/{theirs}/"))
     assert list(world.records.page(theirs, "edit#").records)
     assert isinstance(world.runs, MemoryObjects)
     assert RunFiles(world.runs, mine, fresh.id).paste in world.runs.keys("")
+    world.clock.advance(timedelta(days=100))
+    nights(world)
+    assert list(world.records.page(theirs, "edit#").records), "it asks for no other time than all have"
 
 
 def test_a_run_that_came_late_is_kept_from_when_it_was_run(world: ApiWorld, api: Client) -> None:

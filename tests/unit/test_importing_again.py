@@ -220,6 +220,19 @@ class TestOneRowAContact:
         same = again(world, run, text + "bob@example.com,Bob\n")
         assert (same.counts.unchanged, same.counts.skipped, same.counts.added) == (1, 1, 1)
 
+    def test_but_not_if_that_one_is_refused(self, world: World) -> None:
+        world.import_rows("email,name\nada@example.com,Ada\n", NAMES)
+        moved = replace(
+            world.stored()["ada@example.com"], version=2, fields={"emails": [{"value": "ada@example.org"}]}
+        )
+        alias = Alias(world.id_of("ada@example.org"), 1, moved.id, 0)
+        list(world.contacts.write(world.account.account_id, [Insert(alias), Replace(moved)]))
+        text = "email,name,phone\nada@example.org,New,12\nada@example.com,Old,\n"
+        mapping = [*NAMES, {"column": "phone", "field": "phone"}]
+        run = world.import_rows(text, mapping)
+        assert (run.counts.updated, run.counts.rejected) == (1, 1)
+        assert world.fields()["ada@example.org"]["name"] == "Old"
+
     def test_two_contacts_that_swap_their_addresses_are_both_refused_and_keep_them(
         self, world: World
     ) -> None:

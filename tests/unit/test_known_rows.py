@@ -226,6 +226,18 @@ class TestNoneIsKnown:
         run = story.again(CHANGED.replace("name,phone", "phone,name"))
         assert (run.counts.rejected, story.known) == (PEOPLE, 0)
 
+    def test_where_dates_come_in_another_order(self) -> None:
+        """What a day is, other rows say: nothing of a row itself has changed."""
+
+        def dated(*days: str) -> str:
+            return "email,birthday\n" + "".join(f"p{n}@example.com,{day}\n" for n, day in enumerate(days))
+
+        mapping = [{"column": name, "field": name} for name in ("email", "birthday")]
+        story = Story(dated(*["03/04/1980"] * 5, "31/12/1980"), mapping=mapping)
+        run = story.again(dated(*["03/04/1980"] * 5, "12/31/1980"))
+        assert (run.counts.updated, run.counts.unchanged, story.known) == (5, 1, 0)
+        assert story.worlds[0].stored()["p0@example.com"].fields["birthday"] == "1980-03-04"
+
     def test_where_a_release_types_otherwise(self, monkeypatch: pytest.MonkeyPatch) -> None:
         story = Story()
         monkeypatch.setattr(known, "TYPING", TYPING + 1)

@@ -69,7 +69,9 @@ def test_a_longer_address_is_somebody_else_s(text, written):
     assert not JAN.is_in(b'[{"value":"' + written(text) + b'"}]')
 
 
+@pytest.mark.parametrize("before", [b" ", rb"\n", rb"\n-", rb"\u001f"])
 @pytest.mark.parametrize("at", range(60))
-def test_an_address_is_found_across_the_border_of_two_blocks(at):
-    data = b"x" * 40 + b" jan@example.com " + b"y" * 40
-    assert JAN.is_in(data[:at][-JAN.longest :] + data[at:])
+def test_an_address_is_found_across_the_border_of_two_blocks(at, before):
+    data = b"x" * 40 + before + b"jan@example.com " + b"y" * 40
+    jan = Person([], ["jan@example.com"])
+    assert jan.is_in(data[:at][-jan.longest :] + data[at:])

@@ -88,19 +88,19 @@ def ask_for_erasure(world: World, caller: Caller, body: Mapping[str, Any], seed:
             "Runs are under way, and may be about to bring the person back.",
             f"Wait for them to end, or cancel them; the first is {under_way[0].id}.",
         )
-    ids, texts, numbers = _whom(world, caller, request)
+    contact_id, texts, numbers = _whom(world, caller, request)
     now = world.clock.now()
     erasure = Erasure(
         id=erasure_id,
         account_id=caller.account_id,
         kind="person",
-        ids=ids,
+        ids=(contact_id,),
         requested_at=timestamp(now),
         requested_by=f"member:{caller.member_id}",
         touched_at=timestamp(now),
         forget_at=int((now + TOLD).timestamp()),
     )
-    world.runs.put(_texts_of(erasure), orjson.dumps([texts, [] if texts else numbers]))
+    world.runs.put(_texts_of(erasure), orjson.dumps([texts, numbers]))
     stretches.store(world.control, key, erasure)
     stretches.call(world.bus, DUE, erasure)
     return erasure
@@ -146,8 +146,7 @@ def person_stretch(erasure: Erasure, stores: Stores) -> Erasure:
             _remember(erasure, stores)
             emptied = _empty(stores, erasure.account_id, erasure.ids, erasure.id)
             pictures = Album(stores.photos, erasure.account_id).forget(erasure.ids)
-            found = {"contacts": erasure.contacts + emptied, "files": erasure.files + pictures}
-            return _next(erasure, **found)
+            return _next(erasure, contacts=emptied, files=pictures)
         case "history":
             for each in erasure.ids:
                 clear_all(stores.control.records, erasure.account_id, f"edit#{each}#")
@@ -176,10 +175,8 @@ def _next(erasure: Erasure, **found: int) -> Erasure:
 # Whom to look for
 
 
-def _whom(
-    world: World, caller: Caller, request: ErasureRequest
-) -> tuple[tuple[str, ...], list[str], list[str]]:
-    """The slots, the email addresses and the numbers of the person. Raises NotFound for an id that nobody has."""
+def _whom(world: World, caller: Caller, request: ErasureRequest) -> tuple[str, list[str], list[str]]:
+    """The first slot, the email addresses and the numbers of the person. Raises NotFound for an id that nobody has."""
     addresses = Addresses(world, caller.account_id)
     emails = [request.email.strip()] if request.email else []
     first = request.contact_id or addresses.slot(emails[0])
@@ -192,9 +189,7 @@ def _whom(
     for page in pages(world.control.records, caller.account_id, f"edit#{contact_id}#"):
         for record in page:
             values += _sides(record.document["changes"])
-    emails = list(dict.fromkeys([*emails, *_emails(values)]))
-    slots = [contact_id, first, *(addresses.slot(email) for email in emails)]
-    return _theirs(world.contacts, caller.account_id, contact_id, slots), emails, _numbers(values)
+    return contact_id, list(dict.fromkeys([*emails, *_emails(values)])), _numbers(values)
 
 
 def _look_back(erasure: Erasure, stores: Stores) -> Erasure:
@@ -314,10 +309,9 @@ def _forget_in_books(erasure: Erasure, stores: Stores) -> None:
         stores.control.forget_boxes(erasure.account_id, each)
     for connection in stores.control.connections(erasure.account_id):
         place = erasure.account_id, connection.id
-        for found in _in_book(erasure, stores.control, "#".join(place), person):
-            waiting = [each for each in found.waiting if each not in erasure.ids]
-            if waiting:
-                stores.control.note_changes(place[0], erasure.id, stores.clock.now(), contacts=waiting)
+        for found in _in_book(erasure, stores, "#".join(place), person):
+            if found.waiting:
+                stores.control.note_changes(place[0], erasure.id, stores.clock.now(), contacts=found.waiting)
             marks = [card_mark(secret, card) for card in found.card if card]
             stores.control.erase_card(*place, marks, erasure.ids, found.records)
 
@@ -330,15 +324,16 @@ class _Remembered(NamedTuple):
     waiting: list[str]
 
 
-def _in_book(erasure: Erasure, control: Control, book: str, person: Person) -> Iterator[_Remembered]:
-    for page in pages(control.records, book, "card#"):
+def _in_book(erasure: Erasure, stores: Stores, book: str, person: Person) -> Iterator[_Remembered]:
+    records = stores.control.records
+    for page in pages(records, book, "card#"):
         for record in page:
             link = read_link(record.document)
-            if _is_theirs(link, erasure, person):
-                way = [] if link.is_over else [f"contact#{link.contact_id}"]
-                yield _Remembered([record.key.name, f"frozen#{link.key}", *way], [link.id, link.marker], [])
-    for prefix in ("review#", "intent#", "frozen#"):
-        for page in pages(control.records, book, prefix):
+            if _is_theirs(link, erasure, stores.contacts, person):
+                names = [record.key.name, f"frozen#{link.key}", f"contact#{link.contact_id}"]
+                yield _Remembered(names, [link.id, link.marker], [])
+    for prefix in ("review#", "intent#"):
+        for page in pages(records, book, prefix):
             for name, document in ((record.key.name, record.document) for record in page):
                 if person.is_in(orjson.dumps(document)):
                     marker = name.removeprefix("intent#") if prefix == "intent#" else ""
@@ -346,9 +341,12 @@ def _in_book(erasure: Erasure, control: Control, book: str, person: Person) -> I
                     yield _Remembered([name], card, document.get("contacts", []))
 
 
-def _is_theirs(link: Link, erasure: Erasure, person: Person) -> bool:
-    """Whether a link is the person's. Somebody else's may mention an address that both have."""
-    return link.contact_id in erasure.ids or (link.is_over and person.is_in(orjson.dumps(link.document())))
+def _is_theirs(link: Link, erasure: Erasure, contacts: ContactStore, person: Person) -> bool:
+    """Whether a link is the person's. That of somebody who is here may mention an address that both have."""
+    id_ = link.contact_id
+    if id_ in erasure.ids or not person.is_in(orjson.dumps(link.document())):
+        return id_ in erasure.ids
+    return not isinstance(contacts.slots(erasure.account_id, [id_]).get(id_), Contact)
 
 
 def _forget_answers(erasure: Erasure, stores: Stores) -> Erasure:
@@ -454,12 +452,11 @@ def _report_rewritten(objects: Objects, key: str, person: Person) -> int:
 
 
 def _lines(objects: Objects, key: str) -> Iterator[bytes]:
+    """The lines of a file, of which the last one ends, too."""
     rest = b""
     for data in _blocks(objects, key):
         *lines, rest = (rest + data).split(b"\n")
         yield from lines
-    if rest:
-        yield rest
 
 
 def _blocks(objects: Objects, key: str) -> Iterator[bytes]:

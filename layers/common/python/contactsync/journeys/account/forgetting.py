@@ -17,7 +17,7 @@ from typing import Any
 
 from contactsync.control import Control
 from contactsync.control.accounts import EVERY_ACCOUNT
-from contactsync.control.clearing import clear
+from contactsync.control.clearing import clear, pages
 from contactsync.control.members import by_email
 from contactsync.core.identity import SHARDS
 from contactsync.core.timestamps import timestamp
@@ -166,14 +166,9 @@ def _erasure(id_: str, kind: str, account_id: str, now: datetime, kept: timedelt
 
 
 def _closing(control: Control) -> Iterator[tuple[str, str]]:
-    after = None
-    while True:
-        page = control.records.page(CLOSING, "account#", after=after)
-        for record in page.records:
+    for page in pages(control.records, CLOSING, "account#"):
+        for record in page:
             yield record.key.name.removeprefix("account#"), str(record.document["at"])
-        after = page.next
-        if after is None:
-            return
 
 
 # An account, forgotten
@@ -260,14 +255,9 @@ def _forget_ways_in(control: Control, account_id: str) -> None:
         while kept := control.records.page(book, "", limit=RECORDS_A_PAGE).records:
             clear(control.records, kept)
     for prefix in ("key#", "member#"):
-        after = None
-        while True:
-            page = control.records.page(account_id, prefix, after=after)
-            for record in page.records:
+        for page in pages(control.records, account_id, prefix):
+            for record in page:
                 _drop(control, _ways_in(account_id, record.document))
-            after = page.next
-            if after is None:
-                break
 
 
 def _drop(control: Control, keys: Iterable[RecordKey]) -> None:

@@ -127,7 +127,7 @@ class KnownRows:
         return KnownChunk(again, read, again.unknown(manifest.dialect, manifest.file_width))
 
     def _read(self, number: int) -> list[_Read]:
-        """What that run has read of one chunk; nothing where it cannot be told. A row reaches as far as the next one begins."""
+        """What that run has read of one chunk; nothing where a file is lost. A row reaches as far as the next one begins."""
         manifest = self._manifest
         if not 0 <= number < len(manifest.chunks):
             return []
@@ -139,8 +139,6 @@ class KnownRows:
         except NotFound:
             return []
         begins = {*chain.from_iterable(mapped.values()), *rejects}
-        if len(begins) != manifest.chunks[number].rows:  # a file is lost: where rows end cannot be told
-            return []
         unknown = {line for line, reject in rejects.items() if OF_THE_ROW in reject}
         for rows in mapped.values():
             unknown.update(line for line, row in rows.items() if row[ID] in self._looked_at)
