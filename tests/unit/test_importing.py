@@ -16,7 +16,7 @@ from contactsync.core.identity import SHARDS
 from contactsync.core.planning import Rules
 from contactsync.errors import Busy
 from contactsync.journeys import importing
-from contactsync.journeys.file import finishing
+from contactsync.journeys.file import cutting, finishing
 from contactsync.journeys.file.runfiles import files_of
 from contactsync.model.contact import Alias, Origin, Tombstone
 from contactsync.model.field import FieldSpec
@@ -140,10 +140,13 @@ class TestIdentity:
         assert len(codes) == 50
         assert all(code.isdigit() and len(code) == 9 for code in codes)
 
+    @pytest.mark.parametrize("unit_rows", [100, 25])
     def test_rows_whose_codes_are_drawn_twice_are_all_stored(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
+        self, world: World, monkeypatch: pytest.MonkeyPatch, unit_rows: int
     ) -> None:
+        """Also where several workers draw anew, and none knows what the others do."""
         monkeypatch.setattr(planning, "CODES", 300)
+        monkeypatch.setattr(cutting, "UNIT_ROWS", unit_rows)
         run = world.import_rows(
             "name\n" + "".join(f"Person {number}\n" for number in range(100)),
             [{"column": "name", "field": "name"}],

@@ -37,7 +37,8 @@ SOURCES_KEPT = 50
 holds 400 KB of a contact."""
 CODES = 900_000_000
 """Generated codes have nine digits and do not begin with a zero, which spreadsheets would drop."""
-CODE_ATTEMPTS = 20
+CODE_ATTEMPTS = 2_000
+"""One in as many as there are workers is of the worker's own part of the list."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,13 +188,15 @@ class Planning:
                 lines = [rows[id_] for id_ in batch if id_ not in settled]
                 is_all_new = self.rules.identity == "email" and not slots
                 decided = (
-                    map(add_line, lines) if is_all_new else self._decide(lines, slots, lookup, claimed, rows)
+                    map(add_line, lines)
+                    if is_all_new
+                    else self._decide(lines, slots, lookup, claimed, rows, shards=shards)
                 )
                 yield from (settled.get(id_) or next(decided) for id_ in batch) if settled else decided
             if missing is not None:
                 yield from missing.of_shard(shard, seen, slots)
         for row in again:
-            yield self._recoded(row, lookup, claimed, rows).line()
+            yield self._recoded(row, lookup, claimed, rows, shards).line()
 
     def _look(
         self, shard: int, ids: list[str], rows: dict[str, bytes], *, every: bool
@@ -273,6 +275,8 @@ class Planning:
         lookup: Lookup,
         claimed: dict[str, Row],
         rows: dict[str, bytes],
+        *,
+        shards: range,
     ) -> Iterator[bytes]:
         """Plan lines of some rows of one shard, one each."""
         if self.rules.identity == "email":  # a row whose slot is empty needs no look and no thought
@@ -288,7 +292,7 @@ class Planning:
                 continue
             here = found.get(row.id, NOTHING)
             if self.rules.generate and here.slot is not None:
-                yield self._recoded(row, lookup, claimed, rows).line()
+                yield self._recoded(row, lookup, claimed, rows, shards).line()
                 continue
             if here.contact and (other := self._row_of(here.contact, row, rows)):
                 self.odd.append(row.id)
@@ -318,10 +322,17 @@ class Planning:
                 return read_row(line)
         return None
 
-    def _recoded(self, row: Row, lookup: Lookup, claimed: dict[str, Row], rows: dict[str, bytes]) -> Decision:
-        """A row whose generated code is taken, under the first one that neither a contact nor another row of the unit has."""
+    def _recoded(
+        self, row: Row, lookup: Lookup, claimed: dict[str, Row], rows: dict[str, bytes], shards: range
+    ) -> Decision:
+        """A row whose generated code is taken, under the first one that neither a contact nor another row of the file has.
+
+        It is one of the unit's own: which codes the rows of other units draw, nobody here knows.
+        """
         for attempt in range(1, CODE_ATTEMPTS):
             other = with_code(row, attempt, self.rules)
+            if shard_of(other.id) not in shards:
+                continue
             here = lookup.find_anew([other])[other.id]
             if here.slot is None and other.id not in rows:
                 rows[other.id] = b""
