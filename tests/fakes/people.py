@@ -463,7 +463,7 @@ def _named(item: dict[str, Any]) -> dict[str, Any]:
     whole = item.get("unstructuredName", "")
     given, _, family = whole.rpartition(" ")
     taken_apart = {"givenName": given, "familyName": family} if given else {"givenName": family}
-    return {**taken_apart, "displayName": whole, "unstructuredName": whole}
+    return {**item, **taken_apart, "displayName": whole, "unstructuredName": whole}
 
 
 def _bad_batch(numbers: list[int]) -> Reply:

@@ -153,6 +153,34 @@ def test_only_what_changes_is_sent_and_what_we_cannot_read_goes_along(google, cl
     assert google.persons[id_]["organizations"] == [{"name": "Engines", "title": "Programmer"}, jobs[1]]
 
 
+def test_what_belongs_to_a_value_that_stays_is_sent_along(google, clock):
+    """Case 38: how an address is shown, which country a place is in, how a name is spoken."""
+    email = {"value": "ada@example.com", "type": "work", "displayName": "The Countess"}
+    place = {"city": "London", "countryCode": "GB", "type": "home"}
+    name = {"givenName": "Ada", "familyName": "Lovelace", "phoneticGivenName": "eida"}
+    id_ = google.add({"names": [name], "emailAddresses": [email], "addresses": [place]})
+    clock.advance(google.lag)
+    book = connector(google)
+    for changed in (
+        {**NAMED, "name": "Lady Ada Lovelace", "prefix": "Lady"},
+        {"name": "The Countess", "given_name": None, "family_name": None, "prefix": None},
+    ):
+        card = book.read([id_])[id_]
+        fields = card.fields
+        after = {
+            **fields,
+            **changed,
+            "emails": [*fields["emails"], {"value": f"{len(fields['emails'])}@example.com"}],
+            "addresses": [{"value": {"city": "Paris"}}, *fields["addresses"]],
+        }
+        [(_, outcome)] = book.update([Edit(card, {key: value for key, value in after.items() if value})])
+        assert written(outcome).fields["name"] == changed["name"]
+        stored = google.persons[id_]
+        assert stored["names"][0]["phoneticGivenName"] == "eida"
+        assert stored["emailAddresses"][0] == email
+        assert stored["addresses"][-1] == place
+
+
 def test_an_etag_that_differs_for_no_reason_is_tried_once_more(google, clock):
     """Case 9: seen in tight loops."""
     card = made(connector(google), ADA)

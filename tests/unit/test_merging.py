@@ -132,6 +132,19 @@ def test_formatting_of_a_phone_is_no_change() -> None:
     assert merged.theirs == theirs, "nothing is to be written"
 
 
+def test_what_a_card_has_already_stays_as_it_is_spelled_there() -> None:
+    """Case 27: also where something else is written."""
+    theirs = {
+        "name": "A\u0301nn",
+        "emails": emails("A@x.org"),
+        "phones": [{"value": "+31612345678", "text": "+31 (0)6 1234 5678"}],
+    }
+    ours = {**ANN, "name": "\u00c1nn", "emails": emails("a@x.org", "b@x.org"), "notes": "Ours"}
+    merged = merge(None, ours, theirs, BOTH)
+    assert merged.ours == ours
+    assert merged.theirs == {**theirs, "emails": emails("A@x.org", "b@x.org"), "notes": "Ours"}
+
+
 def test_unicode_form_line_ends_and_case_of_an_address_are_no_change() -> None:
     """Case 49."""
     ours = {"name": "Zo\u00eb", "notes": "a\nb", "emails": emails("Zoe@X.org")}

@@ -303,6 +303,29 @@ def test_the_name_beside_an_address_is_no_change(graph):
     assert all("PATCH" not in str(call.body) for call in graph.calls[calls:])
 
 
+def test_the_name_beside_an_address_that_stays_stays_with_it(graph):
+    """Outlook shows it in place of the address."""
+    named = {"name": "The Countess", "address": "ada@example.com"}
+    id_ = graph.add({"displayName": "Ada", "emailAddresses": [named]})
+    card = connector(graph).read([id_])[id_]
+    after = {**card.fields, "emails": [{"value": "new@example.com"}, *card.fields["emails"]]}
+    [(_, outcome)] = connector(graph).update([Edit(card, after)])
+    assert written(outcome).fields == after
+    new = {"name": "new@example.com", "address": "new@example.com"}
+    assert graph.contacts[id_]["emailAddresses"] == [new, named]
+
+
+def test_a_home_page_that_is_none_stays(graph):
+    """Its place is taken, as that of a number that is none."""
+    id_ = graph.add({"displayName": "Ada", "businessHomePage": "see the intranet"})
+    card = connector(graph).read([id_])[id_]
+    after = {**card.fields, "notes": "new", "urls": [{"value": "https://example.com"}]}
+    [(_, outcome)] = connector(graph).update([Edit(card, after)])
+    assert "urls" not in written(outcome).fields
+    assert graph.contacts[id_]["businessHomePage"] == "see the intranet"
+    assert graph.contacts[id_]["personalNotes"] == "new"
+
+
 def test_a_throttled_part_of_a_batch_was_not_carried_out(graph):
     """Case 24."""
     graph.inner_statuses = [200, 429, 500]

@@ -69,3 +69,16 @@ def test_a_book_that_is_followed_and_deleted_ends_the_run_and_says_so(world: Boo
     assert run.problem is not None
     assert (run.status, run.problem.code) == ("failed", "group_gone")
     assert list(world.everybody()) == [contact]
+
+
+def test_a_number_that_is_there_already_keeps_its_line(world: BookWorld, book: RadicaleBook):
+    """Case 27: a meeting of the two is no reason to write it in our spelling, without what another program keeps by it."""
+    id_ = book.add({**ADA, "phones": []})
+    line = 'TEL;TYPE=work;X-LINE="2":+44 (0)20 7946-0018'
+    written(book, id_, line)
+    contact = world.add(ADA)
+    world.edit(contact, phones=[*ADA["phones"], {"value": "+442079460019", "text": "020 7946 0019"}])
+    world.go(world.sync(group=""))
+    assert line.replace('"', "") in text(book, id_).replace('"', "")
+    assert "020 7946 0019" in text(book, id_)
+    assert world.contact(contact).fields["phones"][0] == ADA["phones"][0]

@@ -49,6 +49,8 @@ _NAMES = {
     "prefix": "honorificPrefix",
     "suffix": "honorificSuffix",
 }
+_SPOKEN = "phonetic"
+"""What parts of a name begin with that say how it is spoken, as Japanese names have: they are not ours, and stay."""
 _WORK = {"organization": "name", "department": "department", "job_title": "title"}
 _ADDRESS = {
     "street": "streetAddress",
@@ -59,9 +61,7 @@ _ADDRESS = {
     "postal_code": "postalCode",
     "country": "country",
 }
-_OUTPUT_ONLY = frozenset(
-    {"metadata", "displayName", "displayNameLastFirst", "formattedType", "canonicalForm", "formattedValue"}
-)
+_OUTPUT_ONLY = frozenset({"metadata", "formattedType", "canonicalForm", "formattedValue"})
 
 
 class Translation:
@@ -97,7 +97,7 @@ class Translation:
         """
         base = base or {}
         parts: Person = {
-            "names": self._named(fields),
+            "names": self._named(fields, base),
             "nicknames": _single(fields.get("nickname"), base, "nicknames"),
             "biographies": [{"value": fields["notes"], "contentType": "TEXT_PLAIN"}]
             if fields.get("notes")
@@ -106,8 +106,12 @@ class Translation:
             "organizations": self._employed(fields, base),
         }
         for key, name in _LISTS.items():
-            unread = [_plain(item) for item in _own(base, name) if self._entry(key, item) is None]
-            items = (self._item(key, entry) for entry in fields.get(key) or ())
+            there = [(self._entry(key, item), _plain(item)) for item in _own(base, name)]
+            items = (
+                next((item for read, item in there if read == entry), {}) or self._item(key, entry)
+                for entry in fields.get(key) or ()
+            )
+            unread = [item for read, item in there if read is None]
             parts[name] = [*(item for item in items if self._entry(key, item)), *unread]
         return parts
 
@@ -136,11 +140,12 @@ class Translation:
             return {"name": shown}
         return {"name": shown, **{key: _text(name.get(part)) for key, part in _NAMES.items()}}
 
-    def _named(self, fields: Fields) -> list[dict[str, str]]:
+    def _named(self, fields: Fields, base: Person) -> list[dict[str, str]]:
         parts = {part: fields[key] for key, part in _NAMES.items() if fields.get(key)}
-        if parts:
-            return [parts]
-        return [{"unstructuredName": fields["name"]}] if fields.get("name") else []
+        if not parts and fields.get("name"):
+            parts = {"unstructuredName": fields["name"]}
+        spoken = {part: said for part, said in _first(base, "names").items() if part.startswith(_SPOKEN)}
+        return [{**spoken, **parts}] if parts else []
 
     def _employed(self, fields: Fields, base: Person) -> list[dict[str, Any]]:
         first, *others = [_plain(item) for item in _own(base, "organizations")] or [{}]

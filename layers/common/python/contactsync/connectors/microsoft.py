@@ -284,10 +284,8 @@ class MicrosoftConnector:
         found = {id_: part.document for id_, part in zip(ids, parts, strict=True) if part.is_there()}
         places = {_folder_of(contact) for contact in found.values()}
         if not places <= self._inside:
-            default = _read(
-                self._calls.get(f"/me/contactFolders/{DEFAULT_FOLDER}", {"$select": "id"}, Prefer=IDS)
-            )
-            self._inside |= {default["id"], *(id_ for id_, _ in self._folders())}
+            default = self._calls.get(f"/me/contactFolders/{DEFAULT_FOLDER}", {"$select": "id"}, Prefer=IDS)
+            self._inside |= {_read(default)["id"], *(id_ for id_, _ in self._folders())}
         return {id_: contact for id_, contact in found.items() if _folder_of(contact) in self._inside}
 
     def _whole(self, rows: Sequence[Contact]) -> list[Contact]:

@@ -90,22 +90,28 @@ class Translation:
         """
         base = base or {}
         written: Contact = {name: fields.get(key) or None for key, name in _TEXTS.items()}
-        unread = [
-            each
+        there = [
+            (self._converts(self._email, _text(each.get("address"))), each)
             for each in base.get("emailAddresses") or ()
-            if not self._converts(self._email, _text(each.get("address")))
         ]
+        unread = [each for email, each in there if not email]
         emails = [
             entry["value"]
             for entry in fields.get("emails") or ()
             if self._converts(self._email, entry["value"])
         ]
         room = max(0, EMAILS_MAX - len(unread))
-        written["emailAddresses"] = [*({"name": email, "address": email} for email in emails[:room]), *unread]
+        shown = dict(there)  # under the name that somebody has given to an address
+        written["emailAddresses"] = [
+            *(shown.get(email) or {"name": email, "address": email} for email in emails[:room]),
+            *unread,
+        ]
         written |= self._dialled(fields.get("phones") or (), base)
         written |= _placed(fields.get("addresses") or ())
         urls = (self._converts(self._url, entry["value"]) for entry in fields.get("urls") or ())
-        written["businessHomePage"] = next((url for url in urls if url), None)
+        page = _text(base.get("businessHomePage"))
+        is_taken = page and not self._converts(self._url, page)
+        written["businessHomePage"] = page if is_taken else next((url for url in urls if url), None)
         day = str(fields.get("birthday", ""))
         written["birthday"] = f"{day}T12:00:00Z" if day and day[:2] != "--" and day[:4] != _NO_YEAR else None
         return written

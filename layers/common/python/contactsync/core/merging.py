@@ -189,7 +189,9 @@ def _written(fields: _Fields, merged: Fields, ours: Fields, theirs: Fields) -> F
     settled = fields.settled(ours, theirs)
     after = {key: value for key, value in after.items() if key not in settled}
     after |= {key: theirs[key] for key in settled if key in theirs}
-    return theirs if same(after, theirs) else after
+    if same(after, theirs):
+        return theirs
+    return {key: _as_spelled(key, value, theirs.get(key)) for key, value in after.items()}
 
 
 class _Fields:
@@ -334,6 +336,15 @@ def _same(key: str, one: Any, other: Any) -> bool:
         labels = all(_label(a[name]) == _label(b[name]) for name in a.keys() & b.keys())
         return a.keys() == b.keys() and labels and next(iter(a), None) == next(iter(b), None)
     return bool(_plain(one) == _plain(other))
+
+
+def _as_spelled(key: str, value: Any, theirs: Any) -> Any:
+    """A value for the card; what it has already stays as it is spelled there, with all that hangs on it."""
+    if key not in LISTS:
+        return theirs if _same(key, value, theirs) else value
+    there = _keyed(key, theirs)
+    pairs = ((entry, there.get(entry_key(key, entry))) for entry in value)
+    return [found if found and _label(found) == _label(entry) else entry for entry, found in pairs]
 
 
 def _keyed(key: str, entries: Any) -> dict[str, Entry]:
