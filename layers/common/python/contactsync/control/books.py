@@ -17,6 +17,8 @@ from contactsync.model.contact import Fields
 from contactsync.ports import Delete, Put, Record, RecordKey
 
 CONNECTIONS_MAX = 1_000
+SYNCS_MAX = 1_000
+"""Of one connection, those included that were deleted."""
 LINKS_MAX = 200_000
 """Links of one connection that are read along; a book of 25,000 has so many after years of coming and going."""
 INTENTS_MAX = 25_000
@@ -276,6 +278,11 @@ class Books(Boxes):
             return self._read(RecordKey(_book(account_id, connection_id), f"cursor#{sync_id}"), Progress)
         except NotFound:
             return Read(Progress(), 0)
+
+    def syncs_begun(self, account_id: str, connection_id: str) -> Iterator[str]:
+        """The syncs that have ever run with a book: an account may have thousands of others."""
+        found = self._pages(_book(account_id, connection_id), "cursor#", SYNCS_MAX)
+        return (record.key.name.removeprefix("cursor#") for record in found)
 
     def advance(
         self, account_id: str, connection_id: str, sync_id: str, progress: Progress, *, expected: int

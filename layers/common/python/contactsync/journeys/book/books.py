@@ -13,6 +13,7 @@ from contactsync.core.timestamps import timestamp
 from contactsync.errors import Busy, Conflict, NotFound, NotPermitted, PlanLimit, Problem, Suspended
 from contactsync.journeys.asked import queueing
 from contactsync.model.account import Caller
+from contactsync.model.connection import Connection
 from contactsync.model.field import PRIMARIES, STANDARD_FIELDS, FieldSpec
 from contactsync.model.message import ContactsChanged, Followed
 from contactsync.model.run import Run
@@ -200,14 +201,15 @@ def follow(message: ContactsChanged, *, control: Control, bus: Bus, clock: Clock
     Announced is every run of the account whose turn it is: whoever stored one here may have died before they could.
     """
     started = 0
-    # Without a book, all the imports that there ever were need not be looked through
-    books = control.connections(message.account_id)
-    for sync in control.every_sync(message.account_id) if books else ():
-        if sync.id != message.but and _follows(control, message, sync):
-            run = _run_of(sync, message.account_id, clock.now())
-            with suppress(Conflict, PlanLimit, Suspended):  # then the next run finds it in the feed
-                control.create_run(message.account_id, run)
-                started += 1
+    for connection in control.connections(message.account_id):
+        if not _is_told(message, connection):
+            continue
+        for sync_id in control.syncs_begun(message.account_id, connection.id):
+            with suppress(NotFound, Conflict, PlanLimit, Suspended):  # then the next run finds it in the feed
+                sync = control.sync(message.account_id, sync_id).value
+                if sync.id != message.but and _follows(message, sync, connection):
+                    control.create_run(message.account_id, _run_of(sync, message.account_id, clock.now()))
+                    started += 1
     queueing.announce_next(control, bus, message.account_id, clock.now())
     return Followed(account_id=message.account_id, runs=started)
 
@@ -241,26 +243,25 @@ def _was_missed(control: Control, run: Run, entry: Entry, now: datetime) -> bool
     return datetime.fromisoformat(str(run.started_at)) < at <= now
 
 
-def _follows(control: Control, message: ContactsChanged, sync: Sync) -> bool:
-    """Whether what has changed is brought to a book at once: by a sync that has run before, and may run now.
+def _is_told(message: ContactsChanged, connection: Connection) -> bool:
+    """Whether what has changed concerns a book that is connected. What a member has ticked concerns their own alone."""
+    return (
+        connection.state == "active"
+        and message.chooser in ("", connection.member_id)
+        and message.connection_id in ("", connection.id)
+    )
 
-    What a member has ticked concerns their own book alone.
-    """
-    if not sync.connection_id or sync.direction == "pull" or sync.state != "active":
-        return False
-    if sync.deleted_at is not None or sync.active_run is not None:
-        return False
-    if message.chooser and sync.selection != "subscribed":
-        return False
-    if message.connection_id not in ("", sync.connection_id):
-        return False
-    try:
-        connection = control.connection(message.account_id, sync.connection_id).value
-    except NotFound:  # nobody ever came back from its sign-in, and it was forgotten
-        return False
-    if connection.state != "active" or message.chooser not in ("", connection.member_id):
-        return False
-    return control.progress_of(message.account_id, sync.connection_id, sync.id).version > 0
+
+def _follows(message: ContactsChanged, sync: Sync, connection: Connection) -> bool:
+    """Whether a sync that has run before brings what has changed to this book at once: it may run now."""
+    return (
+        sync.connection_id == connection.id
+        and sync.direction != "pull"
+        and sync.state == "active"
+        and sync.deleted_at is None
+        and sync.active_run is None
+        and (not message.chooser or sync.selection == "subscribed")
+    )
 
 
 def _run_of(sync: Sync, account_id: str, now: datetime) -> Run:
