@@ -11,6 +11,7 @@ from contactsync.adapters.memory import ManualClock
 from contactsync.connectors.calling import WAITS
 from contactsync.connectors.google import ALL, GoogleConnector
 from contactsync.connectors.google_person import Translation, whole
+from contactsync.connectors.microsoft_contact import Translation as Contacts
 from contactsync.errors import AccessLost, Busy, CursorExpired
 from contactsync.model.card import Changed, Draft, Edit, Refused, Unknown, Written
 from contactsync.ports import Connector
@@ -21,6 +22,7 @@ from tests.fakes.people import EXPIRED, PeopleServer, failed
 from tests.support.portraits import portrait
 
 PERSONS = Translation("GB")
+TYPES = ("workFax", "homeFax", "otherFax", "workMobile", "workPager", "mobile", "Hotline")
 
 
 @pytest.fixture
@@ -53,11 +55,12 @@ OLD = "Sync token is expired. Clear local cache and retry call without the sync 
         failed(400, "FAILED_PRECONDITION", OLD, "EXPIRED_SYNC_TOKEN"),
         failed(410, "GONE", "Something else.", "EXPIRED_SYNC_TOKEN"),
         failed(400, "INVALID_ARGUMENT", OLD),
+        failed(400, "INVALID_ARGUMENT", "Request contains an invalid argument."),
     ],
-    ids=["as documented", "another status", "gone", "words only"],
+    ids=["as documented", "another status", "gone", "words only", "no reason at all"],
 )
 def test_a_dead_token_is_known_by_its_reason(google, expired):
-    """Case 1: whichever status it comes with; without a reason by its words."""
+    """Case 1: whichever status it comes with; without a reason by its words, or because nothing else is there to refuse."""
     google.expired = expired
     cursor = pulled(connector(google), ALL)[1].cursor
     google.expire()
@@ -301,6 +304,24 @@ def test_a_name_without_parts_gets_none_from_google(google):
     assert card.fields == {"name": "Analytical Engines Ltd"}
     google.edit(card.id, {"names": [{"givenName": "Ada", "familyName": "Lovelace"}]})
     assert connector(google).read([card.id])[card.id].fields == NAMED
+
+
+def test_a_fax_is_one_in_other_books_as_well(google):
+    """Case 26: as “workFax” it would have been put among Outlook's telephones."""
+    phones = [{"value": f"020 7946 00{number}", "type": type_} for number, type_ in enumerate(TYPES, 10)]
+    id_ = google.add({**PERSONS.person(NAMED), "phoneNumbers": phones})
+    card = connector(google).read([id_])[id_]
+    labels = [phone["label"] for phone in card.fields["phones"]]
+    assert labels == ["work fax", "home fax", "other fax", "work mobile", "work pager", "mobile", "Hotline"]
+    outlook = Contacts("GB").contact(card.fields)
+    assert (outlook["businessPhones"], outlook["mobilePhone"]) == (["020 7946 0016"], "020 7946 0013")
+    new = {"value": "+442079460009", "text": "020 7946 0009", "label": "Work fax"}
+    [(_, outcome)] = connector(google).update(
+        [Edit(card, {**card.fields, "phones": [new, *card.fields["phones"]]})]
+    )
+    assert written(outcome).fields["phones"] == [{**new, "label": "work fax"}, *card.fields["phones"]]
+    stored = google.persons[id_]["phoneNumbers"]
+    assert stored == [{"value": "020 7946 0009", "type": "workFax"}, *phones]
 
 
 def test_a_birthday_without_a_year_keeps_none(google):

@@ -37,6 +37,7 @@ def connector(graph: GraphServer) -> MicrosoftConnector:
         (400, "syncStateNotFound", ""),
         (404, "resyncRequired", ""),
         (400, "BadRequest", "SyncStateNotFound"),
+        (400, "BadRequest", ""),
     ],
 )
 def test_a_dead_link_is_known_wherever_it_shows(graph, forgotten):

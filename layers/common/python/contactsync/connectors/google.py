@@ -137,7 +137,9 @@ class GoogleConnector:
             reply = self._calls.get(
                 "/v1/people/me/connections", {**query, **({"pageToken": page} if page else {})}
             )
-            if _is_expired(reply):
+            if _is_expired(reply) or (
+                cursor and reply.status == 400
+            ):  # all else that is asked is always the same
                 raise CursorExpired
             answer = _read(reply)
             page = answer.get("nextPageToken", "")

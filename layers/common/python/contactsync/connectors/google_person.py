@@ -52,6 +52,15 @@ _NAMES = {
 _SPOKEN = "phonetic"
 """What parts of a name begin with that say how it is spoken, as Japanese names have: they are not ours, and stay."""
 _WORK = {"organization": "name", "department": "department", "job_title": "title"}
+_KINDS = {
+    "home fax": "homeFax",
+    "work fax": "workFax",
+    "other fax": "otherFax",
+    "work mobile": "workMobile",
+    "work pager": "workPager",
+}
+"""What a number is for, in our words and as Google has it in one: other books would not know a fax by it."""
+_LABELS = {type_.casefold(): label for label, type_ in _KINDS.items()}
 _ADDRESS = {
     "street": "streetAddress",
     "extended": "extendedAddress",
@@ -162,11 +171,16 @@ class Translation:
         if not value:
             return None
         label = _text(item.get("type"))
+        if key == "phones":
+            label = _LABELS.get(label.casefold(), label)
         entry = value if key == "phones" else {"value": value}
         return {**entry, "label": label} if label else entry
 
     def _item(self, key: str, entry: Mapping[str, Any]) -> dict[str, Any]:
-        type_ = {"type": entry["label"]} if entry.get("label") else {}
+        label = str(entry.get("label") or "")
+        if key == "phones":
+            label = _KINDS.get(label.casefold(), label)
+        type_ = {"type": label} if label else {}
         value = entry["value"]
         if key == "addresses":
             parts = {name: value[part] for part, name in _ADDRESS.items() if value.get(part)}

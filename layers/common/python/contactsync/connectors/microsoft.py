@@ -258,7 +258,7 @@ class MicrosoftConnector:
             query = {"$select": SELECT, "$expand": EXPAND}
         for _ in range(PAGES_MAX):
             reply = self._calls.get(link, query, Prefer=f"{IDS}, odata.maxpagesize={PAGE}")
-            if _is_forgotten(reply) or (is_known and reply.status == 404):  # the folder may be gone with it
+            if _is_forgotten(reply) or (is_known and reply.status in (400, 404)):  # or the folder is gone
                 raise CursorExpired
             answer = _read(reply)
             last = answer.get("@odata.deltaLink", "")
