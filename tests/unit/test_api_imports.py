@@ -126,6 +126,12 @@ def test_the_same_request_under_one_key_is_done_once_and_answered_the_same(api):
     assert len(api.world.runs_asked()) == 1
 
 
+def test_the_same_request_in_another_order_of_its_keys_is_the_same(api):
+    first = api.post("/imports", IMPORT, key="k1")
+    again = api.post("/imports", dict(reversed(IMPORT.items())), key="k1")
+    assert (again.status, again.text) == (first.status, first.text)
+
+
 def test_another_body_under_the_same_key_is_refused(api):
     api.post("/imports", IMPORT, key="k1")
     answer = api.post("/imports", {**IMPORT, "name": "Other"}, key="k1")

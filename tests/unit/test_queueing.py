@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from contactsync.control import plans
+from contactsync.journeys.account import accounts
 from contactsync.journeys.asked.queueing import LASTS_AT_MOST
 
 if TYPE_CHECKING:
@@ -69,6 +70,19 @@ def test_an_event_that_comes_before_its_turn_begins_nothing(world: ApiWorld, api
         claim(world, run)
     assert world.execute(runs[-1], execution="too early") is None
     assert world.run(runs[-1]).status == "queued"
+
+
+def test_with_a_smaller_share_none_begins_while_more_than_that_are_at_work(
+    world: ApiWorld, api: Client
+) -> None:
+    runs = asked(world, api, CONCURRENT_RUNS + 3)
+    first, waiting = runs[:CONCURRENT_RUNS], runs[CONCURRENT_RUNS:]
+    for run in first[1:]:
+        claim(world, run)
+    mine, now = api.account.account_id, world.clock.now()
+    accounts.change_plan(world.control, mine, now, limits={"concurrent_runs": CONCURRENT_RUNS - 2})
+    world.execute(first[0])
+    assert not {run.id for run in waiting} & set(world.runs_asked())
 
 
 def test_another_account_waits_for_nobody(world: ApiWorld, api: Client, stranger: Client) -> None:

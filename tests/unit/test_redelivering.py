@@ -22,16 +22,23 @@ FOLLOWED = {"account_id": "a1", "but": "", "connection_id": "c1"}
 
 
 class Queue:
-    """SQS, with one message."""
+    """SQS, with one message. Bytes are a body as it is."""
 
     def __init__(self, body: Any, **attributes: str) -> None:
         told = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
-        message = {"MessageId": "m", "ReceiptHandle": "r", "Body": json.dumps(body)}
+        message = {
+            "MessageId": "m",
+            "ReceiptHandle": "r",
+            "Body": body.decode() if isinstance(body, bytes) else json.dumps(body),
+        }
         self.messages = [message | ({"MessageAttributes": told} if told else {})]
         self.hidden = False
+        self.asked = 0
 
-    def receive_message(self, **_: Any) -> dict[str, Any]:
-        found, self.hidden = ([] if self.hidden else self.messages), True
+    def receive_message(self, **asked: Any) -> dict[str, Any]:
+        self.asked += 1
+        assert self.asked <= 2, "the same message again and again"
+        found, self.hidden = ([] if self.hidden else self.messages), asked["VisibilityTimeout"] > 0
         return {"Messages": list(found)}
 
     def delete_message(self, **_: Any) -> None:
@@ -85,8 +92,20 @@ def test_what_a_schedule_could_not_say_is_said() -> None:
     assert [(event.kind, event.detail) for event in bus.events] == [("SyncDue", json.loads(detail))]
 
 
-def test_what_nobody_knows_stays() -> None:
-    queue, bus = Queue({"source": "aws.elsewhere", "detail": {}}), MemoryBus()
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"source": "aws.elsewhere", "detail": {}},
+        b"no JSON",
+        ["a", "list"],
+        {"account_id": "a1", "run_id": 7},
+        {"run_id": "r1"},
+    ],
+    ids=str,
+)
+def test_what_nobody_knows_stays_and_is_there_for_others(body: Any) -> None:
+    queue, bus = Queue(body), MemoryBus()
     assert redeliver(queue, "q", bus, lambda *_: None) == (0, 1)
     assert queue.messages
+    assert not queue.hidden
     assert bus.events == []

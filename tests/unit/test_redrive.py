@@ -13,6 +13,7 @@ from typing import Any
 import boto3
 from botocore.stub import Stubber
 
+from contactsync.errors import Busy
 from contactsync.journeys.file.finishing import INTERNAL, LEFT
 from contactsync.model.run import Run
 from contactsync.operating import redrive
@@ -93,28 +94,45 @@ def test_a_run_of_a_sync_that_was_deleted_is_left_alone(world):
     assert redrive.way_for(found(run), world.control) is None
 
 
+def failed_over_an_upload(world: ApiWorld, **asked: Any) -> tuple[Run, list[dict[str, str]]]:
+    """A run that read an upload, and failed; its source, and another one."""
+    client = Client(world, world.account)
+    sources = []
+    for _ in range(2):
+        upload = client.post("/uploads", {"filename": "a.csv"}).json["upload_id"]
+        world.uploads.put(f"uploads/{world.account.account_id}/{upload}", ROWS.encode())
+        sources.append({"kind": "upload", "upload_id": upload})
+    made = client.post("/imports", {**IMPORT, "source": sources[0]}).json
+    ended = {"status": "failed", "problem": INTERNAL, "finished_at": "2026-03-01T00:00:00Z", **asked}
+    world.bus.events.clear()
+    run = world.control.close_run(
+        world.account.account_id,
+        made["run"]["id"],
+        lambda run: run.model_copy(update={**ended, "upload_id": sources[0]["upload_id"]}),
+    )
+    return run, sources
+
+
 def test_an_upload_in_whose_place_another_source_was_put_is_not_read_again(world, capsys):
     """What it was given since is its owner's to run."""
     client = Client(world, world.account)
-    uploads = []
-    for _ in range(2):
-        uploads.append(client.post("/uploads", {"filename": "a.csv"}).json["upload_id"])
-        world.uploads.put(f"uploads/{world.account.account_id}/{uploads[-1]}", ROWS.encode())
-    first, other = ({"kind": "upload", "upload_id": each} for each in uploads)
-    made = client.post("/imports", {**IMPORT, "source": first}).json
-    account_id, run_id = world.account.account_id, made["run"]["id"]
-    ended = {"status": "failed", "problem": INTERNAL, "finished_at": "2026-03-01T00:00:00Z"}
-    world.bus.events.clear()
-    run = world.control.close_run(
-        account_id, run_id, lambda run: run.model_copy(update={**ended, "upload_id": uploads[0]})
-    )
+    run, (first, other) = failed_over_an_upload(world)
     assert client.patch(f"/syncs/{run.sync_id}", {"source": other}).status == 200
     take_up(world, run)
     assert capsys.readouterr().out.startswith("nothing ")
     assert client.patch(f"/syncs/{run.sync_id}", {"source": first}).status == 200
     take_up(world, run)
     [later] = world.runs_asked()
-    assert world.control.run(account_id, later).value.upload_id == uploads[0]
+    assert world.control.run(run.account_id, later).value.upload_id == first["upload_id"]
+
+
+def test_a_run_that_only_looked_looks_again_whatever_was_put_in_its_place(world):
+    run, (first, other) = failed_over_an_upload(world, dry_run=True)
+    changed = Client(world, world.account).patch(f"/syncs/{run.sync_id}", {"source": other})
+    assert changed.status == 200
+    take_up(world, run)
+    [later] = (world.control.run(run.account_id, each).value for each in world.runs_asked())
+    assert (later.dry_run, later.upload_id) == (True, first["upload_id"])
 
 
 def test_a_dropped_file_whose_run_failed_is_read_itself_though_a_newer_one_waits(world):
@@ -140,6 +158,34 @@ def test_a_run_that_could_not_be_closed_is_redriven_where_it_broke_off(world):
     run = failed_run(world, closed=False)
     assert take_up(world, run) == [found(run).arn]
     assert world.runs_asked() == []
+
+
+def test_one_that_another_execution_works_on_is_left_alone(world):
+    run = failed_run(world, closed=False)
+    assert redrive.way_for(found(run, "execution-0"), world.control) is None
+
+
+def test_a_run_of_a_sync_that_is_paused_waits_for_its_owner(world):
+    run = failed_run(world)
+    world.control.update_sync(
+        run.account_id, run.sync_id, lambda read: read.value.model_copy(update={"state": "paused"})
+    )
+    assert redrive.way_for(found(run), world.control) is None
+
+
+def test_what_cannot_be_taken_up_now_is_said_and_the_others_are(world, capsys):
+    runs = [failed_run(world), failed_run(world)]
+    taken = []
+
+    def again(one: Failed) -> None:
+        if one.run_id == runs[0].id:
+            raise Busy("not now")
+        taken.append(one.run_id)
+
+    ways: redrive.Ways = {"redrive": again, "again": again}
+    assert redrive.redrive(map(found, runs), world.control, ways, only_say=False) == 1
+    assert taken == [runs[1].id]
+    assert capsys.readouterr().out.startswith(f"not now   run {runs[0].id} ")
 
 
 def test_a_dry_run_says_it_and_does_nothing(world, capsys):
@@ -170,6 +216,11 @@ def test_a_run_that_failed_for_its_file_is_left_alone(world):
 
 def test_taking_back_is_its_owner_s_to_ask_for_again(world):
     run = failed_run(world, undoes="r0")
+    assert redrive.way_for(found(run), world.control) is None
+
+
+def test_and_so_is_carrying_out_a_plan(world):
+    run = failed_run(world, plan_of="r0")
     assert redrive.way_for(found(run), world.control) is None
 
 
