@@ -146,6 +146,16 @@ def test_a_key_is_the_accounts_and_the_routes_own(api, stranger):
     assert upload.status == 201
 
 
+def test_what_a_body_held_cannot_be_found_by_trying(api, stranger):
+    """It may have held a password: what is remembered of it depends on a secret of the account."""
+    bodies = []
+    for client in (api, stranger):
+        client.post("/imports", IMPORT, key="k1")
+        [record] = api.world.records.page(client.account.account_id, "idempotency#").records
+        bodies.append(record.document["body"])
+    assert bodies[0] != bodies[1]
+
+
 def test_an_upload_that_is_asked_for_again_later_is_the_same_with_a_url_that_still_opens_it(api):
     first = api.post("/uploads", {"filename": "a.csv"}, key="k1").json
     api.world.clock.advance(timedelta(hours=2))
@@ -180,6 +190,49 @@ def test_a_second_request_meanwhile_is_asked_to_wait(api, monkeypatch):
     assert api.post("/imports", IMPORT, key="k1").status == 202
     assert [answer.status for answer in seen] == [409]
     assert int(seen[0].headers["retry-after"]) > 0
+
+
+def test_of_two_requests_at_once_one_is_asked_to_wait(api, monkeypatch):
+    commit, others = api.world.records.commit, []
+
+    def a_moment_later(writes):
+        if not others:
+            others.append(0)
+            others.append(api.post("/imports", IMPORT, key="k1").status)
+        commit(writes)
+
+    monkeypatch.setattr(api.world.records, "commit", a_moment_later)
+    assert api.post("/imports", IMPORT, key="k1").status == 409
+    assert others == [0, 202]
+    assert len(api.get("/syncs").json["items"]) == 1
+
+
+def test_one_that_outlives_its_lease_has_done_the_same_as_whoever_took_it_over(api, monkeypatch):
+    publish, others = api.world.bus.publish, []
+
+    def slowly(kind, detail):
+        if not others:
+            others.append("")
+            api.world.clock.advance(timedelta(minutes=1))
+            others.append(api.post("/imports", IMPORT, key="k1").json["run"]["id"])
+        publish(kind, detail)
+
+    monkeypatch.setattr(api.world.bus, "publish", slowly)
+    first = api.post("/imports", IMPORT, key="k1")
+    assert (first.status, first.json["run"]["id"]) == (202, others[1])
+    assert len(api.get("/syncs").json["items"]) == 1
+
+
+def test_who_has_done_it_says_so_though_the_answer_cannot_be_kept(api, monkeypatch):
+    commit = api.world.records.commit
+
+    def away(writes):
+        if any("answer" in getattr(write, "document", {}) for write in writes):
+            raise Busy("throttled")
+        commit(writes)
+
+    monkeypatch.setattr(api.world.records, "commit", away)
+    assert api.post("/imports", IMPORT, key="k1").status == 202
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "é", "a\nb"])
@@ -225,6 +278,7 @@ def test_when_the_function_is_killed_the_same_request_goes_on_where_it_died(api,
         patch.setattr(api.world.bus, "publish", killed)
         with pytest.raises(_Killed):
             api.post("/imports", IMPORT, key="k1")
+    api.world.clock.advance(timedelta(seconds=25))
     assert api.post("/imports", IMPORT, key="k1").status == 409  # the lease of the dead
     api.world.clock.advance(timedelta(seconds=31))
     again = api.post("/imports", IMPORT, key="k1")

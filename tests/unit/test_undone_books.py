@@ -78,6 +78,15 @@ class TestCardsThatWereChanged:
         fields = card_of(world, 1).fields
         assert (fields["notes"], fields.get("nickname")) == ("Edited", None)
 
+    def test_of_which_all_was_edited_since_stay(self, world, api, sync):
+        world.edit(one(world, 1), notes="After")
+        run = world.go(sync)
+        card = card_of(world, 1)
+        world.book.edit(card.id, {**card.fields, "notes": "Edited"})
+        undoing, rows = undo(world, api, run)
+        assert rows == [("skipped", "Its card has been changed since, and stays.")]
+        assert undoing.pushed.updated == 0
+
     def test_that_are_gone_since_are_said_to_be(self, world, api, sync):
         world.edit(one(world, 1), notes="After")
         run = world.go(sync)
@@ -206,6 +215,15 @@ class TestCardsThatWereDeleted:
         assert rows == [("skipped", "It has a card in the address book again already.")]
         assert len(world.book.cards()) == 20
 
+    def test_whose_contact_has_another_one_by_now_are_not_made_again(self, world, api, sync):
+        world.remove(one(world, 1))
+        run = world.go(sync)
+        world.add(person(1))
+        world.go(sync)
+        _, rows = undo(world, api, run)
+        assert rows == [("skipped", "It has a card in the address book again already.")]
+        assert len(world.book.cards()) == 20
+
     def test_are_made_again_and_bring_nobody_back(self, world, api, sync):
         world.remove(one(world, 1))
         run = world.go(sync)
@@ -264,11 +282,13 @@ def test_a_book_that_is_not_connected_any_more_keeps_its_cards_and_says_so(world
 
 
 def test_a_run_that_only_wrote_to_the_book_and_failed_then_can_be_undone(world, api, sync):
-    for n in range(31, 51):
+    for n in range(31, 61):  # ten at a time
         world.add(person(n))
     world.book.mishaps.extend([None] * 12 + [Mishap.BUSY] * 20)
     run = world.go(sync)
     world.book.mishaps.clear()
     assert (run.status, len(world.book.cards())) == ("failed", 32)
-    undo(world, api, run)
+    _, rows = undo(world, api, run)
     assert len(world.book.cards()) == 20
+    deleted = [row for row in rows if row == ("unchanged", "Its card in the address book was deleted.")]
+    assert (len(deleted), len(rows)) == (12, 20), "what it never began is not told of"
