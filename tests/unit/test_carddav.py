@@ -265,6 +265,27 @@ def test_the_address_of_a_book_will_do():
         assert discover(dav(server, path=BOOK)) == f"http://127.0.0.1:{server.port}/ann/"
 
 
+def test_cards_are_made_in_the_first_book_that_can_be_written():
+    """A book that somebody shares, or the server's own, may come first."""
+    may = "<current-user-privilege-set>{}</current-user-privilege-set>"
+    reads = may.format("<privilege><read/></privilege>")
+    writes = may.format("<privilege><read/></privilege><privilege><write/></privilege>")
+    books = (
+        response("/ann/bobs/", BOOK_KIND + reads),
+        response("/ann/own/", BOOK_KIND + writes),
+        response("/ann/silent/", BOOK_KIND),
+    )
+    data = f'<getetag>"1"</getetag><C:address-data>{escape(CARD)}</C:address-data>'
+    made = reply(b"", status="201 Created", Connection="close")
+    found = multistatus(response("/ann/own/m1.vcf", data))
+    with served(multistatus(*books), multistatus(*books), made, found) as server:
+        book = connector(server)
+        assert [group.writable for group in book.groups()] == [True, False, True, True]
+        [(_, outcome)] = book.create("all", [Draft("m1", ADA)])
+        assert isinstance(outcome, Written)
+        assert server.requests[2].target == "/ann/own/m1.vcf"
+
+
 def test_where_there_is_no_book_it_is_said():
     with WebServer(lambda _: reply(b"<html>", status="200 OK", Connection="close")) as server:
         with pytest.raises(UnreadableFile, match="no_address_book") as caught:
@@ -397,3 +418,29 @@ def test_a_card_is_read_however_large_its_picture_is():
     found = CARDS.parse(CARDS.text(large))
     assert found is not None
     assert CARDS.fields(found) == CARDS.held(ADA)
+
+
+@pytest.mark.parametrize("version", ["3.0", "4.0"])
+def test_of_several_names_titles_and_companies_the_others_stay(version):
+    """Case 38: the first is read and written; the department keeps its parts where it does not change."""
+    second = "PREF=2" if version == "4.0" else "TYPE=pref"
+    lines = ["FN:Ada", f"FN;{second}:Ada Lovelace", "N:;Ada;;;", "TITLE:Countess", "TITLE:Programmer"]
+    lines += ["ORG:Engines;Mill;Store", "ORG:Royal Society"]
+    vcard = CARDS.parse("\r\n".join(["BEGIN:VCARD", f"VERSION:{version}", *lines, "END:VCARD"]) + "\r\n")
+    assert vcard is not None
+    fields = CARDS.fields(vcard)
+    assert (fields["name"], fields["department"]) == ("Ada Lovelace", "Mill / Store")
+    after = {**fields, "name": "Ada King", "job_title": "Analyst", "organization": "Engines Ltd"}
+    changed = CARDS.changed(vcard, after)
+    assert CARDS.fields(changed) == after
+    text = CARDS.text(changed)
+    for line in (
+        "FN:Ada\r",
+        "TITLE:Programmer",
+        "ORG:Royal Society",
+        "ORG:Engines Ltd;Mill;Store",
+        "Ada King",
+    ):
+        assert line in text
+    assert "Ada Lovelace" not in text
+    assert "TITLE" not in CARDS.text(CARDS.changed(vcard, {**fields, "job_title": ""}))

@@ -83,7 +83,7 @@ class CardDavConnector:
 
     def groups(self) -> Sequence[Group]:
         """See `ports.Connector.groups`: the address books."""
-        return [Group(ALL, "All address books"), *(Group(href, name) for href, name in self._books().items())]
+        return [Group(ALL, "All address books"), *self._books().values()]
 
     def pull(self, group: str, cursor: str) -> Iterator[Pulled]:
         """See `ports.Connector.pull`."""
@@ -112,8 +112,14 @@ class CardDavConnector:
         return {places[id_]: card for id_, card in self.read(list(places)).items()}
 
     def create(self, group: str, drafts: Sequence[Draft]) -> Iterator[tuple[Draft, Outcome]]:
-        """See `ports.Connector.create`. "Not there yet" is asked for with every one."""
-        book = next(iter(self._books())) if group == ALL else group
+        """See `ports.Connector.create`. "Not there yet" is asked for with every one.
+
+        Of all books it is the first that can be written: some are other people's, or the server's own.
+        """
+        book = group
+        if group == ALL:
+            books = self._books()
+            book = next((href for href, found in books.items() if found.writable), next(iter(books)))
         for draft in drafts:
             vcard = self._translation.new(draft.fields, uid=draft.marker)
             yield draft, self._put(f"{book}{_name(draft.marker)}", vcard, If_None_Match="*")
@@ -154,14 +160,15 @@ class CardDavConnector:
             return obstacle
         return self._put(card.id, self._translation.pictured(now[card.id][1], picture), If_Match=card.etag)
 
-    def _books(self) -> dict[str, str]:
+    def _books(self) -> dict[str, Group]:
         """The address books of the home, by path; the home itself if it is one."""
-        body = f"<propfind {_XMLNS}><prop><resourcetype/><displayname/></prop></propfind>"
+        names = "<resourcetype/><displayname/><current-user-privilege-set/>"
+        body = f"<propfind {_XMLNS}><prop>{names}</prop></propfind>"
         answer = self._dav.ask("PROPFIND", self._home, body, Depth="1")
         if answer.status != 207:
             raise _no_book()
         found = {
-            member.href: member.text(f"{DAV}displayname") or member.href.rstrip("/").rpartition("/")[2]
+            member.href: Group(member.href, _called(member), _is_writable(member))
             for member in members(answer)
             if _is_book(member)
         }
@@ -323,6 +330,21 @@ def _look(dav: Dav, href: str, names: str) -> _Found | None:
 def _is_book(member: Member) -> bool:
     kind = member.properties.get(f"{DAV}resourcetype")
     return kind is not None and kind.find(f"{CARD}addressbook") is not None
+
+
+def _called(member: Member) -> str:
+    return member.text(f"{DAV}displayname") or member.href.rstrip("/").rpartition("/")[2]
+
+
+def _is_writable(member: Member) -> bool:
+    """Whether cards can be made in a book, as far as the server says what we may (RFC 3744)."""
+    told = member.properties.get(f"{DAV}current-user-privilege-set")
+    may = (
+        {each.tag for privilege in told.iter(f"{DAV}privilege") for each in privilege}
+        if told is not None
+        else set()
+    )
+    return not may or not may.isdisjoint({f"{DAV}all", f"{DAV}write", f"{DAV}bind"})
 
 
 def _obstacle(card: Card, now: Mapping[str, tuple[str, VCard]]) -> Outcome | None:

@@ -34,13 +34,13 @@ def to_fields(card: Card) -> Fields:
     version = card.version
     grouped = labels(card)
     fields: Fields = dict(zip(NAME_PARTS, _components(card, "N"), strict=False))
-    organization, *units = _components(card, "ORG") or [""]
+    organization = next(iter(_components(card, "ORG")), "")
     fields |= {
         "nickname": ", ".join(
             name for prop in card.all("NICKNAME") for name in listed(prop, version) if name
         ),
         "organization": organization,
-        "department": " / ".join(unit for unit in units if unit),
+        "department": " / ".join(unit for unit in units_of(card) if unit),
         "job_title": _first(card, "TITLE"),
         "birthday": birthday(card),
         "notes": "\n\n".join(note for prop in card.all("NOTE") if (note := text(prop, version)).strip()),
@@ -55,6 +55,11 @@ def to_fields(card: Card) -> Fields:
         for field, value in fields.items()
         if value and (value.strip() if isinstance(value, str) else True)
     }
+
+
+def units_of(card: Card) -> list[str]:
+    """The parts of a company that a card names, the largest first."""
+    return _components(card, "ORG")[1:]
 
 
 def display(fields: Fields) -> str:

@@ -31,6 +31,8 @@ _SINGLES = {
     "PHOTO": ("photo",),
 }
 """Properties, and the fields that are read from them."""
+_SEVERAL = frozenset({"FN", "TITLE", "ORG"})
+"""Of these a card may have more than the one that is read."""
 _QUOTE_NEEDED = re.compile(r"[,;:]")
 _ENDS_CARD = re.compile(r"(?:BEGIN|END)[ \t]*:", re.IGNORECASE)
 _UNWRITABLE = re.compile('[\x00-\x08\x0a-\x1f\x7f"]')
@@ -57,7 +59,7 @@ def from_fields(fields: Fields, *, onto: Card | None = None, version: Version = 
     card = Card(version, kept)
     for key, names in _SINGLES.items():
         if onto is None or any(wanted.get(name) != before.get(name) for name in names):
-            card = _replaced(card, key, list(_single(key, wanted, card)))
+            card = _replaced(card, key, _with_others(key, list(_single(key, wanted, card)), card))
     for field, key in LISTS.items():
         if wanted.get(field) != before.get(field):
             card = _with_list(card, key, wanted.get(field, []))
@@ -76,10 +78,23 @@ def _single(key: str, fields: Fields, card: Card) -> Iterator[Property]:
         if values[0]:
             yield dated(values[0], version)
     elif key == "ORG":
-        if any(values):
-            yield written(key, values if values[1] else values[:1], version)
+        units = [unit for unit in reading.units_of(card) if unit]
+        if any(values):  # a department of which nothing has changed keeps its parts
+            parts = units if " / ".join(units) == values[1] else values[1:]
+            yield written(key, [values[0], *filter(None, parts)], version)
     elif any(values) or key == "FN" or (key == "N" and version != "4.0"):
         yield written(key, values, version)
+
+
+def _with_others(key: str, new: list[Property], card: Card) -> list[Property]:
+    """A name, a title or a company before others of its kind, of which only the first is read."""
+    others = [prop for prop in card.all(key) if prop.value.strip(" ;")][1:] if key in _SEVERAL else []
+    if not new or not new[0].value:
+        return new
+    if any(other.preference < new[0].preference for other in others):
+        new = [preferred(new[0], card.version)]
+        others = [_unpreferred(other) for other in others]
+    return [*new, *others]
 
 
 def _photo(url: str, version: Version) -> Property:
