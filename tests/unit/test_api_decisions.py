@@ -213,6 +213,31 @@ def test_rejected_deletions_leave_the_rest_of_the_run_as_it_is(api, half_held):
 # Cancel
 
 
+def test_a_run_that_waits_does_so_no_longer_once_its_sync_is_run_again(api, held):
+    """Every night another one may come to wait, and only the latest can be approved."""
+    lists, run = held
+    lists.again(run["sync_id"], many(95))
+    told = api.get(f"/runs/{run['id']}").json
+    assert (told["status"], told["problem"]["code"]) == ("cancelled", "superseded")
+    counts = told["counts"]
+    assert (counts["rows"], counts["skipped"] + counts["unchanged"]) == (71, 71)
+    approval = api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})
+    assert problem(approval) == (409, "superseded")
+
+
+def test_where_only_its_deletions_had_waited_the_rest_can_be_undone(api, half_held):
+    lists, run = half_held
+    later = lists.again(run["sync_id"], many(95) + "new@example.com,New\n")
+    told = api.get(f"/runs/{run['id']}").json
+    assert (told["status"], told["problem"]) == ("succeeded", None)
+    assert told["warnings"][-1]["code"] == "deletions_superseded"
+    approval = api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})
+    assert problem(approval) == (409, "superseded")
+    assert later["counts"]["deleted"] == 5
+    assert [lists.undone(each)["counts"]["deleted"] for each in (later, run)] == [0, 1]
+    assert lists.emails() == {f"p{n}@example.com" for n in range(100)}
+
+
 def test_a_queued_run_is_cancelled_and_never_begins(api, lists):
     first = lists.first(many(2))
     run = lists.request(first["sync_id"], many(3)).json

@@ -31,7 +31,7 @@ from contactsync.adapters.items import (
 )
 from contactsync.adapters.mailer import check_address, one_line
 from contactsync.core.identity import SHARDS, shard_of
-from contactsync.core.newcomers import contact_in
+from contactsync.core.newcomers import contact_in, id_in
 from contactsync.errors import NotFound, Stale
 from contactsync.model.contact import Contact, Glimpse, Origin, Slot, glimpse_of
 from contactsync.ports import (
@@ -119,17 +119,15 @@ class MemoryContacts:
 
     def bring(self, account_id: str, lines: Iterable[bytes], origin: Origin) -> Iterator[bytes]:
         """See `ports.ContactStore.bring`."""
-        unstorable: list[str] = []
+        by_id: dict[str, list[bytes]] = {}
+        inserts = []
         for line in lines:
-            try:
-                done = self._write(account_id, Insert(contact_in(line, origin)))
-            except Unstorable as error:
-                unstorable += error.ids
-            else:
-                if not done:
-                    yield line
-        if unstorable:
-            raise Unstorable(unstorable)
+            by_id.setdefault(id_in(line), []).append(line)
+            inserts.append(Insert(contact_in(line, origin)))
+        for write, done in self.write(account_id, inserts):
+            line = by_id[write.slot_id].pop(0)
+            if not done:
+                yield line
 
     def _write(self, account_id: str, write: Write) -> bool:
         if isinstance(write, Remove):

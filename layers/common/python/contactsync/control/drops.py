@@ -89,7 +89,8 @@ class Drops(Syncs):
         ]
         if sync is not None:
             held = sync.value.model_copy(update={"active_run": run.id, "latest_run": run.id})
-            writes += [put_sync(account_id, held, sync.version), *self._admitted(run)]
+            writes += [put_sync(account_id, held, sync.version), *self.superseding(account_id, sync.value)]
+            writes += self._admitted(run)
         self.records.commit(writes)
 
     def park_drop(self, account_id: str, drop_id: str, reason: Parked) -> Drop:

@@ -12,7 +12,7 @@ from contactsync.control.documents import UPDATE_ATTEMPTS, Documents, Read, put
 from contactsync.control.plans import check_room
 from contactsync.errors import Busy, Conflict, NotFound, PlanLimit, Stale, Suspended
 from contactsync.model.account import Account
-from contactsync.model.run import STARTED, Run
+from contactsync.model.run import STARTED, Run, RunProblem, RunWarning
 from contactsync.model.sync import Sync
 from contactsync.ports import Delete, Put, Record, RecordKey
 
@@ -25,6 +25,15 @@ SCHEDULES_COUNTED = 10_000
 SCHEDULES_A_PAGE = 500
 SYNCS_COUNTED = 100_000
 SYNCS_AT_ONCE = 100
+SUPERSEDED = RunProblem(
+    code="superseded",
+    title="The sync was run again before this plan was approved, so nothing was written.",
+    detail="Look at its latest run, and approve that one if it waits.",
+)
+DELETIONS_SUPERSEDED = RunWarning(
+    code="deletions_superseded",
+    message="The sync was run again before the deletions were approved, so nobody was deleted.",
+)
 
 
 class Syncs(Documents):
@@ -153,6 +162,7 @@ class Syncs(Documents):
                 self.records.commit(
                     [
                         put_sync(account_id, started, sync.version),
+                        *self.superseding(account_id, sync.value),
                         *first_puts(account_id, run),
                         *self._admitted(run),
                     ]
@@ -161,6 +171,15 @@ class Syncs(Documents):
             except Stale:
                 continue
         raise Busy("The sync is being changed from several sides.")
+
+    def superseding(self, account_id: str, sync: Sync) -> list[Put]:
+        """What goes into the commit of a sync's next run: the one before waits for an approval no more, as it can have none."""
+        with suppress(NotFound):
+            before = self.run(account_id, sync.latest_run or "")
+            if before.value.status == "awaiting_approval":
+                after = before.value.unapproved(SUPERSEDED, DELETIONS_SUPERSEDED)
+                return [_put_run(after, before.version)]
+        return []
 
     def runs_on(self, account_id: str, day: date) -> int:
         """How many runs of the account began on a day of its time zone, but for those that undo others or follow edits."""
@@ -298,7 +317,7 @@ class Syncs(Documents):
             run = read.value
             if run.status == "queued" and run.approved and run.plan_hash == plan_hash:
                 return run  # approved a moment ago, perhaps by this very call, whose answer was lost
-            if run.status != "awaiting_approval":
+            if run.status != "awaiting_approval" and not _is_superseded(run):
                 raise Conflict(
                     "not_waiting",
                     f"The run's status is {run.status}.",
@@ -343,6 +362,11 @@ class Syncs(Documents):
                 )
                 return going
         raise Busy("The run's record is being changed from several sides.")
+
+
+def _is_superseded(run: Run) -> bool:
+    """Whether it has waited for an approval until the sync was run again."""
+    return run.problem == SUPERSEDED or DELETIONS_SUPERSEDED in run.warnings
 
 
 def first_puts(account_id: str, run: Run) -> list[Put]:

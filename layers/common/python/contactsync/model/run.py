@@ -192,6 +192,13 @@ class Run(Deferred):
         """Whether the run can still change."""
         return self.status in OPEN_STATUSES
 
+    def unapproved(self, problem: RunProblem, warning: RunWarning) -> Run:
+        """The run once nobody will approve it any more; where only the deletions had waited, the rest is done and stays."""
+        if self.verdict is not None and self.verdict.kind == "hold_deletes":
+            warnings = (*self.warnings, warning)
+            return self.model_copy(update={"status": "succeeded", "problem": None, "warnings": warnings})
+        return self.model_copy(update={"status": "cancelled", "problem": problem})
+
     def began(self) -> datetime:
         """When it began; when it was asked for, before that."""
         return datetime.fromisoformat(self.started_at or self.requested_at)

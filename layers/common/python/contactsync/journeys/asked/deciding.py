@@ -2,7 +2,8 @@
 
 approve   awaiting_approval → queued; its first step claims it anew and carries out the very plan
 reject    awaiting_approval → cancelled, nothing was written; where only the deletions had waited, the rest is
-          done and stays, so → succeeded, with a warning that they were not carried out
+          done and stays, so → succeeded, with a warning that they were not carried out. The same where the sync is
+          run again before anybody has decided (`control.syncs`)
 cancel    queued → cancelled; running → cancelled, its workers notice and notify counts what they had done;
           awaiting_approval → as reject
 undo      succeeded → another run that takes back, field by field, what nobody has changed since; when that has
@@ -171,7 +172,4 @@ def withdrawn(run: Run) -> Run:
 
 
 def _rejected(run: Run) -> Run:
-    if run.verdict is not None and run.verdict.kind == "hold_deletes":
-        warnings = (*run.warnings, DELETIONS_REJECTED)
-        return run.model_copy(update={"status": "succeeded", "problem": None, "warnings": warnings})
-    return run.model_copy(update={"status": "cancelled", "problem": REJECTED})
+    return run.unapproved(REJECTED, DELETIONS_REJECTED)
