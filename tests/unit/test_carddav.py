@@ -444,3 +444,21 @@ def test_of_several_names_titles_and_companies_the_others_stay(version):
         assert line in text
     assert "Ada Lovelace" not in text
     assert "TITLE" not in CARDS.text(CARDS.changed(vcard, {**fields, "job_title": ""}))
+
+
+def test_a_number_that_we_cannot_read_stays_the_preferred_one():
+    """Of iPhones: whatever else is written, and whatever becomes of the other numbers."""
+    first, *others = (
+        "TEL;type=CELL;type=pref:ask at the desk",
+        "TEL;type=HOME:020 7946 0018",
+        "TEL:020 7946 0019",
+    )
+    lines = ["BEGIN:VCARD", "VERSION:3.0", "FN:Ada", first, *others, "END:VCARD", ""]
+    vcard = CARDS.parse("\r\n".join(lines))
+    assert vcard is not None
+    fields = CARDS.fields(vcard)
+    assert "\r\n".join([first, *others]) in CARDS.text(CARDS.changed(vcard, {**fields, "notes": "new"}))
+    new = {"value": "+442079460017", "text": "020 7946 0017"}
+    changed = CARDS.changed(vcard, {**fields, "phones": [new, *fields["phones"]]})
+    assert "\r\n".join([first, "TEL:020 7946 0017", *others]) in CARDS.text(changed)
+    assert CARDS.fields(changed)["phones"] == [new, *fields["phones"]]

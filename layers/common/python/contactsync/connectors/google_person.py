@@ -120,8 +120,10 @@ class Translation:
                 next((item for read, item in there if read == entry), {}) or self._item(key, entry)
                 for entry in fields.get(key) or ()
             )
-            unread = [item for read, item in there if read is None]
-            parts[name] = [*(item for item in items if self._entry(key, item)), *unread]
+            parts[name] = [item for item in items if self._entry(key, item)]
+            for place, (read, item) in enumerate(there):
+                if read is None:
+                    parts[name].insert(place, item)
         return parts
 
     def changed(self, before: Fields, after: Fields) -> list[str]:

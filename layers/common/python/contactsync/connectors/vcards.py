@@ -147,16 +147,18 @@ class Translation:
     def _writable(self, fields: Fields, onto: VCard | None) -> Fields:
         """The fields as `from_fields` takes them: numbers as they are dialled, and what of the card we cannot read.
 
-        An entry that the card has is given as the card spells it, so that its property stays the very same one.
+        An entry that the card has is given as the card spells it, so that its property stays the very same one; one that
+        we cannot read stays in its place, for the first of a list is the preferred one.
         """
         before = to_fields(onto) if onto else {}
         written: Fields = {key: value for key, value in fields.items() if key in FIELDS}
         for key in ("emails", "phones", "urls"):
             raws = {str(self._entry(key, raw)): raw for raw in before.get(key) or ()}
             entries = [raws.get(str(entry)) or self._plain(key, entry) for entry in fields.get(key) or ()]
-            unread = [raw for raw in before.get(key) or () if self._entry(key, raw) is None]
-            kept = [entry for entry in entries if self._entry(key, entry)]
-            written[key] = [*kept, *unread]
+            written[key] = [entry for entry in entries if self._entry(key, entry)]
+            for place, raw in enumerate(before.get(key) or ()):
+                if self._entry(key, raw) is None:
+                    written[key].insert(place, raw)
         if "photo" in before:
             written["photo"] = before["photo"]
         return {key: value for key, value in written.items() if value}
