@@ -6,6 +6,7 @@ read there; what only a deployment could measure is an assumption, and is called
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,6 +63,10 @@ LAMBDA_S = 900
 HOURS_A_DAY = 24
 LOOK_QUERIES = 2
 """Of each account, by the hour, for its open runs and its waiting files; a unit each, as they find nothing nearly always."""
+WAKE_UP_READS = 20
+"""Of the sync, its book, the account and the runs whose turn it is, when a sync is woken; and its run is stored."""
+BOOKS = (("once a day", 1), ("every hour", 24), ("every quarter of an hour", 96))
+BOOK_CHANGES = 50
 WORKERS = 8
 """Side by side, as the state machine's maps say."""
 WRITES_A_SECOND = {"a new table": 4_000, "a table used to it": 40_000}
@@ -231,6 +236,35 @@ def two_way_run(changed: int) -> Units:
     }
 
 
+def wake_up() -> Units:
+    """The scheduler's event, and the look for what is due."""
+    memory_gb = functions()["listen"]["MemorySize"] / 1024
+    return {
+        "events": 2,
+        "invocations": 1,
+        "read units": WAKE_UP_READS,
+        "GB-seconds": ASSUMED["seconds that a step waits for other services"] * memory_gb,
+    }
+
+
+def of_a_book(runs_a_day: int, changed_a_day: int) -> Units:
+    """A book and its schedule in a month; each of the day's changes comes by itself, as far as there are runs for them."""
+    busy = min(runs_a_day, changed_a_day)
+    day = Counter[str]()
+    for times, units in (
+        (runs_a_day, wake_up()),
+        (busy, two_way_run(changed_a_day // busy)),
+        (runs_a_day - busy, two_way_run(0)),
+    ):
+        day.update({name: times * amount for name, amount in units.items()})
+    return {name: DAYS * amount for name, amount in day.items()}
+
+
+def metrics() -> Units:
+    """Of an installation in which runs end in every hour of a month."""
+    return {"metric hours": len(METRICS) * HOURS_A_DAY * DAYS}
+
+
 def usual_two_way_run(contacts: int) -> Units:
     """The usual one: fetch the whole book, scan the whole list, put everything back."""
     return usual_run(contacts, 1, compares=False) | {"read units": contacts * CONTACT_BYTES / 4096 / 2}
@@ -285,9 +319,14 @@ def page() -> str:
         f"| an installation in which nothing happens: {_listed(fixed())} | {dollars(fixed()):.2f} |",
         f"| an account in which nothing happens, looked at by the hour | {dollars(idle_account()):.4f} |",
         *(f"| {each.name} | {dollars(of_a_month(each)):.2f} |" for each in CUSTOMERS),
+        *(
+            f"| an address book, looked at {often}, {BOOK_CHANGES} changes a day | {dollars(of_a_book(runs, BOOK_CHANGES)):.2f} |"
+            for often, runs in BOOKS
+        ),
         f"| once, 1,000,000 new contacts | {dollars(of_a_run(1_000_000, 1, new=True)):.2f} |",
         "",
-        "Customers share one installation: add theirs to its own.",
+        "Customers share one installation: add theirs to its own. Metrics are paid by the hour in which they are sent, all customers'",
+        f"together: files' are in the table; where runs end in every hour, as books' do, all of them are {dollars(metrics()):.2f}.",
         "",
         *_against_the_usual(),
         "## Where it goes",

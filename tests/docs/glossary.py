@@ -124,7 +124,8 @@ OF: dict[str, str] = {
     "LiteralMapping.literal": "The value that every row gets.",
     "NewKey.name": "What it is for.",
     "Notify.emails": "Who gets the mails, one each.",
-    "Notify.on": "every_run; changes: where contacts changed or something is wrong; problems: where something is wrong.",
+    "Notify.on": "every_run; changes: where contacts changed or something is wrong; problems: where something is wrong. Of a "
+    "schedule with several runs a day, runs that have changed nothing send no mail, and the same problem is told once a day.",
     "PasteSource.text": "The rows, as they were copied.",
     "PhoneNumber.text": "As it was written.",
     "PlanLimits.concurrent_runs": "Runs that work at a time; the others wait.",

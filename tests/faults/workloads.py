@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, cast
 
 from contactsync.adapters.memory import MemoryScheduler, MemoryShares
@@ -287,15 +288,15 @@ class _File:
         yield SourceStream(io.BytesIO(self._text.encode()), lambda: Ending("length"), name="people.csv")
 
 
-def scheduled() -> Scene:
-    """The scheduler wakes us twice for one day, and every event comes twice."""
+def scheduled(recurrence: str, every: timedelta) -> Scene:
+    """The scheduler wakes us twice for one moment, and every event comes twice."""
     world = new_world(Served())
     earlier(world, people("Ada"), NAMES)
     account, at = world.account.account_id, world.clock.now()
     schedule = Schedule(
         start=datetime.fromisoformat("2026-11-23T06:30"),
         time_zone="Europe/Amsterdam",
-        recurrence="FREQ=DAILY",
+        recurrence=recurrence,
     )
     source = {"kind": "http", "url": "https://files.example/people.csv"}
     asked = SyncRequest.model_validate(
@@ -322,7 +323,7 @@ def scheduled() -> Scene:
         bucket.go_on()
 
     def again() -> Run:
-        world.clock.advance(timedelta(days=1))
+        world.clock.advance(every)
         go()
         return runs_of(world, sync.id)[-1]
 
@@ -465,7 +466,12 @@ WORKLOADS: dict[str, Workload] = {
     "a plan carried out": Workload(of_rows(planned, CLAIMS), {"added": 2, "updated": 2, "rejected": 2}),
     "files dropped, one replaced": Workload(dropped(), {"added": 1}, mails=2),
     "files dropped for a paused sync": Workload(dropped(paused=True), mails=3),
-    "a schedule that fires twice": Workload(scheduled, {"added": 1, "updated": 1}),
+    "a schedule that fires twice": Workload(
+        partial(scheduled, "FREQ=DAILY", timedelta(days=1)), {"added": 1, "updated": 1}
+    ),
+    "an hourly schedule that fires twice": Workload(
+        partial(scheduled, "FREQ=HOURLY", timedelta(hours=1)), {"added": 1, "updated": 1}
+    ),
     "what nobody called for": Workload(uncalled, {"added": 1, "unchanged": 1}, mails=3),
     "address book, first run": Workload(with_book(first_contact), {"added": 2, "updated": 1, "unchanged": 3}),
     "address book, both ways": Workload(

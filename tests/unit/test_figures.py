@@ -70,6 +70,8 @@ def test_columns_are_named_and_bounded() -> None:
         (NOW - 4 * DAY, DAY, []),
         (NOW - 4.1 * DAY, DAY, ["file_not_renewed"]),
         (NOW - 20 * DAY, 7 * DAY, []),
+        (NOW - 4 * DAY, DAY / 24, []),
+        (NOW - 4.1 * DAY, DAY / 24, ["file_not_renewed"]),
         (NOW - 400 * DAY, None, []),
     ],
 )

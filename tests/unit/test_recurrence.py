@@ -1,4 +1,4 @@
-"""Schedules: one run per due local day, whatever the clocks do."""
+"""Schedules: one run for each due local time, whatever the clocks do."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import dateutil.rrule
 import pytest
 
-from contactsync.core.recurrence import Schedule, due_day, moment_of, next_run, problems, wake_up_cron
+from contactsync.core import recurrence
+from contactsync.core.recurrence import Schedule, due, moment_of, next_run, problems, wake_up_cron
 
 ZONES = [
     "Africa/Cairo",
@@ -62,12 +63,27 @@ def schedule(
     return Schedule(datetime.fromisoformat(start), zone, rule, end)
 
 
+def on(plan: Schedule, day: date) -> datetime:
+    """The moment of a schedule of one run a day."""
+    return moment_of(plan, datetime.combine(day, plan.start.time()))
+
+
+def due_day(plan: Schedule, *, last: date | None, now: datetime) -> date | None:
+    """The same of what is due."""
+    moment = due(plan, last=on(plan, last) if last else None, now=now)
+    if moment is None:
+        return None
+    day = moment.astimezone(ZoneInfo(plan.zone)).date()
+    assert moment == on(plan, day)
+    return day
+
+
 def wake_ups(cron: str, day: date) -> list[datetime]:
     """The moments at which the scheduler would wake us on a UTC day."""
     minutes, hours = cron.removeprefix("cron(").split()[:2]
     return sorted(
         datetime(day.year, day.month, day.day, int(hour), int(minute), tzinfo=UTC)
-        for hour in hours.split(",")
+        for hour in (range(24) if hours == "*" else hours.split(","))
         for minute in minutes.split(",")
     )
 
@@ -82,14 +98,16 @@ def run_days(daily: Schedule, days: int) -> list[date]:
     """The local days that are run when the scheduler wakes us as the cron says, for so many days from the start."""
     first = daily.start.date()
     cron = wake_up_cron(daily, datetime.combine(first, time(), UTC))
-    ran: list[date] = []
+    moments: list[datetime] = []
     for offset in range(-1, days + 1):
         for now in wake_ups(cron, first + timedelta(days=offset)):
-            day = due_day(daily, last=ran[-1] if ran else first - timedelta(days=1), now=now)
-            if day is not None:
-                assert now >= moment_of(daily, day)
-                ran.append(day)
-    return ran[:days]
+            moment = due(
+                daily, last=moments[-1] if moments else on(daily, first - timedelta(days=1)), now=now
+            )
+            if moment is not None:
+                assert now >= moment
+                moments.append(moment)
+    return [moment.astimezone(ZoneInfo(daily.zone)).date() for moment in moments[:days]]
 
 
 @pytest.mark.parametrize("at", TIMES)
@@ -129,7 +147,7 @@ def test_a_schedule_that_began_by_other_clocks_is_woken_by_those_of_today(zone: 
     daily = schedule(f"{begun}T09:00", zone=zone)
     cron = wake_up_cron(daily, datetime(2026, 11, 22, tzinfo=UTC))
     for offset in range(2 * 366):
-        moment = moment_of(daily, date(2026, 11, 22) + timedelta(days=offset))
+        moment = on(daily, date(2026, 11, 22) + timedelta(days=offset))
         assert moment in wake_ups(cron, moment.date())
 
 
@@ -138,7 +156,7 @@ def test_a_schedule_that_began_by_other_clocks_is_woken_by_those_of_today(zone: 
 def test_three_years_of_moments_lie_each_on_its_own_local_day(zone: str, at: str) -> None:
     daily = schedule(f"2026-01-01T{at}", zone=zone)
     days = [date(2026, 1, 1) + timedelta(days=day) for day in range(3 * 366)]
-    assert [moment_of(daily, day).astimezone(ZoneInfo(zone)).date() for day in days] == days
+    assert [on(daily, day).astimezone(ZoneInfo(zone)).date() for day in days] == days
 
 
 @pytest.mark.parametrize(
@@ -152,12 +170,12 @@ def test_three_years_of_moments_lie_each_on_its_own_local_day(zone: str, at: str
     ],
 )
 def test_half_past_two_in_amsterdam(day: str, moment: str) -> None:
-    assert moment_of(schedule("2026-01-01T02:30"), date.fromisoformat(day)).isoformat() == moment
+    assert on(schedule("2026-01-01T02:30"), date.fromisoformat(day)).isoformat() == moment
 
 
 def test_a_day_that_an_island_skipped_is_not_run_twice() -> None:
     apia = schedule("2011-12-28T10:00", zone="Pacific/Apia")
-    days = [moment_of(apia, date(2011, 12, day)) for day in (29, 30, 31)]
+    days = [on(apia, date(2011, 12, day)) for day in (29, 30, 31)]
     assert days == sorted(days)
 
 
@@ -208,7 +226,7 @@ def test_an_until_that_is_a_moment_ends_the_rule_at_that_moment(
     zone: str, at: str, until: str, last: str
 ) -> None:
     plan = schedule(f"2026-01-01T{at}", f"FREQ=DAILY;UNTIL={until}", zone)
-    final = moment_of(plan, date.fromisoformat(last))
+    final = on(plan, date.fromisoformat(last))
     assert next_run(plan, final - timedelta(hours=1)) == final
     assert next_run(plan, final) is None
 
@@ -302,6 +320,41 @@ def test_a_rule_that_names_no_day_is_not_looked_through_for_ever(
     assert len(looked_at) < 2 * 12 * 400
 
 
+@pytest.mark.parametrize("rule", ["FREQ=MINUTELY;INTERVAL=15", "FREQ=MINUTELY;INTERVAL=15;COUNT=99999"])
+def test_quarters_of_an_hour_are_not_gone_through_one_by_one(
+    rule: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at = []
+
+    def counted(plan: Schedule, wall: datetime) -> datetime:
+        looked_at.append(wall)
+        return moment_of(plan, wall)
+
+    monkeypatch.setattr(recurrence, "moment_of", counted)
+    plan = schedule("2024-03-01T09:00", rule)
+    now = datetime(2026, 11, 22, 12, 7, tzinfo=UTC)
+    assert problems(plan) == []
+    for last in (None, now - timedelta(days=200)):
+        looked_at.clear()
+        assert due(plan, last=last, now=now) == datetime(2026, 11, 22, 12, tzinfo=UTC)
+        assert next_run(plan, now) == datetime(2026, 11, 22, 12, 15, tzinfo=UTC)
+        assert len(looked_at) < 40
+
+
+@pytest.mark.parametrize(
+    ("rule", "start", "cron"),
+    [
+        ("FREQ=HOURLY", "09:05", "cron(5 * * * ? *)"),
+        ("FREQ=HOURLY;INTERVAL=6", "09:05", "cron(5 1,2,7,8,13,14,19,20 * * ? *)"),
+        ("FREQ=HOURLY;BYHOUR=8,9", "09:05", "cron(5 6,7,8 * * ? *)"),
+        ("FREQ=MINUTELY;INTERVAL=20", "09:05", "cron(5,25,45 * * * ? *)"),
+    ],
+)
+def test_the_scheduler_is_told_hours_and_minutes(rule: str, start: str, cron: str) -> None:
+    plan = schedule(f"2026-01-01T{start}", rule)
+    assert wake_up_cron(plan, datetime(2026, 11, 22, tzinfo=UTC)) == cron
+
+
 def test_nothing_is_due_before_its_time() -> None:
     plan = schedule("2026-01-01T09:00")
     assert due_day(plan, last=None, now=datetime(2026, 1, 1, 7, 59, tzinfo=UTC)) is None
@@ -311,7 +364,20 @@ def test_nothing_is_due_before_its_time() -> None:
 @pytest.mark.parametrize(
     ("broken", "pointer"),
     [
-        (schedule("2026-01-01T09:00", "FREQ=HOURLY"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=SECONDLY"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=MINUTELY"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=MINUTELY;INTERVAL=10"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=MINUTELY;INTERVAL=60"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=HOURLY;INTERVAL=5"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=HOURLY;INTERVAL=24"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=HOURLY;BYHOUR=24"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=HOURLY;BYSETPOS=1"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=HOURLY;BYMINUTE=0"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=HOURLY;BYDAY=1MO"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=HOURLY;INTERVAL=4;BYHOUR=8"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=HOURLY;BYHOUR=8", end=date(2026, 1, 1)), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=HOURLY;UNTIL=20260101T085959"), "/recurrence"),
+        (schedule("2026-01-01T09:00", "FREQ=MONTHLY;BYHOUR=3"), "/recurrence"),
         (schedule("2026-01-01T09:00", "FREQ=DAILY;BYHOUR=3"), "/recurrence"),
         (schedule("2026-01-01T09:00", "FREQ=WEEKLY;BYDAY=XX"), "/recurrence"),
         (schedule("2026-01-01T09:00", "every day"), "/recurrence"),

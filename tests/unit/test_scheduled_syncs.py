@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -103,7 +104,7 @@ def test_only_what_we_can_fetch_has_a_schedule(api):
     ("change", "pointer"),
     [
         ({"time_zone": "Mars/Olympus"}, "/schedule/time_zone"),
-        ({"recurrence": "FREQ=HOURLY"}, "/schedule/recurrence"),
+        ({"recurrence": "FREQ=HOURLY;INTERVAL=5"}, "/schedule/recurrence"),
         ({"recurrence": "every day"}, "/schedule/recurrence"),
         ({"start": "2026-11-23T09:30:00Z"}, "/schedule/start"),
         ({"start": "tomorrow"}, "/schedule/start"),
@@ -401,7 +402,9 @@ def test_a_change_of_the_clock_leaves_one_run_a_day(api, source, zone, begin):
         run = wake(api, sync, (datetime.fromisoformat(begin) + timedelta(minutes=30 * step)).isoformat())
         if run:
             execute(api, run)
-            days.append(api.world.control.sync(api.account.account_id, sync["id"]).value.last_day)
+            stored = api.world.control.sync(api.account.account_id, sync["id"]).value
+            assert stored.last_day == stored.last_due.astimezone(ZoneInfo(zone)).date()
+            days.append(stored.last_day)
     assert days == [days[0] + timedelta(days=index) for index in range(len(days))]
     assert len(days) in {6, 7}  # the first may be the one that was missed before
 

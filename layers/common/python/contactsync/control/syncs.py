@@ -13,7 +13,7 @@ from contactsync.control.plans import check_room
 from contactsync.errors import Busy, Conflict, NotFound, PlanLimit, Stale, Suspended
 from contactsync.model.account import Account
 from contactsync.model.run import STARTED, Run, RunProblem, RunWarning
-from contactsync.model.sync import Sync
+from contactsync.model.sync import Sync, had
 from contactsync.ports import Delete, Put, Record, RecordKey
 
 RUNS_KEPT = timedelta(days=400)
@@ -126,11 +126,11 @@ class Syncs(Documents):
         check_room(account, "schedules", self.schedules(account_id) + 1)
         return [Put(key, {}, 0), turn]
 
-    def create_run(self, account_id: str, run: Run, *, day: date | None = None) -> None:
-        """Add a run to a sync that has none under way; `day` is then the latest that its schedule has run.
+    def create_run(self, account_id: str, run: Run, *, due: datetime | None = None) -> None:
+        """Add a run to a sync that has none under way; `due` is then the latest moment that its schedule has run.
 
         An upload that the run names is from then on what the sync reads, unless it is a dry run.
-        Of several who add the run of the same day the first one does, and the others change nothing.
+        Of several who add the run of the same moment the first one does, and the others change nothing.
 
         Raises:
             Conflict: a run of this sync is under way.
@@ -142,7 +142,8 @@ class Syncs(Documents):
             sync = self.sync(account_id, run.sync_id)
             if sync.value.active_run == run.id:
                 return
-            if day is not None and sync.value.last_day is not None and sync.value.last_day >= day:
+            last = sync.value.last_due
+            if due is not None and last is not None and last >= due:
                 return
             if sync.value.active_run is not None:
                 raise Conflict(
@@ -155,7 +156,7 @@ class Syncs(Documents):
                     "source": _source_with(run, sync.value),
                     "active_run": run.id,
                     "latest_run": run.id,
-                    **({"last_day": day} if day is not None else {}),
+                    **(had(sync.value.schedule, due) if due is not None else {}),
                 }
             )
             try:

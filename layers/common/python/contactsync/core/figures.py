@@ -23,6 +23,8 @@ ROWS_APART = 10
 BYTES_FACTOR = 3
 BYTES_APART = 10_000
 PERIODS = 3
+A_DAY = timedelta(days=1)
+"""Who looks oftener wants to find a file soon, and does not say that there is a new one each time."""
 SLACK = timedelta(days=1)
 """A daily file that nobody writes at weekends is no news on a Monday."""
 COLUMNS_KEPT = 100
@@ -72,7 +74,7 @@ def of_age(
             "put it there once more, so that it is new."
         )
         return [RunWarning(code="file_older", message=message)]
-    if period is not None and now - modified > PERIODS * period + SLACK:
+    if period is not None and now - modified > PERIODS * max(period, A_DAY) + SLACK:
         message = (
             f"The file was last changed {(now - modified).days:,} days ago. See whether it is still exported; if it seldom "
             "changes, run the sync less often."

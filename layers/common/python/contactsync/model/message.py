@@ -105,7 +105,7 @@ class Told(Deferred):
 
 
 class SyncDue(Deferred):
-    """Listen reads this: something of a sync may be due, because a day has come, a file waits or a run has ended; or
+    """Listen reads this: something of a sync may be due, because its moment has come, a file waits or a run has ended; or
     an hour is over.
     """
 

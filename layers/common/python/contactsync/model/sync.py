@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, Field
 
@@ -229,10 +230,11 @@ class Notify(_Asked):
 
 
 class Schedule(_Asked):
-    """When a sync runs by itself: on the days of a rule, at one local time."""
+    """When a sync runs by itself: on the days of a rule, at one local time or in steps of hours or minutes."""
 
     start: datetime = Field(
-        description="The first local moment, without an offset; its time of day is that of every run.",
+        description="The first local moment, without an offset. Its time of day is that of every run; the steps of an "
+        "HOURLY or MINUTELY rule go through it, on each day from midnight on.",
         json_schema_extra={"format": "local-date-time", "examples": ["2026-11-23T06:30:00"]},
     )
     time_zone: str = Field(
@@ -241,9 +243,21 @@ class Schedule(_Asked):
         description="IANA name, such as Europe/Amsterdam; the account's if left out.",
     )
     recurrence: str = Field(
-        min_length=1, max_length=500, description="RRULE of RFC 5545, such as FREQ=WEEKLY;BYDAY=MO,TH."
+        min_length=1,
+        max_length=500,
+        description="RRULE of RFC 5545, such as FREQ=WEEKLY;BYDAY=MO,TH or FREQ=HOURLY;BYHOUR=8,9,10,11,12. INTERVAL of "
+        "HOURLY is 1, 2, 3, 4, 6, 8 or 12, of MINUTELY 15, 20 or 30. Each run counts among the plan's runs_a_day.",
     )
     end: date | None = Field(default=None, description="The last local day.")
+
+    def day_of(self, moment: datetime) -> date:
+        """Which day it is then where the schedule is."""
+        return moment.astimezone(ZoneInfo(self.time_zone)).date()
+
+
+def had(schedule: Schedule | None, due: datetime | None) -> dict[str, Any]:
+    """What a sync keeps of the latest moment of its schedule that needs no run any more."""
+    return {"last_due": due, "last_day": schedule.day_of(due) if schedule and due else None}
 
 
 class SyncRequest(_Asked):
@@ -325,12 +339,17 @@ class Sync(Deferred):
     selection: Literal["all", "subscribed"] | InSegment = "all"
     limits: Limits = Limits()
     schedule: Schedule | None = None
+    last_due: datetime | None = Field(
+        default=None,
+        description="The latest moment of the schedule that has had its run, or came before it.",
+    )
     last_day: date | None = Field(
         default=None,
-        description="The latest local day of the schedule that has had its run, or came before it.",
+        description="Its local day, which is all that an earlier version knows: read where last_due is missing.",
     )
     state: Literal["active", "paused"] = "active"
     failures: int = Field(default=0, description="Runs of the schedule in a row that have failed.")
+    failing_since: str | None = Field(default=None, description="When the first of them was asked for.")
     paused_because: RunProblem | None = Field(
         default=None, description="Why we have paused it; None if somebody has, or nobody."
     )

@@ -134,11 +134,12 @@ class Sync(Shape):
     state: Literal["active", "paused"]
     paused_because: RunProblem | None = About(
         description="Why it does not run by itself: we have paused it after failures in a row, its address book is not "
-        "connected, or the account has had its runs of the day. Null if somebody has paused it, or nobody."
+        "connected, the account has had its runs of the day, or a run waits for an approval and the schedule has several a "
+        "day. Null if somebody has paused it, or nobody."
     )
     latest_run: Run | None
     next_run_at: Time | None = About(
-        description="When its schedule runs it next; null if it is paused, or has had its last day."
+        description="When its schedule runs it next; null if it is paused, or has had its last run."
     )
     version: Version = About(
         description="One more with every change, and with every run; If-Match takes any since the last change."

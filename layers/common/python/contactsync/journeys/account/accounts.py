@@ -190,7 +190,7 @@ def suspend(control: Control, account_id: str, now: datetime) -> Account:
 
 
 def resume(control: Control, bus: Bus, account_id: str, now: datetime) -> Account:
-    """The end of a suspension: runs that were waiting begin, and those of days that came meanwhile. Raises NotFound."""
+    """The end of a suspension: runs that were waiting begin, and those that came due meanwhile. Raises NotFound."""
     account = _changed(control, account_id, lambda _: {"suspended_at": None}, now, what="account.resumed")
     announce_next(control, bus, account_id, now)
     for sync_id in control.scheduled(account_id):

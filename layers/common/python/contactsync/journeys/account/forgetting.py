@@ -350,7 +350,7 @@ def _made_at(folder: str) -> datetime:
 
 
 def _asked_at(stores: EveryStore, account_id: str, folder: str) -> datetime:
-    """The same of a run whose id tells of a day, or a file, that had come long before."""
+    """The same of a run whose id tells of a moment, or a file, that had come long before."""
     with suppress(NotFound):
         return datetime.fromisoformat(stores.control.run(account_id, _id_of(folder)).value.requested_at)
     return _made_at(folder)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from contactsync.control import Read
-from contactsync.core import checking
+from contactsync.core import checking, health
 from contactsync.core.timestamps import timestamp
 from contactsync.errors import Conflict, InvalidRequest, PreconditionFailed, Stale
 from contactsync.journeys.asked import dropping, scheduling
@@ -81,7 +81,7 @@ def change_sync(
     changed = {name: getattr(request, name) for name in type(request).model_fields if name != "source"}
     changed |= {"state": state.state, "updated_at": at}
     if state.state != before.value.state:
-        changed |= {"failures": 0, "paused_because": None}
+        changed |= {**health.NEVER_FAILED, "paused_because": None}
     if (request.schedule, state.state) != (before.value.schedule, before.value.state):
         changed |= scheduling.kept(request.schedule, world.clock.now())
     add_fields(world, caller, request)
@@ -98,7 +98,7 @@ def change_sync(
         after = read.value.model_copy(update={**changed, "changed_in": read.version + 1})
         if "source" in asked or settings_hash(after) != settings_hash(read.value):
             _check_idle(read.value)
-            after = after.model_copy(update={"settings_at": at, "failures": 0})
+            after = after.model_copy(update={"settings_at": at, **health.NEVER_FAILED})
         return after
 
     after = world.control.update_sync(caller.account_id, sync_id, change)
@@ -134,7 +134,7 @@ def delete_sync(world: World, caller: Caller, sync_id: str, if_match: int | None
         _check_version(read, if_match)
         _check_idle(read.value)
         gone = {"deleted_at": timestamp(now), "forget_at": int((now + KEPT).timestamp())}
-        forgotten = {"sealed": "", "host_key": None, "schedule": None, "last_day": None}
+        forgotten = {"sealed": "", "host_key": None, **scheduling.kept(None, now)}
         return read.value.model_copy(update=gone | forgotten)
 
     world.control.update_sync(caller.account_id, sync_id, change)

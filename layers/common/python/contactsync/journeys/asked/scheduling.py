@@ -1,7 +1,7 @@
-"""Schedules of syncs: what may be asked for, who wakes us, and the run of a day that is due.
+"""Schedules of syncs: what may be asked for, who wakes us, and the run of a moment that is due.
 
 The scheduler wakes us too often rather than too seldom, more than once at times, and late after an outage. So a
-wake-up only asks whether a run is due. The run's id comes from the sync and the moment that is due, and the day is
+wake-up only asks whether a run is due. The run's id comes from the sync and the moment that is due, and the moment is
 noted together with the run: whoever comes second finds both, and announces the same run again, which is harmless.
 """
 
@@ -11,25 +11,28 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from contactsync.control import Control, limits_of, local_day
 from contactsync.core import recurrence
+from contactsync.core.health import is_finer
 from contactsync.core.timestamps import timestamp
 from contactsync.errors import Busy, Conflict, NotFound, PlanLimit, Problem, Suspended
 from contactsync.journeys.asked import dropping, lingering, queueing
 from contactsync.journeys.file.remote import REMOTE
 from contactsync.model.message import Heard, SyncDue
 from contactsync.model.run import Run, RunProblem
-from contactsync.model.sync import Schedule, Sync
+from contactsync.model.sync import Schedule, Sync, had
 from contactsync.ports import Bus, Clock, Scheduler
 
 MARGIN = timedelta(days=2)
 """Wake-ups begin and end that much around a schedule's own range, which is in local days."""
 ARRANGE_ATTEMPTS = 10
 LATE = timedelta(minutes=10)
-"""How long after its moment a day is run where nothing is amiss."""
+"""How long after its moment a sync is run where nothing is amiss."""
+DECIDED_WITHIN = timedelta(days=1)
+"""How long a run that waits for an approval keeps a schedule of several runs a day from overtaking it."""
 
 
 def unsuitable(schedule: Schedule | None, kind: str, now: datetime | None) -> Sequence[Problem]:
@@ -48,7 +51,7 @@ def unsuitable(schedule: Schedule | None, kind: str, now: datetime | None) -> Se
             "uploads and pasted rows with POST /v1/syncs/{id}/runs whenever there are new ones."
         )
         return [Problem("/schedule", message, "schedule_without_remote_source")]
-    asked = _days(schedule)
+    asked = _calendar(schedule)
     found = [
         replace(problem, pointer=f"/schedule{problem.pointer}") for problem in recurrence.problems(asked)
     ]
@@ -60,10 +63,9 @@ def unsuitable(schedule: Schedule | None, kind: str, now: datetime | None) -> Se
 
 
 def kept(schedule: Schedule | None, now: datetime) -> dict[str, Any]:
-    """What a sync keeps of its schedule, set at `now`: days whose moment has passed by then are not made up for."""
-    if schedule is None:
-        return {"schedule": None, "last_day": None}
-    return {"schedule": schedule, "last_day": recurrence.due_day(_days(schedule), last=None, now=now)}
+    """What a sync keeps of its schedule, set at `now`: moments that have passed by then are not made up for."""
+    passed = recurrence.due(_calendar(schedule), last=None, now=now) if schedule is not None else None
+    return {"schedule": schedule, **had(schedule, passed)}
 
 
 def arrange(account_id: str, sync_id: str, *, control: Control, scheduler: Scheduler, clock: Clock) -> None:
@@ -85,8 +87,8 @@ def _tell(scheduler: Scheduler, account_id: str, sync_id: str, sync: Sync | None
     if sync is None or sync.schedule is None or next_run(sync, now) is None:
         scheduler.remove(account_id, sync_id)
         return
-    asked = _days(sync.schedule)
-    start = recurrence.moment_of(asked, asked.start.date()) - MARGIN
+    asked = _calendar(sync.schedule)
+    start = recurrence.moment_of(asked, asked.start) - MARGIN
     end = recurrence.ends_at(asked)
     scheduler.put(
         account_id,
@@ -107,7 +109,7 @@ def next_run(sync: Sync, now: datetime) -> datetime | None:
     """When the sync's schedule runs it next, UTC; None if it does not."""
     if sync.schedule is None or sync.state != "active":
         return None
-    return recurrence.next_run(_days(sync.schedule), now)
+    return recurrence.next_run(_calendar(sync.schedule), now)
 
 
 def period(sync: Sync, now: datetime) -> timedelta | None:
@@ -120,7 +122,7 @@ def period(sync: Sync, now: datetime) -> timedelta | None:
 def call_again(account_id: str, sync_id: str, *, control: Control, bus: Bus, clock: Clock) -> None:
     """Wake ourselves for a sync whose run has just ended.
 
-    A day or a file may have come meanwhile, or the schedule be paused.
+    A moment or a file may have come meanwhile, or the schedule be paused.
     """
     sync = control.sync(account_id, sync_id).value
     if sync.source["kind"] == "drop" or _calls(sync, clock.now()):
@@ -129,21 +131,24 @@ def call_again(account_id: str, sync_id: str, *, control: Control, bus: Bus, clo
 
 def _calls(sync: Sync, now: datetime) -> bool:
     """Whether a sync has a schedule that is to be looked at now."""
-    return sync.schedule is not None and (sync.state != "active" or _due_day(sync, now) is not None)
+    return sync.schedule is not None and (sync.state != "active" or _due(sync, now) is not None)
 
 
-def _due_day(sync: Sync, now: datetime) -> date | None:
-    """The day of the sync's schedule that is to be run now."""
+def _due(sync: Sync, now: datetime) -> datetime | None:
+    """The moment of the sync's schedule that is to be run now."""
     if sync.schedule is None or sync.state != "active":
         return None
-    return recurrence.due_day(_days(sync.schedule), last=sync.last_day, now=now)
+    asked, last = _calendar(sync.schedule), sync.last_due
+    if last is None and sync.last_day is not None:
+        last = recurrence.moment_of(asked, datetime.combine(sync.last_day, asked.start.time()))
+    return recurrence.due(asked, last=last, now=now)
 
 
 def listen(message: SyncDue, *, control: Control, bus: Bus, scheduler: Scheduler, clock: Clock) -> Heard:
-    """A wake-up → the run of the file whose turn it is, or of the day that is due, stored and announced; or nothing.
+    """A wake-up → the run of the file whose turn it is, or of the moment that is due, stored and announced; or nothing.
     Once an hour it is for all that lingers.
 
-    While another run of the sync is under way files wait and the day stays open: who ends that run calls again. One
+    While another run of the sync is under way files wait and the moment stays open: who ends that run calls again. One
     that nobody has taken up is announced anew, whoever asked for it: its announcement may be lost. Who is woken for a
     sync that does not run by itself any more sees to it that nobody is woken again. Who is woken late tells the scheduler
     anew: its zone may have changed its clocks by a new law.
@@ -157,15 +162,15 @@ def listen(message: SyncDue, *, control: Control, bus: Bus, scheduler: Scheduler
     if sync is None:
         arrange(message.account_id, message.sync_id, control=control, scheduler=scheduler, clock=clock)
         return nothing
-    day = _due_day(sync, now)
+    due = _due(sync, now)
     dropping.start_next(message.account_id, sync.id, control=control, bus=bus, clock=clock)
-    # A day that cannot be run now stays open
-    if day is not None and why_waiting(control, message.account_id, sync, now) is None:
+    # A moment that cannot be run now stays open
+    if due is not None and why_waiting(control, message.account_id, sync, now) is None:
         if sync.active_run is not None:
             dropping.let_go(control, message.account_id, sync.active_run)
         with suppress(Conflict, PlanLimit, Suspended):
-            control.create_run(message.account_id, _run_of(sync, message.account_id, day, now), day=day)
-    if sync.deleted_at is not None or (sync.schedule is not None and _is_out_of_step(sync, day, now)):
+            control.create_run(message.account_id, _run_of(sync, message.account_id, due, now), due=due)
+    if sync.deleted_at is not None or (sync.schedule is not None and _is_out_of_step(sync, due, now)):
         arrange(message.account_id, message.sync_id, control=control, scheduler=scheduler, clock=clock)
     sync = control.sync(message.account_id, message.sync_id).value
     run = control.run(message.account_id, sync.active_run).value if sync.active_run else None
@@ -176,12 +181,9 @@ def listen(message: SyncDue, *, control: Control, bus: Bus, scheduler: Scheduler
     return nothing.model_copy(update={"run_id": run.id})
 
 
-def _is_out_of_step(sync: Sync, day: date | None, now: datetime) -> bool:
-    """Whether the scheduler wakes us where nothing comes any more, or has woken us later than it should for this day."""
-    if day is None:
-        return next_run(sync, now) is None
-    assert sync.schedule is not None
-    return now - recurrence.moment_of(_days(sync.schedule), day) > LATE
+def _is_out_of_step(sync: Sync, due: datetime | None, now: datetime) -> bool:
+    """Whether the scheduler wakes us where nothing comes any more, or has woken us later than it should for what is due."""
+    return next_run(sync, now) is None if due is None else now - due > LATE
 
 
 def why_waiting(control: Control, account_id: str, sync: Sync, now: datetime) -> RunProblem | None:
@@ -191,8 +193,15 @@ def why_waiting(control: Control, account_id: str, sync: Sync, now: datetime) ->
     """
     if sync.connection_id and (lost := _not_connected(control, account_id, sync)) is not None:
         return lost
-    if sync.active_run is not None or _due_day(sync, now) is None:
+    if sync.active_run is not None or _due(sync, now) is None:
         return None
+    if _waits_for_somebody(control, account_id, sync, now):
+        return RunProblem(
+            code="undecided",
+            title="The sync's latest run waits for your approval, and another one would take its place.",
+            detail=f"Approve or reject it: POST /v1/runs/{sync.latest_run}/approve or /reject. The schedule goes on then, or a "
+            "day after that run was asked for.",
+        )
     account = control.account(account_id)
     if control.runs_on(account_id, local_day(account, now)) < limits_of(account).runs_a_day:
         return None
@@ -201,6 +210,16 @@ def why_waiting(control: Control, account_id: str, sync: Sync, now: datetime) ->
         title="The account's plan allows no more runs on this day, so the run that is due has not begun.",
         detail="It begins by itself within a day, if there are runs left then. Ask us for a larger plan if that is too late.",
     )
+
+
+def _waits_for_somebody(control: Control, account_id: str, sync: Sync, now: datetime) -> bool:
+    """Whether a run waits for an approval that a schedule of several runs a day would leave no time for."""
+    if sync.schedule is None or sync.latest_run is None or not is_finer(sync.schedule):
+        return False
+    with suppress(NotFound):
+        latest = control.run(account_id, sync.latest_run).value
+        return latest.status == "awaiting_approval" and now - latest.began() < DECIDED_WITHIN
+    return False
 
 
 def _not_connected(control: Control, account_id: str, sync: Sync) -> RunProblem | None:
@@ -218,13 +237,11 @@ def _not_connected(control: Control, account_id: str, sync: Sync) -> RunProblem 
     )
 
 
-def _run_of(sync: Sync, account_id: str, day: date, now: datetime) -> Run:
-    """The one run of a sync on a day. Its id sorts by the moment that is due."""
-    assert sync.schedule is not None
-    moment = recurrence.moment_of(_days(sync.schedule), day)
-    tail = hashlib.sha256(f"{account_id}\0{sync.id}\0{moment.isoformat()}".encode()).hexdigest()[:12]
+def _run_of(sync: Sync, account_id: str, due: datetime, now: datetime) -> Run:
+    """The one run of a sync for a moment. Its id sorts by it."""
+    tail = hashlib.sha256(f"{account_id}\0{sync.id}\0{due.isoformat()}".encode()).hexdigest()[:12]
     return Run(
-        id=f"r{int(moment.timestamp() * 1000):012x}{tail}",
+        id=f"r{int(due.timestamp() * 1000):012x}{tail}",
         account_id=account_id,
         sync_id=sync.id,
         journey=sync.journey,
@@ -234,7 +251,7 @@ def _run_of(sync: Sync, account_id: str, day: date, now: datetime) -> Run:
     )
 
 
-def _days(schedule: Schedule) -> recurrence.Schedule:
+def _calendar(schedule: Schedule) -> recurrence.Schedule:
     """The schedule as the calendar reads it. Runs begin on the minute, as wake-ups do."""
     start = schedule.start.replace(second=0, microsecond=0)
     return recurrence.Schedule(start, schedule.time_zone, schedule.recurrence, schedule.end)

@@ -156,7 +156,7 @@ def complete(world: World, came_back: Mapping[str, str]) -> Landed:
 
 
 def _let_go_on(world: World, connection: Connection) -> None:
-    """A day of a sync may have come while its book was not connected, or an edit: have it looked at now, not when the next comes."""
+    """A run may have come due while the book was not connected, or an edit: have it looked at now, not when the next comes."""
     account_id = connection.account_id
     with suppress(Busy):
         for sync_id in world.control.scheduled(account_id):

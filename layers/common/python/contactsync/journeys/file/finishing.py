@@ -31,7 +31,7 @@ from contactsync.journeys.file.ruling import rules_of, settings_hash
 from contactsync.journeys.file.runfiles import Manifest, Reject, RunFiles, files_of
 from contactsync.model.message import Failure, Finishing, Notified
 from contactsync.model.run import Counts, Refused, Run, RunProblem, Status
-from contactsync.model.sync import LastGood, Sync
+from contactsync.model.sync import LastGood, Schedule, Sync
 from contactsync.ports import Bus, Clock, ContactStore, Mail, Mailer, MailRefused, MailUncertain, Objects
 
 REASONS_COUNTED = 1_000
@@ -42,6 +42,7 @@ REASON_CHARS = 2_000
 MAILS_PUT_OFF = 6
 """How often a run's mails are tried again later, when the mail service is away: two less than the machine tries this
 step again, so that a mail is given up before the run's execution is."""
+RUNS_AT_ONCE = 5
 DELETIONS_NAMED = 20
 """In the mail of a run that was stopped: enough to see what kind of contacts they are."""
 NO_TIME = timedelta()
@@ -362,7 +363,7 @@ def _mail(
     risked: the run's record says all that the mail would have said.
     """
     sent = failed = 0
-    if not _wanted(run, sync):
+    if not _wanted(run, sync, control):
         return sent, failed
     letter = mailing.compose(
         run,
@@ -403,17 +404,54 @@ def _deletions(run: Run, sync: Sync, files: RunFiles) -> list[mailing.Deletions]
     return told
 
 
-def _wanted(run: Run, sync: Sync) -> bool:
-    trouble = run.status not in ("succeeded", "unchanged") or run.counts.rejected + run.pushed.refused > 0
-    odd = figures.ODD | mailing.TO_BE_SEEN_TO
-    trouble = trouble or any(warning.code in odd for warning in run.warnings)
-    match sync.notify.on:
+def _wanted(run: Run, sync: Sync, control: Control) -> bool:
+    """Whether the sync's people want to hear of a run.
+
+    Where the schedule has several runs a day, one that has changed nothing is no news, nor is trouble that an earlier run
+    of the day has told; the last one before the schedule was paused always is.
+    """
+    on, trouble = sync.notify.on, _trouble(run)
+    if run.trigger == "schedule" and sync.schedule is not None and health.is_finer(sync.schedule):
+        if sync.paused_because is not None:
+            return True
+        if trouble and _was_told(trouble, run, sync, sync.schedule, control):
+            trouble = frozenset()
+        on = "changes" if on == "every_run" else on
+    match on:
         case "every_run":
             return True
         case "changes":
-            return trouble or mailing.has_changed(run)
+            return bool(trouble) or mailing.has_changed(run)
         case "problems":
-            return trouble
+            return bool(trouble)
+
+
+def _trouble(run: Run) -> frozenset[str]:
+    """What somebody may have to see to after a run: codes, and reasons for refusals."""
+    found = {warning.code for warning in run.warnings} & (figures.ODD | mailing.TO_BE_SEEN_TO)
+    found |= {refused.reason for refused in run.refusals}
+    if run.status not in ("succeeded", "unchanged"):
+        found.add(run.problem.code if run.problem else run.status)
+    if run.verdict is not None and run.verdict.kind.startswith("hold") and not run.approved:
+        found.add(run.verdict.code)  # also once it is rejected: the next run asks the same
+    if run.counts.rejected + run.pushed.refused:
+        found.add("refused")
+    return frozenset(found)
+
+
+def _was_told(trouble: frozenset[str], run: Run, sync: Sync, schedule: Schedule, control: Control) -> bool:
+    """Whether an earlier run of the same local day had all of this trouble. Nearly always the one before had."""
+    day, after = schedule.day_of(run.began()), run.id
+    while True:
+        earlier, following = control.runs(run.account_id, sync.id, after=after, limit=RUNS_AT_ONCE)
+        for each in earlier:
+            if schedule.day_of(each.began()) != day:
+                return False
+            if trouble <= _trouble(each) and not each.dry_run and each.undoes is None:
+                return True
+        if following is None:
+            return False
+        after = following
 
 
 def _count_failed(told: Run, control: Control) -> int:
