@@ -462,3 +462,27 @@ def test_a_number_that_we_cannot_read_stays_the_preferred_one():
     changed = CARDS.changed(vcard, {**fields, "phones": [new, *fields["phones"]]})
     assert "\r\n".join([first, "TEL:020 7946 0017", *others]) in CARDS.text(changed)
     assert CARDS.fields(changed)["phones"] == [new, *fields["phones"]]
+
+
+def test_a_name_without_parts_is_shown_by_phones_as_well():
+    """Apple's make what they show of the parts: without any they show the company in place of the name."""
+    fields = {"name": "Ada King", "organization": "Engines"}
+    vcard = CARDS.new(fields, uid="m1")
+    assert "N:;Ada King;;;\r\n" in CARDS.text(vcard)
+    assert CARDS.fields(vcard) == CARDS.held(fields) == fields
+    for changed, n in (
+        ({**fields, "name": "Ada Byron"}, "N:;Ada Byron;;;"),
+        ({**fields, "given_name": "Ada", "family_name": "King"}, "N:King;Ada;;;"),
+        ({"name": "Engines", "organization": "Engines"}, "N:;;;;"),
+        ({}, "N:;;;;"),
+    ):
+        after = CARDS.changed(vcard, changed)
+        assert f"{n}\r\n" in CARDS.text(after)
+        assert CARDS.fields(after) == changed
+        assert "N:;Ada King;;;\r\n" in CARDS.text(CARDS.changed(after, fields))
+
+
+def test_a_name_without_parts_of_another_program_s_is_left_as_it_is():
+    vcard = CARDS.parse("BEGIN:VCARD\r\nVERSION:3.0\r\nN:;;;;\r\nFN:Ada King\r\nEND:VCARD\r\n")
+    assert vcard is not None
+    assert "N:;;;;\r\n" in CARDS.text(CARDS.changed(vcard, {"name": "Ada King", "notes": "new"}))

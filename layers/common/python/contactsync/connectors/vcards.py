@@ -14,6 +14,7 @@ from contactsync.core.vcard import Card as VCard
 from contactsync.core.vcard import Property, from_fields, read_cards, serialise, to_fields
 from contactsync.core.vcard.reading import Found
 from contactsync.model.contact import Fields
+from contactsync.model.field import NAME_PARTS
 
 __all__ = ["FIELDS", "Translation", "VCard"]
 
@@ -60,6 +61,8 @@ class Translation:
     def fields(self, vcard: VCard) -> Fields:
         """What of a card are fields of ours."""
         found = {key: value for key, value in to_fields(vcard).items() if key in FIELDS}
+        if _parts(found) == {"given_name": found.get("name")}:
+            del found["given_name"]  # a name in one piece, see `_writable`
         for key in ("emails", "phones", "urls"):
             if key in found:
                 found[key] = [entry for raw in found[key] if (entry := self._entry(key, raw))]
@@ -152,6 +155,10 @@ class Translation:
         """
         before = to_fields(onto) if onto else {}
         written: Fields = {key: value for key, value in fields.items() if key in FIELDS}
+        is_there = onto is not None and not _parts(before) and before.get("name") == fields.get("name")
+        if not (_parts(fields) or is_there or fields.get("name") in (None, fields.get("organization"))):
+            # Phones of Apple's make the name that they show of its parts, and call others by their company
+            written["given_name"] = fields["name"]
         for key in ("emails", "phones", "urls"):
             raws = {str(self._entry(key, raw)): raw for raw in before.get(key) or ()}
             entries = [raws.get(str(entry)) or self._plain(key, entry) for entry in fields.get(key) or ()]
@@ -166,3 +173,8 @@ class Translation:
     def _plain(self, key: str, entry: dict[str, str]) -> dict[str, str]:
         label = {"label": entry["label"]} if entry.get("label") else {}
         return {"value": self._numbers.written(entry) if key == "phones" else entry["value"], **label}
+
+
+def _parts(fields: Fields) -> Fields:
+    """The parts of a name."""
+    return {key: fields[key] for key in NAME_PARTS if fields.get(key)}
