@@ -115,6 +115,16 @@ def segmented(world: World) -> Run:
     )
 
 
+def confirmed(world: World) -> Run:
+    """Contacts that another sync has brought, nearly all as the rows say: the sync notes that it knows them."""
+    earlier(world, many(6), NAMES)
+    run = earlier(world, people("First"), NAMES)
+    return world.again(run.sync_id, CONFIRMED)
+
+
+CONFIRMED = many(6, "New").replace("P5\n", "P Five\n")
+
+
 def missing(world: World) -> Run:
     run = earlier(world, many(10), NAMES, options=DELETING)
     return world.again(run.sync_id, many(9, "New"))
@@ -440,6 +450,9 @@ WORKLOADS: dict[str, Workload] = {
     "segments": Workload(
         of_rows(segmented, people("Ada", "Bob", "Cem").replace("Bob", "Bob B.", 1)),
         {"added": 1, "updated": 2},
+    ),
+    "contacts that others have brought": Workload(
+        of_rows(confirmed, CONFIRMED), {"added": 1, "updated": 1, "unchanged": 5}
     ),
     "delete what is missing": Workload(
         of_rows(missing, many(9, "New")), {"added": 1, "unchanged": 9, "deleted": 1}, known=9

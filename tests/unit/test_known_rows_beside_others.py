@@ -357,7 +357,7 @@ class TestWhoIsLookedAt:
         assert story.again(text).counts.unchanged == PEOPLE
         story.both(lambda world: editing.delete_contact(world.asked, world.caller, first, "d", if_match=None))
         run = story.again(text.replace("Person 5", "Person Five"))
-        assert (run.counts.added, run.counts.updated, story.known) == (1, 1, 10)
+        assert (run.counts.skipped, run.counts.updated, story.known) == (1, 1, 10)
 
     def test_whose_row_turned_out_otherwise_than_planned(self) -> None:
         """Of rows in several units that name one address the first to be written counts."""

@@ -7,6 +7,7 @@ It is stored one JSON array a line, so that a million rows need no more memory t
     ["add", id, row, hash, fields, over, claim]
     ["update", id, row, hash, fields, contact, changes, claim, note]
                                                                 contact: as it will be, unsigned; changes: {field: [from, to]}
+    ["confirm", id, row, hash, fields, contact]                 contact: as it is, one version on
     ["delete", contact]                                         contact: as it was
     ["restore", contact, over, claim]                           contact: as it will be, unsigned
     ["unchanged", id, row]                                      note last where there is one
@@ -94,6 +95,29 @@ class Update:
         row = self.row
         plain = ["update", row.id, row.line, row.hash, row.fields]
         return orjson.dumps([*plain, asdict(self.contact), self.changes, _told(self.claim), self.note])
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """The contact is as the row says, and the sync does not know it yet: no more is written than that it does now."""
+
+    row: Row
+    contact: Contact
+
+    @property
+    def key(self) -> str:
+        """What the decision is about, once a run."""
+        return self.row.id
+
+    @property
+    def target(self) -> str:
+        """The contact that is written."""
+        return self.contact.id
+
+    def line(self) -> bytes:
+        """As stored."""
+        row = self.row
+        return orjson.dumps(["confirm", row.id, row.line, row.hash, row.fields, asdict(self.contact)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +218,13 @@ class Reject:
         return orjson.dumps(["reject", self.row.id, self.row.line, self.code, self.reason])
 
 
-Writing = Add | Update | Delete | Restore
+Changing = Add | Update | Delete | Restore
+Writing = Changing | Confirm
 Decision = Writing | Unchanged | Skip | Reject
 
 _KINDS = {
-    kind[:3].encode(): kind for kind in ("add", "update", "delete", "restore", "unchanged", "skip", "reject")
+    kind[:3].encode(): kind
+    for kind in ("add", "update", "confirm", "delete", "restore", "unchanged", "skip", "reject")
 }
 
 
@@ -249,6 +275,8 @@ def read_decision(line: bytes) -> Decision:
             return Add(Row(id_, row, hash_, fields), over, _claim(claim))
         case ["update", id_, row, hash_, fields, contact, changes, claim, note]:
             return Update(Row(id_, row, hash_, fields), read_contact(contact), changes, _claim(claim), note)
+        case ["confirm", id_, row, hash_, fields, contact]:
+            return Confirm(Row(id_, row, hash_, fields), read_contact(contact))
         case ["delete", contact]:
             return Delete(read_contact(contact))
         case ["restore", contact, over, claim]:

@@ -12,6 +12,7 @@ import orjson
 from contactsync.core.decisions import (
     Add,
     Claim,
+    Confirm,
     Decision,
     Delete,
     Reject,
@@ -49,6 +50,7 @@ class Rules:
     `generate`: each row gets a code of its own in the identity field. `segments`: what every contact of the file
     becomes a member of. `deletes`: whom the run may delete if no row mentions them. `exact`: the plan was approved, so
     a row that it no longer fits is left alone.
+    `confirms`: whether the run notes of whom it finds as their rows say that the sync knows them.
     `via`: whose edits in which address book the run brings in, "<member>#<connection>"; "" where it brings none.
     `shares_addresses`: in address books people share one, as families do; the second keeps it without owning it.
     """
@@ -67,6 +69,7 @@ class Rules:
     deletes: Literal["all", "sync"] | None = None
     exact: bool = False
     shares_addresses: bool = False
+    confirms: bool = False
     via: str = ""
 
     @property
@@ -181,7 +184,9 @@ def _decide_new(row: Row, found: Found, rules: Rules) -> Add | Skip | Reject:
     return Add(row, found.slot.version if found.slot else 0, claim)
 
 
-def _decide_existing(row: Row, stored: Contact, found: Found, rules: Rules) -> Update | Unchanged | Reject:
+def _decide_existing(
+    row: Row, stored: Contact, found: Found, rules: Rules
+) -> Update | Confirm | Unchanged | Reject:
     segments = tuple(sorted({*stored.segments, *rules.segments}))
     fields = stored.fields
     changes: Changes = {}
@@ -200,7 +205,7 @@ def _decide_existing(row: Row, stored: Contact, found: Found, rules: Rules) -> U
     if segments != tuple(sorted(stored.segments)):
         changes = {**changes, "segments": [list(stored.segments), list(segments)]}
     if not changes:
-        return Unchanged(row)
+        return _confirming(row, stored, rules)
     moved = rules.email_slot(fields) != rules.email_slot(stored.fields)
     claim = _claim(row, fields, stored.id, found, rules) if moved else None
     if isinstance(claim, Reject):
@@ -214,6 +219,14 @@ def _too_large(fields: Fields) -> str:
     if len(orjson.dumps(fields)) <= ROW_MAX:
         return ""
     return max(fields, key=lambda key: len(orjson.dumps(fields[key])))
+
+
+def _confirming(row: Row, stored: Contact, rules: Rules) -> Confirm | Unchanged:
+    # One more than are kept would push another sync out, which would come back with its next run, for ever
+    is_full = rules.sync_id not in stored.sources and len(stored.sources) >= SOURCES_KEPT
+    if _is_as_applied(row, stored, rules) or is_full or not rules.confirms:
+        return Unchanged(row)
+    return Confirm(row, replace(stored, version=stored.version + 1))
 
 
 def _claim(row: Row, fields: Fields, target: str, found: Found, rules: Rules) -> Claim | Reject | None:
@@ -277,6 +290,13 @@ def signed(contact: Contact, row: Row, rules: Rules) -> Contact:
     )
 
 
+def confirmed(contact: Contact, row: Row, rules: Rules) -> Contact:
+    """The contact with nothing new but that the sync knows it: it was changed by nobody, and by no run."""
+    return replace(
+        contact, sources={**contact.sources, rules.sync_id: Source(rules.run_id, row.line, row.hash)}
+    )
+
+
 def _lately(sources: dict[str, Source], rules: Rules) -> dict[str, Source]:
     """The sources of the latest runs; that of this run is among them, whatever its id says."""
     if len(sources) <= SOURCES_KEPT:
@@ -294,6 +314,8 @@ def same_effect(one: Decision, other: Decision) -> bool:
                 other.contact.version,
                 other.contact.fields,
             )
+        case Confirm(), Confirm():
+            return one.contact.version == other.contact.version
         case Add(), Add():
             return (one.row, one.over) == (other.row, other.over)
         case Restore(), Restore():
@@ -351,9 +373,11 @@ def is_plain(decision: Decision, contact: Contact | None, rules: Rules) -> bool:
     """
     if isinstance(decision, Add):
         return True
-    if contact is None or not isinstance(decision, Update | Unchanged):
+    if contact is None or not isinstance(decision, Update | Confirm | Unchanged):
         return False
-    row, after = decision.row, decision.contact if isinstance(decision, Update) else contact
+    row, after = decision.row, contact if isinstance(decision, Unchanged) else decision.contact
+    if isinstance(decision, Unchanged) and not _is_as_applied(row, contact, rules):
+        return False  # the next run may confirm it
     return (
         contact.id == row.id
         and rules.identity_slot(after) in (None, row.id)
@@ -408,6 +432,8 @@ def outdated_identity(row: Row, line: int) -> Skip:
 def _undo_add(row: Row, slot: Slot | None, *, version: int) -> Delete | Skip:
     if not isinstance(slot, Contact):
         return Skip(row, "gone_since", "The contact has been deleted since.")
+    if slot.version != version and slot.audit.updated_at == slot.audit.created_at:
+        return Skip(row, "confirmed_since", "Another sync has the contact as well since, and it stays.")
     if slot.version != version:
         return Skip(row, "edited_since", "The contact has been changed since, and stays.")
     return Delete(slot)

@@ -92,13 +92,12 @@ def written_by(run: Run, runs: Objects) -> dict[str, None] | None:
 
 def _written(files: RunFiles) -> dict[str, None] | None:
     summaries = [files.plan_summary(unit) for unit in range(files.manifest().units)]
-    planned = [summary.counts for summary in summaries if summary is not None]
-    written = sum(counts.added + counts.updated + counts.deleted for counts in planned)
-    if written > CHANGED_MAX or len(planned) < len(summaries):
+    planned = [summary for summary in summaries if summary is not None]
+    if sum(summary.written for summary in planned) > CHANGED_MAX or len(planned) < len(summaries):
         return None
     found: dict[str, None] = {}
-    for unit, counts in enumerate(planned):
-        if not counts.added + counts.updated + counts.deleted:
+    for unit, summary in enumerate(planned):
+        if not summary.writes:
             continue
         for lines in (files.plan(unit), files.deviations(unit), files.deviations(unit, "held")):
             for line in lines:

@@ -12,7 +12,7 @@ Fields = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What one sync last applied to a contact: which run, which row, and the hash of that row."""
+    """What one sync last applied to a contact, or found it to be like: which run, which row, and the hash of that row."""
 
     run_id: str
     row: int

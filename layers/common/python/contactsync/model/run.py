@@ -146,6 +146,10 @@ class Run(Deferred):
     file: DroppedFile | None = Field(default=None, description="The file of the drop bucket that it reads.")
     rows_total: int | None = None
     planned: Counts | None = Field(default=None, description="What the plan would do; guard's sum.")
+    confirms: int = Field(
+        default=0,
+        description="Of how many unchanged contacts it notes that the sync knows them; guard's sum.",
+    )
     counts: Counts = Counts()
     pushed: Pushed = Pushed()
     planned_there: Pushed | None = Field(

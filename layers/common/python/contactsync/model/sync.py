@@ -137,7 +137,8 @@ class GeneratedIdentity(_Asked):
 class DeleteMissing(_Asked):
     """Whom a run deletes if no row of the file mentions them.
 
-    all: every contact of the account, those added by hand too. sync: only what this sync alone has brought.
+    all: every contact of the account, those added by hand too. sync: only what this sync has brought, and no other sync
+    has brought as well or found in its source.
     """
 
     scope: Literal["all", "sync"]

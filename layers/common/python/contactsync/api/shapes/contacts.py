@@ -60,7 +60,7 @@ Value = str | bool | int | PhoneNumber | Address | tuple[Labelled, ...]
 
 
 class ContactSource(Shape):
-    """Which row brought what the sync last applied."""
+    """Which row the sync has last applied to it, or found it to be like."""
 
     sync_id: Id
     run_id: Id

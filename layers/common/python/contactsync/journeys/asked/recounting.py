@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any, Protocol
 
 from contactsync.control import Control
-from contactsync.core.decisions import Add, Decision, Delete, Restore, Update, Writing, read_decision
+from contactsync.core.decisions import Add, Changing, Decision, Delete, Restore, Update, read_decision
 from contactsync.core.identity import SHARDS, is_contact_id, shard_of
 from contactsync.core.overlay import Changes, overlay
 from contactsync.errors import NotFound
@@ -115,7 +115,7 @@ def changes_of_run(run: Run, runs: Objects) -> Iterator[tuple[str, Change]]:
         turned_out = {decision.key: decision for decision in map(read_decision, stages)}
         for planned in map(read_decision, files.plan_lines(unit)):
             decision = turned_out.get(planned.key, planned)
-            if isinstance(decision, Writing) and tell(planned).outcome in CHANGING:
+            if isinstance(decision, Changing) and tell(planned).outcome in CHANGING:
                 yield decision.target, _of_run(run, decision)
 
 
@@ -165,7 +165,7 @@ class _Teller:
         )
         return (record.document for record in page.records)
 
-    def _decision(self, run: Run, contact: Contact | None) -> Writing | None:
+    def _decision(self, run: Run, contact: Contact | None) -> Changing | None:
         """What a run decided over the contact: in its own part of the plan, or in that of its row's identity."""
         files = files_of(run, self._stores.runs)
         try:
@@ -174,7 +174,7 @@ class _Teller:
             return None
         for unit in dict.fromkeys(shard_of(slot) * units // SHARDS for slot in self._slots(run, contact)):
             for decision in self._in_unit(files, unit):
-                if isinstance(decision, Writing) and decision.target == self._id:
+                if isinstance(decision, Changing) and decision.target == self._id:
                     return decision
         return None
 
@@ -198,7 +198,7 @@ def _by_hand(document: dict[str, Any]) -> Change:
     )
 
 
-def _of_run(run: Run, decision: Writing | None) -> Change:
+def _of_run(run: Run, decision: Changing | None) -> Change:
     at, by = run.started_at or run.requested_at, f"run:{run.id}"
     why = f"Run {run.undoes} was undone." if run.undoes else ""
     adds, updates, deletes = REASONS[run.journey]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from contactsync.core.decisions import (
     Add,
+    Confirm,
     Decision,
     Delete,
     Reject,
@@ -243,8 +244,8 @@ def outcomes(files: RunFiles, run: Run, unit: int) -> Tell:
                 return RowView(row.line, "added", row.id, None)
             case Update(row, contact, _, _, note):
                 return RowView(row.line or None, "updated", contact.id, note or None)
-            case Unchanged(row, note):
-                return RowView(row.line or None, "unchanged", row.id, note or None)
+            case Unchanged() | Confirm():
+                return _unchanged(decision)
             case Reject(row, code, reason):
                 return RowView(row.line, "rejected", None, reason, _late(code, reason))
             case Skip(row, _, reason):
@@ -294,12 +295,17 @@ def _planned(decision: Decision) -> RowView:
             return RowView(None, "delete", contact.id, None, changes=_of_fields(contact, gone=True))
         case Restore(contact):
             return RowView(None, "add", contact.id, None, changes=_of_fields(contact, gone=False))
-        case Unchanged(row, note):
-            return RowView(row.line, "unchanged", row.id, note or None)
+        case Unchanged() | Confirm():
+            return _unchanged(decision)
         case Reject(row, code, reason):
             return RowView(row.line, "reject", None, reason, _late(code, reason))
         case Skip(row, _, reason):
             return RowView(row.line or None, "skip", row.id, reason)
+
+
+def _unchanged(decision: Unchanged | Confirm) -> RowView:
+    note = decision.note if isinstance(decision, Unchanged) else ""
+    return RowView(decision.row.line or None, "unchanged", decision.row.id, note or None)
 
 
 def _of_fields(contact: Contact, *, gone: bool) -> Changes:

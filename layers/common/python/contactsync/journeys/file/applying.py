@@ -12,6 +12,7 @@ from contactsync.core.decisions import (
     IDLE,
     Add,
     Claim,
+    Confirm,
     Decision,
     Delete,
     Reject,
@@ -29,6 +30,7 @@ from contactsync.core.newcomers import id_in, is_newcomer, told_apart
 from contactsync.core.planning import (
     NOTHING,
     Rules,
+    confirmed,
     decide,
     is_applied,
     new_contact,
@@ -52,7 +54,8 @@ REMEMBERED = timedelta(days=400)
 """How long a deleted contact is remembered: longer than any file stays away that could bring it back."""
 
 KINDS: dict[type[Decision], str] = {Add: "add", Update: "update", Delete: "delete", Restore: "restore"}
-KINDS |= {Skip: "skip", Reject: "reject", Unchanged: "unchanged"}
+KINDS |= {Confirm: "confirm", Unchanged: "unchanged", Skip: "skip", Reject: "reject"}
+OfRow = Add | Update | Confirm
 STALE = "The contact has changed since the plan was made, so it was left alone. Plan again."
 
 
@@ -172,7 +175,8 @@ class _Unit:
         decisions = self._to_write(lines)
         slots = self.contacts.slots(self.rules.account_id, [decision.target for decision in decisions])
         for decision in decisions:
-            if is_applied(decision, slots.get(decision.target), self.rules):
+            # A contact that is not confirmed is unchanged all the same, as in a unit that nobody has come to
+            if isinstance(decision, Confirm) or is_applied(decision, slots.get(decision.target), self.rules):
                 self._settled(decision)
             else:
                 self._left(decision, "not_applied", "The run stopped before this row.")
@@ -326,6 +330,8 @@ class _Unit:
                 return filling(new_contact(decision, self.rules), decision.over)
             case Update(row, contact):
                 return Replace(signed(contact, row, self.rules))
+            case Confirm(row, contact):
+                return Replace(confirmed(contact, row, self.rules))
             case Restore(contact, over):
                 return filling(signed(contact, _row(decision), self.rules), over)
             case Delete():
@@ -334,9 +340,7 @@ class _Unit:
     def _decide_anew(self, decisions: list[Writing]) -> list[Writing]:
         """Against what is stored now: settled if it is our own write, else a new decision for the row."""
         slots = self.contacts.slots(self.rules.account_id, [decision.target for decision in decisions])
-        rows = [
-            decision.row for decision in decisions if isinstance(decision, Add | Update) and decision.row.hash
-        ]
+        rows = [decision.row for decision in decisions if isinstance(decision, OfRow) and decision.row.hash]
         found = self.lookup.find_anew(rows)
         applied: list[Writing] = []
         settled: list[Decision] = []
@@ -348,7 +352,7 @@ class _Unit:
                 self._settled(decision)
                 continue
             anew: Decision = decision
-            if isinstance(decision, Add | Update) and decision.row.hash:
+            if isinstance(decision, OfRow) and decision.row.hash:
                 anew = decide(decision.row, found.get(decision.row.id, NOTHING), self.rules)
             elif isinstance(decision, Restore) and isinstance(slot, Alias):
                 # Whoever shares the address came back first and took it; if it is somebody else's, `with_claims` says so
@@ -410,7 +414,7 @@ def fits(decision: Writing, slot: Slot | None) -> bool:
     match decision:
         case Delete(contact):
             return slot == contact
-        case Update():
+        case Update() | Confirm():
             return isinstance(slot, Contact) and slot.version == decision.contact.version - 1
         case Restore(_, over):
             return not isinstance(slot, Contact) and (slot.version if slot else 0) == over
@@ -420,7 +424,7 @@ def fits(decision: Writing, slot: Slot | None) -> bool:
 
 def _claim_of(decision: Writing) -> Claim | None:
     """The address that has to be the contact's before it is written."""
-    return None if isinstance(decision, Delete) else decision.claim
+    return None if isinstance(decision, Delete | Confirm) else decision.claim
 
 
 def _claims(decisions: Sequence[Writing]) -> dict[str, Writing]:
@@ -446,4 +450,4 @@ def _tombstone(decision: Delete, rules: Rules, now: datetime) -> Tombstone:
 
 
 def _row(decision: Writing) -> Row:
-    return decision.row if isinstance(decision, Add | Update) else Row(decision.contact.id, 0, "", {})
+    return decision.row if isinstance(decision, OfRow) else Row(decision.contact.id, 0, "", {})

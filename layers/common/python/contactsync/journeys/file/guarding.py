@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from contactsync.control import Control, check_room
 from contactsync.core import figures, guarding, reporting
-from contactsync.core.decisions import Delete, Writing, read_decision
+from contactsync.core.decisions import Changing, Delete, read_decision
 from contactsync.core.guarding import GO, Limits, Losses
 from contactsync.errors import PlanLimit
 from contactsync.journeys.book.bookfiles import BookFiles, BookPlan
@@ -39,7 +39,7 @@ def judge_plan(
     run: Run, *, control: Control, contacts: ContactStore, files: RunFiles, clock: Clock
 ) -> Literal["go", "nothing", "hold", "stop"]:
     """The verdict over a run's plan, kept in the run's record. Where the run goes on, its changes are announced."""
-    counts, losses, plan_hash = _added_up(run, files)
+    counts, losses, plan_hash, confirms = _added_up(run, files)
     sync = control.sync(run.account_id, run.sync_id).value
     book = BookFiles(files).plan()
     now = clock.now()
@@ -56,13 +56,14 @@ def judge_plan(
     judged: dict[str, Any] = {
         "plan_hash": plan_hash,
         "planned": counts,
+        "confirms": confirms,
         "planned_there": _planned_there(book) if book else None,
         "verdict": verdict,
         "warnings": _warnings(run, sync),
     }
     keep(control, run, **judged)
     moves_links = bool(sync.connection_id) and (run.undoes is None or bool(book and book.errands))
-    going = _going(run, verdict, counts, moves_links=moves_links)
+    going = _going(run, verdict, counts, confirms, moves_links=moves_links)
     if going == "go":
         deletes = counts.deleted + (book.deleted if book else 0)
         _announce(run.model_copy(update=judged), deletes, verdict, control, now)
@@ -130,7 +131,8 @@ def _announce(run: Run, deletes: int, verdict: Verdict, control: Control, now: d
 def writes_contacts(run: Run) -> bool:
     """Whether the stage of a run that is at hand is to write any contact."""
     planned = run.planned or Counts()
-    return bool(planned.added + planned.updated + (planned.deleted if run.stage != "rest" else 0))
+    deletes = planned.deleted if run.stage != "rest" else 0
+    return bool(planned.added + planned.updated + run.confirms + deletes)
 
 
 def _planned_there(book: BookPlan) -> Pushed:
@@ -161,7 +163,7 @@ def _shown(run: Run, control: Control) -> str | None:
 
 
 def _going(
-    run: Run, verdict: Verdict, counts: Counts, *, moves_links: bool
+    run: Run, verdict: Verdict, counts: Counts, confirms: int, *, moves_links: bool
 ) -> Literal["go", "nothing", "hold", "stop"]:
     if verdict.kind == "blocked":
         return "stop"
@@ -171,31 +173,35 @@ def _going(
         return "hold"
     if moves_links:  # and the cursor, even where no contact changes
         return "go"
-    writes = counts.added + counts.updated
+    writes = counts.added + counts.updated + confirms
     if verdict.kind == "hold_deletes" and not run.approved:
         return "go" if writes else "hold"
     return "go" if writes + counts.deleted else "nothing"
 
 
-def _added_up(run: Run, files: RunFiles) -> tuple[Counts, Losses, str]:
-    """The plan's counts, what it would delete, and the hash that stands for all of it. Rows must add up."""
+def _added_up(run: Run, files: RunFiles) -> tuple[Counts, Losses, str, int]:
+    """The plan's counts, what it would delete, the hash that stands for all of it, and how many contacts it confirms.
+
+    Rows must add up.
+    """
     manifest = files.manifest()
     mapped = files.mapped_counts(len(manifest.chunks))
     counts = Counts(rejected=mapped.rejected, skipped=mapped.skipped)
     digests = hashlib.sha256()
-    stored = found = 0
+    stored = found = confirms = 0
     for unit in range(manifest.units):
         summary = files.plan_summary(unit)
         if summary is None:
             raise RuntimeError(f"unit {unit} has no plan")
         counts += summary.counts
         stored, found = stored + summary.stored, found + summary.found
+        confirms += summary.confirms
         digests.update(summary.digest.encode())
     rows = counts.settled if run.undoes else manifest.rows
     if counts.settled != rows:
         raise RuntimeError(f"{rows} rows were parsed, but {counts.settled} are planned")
     losses = Losses(stored, found, counts.deleted, unreadable=files.unreadable(len(manifest.chunks)))
-    return counts.model_copy(update={"rows": rows}), losses, digests.hexdigest()
+    return counts.model_copy(update={"rows": rows}), losses, digests.hexdigest(), confirms
 
 
 def _ticked(sync: Sync, run: Run, control: Control) -> Callable[[str], bool]:
@@ -207,8 +213,8 @@ def _ticked(sync: Sync, run: Run, control: Control) -> Callable[[str], bool]:
 
 
 def _is_stale(run: Run, files: RunFiles, contacts: ContactStore, ticked: Callable[[str], bool]) -> bool:
-    """Whether any contact that the waiting part of the plan would write has changed since, or is kept by now."""
-    waiting = Delete if run.stage == "held" else Writing
+    """Whether any contact that the waiting part of the plan would change has changed since, or is kept by now."""
+    waiting = Delete if run.stage == "held" else Changing
     for unit in range(files.manifest().units):
         for lines in batches(files.plan(unit), BATCH):
             decisions = [d for d in map(read_decision, lines) if isinstance(d, waiting)]

@@ -106,7 +106,8 @@ class PlanSummary(Deferred):
 
     `odd`: how many contacts are not as their row says, though the run has gone well; None if they were not noted.
     `deletes`: the scope of those who go if no row mentions them, None if nobody goes. `aside`: how many are noted as they
-    are either mentioned or in that scope, and not both; None if they were too many.
+    are either mentioned or in that scope, and not both; None if they were too many. `confirms`: of how many unchanged
+    contacts it is noted that the sync knows them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -118,11 +119,17 @@ class PlanSummary(Deferred):
     odd: int | None = None
     deletes: Literal["all", "sync"] | None = None
     aside: int | None = None
+    confirms: int = 0
 
     @property
     def writes(self) -> bool:
         """Whether carrying out the unit writes anything."""
-        return bool(self.counts.added or self.counts.updated or self.counts.deleted)
+        return bool(self.written)
+
+    @property
+    def written(self) -> int:
+        """How many contacts carrying out the unit writes."""
+        return self.counts.added + self.counts.updated + self.counts.deleted + self.confirms
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +326,7 @@ class RunFiles:
                 return None
             if summary.odd:
                 found.update(self.objects.get(f"{self.prefix}plan/{unit:02d}.odd").decode().split("\n"))
-            if summary.counts.added + summary.counts.updated:
+            if summary.written - summary.counts.deleted:
                 found.update(
                     read_decision(line).key for line in self._lines(f"{self._done(unit, 'all')}.jsonl")
                 )

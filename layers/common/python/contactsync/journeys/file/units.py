@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from contactsync.core.decisions import (
     Add,
+    Changing,
     Decision,
     Delete,
     Reject,
@@ -70,6 +71,7 @@ COUNTED = {
     "update": "updated",
     "delete": "deleted",
     "unchanged": "unchanged",
+    "confirm": "unchanged",
     "skip": "skipped",
     "reject": "rejected",
 }
@@ -145,6 +147,7 @@ class Planning:
             odd=len(self.odd) if len(self.odd) <= ODD_MAX else None,
             deletes=self.rules.deletes,
             aside=len(scope.aside) if len(scope.aside) <= ASIDE_MAX else None,
+            confirms=kinds["confirm"],
         )
         self.files.save_plan_summary(unit, summary)
         return summary
@@ -356,7 +359,7 @@ class Planning:
                 for one in planned
                 # Rows that did nothing may share the identity of one that did
                 if isinstance(one, Writing)
-                and isinstance(decision := deviations.get(one.key, one), Writing)
+                and isinstance(decision := deviations.get(one.key, one), Changing)
                 and (deleted or not isinstance(decision, Delete))
             ]
             slots = self.contacts.slots(self.rules.account_id, [decision.target for decision in done])
