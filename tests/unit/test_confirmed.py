@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from contactsync.core.decisions import Skip, read_decision
 from contactsync.core.planning import SOURCES_KEPT
+from contactsync.journeys.file import known
 from contactsync.model.contact import Contact, Source
 from contactsync.model.run import Run
 from contactsync.ports import Replace
@@ -23,6 +25,12 @@ OWN = {"delete_missing": {"scope": "sync"}}
 @pytest.fixture
 def world() -> World:
     return World()
+
+
+def know_rows(monkeypatch: pytest.MonkeyPatch, known_from: int) -> None:
+    """Files of so many rows and more have rows that are known by their bytes."""
+    for name, value in (("KNOWN_FROM", known_from), ("WORTHWHILE", 0.01), ("EDGE", 1)):
+        monkeypatch.setattr(known, name, value)
 
 
 def met(world: World, text: str, **body: Any) -> Run:
@@ -79,16 +87,19 @@ def test_another_sync_does_not_delete_it(world: World) -> None:
     assert (run.counts.deleted, "p19@example.com" in world.stored()) == (0, True)
 
 
-def test_whom_the_other_has_told_of_already_is_looked_at_again(
-    world: World, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("known_from", [1, 5_000])
+def test_from_then_on_they_are_not_in_the_other_s_scope(
+    world: World, monkeypatch: pytest.MonkeyPatch, known_from: int
 ) -> None:
-    """Its last good run has noted who is in its scope, before somebody else knew them."""
-    monkeypatch.setattr("contactsync.journeys.file.known.EDGE", 1)
+    """Nor does the guard count them, though the other's last good run has noted who was in it."""
+    know_rows(monkeypatch, known_from)
     brought = world.import_rows(many(20), NAMES, options=OWN)
-    brought = refreshed(world, brought, many(20) + "\n")
-    met(world, many(20))
+    world.clock.advance(timedelta(days=1))
+    met(world, many(10))
     run = refreshed(world, brought, many(19))
-    assert (run.counts.deleted, "p19@example.com" in world.stored()) == (0, True)
+    summary = world.files(run).plan_summary(0)
+    assert summary is not None
+    assert (run.counts.deleted, summary.stored, summary.found) == (1, 10, 9)
 
 
 def test_the_only_file_of_a_sync_so_far_leaves_no_word(world: World) -> None:
@@ -99,12 +110,13 @@ def test_the_only_file_of_a_sync_so_far_leaves_no_word(world: World) -> None:
     assert (run.counts.unchanged, versions(world)) == (2, before)
 
 
-@pytest.mark.parametrize("edge", [1, 5_000])
+@pytest.mark.parametrize("known_from", [1, 5_000])
 def test_the_second_is_noted_though_its_rows_are_those_of_the_first(
-    world: World, monkeypatch: pytest.MonkeyPatch, edge: int
+    world: World, monkeypatch: pytest.MonkeyPatch, known_from: int
 ) -> None:
-    monkeypatch.setattr("contactsync.journeys.file.known.EDGE", edge)
+    know_rows(monkeypatch, known_from)
     world.import_rows(many(20), NAMES)
+    world.clock.advance(timedelta(days=1))
     run = world.import_rows(many(20), NAMES)
     run = refreshed(world, run, many(20) + "\n")
     assert (run.counts.unchanged, len(knows(world, run))) == (20, 20)

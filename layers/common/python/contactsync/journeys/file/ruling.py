@@ -46,12 +46,8 @@ def rules_of(run: Run, control: Control) -> Rules:
 
 
 def _comes_again(sync: Sync) -> bool:
-    """Whether a sync's file has to be expected again: one that was sent to us may be the only one, until a second is.
-
-    An address book's links say whom it knows.
-    """
-    is_sent = sync.source["kind"] in ("upload", "paste")
-    return not sync.connection_id and (not is_sent or sync.last_good is not None)
+    """Whether a sync's file has to be expected again: one that was sent to us may be the only one, until a second is."""
+    return sync.source["kind"] not in ("upload", "paste") or sync.last_good is not None
 
 
 def _via(run: Run, sync: Sync, control: Control) -> str:
