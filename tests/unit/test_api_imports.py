@@ -193,7 +193,8 @@ def test_a_second_request_meanwhile_is_asked_to_wait(api, monkeypatch):
 
 
 def test_of_two_requests_at_once_one_is_asked_to_wait(api, monkeypatch):
-    commit, others = api.world.records.commit, []
+    commit = api.world.records.commit
+    others: list[int] = []
 
     def a_moment_later(writes):
         if not others:
@@ -208,7 +209,8 @@ def test_of_two_requests_at_once_one_is_asked_to_wait(api, monkeypatch):
 
 
 def test_one_that_outlives_its_lease_has_done_the_same_as_whoever_took_it_over(api, monkeypatch):
-    publish, others = api.world.bus.publish, []
+    publish = api.world.bus.publish
+    others: list[int] = []
 
     def slowly(kind, detail):
         if not others:
