@@ -210,7 +210,7 @@ def test_of_two_requests_at_once_one_is_asked_to_wait(api, monkeypatch):
 
 def test_one_that_outlives_its_lease_has_done_the_same_as_whoever_took_it_over(api, monkeypatch):
     publish = api.world.bus.publish
-    others: list[int] = []
+    others: list[object] = []
 
     def slowly(kind, detail):
         if not others:
