@@ -276,18 +276,18 @@ class PeopleServer(JsonServer):
         people = []
         for id_, event in changed.items():
             if event.person is not None:
-                people.append(self._listed_one(id_, event.person, mask))
+                people.append(self._listed_one(id_, event.person, mask, incremental=incremental))
             elif incremental and id_ not in formerly:
                 gone = {"deleted": True, "sources": []}
                 people.append({"resourceName": id_, "etag": "%gone", "metadata": gone})
         return people
 
-    def _listed_one(self, id_: str, person: Person, mask: set[str]) -> Person:
+    def _listed_one(self, id_: str, person: Person, mask: set[str], *, incremental: bool) -> Person:
         shown = self._shown(id_, person, mask)
         for part in ("emailAddresses", "phoneNumbers"):
             if part in shown:
                 shown[part] = shown[part][:LISTED_MAX]
-        if "metadata" in shown and person.get("previous"):
+        if "metadata" in shown and person.get("previous") and incremental:
             shown["metadata"]["previousResourceNames"] = person["previous"]
         return shown
 

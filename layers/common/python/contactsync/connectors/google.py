@@ -295,9 +295,9 @@ class GoogleConnector:
                 gone.append(person["resourceName"])
             elif group in (ALL, *_groups_of(person)):
                 cards.append(self._card(person))
-            else:  # under a former name as well, which a complete list does not have either
+            else:  # under a former name as well, which complete lists do not tell: there the marker has to do
                 left += person.get("metadata", {}).get("previousResourceNames") or ()
-                left += [person["resourceName"]] if incremental else []
+                left += [person["resourceName"]] if incremental or marker_of(person) else []
         return Pulled(tuple(cards), tuple(gone), tuple(left), cursor)
 
     def _drafted(self, draft: Draft, group: str) -> Person:

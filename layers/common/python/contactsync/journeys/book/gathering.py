@@ -100,6 +100,9 @@ def gather(work: BookRun, round_: Round) -> Known:
     _read_decided(work, known)
     if round_.full:
         _miss(work, known)
+        _follow_renamed(
+            work, known
+        )  # complete lists tell no former ids: the markers of those that are missing do
     if round_.look:
         _look_at_pictures(work, known, progress.looked)
     _follow_made_anew(work, known)

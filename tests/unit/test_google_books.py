@@ -1,0 +1,83 @@
+"""Whole runs of a sync with Google's contacts, with Google's habits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from contactsync.connectors.google import GoogleConnector
+from contactsync.connectors.google_person import Translation
+from contactsync.model.run import Run
+from tests.contract.cards import ADA, numbered
+from tests.fakes.people import PeopleServer
+from tests.support.bookworld import BookWorld
+
+PERSONS = Translation("GB")
+
+
+@pytest.fixture
+def world() -> BookWorld:
+    return BookWorld()
+
+
+@pytest.fixture
+def google(world: BookWorld) -> Iterator[PeopleServer]:
+    with PeopleServer(world.clock) as google:
+        world.connect = lambda _: GoogleConnector(lambda _: "token", country="GB", base=google.url)
+        yield google
+
+
+def later(world: BookWorld, sync: str) -> Run:
+    """A run, when lists show all that has happened."""
+    world.clock.advance(timedelta(minutes=30))
+    return world.go(sync)
+
+
+def test_a_label_that_is_deleted_ends_the_run_and_says_so(world: BookWorld, google: PeopleServer):
+    """Otherwise everybody would seem to have left it, and the sync would go on with nobody."""
+    clients = google.add_group("Clients")
+    google.add(PERSONS.person(ADA), clients)
+    sync = world.sync(group=clients)
+    assert later(world, sync).counts.added == 1
+    google.remove_group(clients)
+    run = later(world, sync)
+    assert run.problem is not None
+    assert (run.status, run.problem.code) == ("failed", "group_gone")
+    assert len(world.everybody()) == 1
+
+
+def test_who_is_called_otherwise_in_every_way_is_known_by_the_marker(world: BookWorld, google: PeopleServer):
+    """Case 17, when the cursor has expired as well: complete lists tell no former names."""
+    contact = world.add({**ADA, "shoe_size": 38})
+    sync = world.sync(group="")
+    later(world, sync)
+    [id_] = google.persons
+    new = google.rename(id_)
+    google.edit(new, {"names": [{"givenName": "Augusta"}], "emailAddresses": [{"value": "new@example.com"}]})
+    google.expire()
+    later(world, sync)
+    assert list(world.everybody()) == [contact]
+    assert world.contact(contact).fields["name"] == "Augusta"
+    assert world.contact(contact).fields["shoe_size"] == 38
+    assert list(google.persons) == [new]
+
+
+def test_who_is_called_otherwise_and_leaves_the_label_is_not_deleted(world: BookWorld, google: PeopleServer):
+    """Cases 17 and 18 at once, and the cursor has expired."""
+    clients = google.add_group("Clients")
+    contact = world.add(ADA)
+    sync = world.sync(group=clients)
+    google.add(PERSONS.person(numbered(1)), clients)
+    later(world, sync)
+    [id_] = [id_ for id_, person in google.persons.items() if "clientData" in person]
+    new = google.rename(id_)
+    google.edit(new, {"memberships": google.persons[new]["memberships"][:1]})
+    google.expire()
+    run = later(world, sync)
+    assert (run.status, run.counts.deleted) == ("succeeded", 0)
+    assert contact in world.everybody()
+    world.edit(contact, notes="new")
+    later(world, sync)
+    assert len(google.persons) == 2
