@@ -89,6 +89,8 @@ class GraphServer(JsonServer):
         self.contacts: dict[str, Contact] = {}
         self.binned: dict[str, Contact] = {}
         self.photos: dict[str, bytes] = {}
+        self.without_photos = 0
+        """What a private mailbox answers when it is asked for pictures; 0 where it has some."""
         self.encodes: Callable[[bytes], bytes] = bytes
         """What becomes of a picture that is put there."""
         self.events: list[Event] = []
@@ -277,6 +279,8 @@ class GraphServer(JsonServer):
 
     def _photo(self, method: str, id_: str, rest: list[str], body: bytes) -> Reply:
         picture = self.photos.get(id_)
+        if self.without_photos:
+            return failed(self.without_photos, "NotSupported")
         if method == "PUT":
             self.photos[id_] = self.encodes(body)
             return Reply(200)

@@ -9,7 +9,7 @@ import pytest
 from contactsync.connectors.microsoft import ALL, MicrosoftConnector
 from contactsync.connectors.microsoft_contact import Translation
 from contactsync.errors import AccessLost, Busy, CursorExpired
-from contactsync.model.card import Changed, Draft, Edit, Missing, Unknown, Written
+from contactsync.model.card import Changed, Draft, Edit, Missing, Refused, Unknown, Written
 from tests.contract.book import made, pulled, written
 from tests.contract.cards import ADA, FULL, NAMED, numbered, picture
 from tests.fakes.graph import DEFAULT, GraphServer, failed
@@ -352,6 +352,15 @@ def test_a_list_does_not_tell_of_pictures(graph):
     assert card.photo
     assert pulled(connector(graph), ALL)[0][card.id].photo is None
     assert connector(graph).read([card.id])[card.id].photo == card.photo
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 405, 501])
+def test_a_private_mailbox_has_no_pictures_and_all_else(graph, status):
+    graph.without_photos = status
+    card = made(connector(graph), ADA)
+    assert connector(graph).read([card.id]) == {card.id: card}
+    assert connector(graph).photo(card) is None
+    assert isinstance(connector(graph).put_photo(card, picture()), Refused | Missing)
 
 
 def test_an_idle_book_costs_two_requests(graph):

@@ -27,6 +27,8 @@ LONGEST_WAIT_S = 20.0
 LONGEST_REST_S = 86_400.0
 """A server may ask for years, which is as good as being lost, without anybody being told."""
 PIECE_BYTES = 65_536
+NOT_THERE = 501
+"""That a provider has no such method for this account, and will have none: neither away nor lost."""
 
 Access = Callable[[bool], str]
 """Gives an access token; True: the last one was not taken, so a new one is needed. Raises AccessLost or Busy."""
@@ -146,7 +148,7 @@ class Calls:
                 if waits > WAITS or (wait_s or 0) > LONGEST_WAIT_S:
                     raise put_off(reply.status, wait_s)
                 self._sleep(wait_s if wait_s is not None else random.uniform(0.5, 1.0) * 2**waits)  # noqa: S311 spreads load
-            elif reply.status >= 500:
+            elif reply.status >= 500 and reply.status != NOT_THERE:
                 if writes:
                     raise Lost
                 raise SourceAway(f"The provider answered {reply.status}.")

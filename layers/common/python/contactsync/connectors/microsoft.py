@@ -14,11 +14,12 @@ from urllib.parse import quote
 
 import orjson
 
-from contactsync.connectors.calling import Access, Calls, Lost, Reply, not_allowed, put_off, retry_after
+from contactsync.connectors.calling import Access, Calls, Lost, Reply, not_allowed
+from contactsync.connectors.microsoft_batch import IDS, Ask, Part, refused
 from contactsync.connectors.microsoft_contact import FIELDS, PROPERTIES, Contact, Translation
 from contactsync.connectors.oauth import Authority
 from contactsync.core.identity import digest_of
-from contactsync.errors import AccessLost, Busy, CursorExpired
+from contactsync.errors import Busy, CursorExpired
 from contactsync.model.card import (
     Capabilities,
     Card,
@@ -30,7 +31,6 @@ from contactsync.model.card import (
     Missing,
     Outcome,
     Pulled,
-    Refused,
     Unknown,
     Written,
 )
@@ -52,9 +52,7 @@ MARKER = "String {6f2b4a1e-5d0c-4c3f-9a57-0c1d9be1a4f7} Name contact-sync-marker
 EXPAND = f"singleValueExtendedProperties($filter=id eq '{MARKER}')"
 _SELECTED = (*PROPERTIES, "id", "categories", "parentFolderId", "lastModifiedDateTime")
 SELECT = ",".join(_SELECTED)
-IDS = 'IdType="ImmutableId"'
 _FORGOTTEN = frozenset({"syncstatenotfound", "resyncrequired", "syncstateinvalid"})
-_OUTRUN = frozenset({409, 412})
 
 READ_WRITE = "Contacts.ReadWrite"
 _LOGIN = "https://login.microsoftonline.com/common/oauth2/v2.0"
@@ -171,7 +169,7 @@ class MicrosoftConnector:
             done = self._written({draft.marker: self._creation(draft, folder, category) for draft in batch})
             for draft in batch:
                 result = done[draft.marker]
-                yield draft, Written(self._card(result.document, "")) if isinstance(result, _Part) else result
+                yield draft, Written(self._card(result.document, "")) if isinstance(result, Part) else result
 
     def update(self, edits: Sequence[Edit]) -> Iterator[tuple[Edit, Outcome]]:
         """See `ports.Connector.update`.
@@ -192,7 +190,7 @@ class MicrosoftConnector:
             done = self._written({id_: _change("DELETE", card) for id_, card in going.items()})
             for card in batch:
                 result = outcomes[card.id] or done[card.id]
-                yield card, Written(card) if isinstance(result, _Part) else result
+                yield card, Written(card) if isinstance(result, Part) else result
 
     def photo(self, card: Card) -> bytes | None:
         """See `ports.Connector.photo`. Private mailboxes have none."""
@@ -216,7 +214,7 @@ class MicrosoftConnector:
         except Lost:
             return Unknown()
         if not reply.ok:
-            return _refused(reply.status, _code(reply))
+            return refused(reply.status, _code(reply))
         now = self.read([card.id]).get(card.id)
         return Written(now) if now else Missing()
 
@@ -228,7 +226,7 @@ class MicrosoftConnector:
             if not level:
                 return found
             places = [f"/me/contactFolders/{quote(id_, safe='')}/childFolders" for id_, _ in level]
-            parts = self._batch([_Ask("GET", f"{place}?$top={FOLDERS}") for place in places])
+            parts = self._batch([Ask("GET", f"{place}?$top={FOLDERS}") for place in places])
             level = [
                 (id_, f"{outer}/{name}")
                 for (_, outer), part in zip(level, parts, strict=True)
@@ -280,7 +278,7 @@ class MicrosoftConnector:
 
     def _contacts(self, ids: Sequence[str]) -> dict[str, Contact]:
         query = f"?$select={quote(SELECT)}&$expand={quote(EXPAND)}"
-        parts = self._batch([_Ask("GET", f"/me/contacts/{quote(id_, safe='')}{query}") for id_ in ids])
+        parts = self._batch([Ask("GET", f"/me/contacts/{quote(id_, safe='')}{query}") for id_ in ids])
         found = {id_: part.document for id_, part in zip(ids, parts, strict=True) if part.is_there()}
         places = {_folder_of(contact) for contact in found.values()}
         if not places <= self._inside:
@@ -297,18 +295,18 @@ class MicrosoftConnector:
 
     def _photos(self, ids: Sequence[str]) -> dict[str, str]:
         """By contact, what changes with its picture. Pictures do not appear among the changes of a contact."""
-        parts = self._batch([_Ask("GET", f"/me/contacts/{quote(id_, safe='')}/photo") for id_ in ids])
+        parts = self._batch([Ask("GET", f"/me/contacts/{quote(id_, safe='')}/photo") for id_ in ids])
         found = zip(ids, parts, strict=True)
         return {
             id_: digest_of(str(part.document.get("@odata.mediaEtag", ""))) for id_, part in found if part.ok
         }
 
-    def _creation(self, draft: Draft, folder: str, category: str | None) -> _Ask:
+    def _creation(self, draft: Draft, folder: str, category: str | None) -> Ask:
         contact = {name: value for name, value in self._translation.contact(draft.fields).items() if value}
         contact["singleValueExtendedProperties"] = [{"id": MARKER, "value": draft.marker}]
         if category:
             contact["categories"] = [category]
-        return _Ask(
+        return Ask(
             "POST", f"/me/contactFolders/{quote(folder, safe='')}/contacts?$expand={quote(EXPAND)}", contact
         )
 
@@ -323,11 +321,11 @@ class MicrosoftConnector:
         done = self._written(asked)
         for edit in batch:
             result = _obstacle(edit.card, now) or done.get(edit.card.id) or Written(edit.card)
-            if isinstance(result, _Part):
+            if isinstance(result, Part):
                 result = Written(self._card(result.document, edit.card.photo))
             yield result
 
-    def _written(self, asked: Mapping[str, _Ask]) -> dict[str, _Part | Outcome]:
+    def _written(self, asked: Mapping[str, Ask]) -> dict[str, Part | Outcome]:
         """What became of each of at most AT_ONCE writes, under the same keys: the answer where it was carried out."""
         try:
             parts = self._batch(list(asked.values()), writes=True)
@@ -335,15 +333,15 @@ class MicrosoftConnector:
             return dict.fromkeys(asked, Unknown())
         return {key: part if part.ok else part.outcome() for key, part in zip(asked, parts, strict=True)}
 
-    def _batch(self, asked: Sequence[_Ask], *, writes: bool = False) -> list[_Part]:
+    def _batch(self, asked: Sequence[Ask], *, writes: bool = False) -> list[Part]:
         """Several requests in one, AT_ONCE at a time; their answers in the order of the requests."""
-        found: list[_Part] = []
+        found: list[Part] = []
         for at in range(0, len(asked), AT_ONCE):
             requests = [ask.numbered(number) for number, ask in enumerate(asked[at : at + AT_ONCE])]
             send = self._calls.write if writes else self._calls.ask
             reply = send("POST", "/$batch", {"requests": requests}, Prefer=IDS)
-            by_number = {each["id"]: _Part.of(each) for each in _read(reply).get("responses") or ()}
-            parts = [by_number.get(str(number), _Part(504, {}, {})) for number in range(len(requests))]
+            by_number = {each["id"]: Part.of(each) for each in _read(reply).get("responses") or ()}
+            parts = [by_number.get(str(number), Part(504, {}, {})) for number in range(len(requests))]
             for part in [] if writes else parts:
                 part.check()
             found += parts
@@ -361,84 +359,20 @@ class MicrosoftConnector:
         )
 
 
-class _Ask:
-    """One request of a batch."""
-
-    def __init__(self, method: str, url: str, body: Contact | None = None, etag: str = "") -> None:
-        headers = {"Prefer": IDS, **({"If-Match": etag} if etag else {})}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        self._request = {
-            "method": method,
-            "url": url,
-            "headers": headers,
-            **({"body": body} if body is not None else {}),
-        }
-
-    def numbered(self, number: int) -> dict[str, Any]:
-        """As the batch holds it."""
-        return {"id": str(number), **self._request}
-
-
-class _Part:
-    """One answer of a batch. That the batch as a whole succeeded says nothing of it."""
-
-    def __init__(self, status: int, headers: Mapping[str, str], document: Any) -> None:
-        self.status = status
-        self.headers = headers
-        self.document: dict[str, Any] = document if isinstance(document, dict) else {}
-        self.ok = 200 <= status < 300
-
-    @classmethod
-    def of(cls, answer: Mapping[str, Any]) -> _Part:
-        """As the batch's answer holds it."""
-        return cls(int(answer["status"]), answer.get("headers") or {}, answer.get("body"))
-
-    @property
-    def code(self) -> str:
-        """The error's code."""
-        return str(self.document.get("error", {}).get("code", ""))
-
-    def outcome(self) -> Outcome:
-        """Of a write that was not carried out, or perhaps was."""
-        if self.status == 404:
-            return Missing()
-        if self.status in _OUTRUN or self.status == 429:
-            return Changed()
-        return Unknown() if self.status >= 500 else _refused(self.status, self.code)
-
-    def is_there(self) -> bool:
-        """Of a read: whether there is such a thing. Raises Busy if the answer says neither: nobody is gone for that."""
-        if not self.ok and self.status not in (404, 410):
-            raise Busy(f"Microsoft answered {self.status}.")
-        return self.ok
-
-    def check(self) -> None:
-        """Of a read: raises Busy where asking again may help, AccessLost where only the person can."""
-        if self.status == 429 or self.status >= 500:
-            raise put_off(self.status, retry_after(self.headers), "Microsoft")
-        if self.status == 401:
-            raise AccessLost(
-                "access_lost",
-                "Microsoft does not let us in any more.",
-                "Connect the account again; nothing was deleted, and everything goes on from where it was.",
-            )
-
-
 def _folder_of(contact: Contact) -> str:
     """Where a contact lies, if it says so. One that is deleted keeps its immutable id, but lies in no folder of contacts."""
     return str(contact.get("parentFolderId") or "")
 
 
-def _search(marker: str, place: str) -> _Ask:
+def _search(marker: str, place: str) -> Ask:
     value = marker.replace("'", "''")
     wanted = f"singleValueExtendedProperties/Any(ep: ep/id eq '{MARKER}' and ep/value eq '{value}')"
-    return _Ask("GET", f"{place}?$filter={quote(wanted)}&$select={quote(SELECT)}&$expand={quote(EXPAND)}")
+    return Ask("GET", f"{place}?$filter={quote(wanted)}&$select={quote(SELECT)}&$expand={quote(EXPAND)}")
 
 
-def _change(method: str, card: Card, body: Contact | None = None) -> _Ask:
+def _change(method: str, card: Card, body: Contact | None = None) -> Ask:
     query = f"?$expand={quote(EXPAND)}" if body is not None else ""
-    return _Ask(method, f"/me/contacts/{quote(card.id, safe='')}{query}", body, card.etag)
+    return Ask(method, f"/me/contacts/{quote(card.id, safe='')}{query}", body, card.etag)
 
 
 def _obstacle(card: Card, now: Mapping[str, Contact]) -> Outcome | None:
@@ -477,12 +411,6 @@ def _codes(reply: Reply) -> Iterator[str]:
 
 def _code(reply: Reply) -> str:
     return next(_codes(reply), "")
-
-
-def _refused(status: int, code: str) -> Refused:
-    if code.lower() in ("errorquotaexceeded", "errormailboxstorageexceeded"):
-        return Refused("book_full", "The mailbox is full. Make room there.")
-    return Refused("not_taken", f"Microsoft did not take the contact ({code or status}).")
 
 
 def _cursor(links: Mapping[str, str]) -> str:
