@@ -311,6 +311,23 @@ def test_the_file_of_a_dry_run_is_shown_from_our_own_copy(api, server):
     assert api.world.stored() == {}
 
 
+def test_a_file_that_is_fetched_again_and_again_is_kept_once(api, server):
+    sync = api.post("/imports", request(web_source(server))).json["sync"]
+    first = executed(api, sync["latest_run"]["id"])
+    again = [go(api, sync["id"]) for _ in range(2)]
+    assert [run["status"] for run in again] == ["unchanged"] * 2
+    folder = f"runs/{api.account.account_id}"
+    kept = [api.world.runs.size(f"{folder}/{run['id']}/source") for run in (first, *again)]
+    assert kept[0]
+    assert kept[1:] == [0, 0]
+    shown = [api.get(f"/runs/{run['id']}/preview").json for run in (first, *again)]
+    assert shown[0]["rows"]
+    assert shown[1:] == [shown[0]] * 2
+    server.answer = lambda _: reply(b"email\nzoe@example.com\n")
+    other = go(api, sync["id"])
+    assert api.get(f"/runs/{other['id']}/preview").json["rows"] == [["zoe@example.com"]]
+
+
 def test_a_run_without_a_file_and_another_account_s_run_show_nothing(api, server, stranger):
     server.answer = lambda _: reply(b"", status="404 Not Found")
     run = executed(api, api.post("/imports", request(web_source(server))).json["run"]["id"])

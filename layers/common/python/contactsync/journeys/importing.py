@@ -106,6 +106,7 @@ def fetch(
         "proof": carried.ending.proof,
         "doubt": carried.ending.doubt,
         "unchanged": unchanged,
+        "same_as": good.run_id if unchanged and good else "",
         "marker": marker,
     }
     if is_unattended(sync):

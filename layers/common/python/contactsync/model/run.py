@@ -135,6 +135,7 @@ class Run(Deferred):
     plan_of: str | None = Field(default=None, description="The dry run whose plan this one carries out.")
     approved: bool = Field(default=False, description="Somebody has approved the plan as it is.")
     unchanged: bool = Field(default=False, description="The source is what the latest good run read.")
+    same_as: str = Field(default="", description="That run, where its file is kept for this one too.")
     verdict: Verdict | None = None
     status: Status = "queued"
     step: Step | None = None

@@ -158,6 +158,8 @@ def _close(work: Applying, error: Failure | None) -> Run:
         refusals = _report_rejects(manifest, work.files)
         if manifest.known_by:
             work.files.forget_looked_at()
+    if work.run.same_as:
+        work.files.forget_source()
     _leave_book(work, error)
     tick_again(work.run, control=work.control, contacts=work.contacts, now=now)
     if error is not None and _has_written(work.run):

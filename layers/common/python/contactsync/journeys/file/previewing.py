@@ -14,7 +14,7 @@ from contactsync.journeys.asked import dropping
 from contactsync.journeys.asked.asking import World, active_sync, check_kind, upload_problems
 from contactsync.journeys.file.files import File, beginning, pasted, stored
 from contactsync.journeys.file.remote import unsuitable
-from contactsync.journeys.file.runfiles import files_of
+from contactsync.journeys.file.runfiles import RunFiles, files_of
 from contactsync.model.account import Caller
 from contactsync.model.field import FieldSpec
 from contactsync.model.request import PreviewRequest
@@ -152,7 +152,7 @@ def preview_of_run(world: World, run: Run) -> Preview:
 
     Raises Conflict if it has fetched none, UnreadableFile if the file holds no rows that can be read.
     """
-    files = files_of(run, world.runs)
+    files = RunFiles(world.runs, run.account_id, run.same_as) if run.same_as else files_of(run, world.runs)
     if run.undoes or world.runs.size(files.source) is None:
         raise Conflict(
             "nothing_fetched",

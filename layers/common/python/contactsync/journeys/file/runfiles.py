@@ -203,6 +203,10 @@ class RunFiles:
         """When the run has ended nobody needs it, and it names people whom the file does not. Emptied: notify may not delete."""
         self.save_looked_at(())
 
+    def forget_source(self) -> None:
+        """Of a run that has found its file as another run has kept it: a file that is fetched often would lie here so often."""
+        self.objects.put(self.source, b"")
+
     # Map
 
     def save_mapped(
