@@ -137,7 +137,7 @@ def test_a_protected_file_is_imported_now_and_when_its_sync_is_due(stack: Stack,
         assert traces.found(CANARY, places) == []
 
 
-def test_a_wake_up_of_the_scheduler_becomes_the_run_of_the_day(stack: Stack, server: WebServer):
+def test_a_wake_up_of_the_scheduler_becomes_the_run_that_is_due(stack: Stack, server: WebServer):
     customer = Customer.of(stack)
     zone = ZoneInfo("Asia/Tokyo")
     now = datetime.now(zone)  # a moment that has passed before the schedule is kept is not made up for
@@ -148,7 +148,7 @@ def test_a_wake_up_of_the_scheduler_becomes_the_run_of_the_day(stack: Stack, ser
         "schedule": {
             "start": due.strftime("%Y-%m-%dT%H:%M:00"),
             "time_zone": zone.key,
-            "recurrence": "FREQ=DAILY",
+            "recurrence": "FREQ=MINUTELY;INTERVAL=15",
         },
     }
     sync = customer.post("/syncs", body, expect=201)
