@@ -9,7 +9,7 @@ import pytest
 
 from contactsync.adapters.memory import MemoryVault
 from contactsync.adapters.vault import KmsVault
-from contactsync.adapters.wire import kms
+from contactsync.adapters.wire import ServiceError, kms
 from contactsync.errors import Busy
 from contactsync.ports import VAULT_BYTES, Unopenable
 from tests.contract.conftest import IMPATIENT, REGION, credentials
@@ -88,6 +88,22 @@ class TestFaultsOnTheWay:
     def test_what_passes_is_tried_again(self, vault, proxy, fault):
         proxy.plan_where(lambda call: call.operation == "Encrypt", fault, times=1)
         assert vault.decrypt(vault.encrypt(SECRET, CONTEXT), CONTEXT) == SECRET
+
+    @pytest.mark.parametrize(
+        ("code", "told"),
+        [
+            ("IncorrectKeyException", Unopenable),
+            ("InvalidCiphertextException", Unopenable),
+            ("AccessDeniedException", ServiceError),
+            ("DisabledException", ServiceError),
+        ],
+    )
+    def test_what_we_may_not_open_is_not_told_as_foreign(self, vault, proxy, code, told):
+        """What is foreign ends a member's connection; what is ours to mend must not."""
+        sealed = vault.encrypt(SECRET, CONTEXT)
+        proxy.plan_where(lambda call: call.operation == "Decrypt", refused(code, 400), times=1)
+        with pytest.raises(told):
+            vault.decrypt(sealed, CONTEXT)
 
     def test_what_stays_away_is_busy(self, vault, proxy):
         proxy.plan_where(lambda call: True, throttled("ThrottlingException"), times=9)

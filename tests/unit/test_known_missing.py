@@ -101,6 +101,14 @@ class TestTold:
         assert (run.counts.deleted, run.counts.skipped) == (1 + created, 1)
         assert figures(story, run) == (11 + created, 10)
 
+    def test_whom_another_sync_has_brought_since(self, options: dict[str, Any]) -> None:
+        story = Story(options=options)
+        story.imported(HEADER + row(40))
+        run = told(story)
+        brought = 1 if options is ALL else 0
+        assert run.counts.deleted == 1 + brought
+        assert figures(story, run) == (12 + brought, 11)
+
     def test_who_comes_or_goes_by_hand_while_rows_are_mapped(self, options: dict[str, Any]) -> None:
         """Of those who go the one has no row any more, the other one that is refused."""
         refused = "2,p2@example.com,,1\n"

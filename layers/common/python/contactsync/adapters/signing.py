@@ -48,7 +48,7 @@ def credential_source() -> CredentialSource:
         found = Credentials(
             os.environ["AWS_ACCESS_KEY_ID"],
             os.environ["AWS_SECRET_ACCESS_KEY"],
-            os.environ.get("AWS_SESSION_TOKEN") or None,
+            os.environ.get("AWS_SESSION_TOKEN"),
         )
         return lambda: found
 
