@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -57,15 +57,25 @@ class PhotoWorld(BookWorld):
 
 
 class Overtaken(MemoryConnector):
-    """A way into a book in which somebody does something just before we put a picture there."""
+    """A way into a book in which somebody does something just before the n-th request of a kind."""
 
-    def __init__(self, book: MemoryBook, happens: Callable[[], object]) -> None:
+    def __init__(self, book: MemoryBook, happens: Callable[[], object], method: str, nth: int) -> None:
         super().__init__(book)
-        self._happens = happens
+        self._happens, self._method, self._left = happens, method, nth
+
+    def read(self, ids: Sequence[str]) -> dict[str, Card]:
+        self._overtaken("read")
+        return super().read(ids)
 
     def put_photo(self, card: Card, picture: bytes | None) -> Outcome:
-        self._happens()
+        self._overtaken("put_photo")
         return super().put_photo(card, picture)
+
+    def _overtaken(self, method: str) -> None:
+        self._left -= method == self._method
+        if self._left == 0:
+            self._left = -1
+            self._happens()
 
 
 @pytest.fixture
@@ -193,6 +203,16 @@ class TestBothWays:
                 "who gave the contact its picture did not undo that"
             )
             assert world.go(sync).pushed.updated == 0
+
+    def test_a_run_that_is_undone_gives_the_card_back_all_else_as_well(self, world):
+        sync = world.sync()
+        world.go(sync)
+        world.edit(world.ada, notes="After")
+        world.give(FACE)
+        run = world.go(sync)
+        assert (world.there, world.book.cards()[world.card].fields["notes"]) == (FACE, "After")
+        world.go(sync, undoes=run.id)
+        assert (world.there, world.book.cards()[world.card].fields.get("notes")) == (None, ADA.get("notes"))
 
     def test_undo_leaves_a_picture_alone_that_somebody_has_changed_since(self, world):
         sync = world.sync()
@@ -441,13 +461,15 @@ class TestMishaps:
             assert world.go(sync).status in ("succeeded", "unchanged")
         assert (world.here, world.there) == (FACE, encodes(FACE))
 
-    def test_a_picture_that_was_changed_there_meanwhile_is_not_overwritten(self, world):
+    @pytest.mark.parametrize(("method", "nth"), [("read", 1), ("read", 2), ("put_photo", 1)])
+    def test_a_picture_that_was_changed_there_meanwhile_is_not_overwritten(self, world, method, nth):
         sync = world.sync(conflict="remote")
         world.go(sync)
         world.give(FACE)
-        way = Overtaken(world.book, lambda: world.book.picture(world.card, OTHER_FACE))
+        way = Overtaken(world.book, lambda: world.book.picture(world.card, OTHER_FACE), method, nth)
         world.connect = lambda _: way
         world.go(sync)
+        assert world.there == OTHER_FACE
         world.connect = None
         world.go(sync)
         assert (world.here, world.there) == (OTHER_FACE, OTHER_FACE)
