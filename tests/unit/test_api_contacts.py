@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from contactsync.control import accounts as control_accounts
 from contactsync.journeys.asked import editing
 from contactsync.journeys.asked.addressing import Addresses
 from contactsync.model.contact import Alias, Tombstone
-from contactsync.ports import RecordKey
+from contactsync.ports import Put, RecordKey
 from tests.support.world import Died
 
 NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
@@ -122,6 +122,50 @@ def test_a_request_whose_answer_was_lost_finds_its_contact(api, monkeypatch):
 # Editing
 
 
+def test_an_edit_that_is_there_is_made_though_the_table_s_answer_was_lost(api, ada, monkeypatch):
+    """Whoever asks the table again is told that the version has moved on: by ourselves."""
+    kind = type(api.world.contacts)
+    write = kind.write
+
+    def lost(self, account_id, writes):
+        return [(each, False) for each, _ in write(self, account_id, writes)]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, "write", lost)
+        answer = api.patch(f"/contacts/{ada['id']}", {"fields": {"name": "Countess"}})
+    assert (answer.status, answer.json["version"]) == (200, 2)
+    assert api.get(f"/contacts/{ada['id']}").json["fields"]["name"] == "Countess"
+
+
+def test_a_contact_that_two_delete_at_once_is_counted_once(api, ada, monkeypatch):
+    add(api, email="bob@example.com")
+    there, note = api.world.control.contacts_count(api.account.account_id), editing._note
+    told: list[int] = []
+
+    def overtaken(*said):
+        if not told:
+            told.append(0)
+            api.world.clock.advance(timedelta(seconds=1))
+            told.append(api.delete(f"/contacts/{ada['id']}").status)
+        note(*said)
+
+    monkeypatch.setattr(editing, "_note", overtaken)
+    answers = [api.delete(f"/contacts/{ada['id']}").status for _ in range(3)]
+    assert (told[1], answers[1:]) == (204, [404, 404])
+    assert api.world.control.contacts_count(api.account.account_id) == there - 1
+    key = RecordKey(api.account.account_id, f"edit#{ada['id']}#e{'f' * 24}")
+    late = {
+        "at": ada["audit"]["created_at"],
+        "by": "member:m2",
+        "change": "deleted",
+        "changes": {},
+        "runs": [],
+    }
+    api.world.records.commit([Put(key, late, 0)])  # as another one that came too late has left it
+    deleted = api.get(f"/contacts/{ada['id']}/history").json["items"][0]
+    assert datetime.fromisoformat(deleted["at"]) == api.world.clock.now(), "the one that came about is told"
+
+
 def told_of_changes(api):
     return sum(event.kind == "ContactsChanged" for event in api.world.bus.events)
 
@@ -223,11 +267,30 @@ def test_an_address_that_another_contact_has_is_refused(api, ada):
     assert api.get(f"/contacts/{bob['id']}").json == bob
 
 
+def test_of_two_contacts_that_are_given_one_address_at_once_one_has_it(api, ada, monkeypatch):
+    bob, cem = (add(api, name=name) for name in ("Bob", "Cem"))
+    address, holder = {"fields": {"email": "one@example.com"}}, Addresses.holder
+    others: list[int] = []
+
+    def overtaken(self, slot_id, slot):
+        found = holder(self, slot_id, slot)
+        if not others:
+            others.append(0)
+            others.append(api.patch(f"/contacts/{cem['id']}", address).status)
+        return found
+
+    monkeypatch.setattr(Addresses, "holder", overtaken)
+    assert api.patch(f"/contacts/{bob['id']}", address).status == 409
+    assert others[1] == 200
+    assert by_email(api, "one@example.com") == [cem["id"]]
+    assert "email" not in api.get(f"/contacts/{bob['id']}").json["fields"]
+
+
 def test_a_lost_race_writes_nothing_and_gives_the_address_back(api, ada, monkeypatch):
     note = editing._note
 
-    def overtaken(mine, before, after, version):
-        note(mine, before, after, version)
+    def overtaken(mine, before, after):
+        note(mine, before, after)
         with monkeypatch.context() as patch:
             patch.setattr(editing, "_note", note)
             edit(api, ada, name="First")

@@ -130,7 +130,7 @@ def delete_contact(world: World, caller: Caller, contact_id: str, seed: str, *, 
         sources=before.sources,
         expires_at=int((world.clock.now() + REMEMBERED).timestamp()),
     )
-    _note(mine, before, None, gone.version)
+    _note(mine, before, None)
     _announce(mine, before.id)
     if not addresses.write(Replace(gone)):
         raise Stale
@@ -172,7 +172,7 @@ def _store(mine: Hand, addresses: Addresses, before: Contact | None, after: Cont
     old = addresses.slot_of(before.fields) if before else None
     new = addresses.slot_of(after.fields)
     claim = _claim(mine, addresses, after.id, new) if new not in (None, old, after.id) else None
-    _note(mine, before, after, after.version)
+    _note(mine, before, after)
     _announce(mine, after.id)
     if not addresses.write(filling(after, over)):
         stored = addresses.read(after.id)
@@ -206,7 +206,7 @@ def _make_up(mine: Hand, contact_id: str, slot: Slot | None) -> None:
     """
     edit = mine.world.control.marker(mine.caller.account_id)
     noted = mine.world.control.records.get(RecordKey(mine.caller.account_id, f"edit#{contact_id}#{edit}"))
-    if noted is None or slot is None or noted.document["version"] != slot.version:
+    if noted is None or slot is None or not _wrote(edit, noted.document, slot):
         return
     theirs = replace(mine, edit=edit)
     if isinstance(slot, Tombstone) and "emails" in noted.document["changes"]:
@@ -215,6 +215,13 @@ def _make_up(mine: Hand, contact_id: str, slot: Slot | None) -> None:
     _conclude(theirs)
     if noted.document["change"] in COUNTED:
         _count(theirs, COUNTED[noted.document["change"]])
+
+
+def _wrote(edit: str | None, noted: Mapping[str, Any], slot: Slot) -> bool:
+    """Whether what is stored is what an edit wrote: of two at once, the one that came too late is noted as well."""
+    if isinstance(slot, Tombstone):
+        return (slot.deleted_at, slot.deleted_by) == (noted["at"], noted["by"])
+    return isinstance(slot, Contact) and slot.runs[-1:] == (edit,)
 
 
 def _claim(mine: Hand, addresses: Addresses, contact_id: str, slot_id: str | None) -> Alias:
@@ -231,7 +238,7 @@ def _claim(mine: Hand, addresses: Addresses, contact_id: str, slot_id: str | Non
     return alias
 
 
-def _note(mine: Hand, before: Contact | None, after: Contact | None, version: int) -> None:
+def _note(mine: Hand, before: Contact | None, after: Contact | None) -> None:
     """Keep a change, before it is made."""
     told: Changes = changes(before.fields if before else {}, after.fields if after else {})
     segments = [list(each.segments) if each else [] for each in (before, after)]
@@ -242,7 +249,6 @@ def _note(mine: Hand, before: Contact | None, after: Contact | None, version: in
     document = {
         "at": mine.at,
         "by": mine.by,
-        "version": version,
         "change": "added" if before is None else "updated" if after is not None else "deleted",
         "changes": told,
         "runs": list(before.runs) if before and after is None else [],

@@ -137,7 +137,8 @@ class _Teller:
                     return list(decision.contact.runs), _of_run(run, decision)
             return [], Change(gone.deleted_at, gone.deleted_by, "deleted", {}, FORGOTTEN, run_id)
         for document in self._edits():
-            if document["change"] == "deleted" and document["version"] == gone.version:
+            when_and_by = document["at"], document["by"]
+            if document["change"] == "deleted" and when_and_by == (gone.deleted_at, gone.deleted_by):
                 return document["runs"], _by_hand(document)
         return [], Change(gone.deleted_at, gone.deleted_by, "deleted", {}, "Deleted by hand.")
 
