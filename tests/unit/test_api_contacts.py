@@ -92,7 +92,7 @@ def test_every_problem_of_a_contact_is_told_at_once(api):
 def test_an_address_belongs_to_one_contact(api, ada):
     answer = api.post("/contacts", {"fields": {"email": "ADA@example.com"}})
     assert problem(answer) == (409, "email_taken")
-    assert ada["id"] in answer.json["title"]
+    assert answer.json["title"] == f"The email address belongs to contact {ada['id']}."
 
 
 def test_a_contact_needs_no_address_and_a_request_sent_again_adds_it_once(api):
@@ -483,6 +483,12 @@ def test_what_nobody_can_have_is_named(api, query):
 
 
 # Segments
+
+
+def test_a_contact_is_once_in_a_segment_however_often_that_is_said(api, ada):
+    fair, vip = (api.post("/segments", {"name": name}).json["id"] for name in ("Fair", "VIP"))
+    edited = api.patch(f"/contacts/{ada['id']}", {"segments": [vip, fair, vip]}).json
+    assert edited["segments"] == sorted([fair, vip])
 
 
 def test_there_are_as_many_segments_as_are_shown(api, monkeypatch):

@@ -9,6 +9,7 @@ import pytest
 from contactsync.connectors.memory import MemoryConnector
 from contactsync.control import boxes
 from contactsync.errors import Stale
+from contactsync.journeys.asked import editing
 from contactsync.journeys.book import subscribing
 from contactsync.journeys.book.bookfiles import BookFiles
 from contactsync.journeys.book.committing import count_day
@@ -153,6 +154,19 @@ class TestBoxes:
         world.book.remove(card)
         world.go(sync)
         assert ADA["name"] not in {fields["name"] for fields in world.everybody().values()}
+
+    def test_of_a_contact_whose_deletion_died_half_way_go_when_it_is_asked_for_again(
+        self, api, world, monkeypatch
+    ):
+        ada = world.add(ADA)
+        assert api.put(f"/contacts/{ada}/subscription").status == 200
+        with monkeypatch.context() as patch:
+            patch.setattr(editing, "_untick", lambda *_: (_ for _ in ()).throw(Died()))
+            with pytest.raises(Died):
+                api.delete(f"/contacts/{ada}")
+        assert world.control.subscribers(api.account.account_id, ada)
+        assert api.delete(f"/contacts/{ada}").status == 404
+        assert world.control.subscribers(api.account.account_id, ada) == frozenset()
 
     @pytest.mark.parametrize("at_the_last_moment", [False, True])
     def test_of_a_member_who_is_removed_and_still_let_in_are_not_ticked(
