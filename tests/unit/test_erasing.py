@@ -15,8 +15,10 @@ from contactsync.errors import Busy
 from contactsync.journeys.account import erasing, forgetting
 from contactsync.journeys.asked import editing, recounting
 from contactsync.journeys.book.album import Album
+from contactsync.model.contact import Alias
 from contactsync.model.message import EraseDue
 from contactsync.model.run import Run
+from contactsync.ports import Insert
 from tests.faults.interruptions import Interruptions, Way
 from tests.support.calling import Client
 from tests.support.world import Died, Overtaken, stores_of
@@ -214,6 +216,30 @@ def test_who_has_no_address_is_looked_for_by_number(world: ApiWorld, api: Client
     assert [mark for mark in ("12345678", "1234 5678", "11223344") if mark in left] == []
     assert "87654321" in left
     assert world.contacts.slots(api.account.account_id, [ada]) == {}
+
+
+def test_an_address_that_a_run_had_only_begun_to_give_to_somebody_is_not_theirs(
+    world: ApiWorld, api: Client
+) -> None:
+    world.import_rows(HEADER + BOB + ADA.replace("06 12345678", "12"), MAPPING)
+    bob = world.stored()["bob@example.com"]
+    claim = Alias(world.id_of("ada@example.com"), 1, bob.id, 0)
+    assert all(done for _, done in world.contacts.write(api.account.account_id, [Insert(claim)]))
+    erased(world, api, email="ada@example.com")
+    assert world.stored() == {"bob@example.com": bob}
+    assert "ada@example.com" not in everything(world, api.account.account_id)
+
+
+def test_who_has_the_address_of_a_deleted_contact_now_is_somebody_else(world: ApiWorld, api: Client) -> None:
+    ada, bob = (
+        api.post("/contacts", {"fields": {"email": f"{name}@example.com"}}).json["id"]
+        for name in ("ada", "bob")
+    )
+    assert api.delete(f"/contacts/{ada}").status == 204
+    assert api.patch(f"/contacts/{bob}", {"fields": {"email": "ada@example.com"}}).status == 200
+    erased(world, api, contact_id=ada)
+    assert api.get(f"/contacts/{bob}").status == 200
+    assert api.get("/contacts?email=ada@example.com").json["items"][0]["id"] == bob
 
 
 def test_who_has_been_deleted_is_looked_for_by_the_address_of_then(world: ApiWorld, api: Client) -> None:

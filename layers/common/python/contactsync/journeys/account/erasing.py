@@ -183,9 +183,9 @@ def _whom(world: World, caller: Caller, request: ErasureRequest) -> tuple[str, l
     slot = world.contacts.slots(caller.account_id, [first]).get(first)
     if slot is None and request.contact_id is not None:
         raise NotFound
-    contact_id = slot.contact_id if isinstance(slot, Alias) else first
-    contact = world.contacts.slots(caller.account_id, [contact_id]).get(contact_id)
-    values = [contact.fields] if isinstance(contact, Contact) else []
+    contact = slot if isinstance(slot, Contact) else addresses.contact(emails[0]) if emails else None
+    contact_id = contact.id if contact else first
+    values = [contact.fields] if contact else []
     for page in pages(world.control.records, caller.account_id, f"edit#{contact_id}#"):
         for record in page:
             values += _sides(record.document["changes"])
@@ -214,10 +214,10 @@ def _look_back(erasure: Erasure, stores: Stores) -> Erasure:
 def _theirs(
     contacts: ContactStore, account_id: str, contact_id: str, slots: Sequence[str]
 ) -> tuple[str, ...]:
-    """Those of the slots that are the contact's, each once."""
-    ids = list(dict.fromkeys(slots))
+    """The contact's slot, and those of the others that are its own, each once."""
+    ids = list(dict.fromkeys([contact_id, *slots]))
     found = contacts.slots(account_id, ids)
-    return tuple(id_ for id_ in ids if _holder(found.get(id_), contact_id) == contact_id)
+    return tuple(id_ for id_ in ids if contact_id in (id_, _holder(found.get(id_), contact_id)))
 
 
 def _holder(slot: Slot | None, contact_id: str) -> str:
