@@ -119,6 +119,8 @@ class PeopleServer(JsonServer):
         self.clock = clock
         self.lag = lag
         self.capacity = capacity
+        self.full = (400, "FAILED_PRECONDITION")
+        """With which status a full book refuses: no document says."""
         self.tokens = {"token"}
         self.retry_after_s: int | None = None
         self.expired = EXPIRED
@@ -332,7 +334,7 @@ class PeopleServer(JsonServer):
         if bad := [number for number, person in enumerate(people) if _is_misshapen(person)]:
             return _bad_batch(bad)
         if len(self.persons) + len(people) > self.capacity:
-            return failed(400, "FAILED_PRECONDITION", "MY_CONTACTS_OVERFLOW_COUNT")
+            return failed(*self.full, "MY_CONTACTS_OVERFLOW_COUNT")
         made = []
         for person in people:
             id_ = f"people/c{self._next():012d}"

@@ -105,13 +105,15 @@ def test_one_bad_contact_does_not_keep_the_others_out(google, monkeypatch):
     assert outcomes == {"m0": Written, "m1": Written, "m2": Refused, "m3": Written}
 
 
-def test_a_full_book_takes_no_more_and_says_so(google):
-    """Case 47."""
-    google.capacity = 1
+@pytest.mark.parametrize("full", [(400, "FAILED_PRECONDITION"), (429, "RESOURCE_EXHAUSTED")])
+def test_a_full_book_takes_no_more_and_says_so(google, full):
+    """Case 47: at once, for no patience makes room."""
+    google.capacity, google.full = 1, full
     made(connector(google), ADA)
     [(_, outcome)] = connector(google).create(ALL, [Draft("m", NAMED)])
     assert isinstance(outcome, Refused)
     assert outcome.code == "book_full"
+    assert [call.method for call in google.calls] == ["GET", "POST", "POST"]
 
 
 def test_a_profile_s_values_are_not_the_contact_s(google, clock):

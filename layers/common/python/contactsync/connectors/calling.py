@@ -65,6 +65,7 @@ class Calls:
     Args:
         base: "https://host" with a path, or without; what is called lies below it.
         access: gives the bearer token.
+        is_final: tells of a 429 whether waiting would not help, because it is room that is lacking.
         timeout_s: for connecting, and for each wait on the answer.
         sleep: waits, where a provider asks for it.
     """
@@ -74,11 +75,13 @@ class Calls:
         base: str,
         access: Access,
         *,
+        is_final: Callable[[Reply], bool] = lambda _: False,
         timeout_s: float = 30.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._base = base.rstrip("/")
         self._access = access
+        self._is_final = is_final
         self._sleep = sleep
         self._pool = urllib3.PoolManager(
             num_pools=2, maxsize=4, retries=False, timeout=urllib3.Timeout(connect=timeout_s, read=timeout_s)
@@ -142,6 +145,8 @@ class Calls:
                     "The provider does not let us in any more.",
                     "Connect the account again; nothing was deleted, and everything goes on from where it was.",
                 )
+            elif self._is_final(reply):
+                return reply
             elif reply.status == 429 or (reply.status == 503 and not writes):
                 wait_s = retry_after(reply.headers)
                 waits += 1

@@ -81,7 +81,7 @@ class GoogleConnector:
     """
 
     def __init__(self, access: Access, *, country: str, base: str = BASE) -> None:
-        self._calls = Calls(base, access)
+        self._calls = Calls(base, access, is_final=_is_full)
         self._translation = Translation(country)
 
     @property
