@@ -225,6 +225,44 @@ def test_a_run_that_waits_does_so_no_longer_once_its_sync_is_run_again(api, held
     assert problem(approval) == (409, "superseded")
 
 
+@pytest.mark.parametrize("kind", ["held", "half_held"])
+def test_a_dry_run_leaves_a_run_that_waits_as_it_is(api, request, kind):
+    """Who looked once more before deciding had made the very plan void that they were to decide over."""
+    lists, run = request.getfixturevalue(kind)
+    approval = (f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})
+    looked = lists.request(run["sync_id"], many(70), dry_run=True).json
+    assert problem(api.post(*approval)) == (409, "run_under_way")
+    assert lists.ended(looked)["status"] == "succeeded"
+    assert api.get(f"/runs/{run['id']}").json == run
+    assert api.get(f"/syncs/{run['sync_id']}").json["latest_run"]["id"] == run["id"], "what is to be decided"
+    assert api.post(*approval).status == 202
+    assert lists.ended(run, "after approval")["counts"]["deleted"] == 30
+    assert len(lists.emails()) == 71
+
+
+def test_a_run_that_waits_while_a_dry_run_looks_is_superseded_by_the_next_that_writes(api, held):
+    lists, run = held
+    looked = lists.again(run["sync_id"], many(95), dry_run=True)
+    plan = {"run_id": looked["id"], "plan_hash": looked["plan_hash"]}
+    assert lists.again(run["sync_id"], plan=plan)["counts"]["deleted"] == 5
+    told = api.get(f"/runs/{run['id']}").json
+    assert (told["status"], told["problem"]["code"]) == ("cancelled", "superseded")
+    approval = api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})
+    assert problem(approval) == (409, "superseded")
+
+
+def test_an_undo_closes_a_run_that_waits(api, lists):
+    """It writes contacts: what the plan was made of is not there any more."""
+    lists = Lists(api, options=DELETES)
+    first = lists.first(many(100))
+    more = lists.again(first["sync_id"], many(110))
+    run = lists.again(first["sync_id"], many(70))
+    assert lists.undone(more)["counts"]["deleted"] == 10
+    approval = api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})
+    assert problem(approval) == (409, "superseded")
+    assert len(lists.emails()) == 100
+
+
 def test_where_only_its_deletions_had_waited_the_rest_can_be_undone(api, half_held):
     lists, run = half_held
     later = lists.again(run["sync_id"], many(95) + "new@example.com,New\n")

@@ -129,7 +129,8 @@ class Syncs(Documents):
     def create_run(self, account_id: str, run: Run, *, due: datetime | None = None) -> None:
         """Add a run to a sync that has none under way; `due` is then the latest moment that its schedule has run.
 
-        An upload that the run names is from then on what the sync reads, unless it is a dry run.
+        An upload that the run names is from then on what the sync reads, unless it is a dry run. Nor does a dry run close one
+        that waits for an approval, which stays the sync's latest: it writes nothing that could make what was shown untrue.
         Of several who add the run of the same moment the first one does, and the others change nothing.
 
         Raises:
@@ -151,11 +152,13 @@ class Syncs(Documents):
                     "A run of this sync is under way.",
                     f"Wait for run {sync.value.active_run} to end, or cancel it.",
                 )
+            superseded = self.superseding(account_id, sync.value)
+            stays = run.dry_run and superseded
             started = sync.value.model_copy(
                 update={
                     "source": _source_with(run, sync.value),
                     "active_run": run.id,
-                    "latest_run": run.id,
+                    "latest_run": sync.value.latest_run if stays else run.id,
                     **(had(sync.value.schedule, due) if due is not None else {}),
                 }
             )
@@ -163,7 +166,7 @@ class Syncs(Documents):
                 self.records.commit(
                     [
                         put_sync(account_id, started, sync.version),
-                        *self.superseding(account_id, sync.value),
+                        *([] if stays else superseded),
                         *first_puts(account_id, run),
                         *self._admitted(run),
                     ]
@@ -311,7 +314,7 @@ class Syncs(Documents):
         """Let a held run go on with the very plan that was shown.
 
         Raises:
-            Conflict: the run does not wait, its plan is another one, or its sync has gone on since.
+            Conflict: the run does not wait, its plan is another one, its sync has gone on since, or is at a dry run.
         """
         for _ in range(UPDATE_ATTEMPTS):
             read = self.run(account_id, run_id)
@@ -330,8 +333,7 @@ class Syncs(Documents):
                 )
             sync = self.sync(account_id, run.sync_id)
             if (
-                sync.value.active_run is not None
-                or sync.value.latest_run != run_id
+                sync.value.latest_run != run_id
                 or sync.value.settings_at > run.requested_at
                 or sync.value.deleted_at is not None
             ):
@@ -339,6 +341,12 @@ class Syncs(Documents):
                     "superseded",
                     "The sync has run again since, or has been changed, so this plan is out of date.",
                     "Look at its latest run and approve that one, if it waits; otherwise run it again.",
+                )
+            if sync.value.active_run is not None:
+                raise Conflict(
+                    "run_under_way",
+                    "A dry run of this sync is under way.",
+                    f"Wait for run {sync.value.active_run} to end, or cancel it; then approve this one.",
                 )
             going = run.model_copy(
                 update={

@@ -137,7 +137,9 @@ class Sync(Shape):
         "connected, the account has had its runs of the day, or a run waits for an approval and the schedule has several a "
         "day. Null if somebody has paused it, or nobody."
     )
-    latest_run: Run | None
+    latest_run: Run | None = About(
+        description="Where that one waits for an approval, dry runs since do not take its place."
+    )
     next_run_at: Time | None = About(
         description="When its schedule runs it next; null if it is paused, or has had its last run."
     )
