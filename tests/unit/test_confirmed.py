@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from contactsync.core.decisions import Skip, read_decision
+from contactsync.core.decisions import Confirm, Skip, read_decision
 from contactsync.core.planning import SOURCES_KEPT
 from contactsync.journeys.file import known
 from contactsync.model.contact import Contact, Source
 from contactsync.model.run import Run
 from contactsync.ports import Replace
 from tests.fakes.webserver import WebServer, reply
+from tests.support.bookworld import BookWorld
 from tests.support.world import Overtaken, World
 from tests.unit.test_importing import NAMES, Exhausted, edit, many, people, refreshed, undo
 
@@ -232,3 +233,68 @@ def test_a_run_that_fails_before_it_says_unchanged(world: World) -> None:
     run = world.run(again)
     assert (run.status, run.counts.unchanged, run.counts.settled) == ("failed", 2, run.counts.rows)
     assert versions(world) == {**before, "first@example.com": 1}
+
+
+class TestAddressBooks:
+    """Who was in somebody's book before is known by its sync from then on."""
+
+    @pytest.fixture
+    def world(self) -> BookWorld:
+        return BookWorld()
+
+    @pytest.mark.parametrize("said", [{}, {"notes": "met in Paris"}], ids=["the same", "more"])
+    def test_a_file_that_lacks_them_deletes_neither_contact_nor_card(
+        self, world: BookWorld, said: dict[str, Any]
+    ) -> None:
+        brought = world.import_rows(many(20), NAMES, options=OWN)
+        world.book.add({"name": "Person 7", "emails": [{"value": "p7@example.com"}], **said})
+        sync = world.sync()
+        run = world.go(sync)
+        assert (run.counts.added, run.counts.unchanged + run.counts.updated) == (0, 20)
+        world.go(sync)
+        assert world.go(sync).status == "unchanged"
+        run = refreshed(world, brought, many(20).replace("p7@example.com,Person 7\n", ""))
+        assert (run.counts.deleted, "p7@example.com" in world.stored()) == (0, True)
+        world.go(sync)
+        assert (len(world.book.cards()), len(world.stored())) == (20, 20)
+
+    def test_nor_are_they_in_the_file_s_scope(
+        self, world: BookWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        know_rows(monkeypatch, 1)
+        brought = world.import_rows(many(20), NAMES, options=OWN)
+        for name in ("p7", "p8"):
+            world.book.add(
+                {"name": name.replace("p", "Person "), "emails": [{"value": f"{name}@example.com"}]}
+            )
+        world.go(world.sync())
+        run = refreshed(world, brought, many(20).replace("p7@example.com,Person 7\n", ""))
+        summary = world.files(run).plan_summary(0)
+        assert summary is not None
+        assert (run.counts.deleted, summary.stored, summary.found) == (0, 18, 18)
+
+    def test_a_card_that_we_have_made_keeps_nobody(self, world: BookWorld) -> None:
+        brought = world.import_rows(many(20), NAMES, options=OWN)
+        sync = world.sync()
+        world.go(sync)
+        world.go(sync)
+        assert refreshed(world, brought, many(19)).counts.deleted == 1
+        world.go(sync)
+        assert (len(world.book.cards()), len(world.stored())) == (19, 19)
+
+    def test_nor_does_a_book_out_of_which_nothing_comes(self, world: BookWorld) -> None:
+        brought = world.import_rows(many(20), NAMES, options=OWN)
+        world.book.add({"name": "Person 7", "emails": [{"value": "p7@example.com"}]})
+        world.go(world.sync(direction="push"))
+        run = refreshed(world, brought, many(20).replace("p7@example.com,Person 7\n", ""))
+        assert run.counts.deleted == 1
+
+    def test_what_was_in_dispute_is_told_though_the_contact_stays_as_it_is(self, world: BookWorld) -> None:
+        id_ = world.add({"name": "Ada King", "emails": [{"value": "ada@example.com"}], "notes": "ours"})
+        world.book.add({"name": "Ada King", "emails": [{"value": "ada@example.com"}], "notes": "theirs"})
+        run = world.go(world.sync(conflict="hub"))
+        assert (run.counts.unchanged, run.sync_id in world.contact(id_).sources) == (1, True)
+        [line] = world.files(run).plan(0)
+        decision = read_decision(line)
+        assert isinstance(decision, Confirm)
+        assert "theirs" in decision.note

@@ -7,7 +7,7 @@ It is stored one JSON array a line, so that a million rows need no more memory t
     ["add", id, row, hash, fields, over, claim]
     ["update", id, row, hash, fields, contact, changes, claim, note]
                                                                 contact: as it will be, unsigned; changes: {field: [from, to]}
-    ["confirm", id, row, hash, fields, contact]                 contact: as it is, one version on
+    ["confirm", id, row, hash, fields, contact]                 contact: as it is, one version on; note last where there is one
     ["delete", contact]                                         contact: as it was
     ["restore", contact, over, claim]                           contact: as it will be, unsigned
     ["unchanged", id, row]                                      note last where there is one
@@ -99,10 +99,14 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Confirm:
-    """The contact is as the row says, and the sync does not know it yet: no more is written than that it does now."""
+    """The contact is as the row says, and the sync does not know it yet: no more is written than that it does now.
+
+    `note` as of an update.
+    """
 
     row: Row
     contact: Contact
+    note: str = ""
 
     @property
     def key(self) -> str:
@@ -117,7 +121,8 @@ class Confirm:
     def line(self) -> bytes:
         """As stored."""
         row = self.row
-        return orjson.dumps(["confirm", row.id, row.line, row.hash, row.fields, asdict(self.contact)])
+        plain = ["confirm", row.id, row.line, row.hash, row.fields, asdict(self.contact)]
+        return orjson.dumps([*plain, self.note] if self.note else plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,8 +280,8 @@ def read_decision(line: bytes) -> Decision:
             return Add(Row(id_, row, hash_, fields), over, _claim(claim))
         case ["update", id_, row, hash_, fields, contact, changes, claim, note]:
             return Update(Row(id_, row, hash_, fields), read_contact(contact), changes, _claim(claim), note)
-        case ["confirm", id_, row, hash_, fields, contact]:
-            return Confirm(Row(id_, row, hash_, fields), read_contact(contact))
+        case ["confirm", id_, row, hash_, fields, contact, *note]:
+            return Confirm(Row(id_, row, hash_, fields), read_contact(contact), *note)
         case ["delete", contact]:
             return Delete(read_contact(contact))
         case ["restore", contact, over, claim]:

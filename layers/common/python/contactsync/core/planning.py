@@ -222,11 +222,17 @@ def _too_large(fields: Fields) -> str:
 
 
 def _confirming(row: Row, stored: Contact, rules: Rules) -> Confirm | Unchanged:
-    # One more than are kept would push another sync out, which would come back with its next run, for ever
-    is_full = rules.sync_id not in stored.sources and len(stored.sources) >= SOURCES_KEPT
-    if _is_as_applied(row, stored, rules) or is_full or not rules.confirms:
+    if _is_as_applied(row, stored, rules) or not rules.confirms or not has_room(stored, rules):
         return Unchanged(row)
     return Confirm(row, replace(stored, version=stored.version + 1))
+
+
+def has_room(contact: Contact, rules: Rules) -> bool:
+    """Whether it can be noted that the sync knows a contact.
+
+    One more than are kept would push another sync out, which would come back with its next run, for ever.
+    """
+    return rules.sync_id in contact.sources or len(contact.sources) < SOURCES_KEPT
 
 
 def _claim(row: Row, fields: Fields, target: str, found: Found, rules: Rules) -> Claim | Reject | None:
@@ -330,7 +336,7 @@ def is_applied(decision: Writing, slot: Slot | None, rules: Rules) -> bool:
     """
     if isinstance(decision, Delete):
         return isinstance(slot, Tombstone) and slot.deleted_by == rules.author
-    if isinstance(decision, Restore) or not decision.row.hash:
+    if isinstance(decision, Restore) or not (isinstance(decision, Confirm) or decision.row.hash):
         return isinstance(slot, Contact) and rules.run_id in slot.runs
     if not isinstance(slot, Contact | Tombstone):  # a tombstone: somebody has deleted it since
         return False

@@ -304,8 +304,7 @@ def _planned(decision: Decision) -> RowView:
 
 
 def _unchanged(decision: Unchanged | Confirm) -> RowView:
-    note = decision.note if isinstance(decision, Unchanged) else ""
-    return RowView(decision.row.line or None, "unchanged", decision.row.id, note or None)
+    return RowView(decision.row.line or None, "unchanged", decision.row.id, decision.note or None)
 
 
 def _of_fields(contact: Contact, *, gone: bool) -> Changes:

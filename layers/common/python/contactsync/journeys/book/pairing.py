@@ -11,7 +11,18 @@ from typing import Any, Literal
 
 import orjson
 
-from contactsync.core.decisions import Add, Decision, Delete, Row, Skip, Unchanged, Update, Writing
+from contactsync.core.decisions import (
+    Add,
+    Changing,
+    Confirm,
+    Decision,
+    Delete,
+    Row,
+    Skip,
+    Unchanged,
+    Update,
+    Writing,
+)
 from contactsync.core.identity import contact_id
 from contactsync.core.merging import (
     SIDE_MAX,
@@ -24,7 +35,7 @@ from contactsync.core.merging import (
     merge,
 )
 from contactsync.core.overlay import Changes
-from contactsync.core.planning import Rules
+from contactsync.core.planning import Rules, confirmed, has_room
 from contactsync.errors import NotFound
 from contactsync.journeys.book import picturing
 from contactsync.journeys.book.bookfiles import Errand, Line, Round
@@ -61,8 +72,8 @@ class Outcome:
 
     @property
     def changes(self) -> bool:
-        """Whether anything but a link is written."""
-        return isinstance(self.decision, Writing) or any(each.kind != "link" for each in self.errands)
+        """Whether anything is written but a link, and who knows the contact."""
+        return isinstance(self.decision, Changing) or any(each.kind != "link" for each in self.errands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +219,7 @@ class Pairing:
             self.left.append(pair.again)
         self.noted["protected"] += bool(merged.protected)
         self.noted["revived"] += merged.revived is not None
-        decision = self._here(row, ours, merged)
+        decision = self._here(pair, row, ours, merged)
         link = replace(self._link(pair, row.id, merged), shown=pictured.shown)
         if pair.agreed is not None and pair.before is not None:
             link = self._taking_turns(link, decision, theirs, merged.theirs)
@@ -258,7 +269,7 @@ class Pairing:
             former=link.shown.photo if link.shown else "",
         )
 
-    def _here(self, row: Row, ours: Contact | None, merged: Merge) -> Decision:
+    def _here(self, pair: Pair, row: Row, ours: Contact | None, merged: Merge) -> Decision:
         if merged.ours is None:
             return Delete(ours) if ours is not None else Unchanged(row)
         if ours is None:
@@ -273,10 +284,21 @@ class Pairing:
         if self.work.segment and self.work.pulls and self.work.segment not in segments:
             segments = tuple(sorted({*segments, self.work.segment}))
             changes["segments"] = [list(ours.segments), list(segments)]
-        if not changes:
+        known = self._knowing(pair, row, ours)
+        if not changes and known is ours:
             return Unchanged(row, _note(merged))
-        after = replace(ours, version=ours.version + 1, fields=merged.ours, segments=segments)
+        after = replace(known, version=ours.version + 1, fields=merged.ours, segments=segments)
+        if not changes:
+            return Confirm(row, after, _note(merged))
         return Update(row, after, changes, note=_note(merged))
+
+    def _knowing(self, pair: Pair, row: Row, ours: Contact) -> Contact:
+        """The contact, known by the sync where the book has had a card of the person before the two were linked.
+
+        Whoever deletes what no other sync has brought then leaves it, and the card: it is its owner's.
+        """
+        is_new = self.work.pulls and _is_met(pair) and self.rules.sync_id not in ours.sources
+        return confirmed(ours, row, self.rules) if is_new and has_room(ours, self.rules) else ours
 
     def _link(self, pair: Pair, id_: str, merged: Merge) -> Link:
         """The link as it becomes if no card is written."""
@@ -294,8 +316,7 @@ class Pairing:
         """What is done about the card and the link. Who brings a contact into the hub wants to keep it."""
         pair, theirs, merged, link = change.pair, change.theirs, change.merged, change.link
         needs = isinstance(change.decision, Writing)
-        is_new = pair.before is None or pair.before.value.is_over
-        ticks = self._mine(when=is_new and pair.card is not None and not pair.marker)
+        ticks = self._mine(when=_is_met(pair))
         unticks = self._mine(when=merged.ours is None)
         plain = Errand(
             "link",
@@ -386,6 +407,12 @@ def _with_photo(merged: Merge, photo: str | None) -> Merge:
     if photo is None or merged.ours is None:
         return merged
     return replace(merged, ours=picturing.with_photo(merged.ours, photo))
+
+
+def _is_met(pair: Pair) -> bool:
+    """Whether the book has a card of the person that we have not made, and with which nothing was linked until now."""
+    is_new = pair.before is None or pair.before.value.is_over
+    return is_new and pair.card is not None and not pair.marker
 
 
 def _is_edited(decision: Decision) -> bool:

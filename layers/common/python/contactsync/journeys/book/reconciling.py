@@ -167,7 +167,11 @@ def save_plans(
     )
     plain.save_plan(0, lines)
     summary = PlanSummary(
-        counts=counts, digest=digest.hexdigest(), stored=linked, found=max(0, linked - counts.deleted)
+        counts=counts,
+        digest=digest.hexdigest(),
+        stored=linked,
+        found=max(0, linked - counts.deleted),
+        confirms=kinds["confirm"],
     )
     plain.save_manifest(
         Manifest(key="", dialect=None, header=None, width=0, rows=counts.settled, chunks=[], units=1)
