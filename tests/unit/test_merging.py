@@ -132,6 +132,28 @@ def test_formatting_of_a_phone_is_no_change() -> None:
     assert merged.theirs == theirs, "nothing is to be written"
 
 
+def test_a_number_for_two_things_stays_for_both() -> None:
+    """As with who works alone: without this the second went here, and out of the card with the next change of a number."""
+    both = [{"value": "+31612345678", "label": label} for label in ("work", "mobile")]
+    card = {**ANN, "phones": both}
+    assert merge(Agreed(card, card), card, card, BOTH).ours == card
+    met = merge(None, card, {**card, "phones": both[::-1]}, BOTH)
+    assert met.ours == met.theirs == card
+    ours = {**ANN, "phones": [*both, {"value": "+31612345679"}]}
+    assert merge(Agreed(card, card), ours, card, BOTH).theirs == ours
+    one = {**card, "phones": both[:1]}
+    assert merge(Agreed(card, card), card, one, BOTH).ours == one
+    assert merge(Agreed(card, card), one, card, BOTH).theirs == one
+
+
+def test_an_exact_double_is_one() -> None:
+    card = {**ANN, "emails": emails("a@x.org", "A@x.org")}
+    assert merge(Agreed(ANN, card), {**ANN, "emails": emails("a@x.org", "b@x.org")}, card, BOTH).theirs == {
+        **ANN,
+        "emails": emails("a@x.org", "b@x.org"),
+    }
+
+
 def test_what_a_card_has_already_stays_as_it_is_spelled_there() -> None:
     """Case 27: also where something else is written."""
     theirs = {

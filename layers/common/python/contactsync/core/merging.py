@@ -8,6 +8,7 @@ from a card was deleted there only if it was seen there before.
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,6 +21,7 @@ from contactsync.model.contact import Fields
 from contactsync.model.field import LISTS, NAME_PARTS
 
 Entry = Mapping[str, Any]
+Named = tuple[str, Entry]
 Side = Literal["ours", "theirs"]
 
 TURNS_LOOKED_AT = 6
@@ -269,10 +271,15 @@ class _Fields:
         return ours if self.winner == "ours" else theirs
 
     def _list(self, key: str, ours: Any, theirs: Any) -> list[Entry]:
-        here, there = self._named(key, ours), _keyed(key, theirs)
+        agreed = self.agreed or Agreed({}, {})
+        here, there, before, seen = _told_apart(
+            self._named(key, ours),
+            _named(key, theirs),
+            self._named(key, agreed.ours.get(key)),
+            _named(key, agreed.theirs.get(key)),
+        )
         if self.agreed is None:
             return [*here.values(), *(entry for name, entry in there.items() if name not in here)]
-        before, seen = self._named(key, self.agreed.ours.get(key)), _keyed(key, self.agreed.theirs.get(key))
         settled = before if self.policy.direction == "push" else seen
         merged: dict[str, Entry] = {}
         for name, entry in here.items():
@@ -287,15 +294,12 @@ class _Fields:
                 merged[name] = entry
         return list(self._ordered(merged, here, there, before, seen))
 
-    def _named(self, key: str, entries: Any) -> dict[str, Entry]:
+    def _named(self, key: str, entries: Any) -> list[Named]:
         """Our entries by what the book would know each as: of an address it may hold a part only."""
         if key != "addresses":
-            return _keyed(key, entries)
-        found: dict[str, Entry] = {}
-        for entry in entries or ():
-            held = self.policy.held({key: [dict(entry)]}).get(key)
-            found.setdefault(entry_key(key, held[0] if held else entry), entry)
-        return found
+            return _named(key, entries)
+        held = ((self.policy.held({key: [dict(entry)]}).get(key), entry) for entry in entries or ())
+        return [(entry_key(key, found[0] if found else entry), entry) for found, entry in held]
 
     def _labelled(
         self, key: str, ours: Entry, theirs: Entry, before: Entry | None, seen: Entry | None
@@ -332,7 +336,7 @@ class _Fields:
 
 def _same(key: str, one: Any, other: Any) -> bool:
     if key in LISTS:
-        a, b = _keyed(key, one), _keyed(key, other)
+        a, b = _told_apart(_named(key, one), _named(key, other))
         labels = all(_label(a[name]) == _label(b[name]) for name in a.keys() & b.keys())
         return a.keys() == b.keys() and labels and next(iter(a), None) == next(iter(b), None)
     return bool(_plain(one) == _plain(other))
@@ -342,16 +346,32 @@ def _as_spelled(key: str, value: Any, theirs: Any) -> Any:
     """A value for the card; what it has already stays as it is spelled there, with all that hangs on it."""
     if key not in LISTS:
         return theirs if _same(key, value, theirs) else value
-    there = _keyed(key, theirs)
-    pairs = ((entry, there.get(entry_key(key, entry))) for entry in value)
+    here, there = _told_apart(_named(key, value), _named(key, theirs))
+    pairs = ((entry, there.get(name)) for name, entry in here.items())
     return [found if found and _label(found) == _label(entry) else entry for entry, found in pairs]
 
 
-def _keyed(key: str, entries: Any) -> dict[str, Entry]:
-    """A list's entries by what makes each the same as another one; of two that are, the first."""
-    found: dict[str, Entry] = {}
-    for entry in entries or ():
-        found.setdefault(entry_key(key, entry), entry)
+def _named(key: str, entries: Any) -> list[Named]:
+    """A list's entries, each by what makes it the same as another one."""
+    return [(entry_key(key, entry), entry) for entry in entries or ()]
+
+
+def _told_apart(*lists: list[Named]) -> list[dict[str, Entry]]:
+    """Each list by the names of its entries; of two that are the same in all, the first.
+
+    One value may be for two things, a number for work and the mobile one. Where it is in any of these lists, its label
+    is a part of its name in all of them.
+    """
+    several = set()
+    for entries in lists:
+        if len({name for name, _ in entries}) < len(entries):
+            labelled = {(name, _label(entry)) for name, entry in entries}
+            several |= {name for name, count in Counter(name for name, _ in labelled).items() if count > 1}
+    found: list[dict[str, Entry]] = []
+    for entries in lists:
+        found.append({})
+        for name, entry in entries:
+            found[-1].setdefault(f"{name}\0{_label(entry)}" if name in several else name, entry)
     return found
 
 
