@@ -14,7 +14,7 @@ from contactsync.connectors import dav as dav_module
 from contactsync.connectors.carddav import CardDavConnector, discover
 from contactsync.connectors.dav import Dav, family
 from contactsync.connectors.vcards import Translation
-from contactsync.errors import Busy, UnreadableFile
+from contactsync.errors import AccessLost, Busy, UnreadableFile
 from contactsync.model.card import Draft, Edit, Missing, Written
 from contactsync.sources.net import Guard
 from tests.contract.cards import ADA
@@ -141,6 +141,23 @@ def test_a_password_is_not_sent_unencrypted():
         with pytest.raises(UnreadableFile, match="encryption_needed"):
             Dav("http://dav.example.com/", "ann", "s3cret", guard).ask("PROPFIND", "/")
         assert attempts == []
+
+
+@pytest.mark.parametrize(
+    ("ways", "error"),
+    [
+        (['Digest realm="BaikalDAV", nonce="1"'], UnreadableFile),
+        (['Basic realm="a"'], AccessLost),
+        (['Digest realm="a"', 'basic realm="a"'], AccessLost),
+        ([], AccessLost),
+    ],
+)
+def test_a_server_that_asks_for_another_way_of_signing_in_is_told_from_a_wrong_password(ways, error):
+    head = "".join(f"WWW-Authenticate: {way}\r\n" for way in ways)
+    refused = f"HTTP/1.1 401 Unauthorized\r\n{head}Content-Length: 0\r\nConnection: close\r\n\r\n"
+    with served([refused.encode()]) as server, pytest.raises(error) as caught:
+        connector(server).groups()
+    assert caught.value.detail.endswith(".")
 
 
 def test_a_password_is_not_sent_to_another_host():

@@ -202,6 +202,13 @@ class Dav:
             # It had only closed an idle connection
             return self._send(method, url, body, headers, writes=False)
         if answer.status == 401:
+            asked = answer.headers.get("WWW-Authenticate", "Basic")
+            if "basic" not in asked.lower():  # as Baïkal does unless somebody sets it otherwise
+                raise UnreadableFile(
+                    "sign_in_not_known",
+                    "The server asks for another way of signing in than HTTP Basic.",
+                    "Allow Basic in the server's settings: over an encrypted connection nobody can read it.",
+                )
             raise AccessLost(
                 "access_lost",
                 "The server does not take this user name and password.",
