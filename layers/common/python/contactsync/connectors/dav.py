@@ -59,7 +59,7 @@ class Answer:
     def tree(self) -> Element:
         """The body as XML. Raises SourceAway if it is none, wants to define entities, or is nothing but markup."""
         if self.body.count(b"<") + self.body.count(b"=") > MAX_MARKS:
-            raise TooLarge
+            raise _too_large()
         try:
             found: Element = fromstring(self.body, forbid_dtd=True)
         except (ParseError, DefusedXmlException, ValueError):
@@ -88,9 +88,6 @@ class Member:
 
 class TooLarge(SourceAway):
     """An answer is larger than we read. What was asked for may come in smaller parts."""
-
-    def __init__(self) -> None:
-        super().__init__("The server's answer is larger than any address book should be.")
 
 
 class _Cut(HTTPException):
@@ -223,7 +220,7 @@ class Dav:
         content = reply.read(MAX_ANSWER_BYTES + 1)
         if len(content) > MAX_ANSWER_BYTES:
             self.close()
-            raise TooLarge
+            raise _too_large()
         if not reply.isclosed() or (reply.length or 0) > 0:
             raise _Cut
         if reply.will_close:
@@ -250,6 +247,10 @@ class Dav:
             with contextlib.suppress(OSError):
                 self._connection[1].close()
         self._connection = None
+
+
+def _too_large() -> TooLarge:
+    return TooLarge("The server's answer is larger than any address book should be.")
 
 
 def members(answer: Answer) -> Iterator[Member]:
