@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import timedelta, timezone
 
 import pytest
 
 from contactsync.api.authorizing import Unauthorized
 from contactsync.control import key_digest
+from contactsync.journeys.account import accounts
 from functions.authorize import handler
 from tests.unit.test_api_authorize import event
 from tests.unit.test_api_members import acting_as, add, problem
@@ -69,6 +71,32 @@ def test_somebody_else_s_request_sent_again_shows_nothing(api):
     refused = clerk.post("/keys", {}, key="k")
     assert problem(refused) == (422, "invalid_request")
     assert made.json["key"] not in refused.text
+
+
+@pytest.mark.parametrize("left", [["contacts.view", "contacts.edit"], ["account.manage", "contacts.view"]])
+def test_who_may_do_less_by_now_is_shown_no_key_again_that_opens_more(api, left):
+    other = add(api, email="other@example.com", permissions=["contacts.view", "contacts.edit"])["id"]
+    helper = acting_as(api, add(api, permissions=["account.manage", "contacts.view", "contacts.edit"]))
+    made = helper.post("/keys", {"member_id": other}, key="k")
+    assert made.status == 201
+    fewer = replace(helper, permissions=tuple(left))
+    refused = fewer.post("/keys", {"member_id": other}, key="k")
+    assert problem(refused) == (403, "not_permitted")
+    assert made.json["key"] not in refused.text
+
+
+def test_keys_that_have_expired_take_no_room(api):
+    mine = api.account.account_id
+    accounts.change_plan(api.world.control, mine, api.world.clock.now(), limits={"keys": 2})
+    make(
+        api,
+        expires_at=(api.world.clock.now() + timedelta(hours=1))
+        .astimezone(timezone(timedelta(hours=2)))
+        .isoformat(),
+    )
+    assert problem(api.post("/keys", {})) == (403, "plan_limit")
+    api.world.clock.advance(timedelta(hours=1))
+    assert api.post("/keys", {}).status == 201
 
 
 def test_a_revoked_key_opens_nothing(api):

@@ -468,6 +468,19 @@ class TestEdits:
         world.execute(run)
         assert self.follow(world, but=pushing) == []
 
+    @pytest.mark.parametrize("of", ["connection", "paused", "deleted"])
+    def test_set_none_going_where_none_could_do_anything(self, world, of):
+        sync, account = world.sync(), world.account.account_id
+        world.go(sync)
+        if of == "connection":
+            world.control.update_connection(
+                account, "n1", lambda book: book.model_copy(update={"state": "lost"})
+            )
+        else:
+            ended = {"state": "paused"} if of == "paused" else {"deleted_at": "2026-11-22T09:00:00Z"}
+            world.control.update_sync(account, sync, lambda read: read.value.model_copy(update=ended))
+        assert self.follow(world) == []
+
     def test_bring_a_run_on_its_way_whose_maker_died_before_they_could(self, world):
         sync = world.sync()
         world.go(sync)

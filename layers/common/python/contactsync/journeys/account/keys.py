@@ -75,7 +75,6 @@ def make(world: World, caller: Caller, body: Mapping[str, Any], asked: Asked) ->
         raise InvalidRequest(problems) from None
     if problems:
         raise InvalidRequest(problems)
-    _check_within(caller, member)
     key, secret = _drafted(world, caller, member.id, asked, now)
     expires_at = request.expires_at and timestamp(request.expires_at.astimezone(UTC))
     key = key.model_copy(update={"name": request.name, "expires_at": expires_at})
@@ -94,10 +93,9 @@ def rotate(world: World, caller: Caller, key_id: str, body: Mapping[str, Any], a
     before = _key(world, caller, key_id)
     request = checking.parse(RotateRequest, body)
     now = world.clock.now()
-    _check_within(caller, world.control.member(caller.account_id, before.value.member_id))
     key, secret = _drafted(world, caller, before.value.member_id, asked, now)
     expires_at = None
-    if before.value.expires_at is not None and before.value.replaced_by is None:
+    if before.value.expires_at is not None:
         born, dies = (datetime.fromisoformat(at) for at in (before.value.created_at, before.value.expires_at))
         expires_at = timestamp(now + (dies - born))
     key = key.model_copy(update={"name": before.value.name, "expires_at": expires_at})
