@@ -155,6 +155,17 @@ class TestBoxes:
         world.go(sync)
         assert ADA["name"] not in {fields["name"] for fields in world.everybody().values()}
 
+    def test_that_a_member_ticks_while_they_are_removed_go_too(self, api, world, monkeypatch):
+        ada, leaver, drop = world.add(ADA), member(world, api, "contacts.view"), world.control.drop_member
+
+        def late(read):
+            assert leaver.put(f"/contacts/{ada}/subscription").status == 200
+            return drop(read)
+
+        monkeypatch.setattr(world.control, "drop_member", late)
+        assert api.delete(f"/members/{leaver.account.member_id}").status == 204
+        assert world.control.subscribers(leaver.account.account_id, ada) == frozenset()
+
     def test_of_a_contact_whose_deletion_died_half_way_go_when_it_is_asked_for_again(
         self, api, world, monkeypatch
     ):
