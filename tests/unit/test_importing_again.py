@@ -335,3 +335,20 @@ def test_only_contacts_whose_rows_have_changed_are_read(
     if reading_along or options:
         about = {shard_of(world.id_of("p7@example.com"))}
     assert {shard_of(each) for each in read} == about
+
+
+def test_books_hear_of_whatever_a_run_has_changed_and_of_nothing_else(world: World) -> None:
+    run = world.import_rows("email,name\nada@example.com,Ada\nbob@example.com,Bob\n", NAMES, options=ALL)
+
+    def said() -> list[str]:
+        told = [event.detail["but"] for event in world.bus.events if event.kind == "ContactsChanged"]
+        world.bus.events.clear()
+        return told
+
+    assert said() == [run.sync_id], "who was added"
+    for text, told in (("Ada King\nbob@example.com,Bob", 1), ("Ada King", 1), ("Ada King\n,", 0)):
+        later = again(world, run, f"email,name\nada@example.com,{text}\n")
+        assert said() == [run.sync_id] * told, text
+        run = later if told else run
+    again(world, run, "", undoes=run.id)
+    assert said() == [""], "its own book, too: what goes back was not its doing"
