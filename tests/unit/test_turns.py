@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
 from contactsync.errors import Cancelled
+from contactsync.journeys import importing
 from contactsync.journeys.steps import check_turn, claim, enter, keep
-from contactsync.model.message import Message, Requested
+from contactsync.model.message import Chunks, Message, Requested, Units
 from contactsync.model.run import Run
+from contactsync.ports import ContactStore
+from contactsync.sources.staging import DirectCourier
 from tests.support.world import World
 
 
@@ -46,6 +51,39 @@ def test_what_a_late_worker_has_found_out_is_not_kept(world: World, run: Run) ->
     with pytest.raises(Cancelled, match="plan"):
         keep(world.control, late, rows_total=7)
     assert world.run(run).rows_total != 7
+
+
+def test_nor_is_its_plan_what_the_run_goes_on_with(world: World, run: Run) -> None:
+    importing.fetch(
+        requested(run, "first"),
+        control=world.control,
+        uploads=world.uploads,
+        drops=world.drops,
+        runs=world.runs,
+        vault=world.vault,
+        courier=DirectCourier(world.remote, world.runs),
+        clock=world.clock,
+    )
+    importing.parse(message(run), control=world.control, runs=world.runs)
+    names = message(run).model_dump()
+    importing.map(Chunks(**names, chunks=(0,)), control=world.control, runs=world.runs, clock=world.clock)
+
+    class Slow:
+        """A contact list that answers when another worker has finished the step."""
+
+        def __getattr__(self, name: str) -> Any:
+            enter(world.control, message(run), "guard")
+            return getattr(world.contacts, name)
+
+    with pytest.raises(Cancelled, match="guard"):
+        importing.plan(
+            Units(**names, units=(0,)),
+            control=world.control,
+            contacts=cast(ContactStore, Slow()),
+            runs=world.runs,
+            clock=world.clock,
+        )
+    assert [key for key in world.runs.keys("") if "/plan/" in key] == []
 
 
 def test_a_late_worker_takes_its_run_no_step_back(world: World, run: Run) -> None:
