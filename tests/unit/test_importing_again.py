@@ -193,6 +193,13 @@ class TestUnchangedBesideOthers:
         assert again(world, run, text).counts.added == 1
         assert again(world, run, text).status == "unchanged"
 
+    def test_a_row_that_nothing_can_help_is_read_once(self, world: World) -> None:
+        world.import_rows("email,name\nada@example.com,Ada\n", NAMES)
+        text = numbered("1,ada@example.com,Another Ada", "2,bob@example.com,Bob")
+        run = world.import_rows(text, NUMBERED, identity=BY_NUMBER)
+        assert (run.counts.added, run.counts.rejected) == (1, 1)
+        assert again(world, run, text).status == "unchanged"
+
     def test_whom_a_run_has_deleted_no_row_finds_by_their_address_either(self, world: World) -> None:
         rows = numbered(*(f"{number},p{number}@example.com,Person {number}" for number in range(10)))
         run = world.import_rows(rows, NUMBERED, identity=BY_NUMBER, options=ALL)
@@ -352,3 +359,17 @@ def test_books_hear_of_whatever_a_run_has_changed_and_of_nothing_else(world: Wor
         run = later if told else run
     again(world, run, "", undoes=run.id)
     assert said() == [""], "its own book, too: what goes back was not its doing"
+
+
+@pytest.mark.parametrize("scope", ["sync", "all"])
+def test_however_much_of_the_list_a_run_sees_all_of_it_is_counted(world: World, scope: str) -> None:
+    options = {
+        "delete_missing": {"scope": scope},
+        "guard": {"max_delete_percent": 100, "min_overlap_percent": 0},
+    }
+    world.import_rows("email,name\nada@example.com,Ada\nbob@example.com,Bob\n", NAMES)
+    rows = "email,name\ncem@example.com,Cem\ndan@example.com,Dan\n"
+    run = world.import_rows(rows, NAMES, options=options)
+    for text in (rows, rows + "eve@example.com,Eve\n", rows):
+        again(world, run, text)
+        assert world.control.contacts_count(world.account.account_id) == len(world.stored())
