@@ -183,6 +183,37 @@ def test_a_book_at_which_another_run_works_is_left_alone(world):
     assert len(world.everybody()) == 1
 
 
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_what_a_run_had_brought_in_when_it_ended_early_is_no_edit_made_here(world, status):
+    card = world.book.add(person(1, notes="Old"))
+    sync = world.sync(conflict="hub")
+    world.go(sync)
+    world.edit(one_of(world, 1), nickname="N")
+    world.book.edit(card, {**world.book.cards()[card].fields, "notes": "New"})
+    world.clock.advance(GAP)
+    run = world.ask(sync)
+
+    class Ending(MemoryConnector):
+        def update(self, edits):
+            if status == "failed":
+                raise RuntimeError("a bug")
+            world.control.update_run(
+                run.account_id, run.id, lambda run: run.model_copy(update={"status": status})
+            )
+            return super().update(edits)
+
+    world.connect = lambda connection: Ending(world.book)
+    world.execute(run)
+    assert (world.run(run).status, world.contact(one_of(world, 1)).fields["notes"]) == (status, "New")
+    today = world.control.counted_on(run.account_id, world.clock.now().date())["n1"]
+    assert today["updated"] == {"hub": 0, "remote": 1}, "it came from there"
+    world.connect = None
+    world.book.edit(card, {**world.book.cards()[card].fields, "notes": "Newer"})
+    world.go(sync)
+    assert world.contact(one_of(world, 1)).fields["notes"] == "Newer"
+    assert world.book.cards()[card].fields["nickname"] == "N"
+
+
 def test_clocks_decide_nothing_where_only_one_side_changed_a_value(world):
     """Case 50."""
     card = world.book.add(person(1, notes="Old", job_title="Old"))

@@ -197,11 +197,7 @@ def _leave_book(work: Applying, error: Failure | None) -> None:
     connection_id = control.sync(run.account_id, run.sync_id).value.connection_id
     if not connection_id:
         return
-    if (
-        run.undoes is None
-        and run.step in ("upsert", "push", "commit")
-        and (error or run.status == "cancelled")
-    ):
+    if run.undoes is None and run.step in ("upsert", "push", "commit") and error:
         settle_links(work, connection_id)
         count_day(run, connection_id, BookFiles(work.files), control, work.clock.now())
     with suppress(NotFound):  # nobody ever came back from its sign-in, and it was forgotten
