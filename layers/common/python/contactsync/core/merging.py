@@ -344,8 +344,10 @@ def _same(key: str, one: Any, other: Any) -> bool:
 
 def _as_spelled(key: str, value: Any, theirs: Any) -> Any:
     """A value for the card; what it has already stays as it is spelled there, with all that hangs on it."""
+    if _same(key, value, theirs):
+        return theirs
     if key not in LISTS:
-        return theirs if _same(key, value, theirs) else value
+        return value
     here, there = _told_apart(_named(key, value), _named(key, theirs))
     pairs = ((entry, there.get(name)) for name, entry in here.items())
     return [found if found and _label(found) == _label(entry) else entry for entry, found in pairs]
