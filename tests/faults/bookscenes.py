@@ -13,7 +13,7 @@ from contactsync.connectors.memory import Habits
 from contactsync.connectors.oauth import OAuth
 from contactsync.control import Control, new_id
 from contactsync.errors import Busy
-from contactsync.journeys.asked import asking, editing
+from contactsync.journeys.asked import asking, deciding, editing
 from contactsync.journeys.asked.scheduling import kept
 from contactsync.journeys.book import connecting
 from contactsync.journeys.book.album import Album
@@ -92,6 +92,27 @@ def both_ways(world: BookWorld, **asked: Any) -> str:
     world.book.remove(cards[third])
     world.add(person("New"))
     world.book.add(person("Newcomer"))
+    return sync
+
+
+def turned_down(world: BookWorld) -> str:
+    """Many were deleted on both sides, and somebody has rejected that; two of them have been edited since."""
+    sync = first_contact(world)
+    for n in range(12):
+        world.add(person(f"Filler{n}"))
+    for _ in range(2):
+        world.go(sync)
+    cards = {id_: link.id for id_, link in world.links().items()}
+    fillers = [world.id_of(f"filler{n}@example.com") for n in range(12)]
+    for id_ in fillers[:5]:
+        world.book.remove(cards[id_])
+    for id_ in fillers[5:10]:
+        world.remove(id_)
+    held = world.go(sync)
+    assert held.status == "awaiting_approval"
+    deciding.reject(asked_of(world), caller(world), held.id, {})
+    world.edit(fillers[0], job_title="Analyst")
+    world.book.edit(cards[fillers[5]], person("Filler5", notes="Called"))
     return sync
 
 

@@ -37,6 +37,7 @@ from tests.faults.bookscenes import (
     one_way,
     pictured,
     taken_off,
+    turned_down,
     with_book,
 )
 from tests.faults.scenes import Retrying, Scene, Workload, earlier, execute, new_world
@@ -490,6 +491,7 @@ WORKLOADS: dict[str, Workload] = {
     "address book, both ways": Workload(
         with_book(both_ways), {"added": 1, "updated": 2, "unchanged": 2, "deleted": 1}
     ),
+    "address book, rejected deletions": Workload(with_book(turned_down), {"added": 1, "unchanged": 1}),
     "address book, into the list": Workload(with_book(one_way("pull")), {"added": 2, "updated": 1}),
     "address book, out of the list": Workload(with_book(one_way("push")), {"unchanged": 6}),
     "address book taken off and connected again": Workload(taken_off, {"unchanged": 1}),

@@ -347,11 +347,14 @@ def _undecided(run: Run, deletions: Sequence[Deletions], base: str) -> Iterator[
         plan = f'{{"plan_hash": "{run.plan_hash}"}}'
         other = "direction" if run.journey == "sync" else "options.delete_missing"
         options = f"PATCH {base}/v1/syncs/{run.sync_id}, options.guard or {other}"
+        asked_again = "The next run that would delete them asks again."
+        if run.journey == "sync":
+            asked_again = "Each side then keeps whom it has, and no later run asks for these deletions again."
         yield _Points(
             "What you can do:",
             [
                 f"Delete exactly these: {there}/approve with {plan}. That holds until the sync is run again or changed.",
-                f"Delete nobody: {there}/reject with {{}}. The next run that would delete them asks again.",
+                f"Delete nobody: {there}/reject with {{}}. {asked_again}",
                 f"Change what is deleted without asking, or that anything is: {options}. Then run the sync again.",
             ],
         )

@@ -17,6 +17,7 @@ from contactsync.journeys.book.committing import added_up, commit_round, with_re
 from contactsync.journeys.book.pulling import is_idle, pull_round
 from contactsync.journeys.book.pushing import Pushing
 from contactsync.journeys.book.reconciling import reconcile_book
+from contactsync.journeys.book.rejecting import settle_rejected
 from contactsync.journeys.book.undoing import undo_book
 from contactsync.journeys.file.ruling import rules_of
 from contactsync.journeys.steps import claim, enter, keep
@@ -35,6 +36,7 @@ def pull(message: Requested, *, ports: Ports) -> Pulled:
     with _noted(ports, run):
         work = open_book(run, ports)
         work.check_turn()
+        settle_rejected(work)
         if run.planned_already:
             return Pulled(**names, outcome="planned")
         round_ = pull_round(work)

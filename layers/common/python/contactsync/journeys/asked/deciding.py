@@ -3,7 +3,8 @@
 approve   awaiting_approval → queued; its first step claims it anew and carries out the very plan
 reject    awaiting_approval → cancelled, nothing was written; where only the deletions had waited, the rest is
           done and stays, so → succeeded, with a warning that they were not carried out. The same where the sync is
-          run again before anybody has decided (`control.syncs`)
+          run again before anybody has decided (`control.syncs`); but what was rejected the next run with an address
+          book asks for no more (`journeys.book.rejecting`)
 cancel    queued → cancelled; running → cancelled, its workers notice and notify counts what they had done;
           awaiting_approval → as reject
 undo      succeeded → another run that takes back, field by field, what nobody has changed since; when that has
@@ -39,6 +40,17 @@ REJECTED = RunProblem(
 DELETIONS_REJECTED = RunWarning(
     code="deletions_rejected",
     message="The deletions were rejected, so nobody was deleted.",
+)
+KEPT_APART = RunWarning(
+    code="deletions_rejected",
+    message="The deletions were rejected, so nobody was deleted. Contact list and address book each keep whom they have, and no "
+    "later run asks for these deletions again. Who is edited later is brought to the other side again, as the sync's "
+    "direction allows.",
+)
+DELETIONS_WITHDRAWN = RunWarning(
+    code="deletions_withdrawn",
+    message="Somebody whom the plan named was erased before the deletions were approved, so nobody was deleted. The next run "
+    "asks for the others again.",
 )
 
 
@@ -167,9 +179,9 @@ def _check_undoable(world: World, done: Run) -> None:
 def withdrawn(run: Run) -> Run:
     """The run without a plan that anybody could still carry out: it is not what was looked at any more."""
     if run.status == "awaiting_approval":
-        return _rejected(run)
+        return run.unapproved(REJECTED, DELETIONS_WITHDRAWN)
     return run.model_copy(update={"plan_hash": None}) if run.dry_run else run
 
 
 def _rejected(run: Run) -> Run:
-    return run.unapproved(REJECTED, DELETIONS_REJECTED)
+    return run.unapproved(REJECTED, KEPT_APART if run.journey == "sync" else DELETIONS_REJECTED)

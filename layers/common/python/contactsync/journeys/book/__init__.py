@@ -7,6 +7,7 @@ reconciling    reconcile; gathering: what is known, meeting: who is who, pairing
 pushing        push
 album          where pictures lie
 committing     commit; counting: what books have brought today
+rejecting      pull, where somebody has rejected what the run before wanted to delete
 undoing        reconcile, where a run takes another one back
 books          what sets a run going when contacts change
 

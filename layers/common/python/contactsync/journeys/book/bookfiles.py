@@ -129,6 +129,13 @@ class Errand:
     marked: bool = False
     former: str = ""
 
+    def gains(self, sync_id: str) -> int:
+        """By how many linked contacts a sync has more afterwards: one more, one less, or as many."""
+        if self.kind == "photo":
+            return 0
+        was = self.before is not None and self.before.value.is_live and self.before.value.sync == sync_id
+        return self.link.is_live - was
+
     def line(self) -> bytes:
         """As stored."""
         before = [self.before.value.document(), self.before.version] if self.before else None

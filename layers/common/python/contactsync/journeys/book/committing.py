@@ -124,6 +124,8 @@ def _move_on(work: BookRun, round_: Round, stage: Stage, lines: list[Line], push
     if stage == "held" and stored.value.run != work.run.id:
         return
     looks = round_.full or round_.look
+    held = work.files.errands() if stage == "rest" else ()
+    still_linked = -sum(errand.gains(work.sync.id) for errand in held if errand.held)
     progress = Progress(
         group=round_.group,
         cursor=round_.cursor,
@@ -131,7 +133,7 @@ def _move_on(work: BookRun, round_: Round, stage: Stage, lines: list[Line], push
         settings=round_.settings,
         carry=work.files.left_key(stage) if lines else "",
         size=max(0, plan.size + pushed.added - pushed.deleted),
-        linked=max(0, plan.linked_after),
+        linked=max(0, plan.linked_after + still_linked),
         run=work.run.id,
         full_at=round_.at if round_.full else stored.value.full_at,
         looked=plan.looked if looks else stored.value.looked,

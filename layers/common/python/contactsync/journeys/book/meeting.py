@@ -174,19 +174,21 @@ class Meeting:
                 before=read,
                 agreed=None if revive else self._agreed(link, both=is_there and link.contact_id in here),
                 parted="left" if left else "unchosen" if out else "",
+                marker="" if is_there else self._retried(link.contact_id),
                 revive=revive,
             )
 
     def _taken_back(self, read: Read[Link], contact: Contact | None, chosen: set[str]) -> Iterator[Pair]:
         """A contact whose card was taken back gets another once somebody edits it, or makes one by hand."""
         link, again = read.value, ["contact", read.value.contact_id]
+        marker = self._retried(link.contact_id)
         if contact is not None and same(contact.fields, link.agreed):
             self._unmade[link.contact_id] = read
         elif contact is None and (self.round.everybody or link.contact_id in self.known.touched):
-            yield Pair(link.contact_id, None, again, before=read)
+            yield Pair(link.contact_id, None, again, before=read, marker=marker)
         elif link.contact_id in chosen:
             self._taken.add(link.contact_id)
-            yield Pair(link.contact_id, None, again, before=read, revive=True)
+            yield Pair(link.contact_id, None, again, before=read, marker=marker, revive=True)
 
     def _still_apart(self, read: Read[Link], card: Card | None) -> Iterator[Pair]:
         """A card that follows its contact no more, and has another id now, or bears the hub's mark where somebody died."""

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 
 from contactsync.core.decisions import Decision
 from contactsync.core.planning import Rules
-from contactsync.journeys.book.bookfiles import BookPlan, Errand, Line, Round
+from contactsync.journeys.book.bookfiles import BookPlan, Line, Round
 from contactsync.journeys.book.bookrun import BookRun
 from contactsync.journeys.book.gathering import gather
 from contactsync.journeys.book.meeting import Meeting
 from contactsync.journeys.book.pairing import Outcome, Pairing
+from contactsync.journeys.book.rejecting import rejected
 from contactsync.journeys.file.runfiles import Manifest, PlanSummary
 from contactsync.journeys.file.units import counts_of, kind_of
 from contactsync.model.connection import key_of
@@ -64,6 +65,7 @@ def reconcile_book(work: BookRun, round_: Round, rules: Rules) -> tuple[int, tup
     meeting = Meeting(work, round_, known, chooses)
     pairs = meeting.pairs()
     linked = work.control.progress_of(*work.place, work.sync.id).value.linked
+    linked = max(0, linked + sum(errand.gains(work.sync.id) for errand in rejected(work)))
     if known.all_links:
         links = (read.value for read in known.links.values())
         linked = sum(link.is_live and link.sync == work.sync.id for link in links)
@@ -159,7 +161,7 @@ def save_plans(
             deleted=made["delete"],
             errands=len(errands),
             linked=linked,
-            linked_after=linked + sum(_gained(errand, work.sync.id) for errand in errands),
+            linked_after=linked + sum(errand.gains(work.sync.id) for errand in errands),
             size=size,
             at_once=at_once,
             looked=looked,
@@ -178,14 +180,6 @@ def save_plans(
     )
     plain.save_plan_summary(0, summary)
     return counts.settled
-
-
-def _gained(errand: Errand, sync_id: str) -> int:
-    """By how many linked contacts a sync has more afterwards: one more, one less, or as many."""
-    if errand.kind == "photo":
-        return 0
-    before = errand.before is not None and errand.before.value.is_live and errand.before.value.sync == sync_id
-    return errand.link.is_live - before
 
 
 def _warnings(noted: Counter[str], changes: int, book: str) -> tuple[RunWarning, ...]:

@@ -22,6 +22,7 @@ from contactsync.journeys.book.books import go_on, say_changed
 from contactsync.journeys.book.committing import count_day
 from contactsync.journeys.book.losing import say_lost
 from contactsync.journeys.book.pushing import settle_links
+from contactsync.journeys.book.rejecting import is_rejected
 from contactsync.journeys.book.ticking import tick_again, untick_if_gone
 from contactsync.journeys.changes import begun_by
 from contactsync.journeys.file.applying import Applying
@@ -430,8 +431,9 @@ def _trouble(run: Run) -> frozenset[str]:
     found |= {refused.reason for refused in run.refusals}
     if run.status not in ("succeeded", "unchanged"):
         found.add(run.problem.code if run.problem else run.status)
-    if run.verdict is not None and run.verdict.kind.startswith("hold") and not run.approved:
-        found.add(run.verdict.code)  # also once it is rejected: the next run asks the same
+    is_decided = run.approved or is_rejected(run)
+    if run.verdict is not None and run.verdict.kind.startswith("hold") and not is_decided:
+        found.add(run.verdict.code)  # of a file also once it is rejected: the next run asks the same
     if run.counts.rejected + run.pushed.refused:
         found.add("refused")
     return frozenset(found)
