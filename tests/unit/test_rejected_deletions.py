@@ -14,6 +14,7 @@ from contactsync.model.card import Draft, Outcome
 from contactsync.model.run import Run
 from tests.faults.bookscenes import asked_of, caller
 from tests.support.bookworld import CONNECTION, GAP, BookWorld, one_of, person
+from tests.support.hubworld import donated
 
 PEOPLE = 20
 LOST = 10
@@ -369,3 +370,22 @@ def test_what_waits_after_a_rejection_is_news(decided: bool):
         lose(world, "book", range(LOST, LOST + 6))
     assert scheduled().status == "awaiting_approval"
     assert len(world.mailer.sent) == (2 if decided else 1)
+
+
+def test_in_the_hub_the_boxes_stay_and_who_ticks_anew_has_the_card():
+    world = donated()
+    world.settle()
+    ids = {name: id_ for name, id_ in world.ids().items() if name.startswith("Filler")}
+    lost = sorted(ids)[:LOST]
+    for name in lost:
+        world.anna.delete(name)
+    reject(world, world.anna.go())
+    for _ in range(2):
+        assert written(world.anna.go()) == NOTHING
+    assert {ids[name] for name in lost} <= world.anna.ticked()
+    world.anna.untick(ids[lost[0]])
+    assert written(world.anna.go()) == NOTHING
+    world.anna.tick(ids[lost[0]])
+    assert world.anna.go().pushed.added == 1
+    assert world.anna.named(lost[0])
+    assert len(world.ids()) == 21

@@ -179,14 +179,17 @@ class Meeting:
             )
 
     def _taken_back(self, read: Read[Link], contact: Contact | None, chosen: set[str]) -> Iterator[Pair]:
-        """A contact whose card was taken back gets another once somebody edits it, or makes one by hand."""
+        """A contact whose card was taken back gets another once somebody edits it, chooses it anew, or makes one by hand."""
         link, again = read.value, ["contact", read.value.contact_id]
         marker = self._retried(link.contact_id)
-        if contact is not None and same(contact.fields, link.agreed):
+        is_chosen = link.contact_id in chosen
+        if contact is not None and not is_chosen and link.sync not in self.known.others:
+            yield Pair(link.contact_id, None, again, before=read, marker=marker, parted="unchosen")
+        elif contact is not None and same(contact.fields, link.agreed):
             self._unmade[link.contact_id] = read
         elif contact is None and (self.round.everybody or link.contact_id in self.known.touched):
             yield Pair(link.contact_id, None, again, before=read, marker=marker)
-        elif link.contact_id in chosen:
+        elif is_chosen:
             self._taken.add(link.contact_id)
             yield Pair(link.contact_id, None, again, before=read, marker=marker, revive=True)
 
