@@ -70,8 +70,44 @@ class Add(NamedTuple):
         return orjson.dumps([*plain, self.over, _told(self.claim)] if self.over or self.claim else plain)
 
 
+class _OfRow:
+    """A decision about a row."""
+
+    __slots__ = ()
+    row: Row
+
+    @property
+    def key(self) -> str:
+        """What the decision is about, once a run."""
+        return self.row.id
+
+
+class _OfContact:
+    """A decision about a contact that no row explains."""
+
+    __slots__ = ()
+    contact: Contact
+
+    @property
+    def key(self) -> str:
+        """What the decision is about, once a run."""
+        return self.contact.id
+
+
+class _Writes:
+    """A decision that names the contact as it is written, or as it was."""
+
+    __slots__ = ()
+    contact: Contact
+
+    @property
+    def target(self) -> str:
+        """The contact that is written, or that goes."""
+        return self.contact.id
+
+
 @dataclass(frozen=True, slots=True)
-class Update:
+class Update(_OfRow, _Writes):
     """The row changes its contact; `contact` is what it becomes, `note` what the customer should know of it."""
 
     row: Row
@@ -79,16 +115,6 @@ class Update:
     changes: Changes
     claim: Claim | None = None
     note: str = ""
-
-    @property
-    def key(self) -> str:
-        """What the decision is about, once a run."""
-        return self.row.id
-
-    @property
-    def target(self) -> str:
-        """The contact that is written."""
-        return self.contact.id
 
     def line(self) -> bytes:
         """As stored."""
@@ -98,7 +124,7 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
-class Confirm:
+class Confirm(_OfRow, _Writes):
     """The contact is as the row says, and the sync does not know it yet: no more is written than that it does now.
 
     `note` as of an update.
@@ -108,16 +134,6 @@ class Confirm:
     contact: Contact
     note: str = ""
 
-    @property
-    def key(self) -> str:
-        """What the decision is about, once a run."""
-        return self.row.id
-
-    @property
-    def target(self) -> str:
-        """The contact that is written."""
-        return self.contact.id
-
     def line(self) -> bytes:
         """As stored."""
         row = self.row
@@ -126,20 +142,10 @@ class Confirm:
 
 
 @dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(_OfContact, _Writes):
     """A contact goes, as no row mentions it, or as the run that brought it is undone. `contact` is as it was."""
 
     contact: Contact
-
-    @property
-    def key(self) -> str:
-        """What the decision is about, once a run."""
-        return self.contact.id
-
-    @property
-    def target(self) -> str:
-        """The contact that goes."""
-        return self.contact.id
 
     def line(self) -> bytes:
         """As stored."""
@@ -147,22 +153,12 @@ class Delete:
 
 
 @dataclass(frozen=True, slots=True)
-class Restore:
+class Restore(_OfContact, _Writes):
     """A deleted contact comes back; `over`: the version of what lies in its slot, 0 if that is empty."""
 
     contact: Contact
     over: int
     claim: Claim | None = None
-
-    @property
-    def key(self) -> str:
-        """What the decision is about, once a run."""
-        return self.contact.id
-
-    @property
-    def target(self) -> str:
-        """The contact that comes back."""
-        return self.contact.id
 
     def line(self) -> bytes:
         """As stored."""
@@ -170,16 +166,11 @@ class Restore:
 
 
 @dataclass(frozen=True, slots=True)
-class Unchanged:
+class Unchanged(_OfRow):
     """The contact is as the row says, or the row is as it was when it was last applied; `note` as of an update."""
 
     row: Row
     note: str = ""
-
-    @property
-    def key(self) -> str:
-        """What the decision is about, once a run."""
-        return self.row.id
 
     def line(self) -> bytes:
         """As stored."""
@@ -188,17 +179,12 @@ class Unchanged:
 
 
 @dataclass(frozen=True, slots=True)
-class Skip:
+class Skip(_OfRow):
     """The row is valid and deliberately not applied."""
 
     row: Row
     code: str
     reason: str
-
-    @property
-    def key(self) -> str:
-        """What the decision is about, once a run."""
-        return self.row.id
 
     def line(self) -> bytes:
         """As stored."""
@@ -206,17 +192,12 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(_OfRow):
     """The row cannot be applied to this contact list; somebody has to mend one of the two."""
 
     row: Row
     code: str
     reason: str
-
-    @property
-    def key(self) -> str:
-        """What the decision is about, once a run."""
-        return self.row.id
 
     def line(self) -> bytes:
         """As stored."""
