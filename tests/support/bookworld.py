@@ -209,6 +209,14 @@ class BookWorld(World):
         """Every address book, by connection."""
         return {CONNECTION: self.book}
 
+    def overwrite(self, sync: str, contact: str, card: str) -> None:
+        """Two programs overwrite each other's notes, until the link is frozen."""
+        for _ in range(4):
+            self.edit(contact, notes="here")
+            self.go(sync)
+            self.book.edit(card, {**self.book.cards()[card].fields, "notes": "there"})
+            self.go(sync)
+
     def contact(self, id_: str) -> Contact:
         """One contact."""
         return self.contacts.get(self.account.account_id, [id_])[id_]

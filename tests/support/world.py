@@ -38,6 +38,7 @@ from contactsync.model.contact import Contact, Origin, Tombstone
 from contactsync.model.lending import Discovered, Discovering
 from contactsync.model.message import (
     Chunks,
+    Fetched,
     Finishing,
     Guarded,
     Mapped,
@@ -275,23 +276,11 @@ class World:
 
     def execute(self, run: Run, *, execution: str = "execution-1") -> Notified | None:
         """The import machine over one run; None if the run belongs to another execution."""
-        ports = self.ports
-        control = Control(ports.records)
+        control = Control(self.ports.records)
         names = {"account_id": run.account_id, "run_id": run.id}
         error: dict[str, str] | None = None
         try:
-            fetched = tried(
-                lambda: importing.fetch(
-                    Requested(**names, execution=execution),
-                    control=control,
-                    uploads=ports.uploads,
-                    drops=ports.drops,
-                    runs=ports.runs,
-                    vault=ports.vault,
-                    courier=DirectCourier(self.remote, ports.runs),
-                    clock=ports.clock,
-                )
-            )
+            fetched = tried(lambda: self.fetch(run, execution=execution))
             if fetched.outcome == "duplicate":
                 return None
             if fetched.outcome == "fetched":
@@ -299,6 +288,20 @@ class World:
         except Caught as caught:
             error = caught.as_state()
         return self.notify(Finishing.model_validate({**names, "error": error}))
+
+    def fetch(self, run: Run, *, execution: str = "execution-1") -> Fetched:
+        """The first state."""
+        ports = self.ports
+        return importing.fetch(
+            Requested(account_id=run.account_id, run_id=run.id, execution=execution),
+            control=Control(ports.records),
+            uploads=ports.uploads,
+            drops=ports.drops,
+            runs=ports.runs,
+            vault=ports.vault,
+            courier=DirectCourier(self.remote, ports.runs),
+            clock=ports.clock,
+        )
 
     def notify(self, message: Finishing) -> Notified:
         """The last state, which every run comes to."""

@@ -185,11 +185,7 @@ class TestFrozen:
         sync = world.sync()
         world.go(sync)
         [contact] = world.everybody()
-        for _ in range(4):
-            world.edit(contact, notes="here")
-            world.go(sync)
-            world.book.edit(card, {**world.book.cards()[card].fields, "notes": "there"})
-            world.go(sync)
+        world.overwrite(sync, contact, card)
         return sync
 
     def test_show_both_versions_and_when_each_was_written(self, api, world, loop):

@@ -141,11 +141,7 @@ def test_whose_card_is_not_followed_any_more(world, api):
     sync = world.sync()
     world.go(sync)
     [contact] = world.everybody()
-    for _ in range(4):
-        world.edit(contact, notes="here")
-        world.go(sync)
-        world.book.edit(card, {"name": "Ada Lovelace", "notes": "there"})
-        world.go(sync)
+    world.overwrite(sync, contact, card)
     assert len(frozen(world)) == 1
     erased(world, api, contact_id=contact)
     assert [mark for mark in MARKS if mark in kept_of_books(world)] == []
@@ -175,11 +171,7 @@ def test_whoever_shares_an_address_with_them_is_listed_as_before(world, api):
     sync = world.sync()
     world.go(sync)
     [william] = world.everybody()
-    for _ in range(4):
-        world.edit(william, notes="here")
-        world.go(sync)
-        world.book.edit(card, {"name": "William King", "emails": home, "notes": "there"})
-        world.go(sync)
+    world.overwrite(sync, william, card)
     before = frozen(world)
     assert len(before) == 1
     world.book.add({"name": "Ada Lovelace", "emails": home})

@@ -11,7 +11,6 @@ from contactsync.control import Control
 from contactsync.journeys import importing, syncing
 from contactsync.model.message import Message, Requested
 from contactsync.model.run import Run
-from contactsync.sources.staging import DirectCourier
 from tests.contract.cards import ADA
 from tests.support.bookworld import CONNECTION, BookWorld
 from tests.support.world import TRIES, Caught, Died, World, tried
@@ -22,16 +21,7 @@ ROWS = "email\nada@example.com\nbob@example.com\n"
 def begun(world: World) -> Run:
     """A run whose execution got as far as its first step."""
     run = world.request(ROWS)
-    importing.fetch(
-        Requested(account_id=run.account_id, run_id=run.id, execution="execution-1"),
-        control=world.control,
-        uploads=world.uploads,
-        drops=world.drops,
-        runs=world.runs,
-        vault=world.vault,
-        courier=DirectCourier(world.remote, world.runs),
-        clock=world.clock,
-    )
+    world.fetch(run)
     assert world.run(run).status == "running"
     return run
 

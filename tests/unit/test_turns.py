@@ -12,7 +12,6 @@ from contactsync.journeys.steps import check_turn, claim, enter, keep
 from contactsync.model.message import Chunks, Message, Requested, Units
 from contactsync.model.run import Run
 from contactsync.ports import ContactStore
-from contactsync.sources.staging import DirectCourier
 from tests.support.world import World
 
 
@@ -54,16 +53,7 @@ def test_what_a_late_worker_has_found_out_is_not_kept(world: World, run: Run) ->
 
 
 def test_nor_is_its_plan_what_the_run_goes_on_with(world: World, run: Run) -> None:
-    importing.fetch(
-        requested(run, "first"),
-        control=world.control,
-        uploads=world.uploads,
-        drops=world.drops,
-        runs=world.runs,
-        vault=world.vault,
-        courier=DirectCourier(world.remote, world.runs),
-        clock=world.clock,
-    )
+    world.fetch(run, execution="first")
     importing.parse(message(run), control=world.control, runs=world.runs)
     names = message(run).model_dump()
     importing.map(Chunks(**names, chunks=(0,)), control=world.control, runs=world.runs, clock=world.clock)
