@@ -460,9 +460,12 @@ def _undo_update(row: Row, after: Contact, changes: Changes, slot: Slot | None) 
             kept.append("segments")
     if not taken_back:
         return Skip(row, "edited_since", f"Changed since, and stays: {', '.join(sorted(kept))}.")
-    if _too_large(fields):
+    if longest := _too_large(fields):
         return Skip(
-            row, "contact_too_large", f"The contact would hold more than {ROW_MAX:,} bytes, and stays."
+            row,
+            "contact_too_large",
+            f"With its former values the contact would hold more than {ROW_MAX:,} bytes, so it stays as it is: shorten {longest} "
+            "here, then put back by hand what you need of them.",
         )
     contact = replace(slot, version=slot.version + 1, fields=fields, segments=segments)
     note = f"Changed since, and stays: {', '.join(sorted(kept))}." if kept else ""
