@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # most unit tests have no use for the whole service
     from tests.fakes.graph import GraphServer
     from tests.fakes.people import PeopleServer
     from tests.support.calling import ApiBookWorld, ApiWorld, Client
+    from tests.support.lists import Lists
 
 
 @pytest.fixture
@@ -47,6 +48,26 @@ def stranger(world: ApiWorld) -> Client:
     from tests.support.calling import Client
 
     return Client(world, world.another_account())
+
+
+@pytest.fixture
+def held(api: Client) -> tuple[Lists, dict[str, Any]]:
+    """A run that waits, because it would delete 30 of 100, and its lists."""
+    from tests.support.lists import DELETES, Lists, many
+
+    lists = Lists(api, options=DELETES)
+    run = lists.first(many(100))
+    return lists, lists.again(run["sync_id"], many(70) + "new@example.com,New\n")
+
+
+@pytest.fixture
+def half_held(api: Client) -> tuple[Lists, dict[str, Any]]:
+    """The same where only the deletions wait."""
+    from tests.support.lists import DELETES, Lists, many
+
+    lists = Lists(api, options={**DELETES, "guard": {"on_trip": "hold_deletes"}})
+    run = lists.first(many(100))
+    return lists, lists.again(run["sync_id"], many(70) + "new@example.com,New\n")
 
 
 @pytest.fixture

@@ -12,83 +12,12 @@ import pytest
 from contactsync.journeys import importing
 from contactsync.journeys.asked import downloads
 from contactsync.journeys.file.runfiles import RunFiles
-
-NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
-DELETES = {"delete_missing": {"scope": "all"}}
-
-
-def many(count: int, name: str = "Person") -> str:
-    return "email,name\n" + "".join(f"p{number}@example.com,{name} {number}\n" for number in range(count))
-
-
-class Lists:
-    """A sync of uploaded files, and what its runs do."""
-
-    def __init__(self, api, **asked: Any) -> None:
-        self.api = api
-        self.asked = {"mapping": NAMES, **asked}
-
-    def upload(self, text: str) -> str:
-        upload_id: str = self.api.post("/uploads", {"filename": "people.csv"}).json["upload_id"]
-        key = self.api.world.control.upload(self.api.account.account_id, upload_id).key
-        self.api.world.uploads.put(key, text.encode())
-        return upload_id
-
-    def first(self, text: str) -> dict[str, Any]:
-        source = {"kind": "upload", "upload_id": self.upload(text)}
-        return self.ended(self.api.post("/imports", {**self.asked, "source": source}).json["run"])
-
-    def request(self, sync_id: str, text: str | None = None, **asked: Any) -> Any:
-        self.api.world.clock.advance(timedelta(minutes=5))
-        if text is not None:
-            asked["upload_id"] = self.upload(text)
-        return self.api.post(f"/syncs/{sync_id}/runs", asked)
-
-    def again(self, sync_id: str, text: str | None = None, **asked: Any) -> dict[str, Any]:
-        told = self.request(sync_id, text, **asked)
-        assert told.status == 202, told.text
-        return self.ended(told.json)
-
-    def ended(self, run: dict[str, Any], execution: str = "execution-1") -> dict[str, Any]:
-        world = self.api.world
-        world.execute(world.control.run(self.api.account.account_id, run["id"]).value, execution=execution)
-        told: dict[str, Any] = self.api.get(f"/runs/{run['id']}").json
-        return told
-
-    def emails(self) -> set[str]:
-        items = self.api.get("/contacts?limit=200").json["items"]
-        return {contact["fields"]["email"] for contact in items}
-
-    def undone(self, run: dict[str, Any]) -> dict[str, Any]:
-        told = self.api.post(f"/runs/{run['id']}/undo")
-        assert told.status == 202, told.text
-        assert told.json["undoes"] == run["id"]
-        return self.ended(told.json)
+from tests.support.lists import DELETES, NAMES, Lists, many, problem
 
 
 @pytest.fixture
 def lists(api) -> Lists:
     return Lists(api)
-
-
-@pytest.fixture
-def held(api):
-    """A run that waits, because it would delete 30 of 100, and its lists."""
-    lists = Lists(api, options=DELETES)
-    run = lists.first(many(100))
-    return lists, lists.again(run["sync_id"], many(70) + "new@example.com,New\n")
-
-
-@pytest.fixture
-def half_held(api):
-    """The same where only the deletions wait."""
-    lists = Lists(api, options={**DELETES, "guard": {"on_trip": "hold_deletes"}})
-    run = lists.first(many(100))
-    return lists, lists.again(run["sync_id"], many(70) + "new@example.com,New\n")
-
-
-def problem(answer):
-    return answer.status, answer.json["type"].removeprefix("/problems/")
 
 
 # Approve and reject
@@ -142,8 +71,12 @@ def test_an_approval_names_the_plan_that_was_seen(api, held):
 )
 def test_an_approval_is_void_once_the_sync_says_something_else(api, held, edit):
     lists, run = held
-    api.world.clock.advance(timedelta(seconds=1))
     assert api.patch(f"/syncs/{run['sync_id']}", edit).status == 200
+    told = api.get(f"/runs/{run['id']}").json
+    assert (told["status"], told["problem"]["code"]) == ("cancelled", "superseded")
+    assert "was changed before this plan was approved" in told["problem"]["title"]
+    assert told["problem"]["detail"].startswith("Run the sync again")
+    assert problem(api.post(f"/runs/{run['id']}/reject")) == (409, "not_waiting")
     told = api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})
     assert problem(told) == (409, "superseded")
     assert len(lists.emails()) == 100

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.test_api_decisions import DELETES, Lists, many, problem
+from tests.support.lists import DELETES, Lists, many, problem
 
 
 def forget(api, run: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contactsync.journeys.file.ruling import settings_hash
-from tests.unit.test_api_decisions import DELETES, Lists, many, problem
+from tests.support.lists import DELETES, Lists, many, problem
 from tests.unit.test_erasing import erased
 
 FIRST = "email,name\nada@example.com,Ada\ngrace@example.com,Grace\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,14 +26,50 @@ SCHEDULES_COUNTED = 10_000
 SCHEDULES_A_PAGE = 500
 SYNCS_COUNTED = 100_000
 SYNCS_AT_ONCE = 100
-SUPERSEDED = RunProblem(
-    code="superseded",
-    title="The sync was run again before this plan was approved, so nothing was written.",
-    detail="Look at its latest run, and approve that one if it waits.",
+
+
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """Why a run that waits for an approval gets none any more: where its whole plan waits, and where only the deletions do."""
+
+    plan: RunProblem
+    deletions: RunWarning
+
+
+RUN_AGAIN = Overtaken(
+    RunProblem(
+        code="superseded",
+        title="The sync was run again before this plan was approved, so nothing was written.",
+        detail="Look at its latest run, and approve that one if it waits.",
+    ),
+    RunWarning(
+        code="deletions_superseded",
+        message="The sync was run again before the deletions were approved, so nobody was deleted.",
+    ),
 )
-DELETIONS_SUPERSEDED = RunWarning(
-    code="deletions_superseded",
-    message="The sync was run again before the deletions were approved, so nobody was deleted.",
+CHANGED = Overtaken(
+    RunProblem(
+        code="superseded",
+        title="The sync was changed before this plan was approved, so nothing was written.",
+        detail="Run the sync again: its next plan is made by what the sync says now.",
+    ),
+    RunWarning(
+        code="deletions_superseded",
+        message="The sync was changed before the deletions were approved, so nobody was deleted. Run it again: its next plan is "
+        "made by what it says now.",
+    ),
+)
+DELETED = Overtaken(
+    RunProblem(
+        code="superseded",
+        title="The sync was deleted before this plan was approved, so nothing was written.",
+        detail="If it is still wanted, make the sync anew with POST /v1/syncs, run it, and look at its plan.",
+    ),
+    RunWarning(
+        code="deletions_superseded",
+        message="The sync was deleted before the deletions were approved, so nobody was deleted. If they are still wanted, make "
+        "the sync anew with POST /v1/syncs, run it, and look at its plan.",
+    ),
 )
 
 
@@ -65,7 +102,8 @@ class Syncs(Documents):
     def update_sync(self, account_id: str, sync_id: str, change: Callable[[Read[Sync]], Sync]) -> Read[Sync]:
         """Carry out `change` on the sync as it is stored now; `change` may be called several times.
 
-        Raises PlanLimit for one schedule too many.
+        A run that waits for an approval is closed with the change that makes its plan void. Raises PlanLimit for one schedule
+        too many.
         """
         for _ in range(UPDATE_ATTEMPTS):
             read = self.sync(account_id, sync_id)
@@ -77,6 +115,9 @@ class Syncs(Documents):
                 writes += self._listed_schedule(account_id, changed)
             if changed.deleted_at is not None and read.value.deleted_at is None:
                 writes.append(self._counted(account_id, -1))
+                writes += self.superseding(account_id, read.value, DELETED)
+            elif changed.settings_at != read.value.settings_at:
+                writes += self.superseding(account_id, read.value, CHANGED)
             with suppress(Stale):
                 self.records.commit(writes)
                 return Read(changed, read.version + 1)
@@ -176,12 +217,12 @@ class Syncs(Documents):
                 continue
         raise Busy("The sync is being changed from several sides.")
 
-    def superseding(self, account_id: str, sync: Sync) -> list[Put]:
-        """What goes into the commit of a sync's next run: the one before waits for an approval no more, as it can have none."""
+    def superseding(self, account_id: str, sync: Sync, why: Overtaken = RUN_AGAIN) -> list[Put]:
+        """What goes into the commit that overtakes a sync's latest run: it waits for an approval no more, as it can have none."""
         with suppress(NotFound):
             before = self.run(account_id, sync.latest_run or "")
             if before.value.status == "awaiting_approval":
-                after = before.value.unapproved(SUPERSEDED, DELETIONS_SUPERSEDED)
+                after = before.value.unapproved(why.plan, why.deletions)
                 return [_put_run(after, before.version)]
         return []
 
@@ -321,7 +362,8 @@ class Syncs(Documents):
             run = read.value
             if run.status == "queued" and run.approved and run.plan_hash == plan_hash:
                 return run  # approved a moment ago, perhaps by this very call, whose answer was lost
-            if run.status != "awaiting_approval" and not _is_superseded(run):
+            overtaken = _is_overtaken(run)
+            if run.status != "awaiting_approval" and not overtaken:
                 raise Conflict(
                     "not_waiting",
                     f"The run's status is {run.status}.",
@@ -332,11 +374,13 @@ class Syncs(Documents):
                     "another_plan", "This is not the run's plan.", "Look at the plan and send its hash."
                 )
             sync = self.sync(account_id, run.sync_id)
-            if (
-                sync.value.latest_run != run_id
-                or sync.value.settings_at > run.requested_at
-                or sync.value.deleted_at is not None
-            ):
+            if sync.value.deleted_at is not None:
+                raise Conflict(
+                    "superseded",
+                    "The sync has been deleted, so this plan is carried out no more.",
+                    "If it is still wanted, make the sync anew with POST /v1/syncs, run it, and look at its plan.",
+                )
+            if overtaken or sync.value.latest_run != run_id or sync.value.settings_at > run.requested_at:
                 raise Conflict(
                     "superseded",
                     "The sync has run again since, or has been changed, so this plan is out of date.",
@@ -373,9 +417,11 @@ class Syncs(Documents):
         raise Busy("The run's record is being changed from several sides.")
 
 
-def _is_superseded(run: Run) -> bool:
-    """Whether it has waited for an approval until the sync was run again."""
-    return run.problem == SUPERSEDED or DELETIONS_SUPERSEDED in run.warnings
+def _is_overtaken(run: Run) -> bool:
+    """Whether it has waited for an approval until there could be none."""
+    return any(
+        run.problem == why.plan or why.deletions in run.warnings for why in (RUN_AGAIN, CHANGED, DELETED)
+    )
 
 
 def first_puts(account_id: str, run: Run) -> list[Put]:
