@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,6 +71,74 @@ def test_a_book_that_is_followed_and_deleted_ends_the_run_and_says_so(world: Boo
     assert run.problem is not None
     assert (run.status, run.problem.code) == ("failed", "group_gone")
     assert list(world.everybody()) == [contact]
+
+
+@pytest.mark.parametrize("status", ["415 Unsupported Media Type", "403 Forbidden", "501 Not Implemented"])
+def test_a_book_without_a_list_of_changes_is_read_whole_once_it_has_changed(
+    world: BookWorld, book: RadicaleBook, status: str
+):
+    """Nextcloud has one beside the usual ones, of whom somebody has written to, and other servers have no others."""
+    server, asked = book.server, []
+    app = server.app
+
+    def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read()
+        environ["wsgi.input"] = BytesIO(body)
+        if b"sync-collection" in body and environ["PATH_INFO"] == book.group:
+            start(status, [])
+            return [b""]
+        asked.append((environ["REQUEST_METHOD"], b"multiget" in body))
+        return app(environ, start)
+
+    server.app = answer
+    bob = {"name": "Bob", "emails": [{"value": "bob@example.com"}]}
+    book.add(ADA)
+    id_ = book.add(bob, group=book.group)
+    sync = world.sync(group="")
+    assert world.go(sync).counts.added == 2
+    asked.clear()
+    assert world.go(sync).status == "unchanged"
+    assert ("REPORT", True) not in asked
+    book.edit(id_, {**bob, "notes": "Called"})
+    assert world.go(sync).counts.updated == 1
+    assert world.contact(world.id_of("bob@example.com")).fields["notes"] == "Called"
+    book.remove(id_)
+    assert world.go(sync).counts.deleted == 1
+    assert list(world.everybody()) == [world.id_of(ADA["emails"][0]["value"])]
+
+
+def test_books_are_the_same_where_their_paths_have_no_slash_at_the_end(world: BookWorld, book: RadicaleBook):
+    app = book.server.app
+
+    def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        return [part.replace(b"/</href>", b"</href>") for part in app(environ, start)]
+
+    book.server.app = answer
+    assert [group.id for group in book.connector().groups()] == ["all", book.book, book.group]
+    sync = world.sync(group=book.group)
+    id_ = book.add(ADA, group=book.group)
+    world.add({"name": "Bob", "emails": [{"value": "bob@example.com"}]})
+    assert world.go(sync).counts.added == 1
+    world.go(sync)
+    assert len(book.connector().read([id_, *(link.id for link in world.links().values())])) == 2
+
+
+def test_a_book_that_cannot_be_listed_at_all_is_away(world: BookWorld, book: RadicaleBook):
+    app = book.server.app
+    sync = world.sync(group=book.group)
+
+    def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == book.group:
+            start("403 Forbidden", [])
+            return [b""]
+        return app(environ, start)
+
+    world.go(sync)
+    contact = world.add(ADA)
+    world.go(sync)
+    book.server.app = answer
+    run = world.go(sync)
+    assert (run.status, list(world.everybody())) == ("failed", [contact])
 
 
 def test_a_number_that_is_there_already_keeps_its_line(world: BookWorld, book: RadicaleBook):

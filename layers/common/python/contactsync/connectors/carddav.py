@@ -16,6 +16,7 @@ import orjson
 from contactsync.connectors.calling import Lost
 from contactsync.connectors.dav import DAV, Answer, Dav, Member, TooLarge, escaped, joined, members, plain
 from contactsync.connectors.vcards import FIELDS, Translation, VCard
+from contactsync.core.identity import digest_of
 from contactsync.errors import CursorExpired, SourceAway, UnreadableFile
 from contactsync.model.card import (
     Capabilities,
@@ -41,6 +42,8 @@ AT_ONCE = 100
 WRITES = 10
 PARTS_MAX = 1_000
 WELL_KNOWN = "/.well-known/carddav"
+LISTED = "listed "
+"""Begins what stands for the token of a book that gives none; no sync-token has a blank, for it is a URI."""
 _XMLNS = 'xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"'
 _SAFE = re.compile(r"[A-Za-z0-9._-]{1,120}").fullmatch
 
@@ -168,7 +171,7 @@ class CardDavConnector:
         if answer.status != 207:
             raise _no_book()
         found = {
-            member.href: Group(member.href, _called(member), _is_writable(member))
+            (href := _folder(member.href)): Group(href, _called(member), _is_writable(member))
             for member in members(answer)
             if _is_book(member)
         }
@@ -178,18 +181,24 @@ class CardDavConnector:
 
     def _changes(self, book: str, token: str) -> Iterator[tuple[Pulled, str]]:
         """What has changed in one book, in parts, each with the token to go on from."""
+        if token.startswith(LISTED):
+            yield from self._listed(book, token)
+            return
         for _ in range(PARTS_MAX):
             body = (
                 f"<sync-collection {_XMLNS}><sync-token>{escaped(token)}</sync-token><sync-level>1</sync-level>"
                 f"<prop><getetag/></prop></sync-collection>"
             )
             answer = self._dav.ask("REPORT", book, body, Depth="0")
-            if token and answer.status in (400, 403, 404, 409, 410, 412):  # 404: the book may be gone with it
+            if (
+                answer.status != 207 and token
+            ):  # forgotten, or the book is gone with it, or it has no such list any more
                 raise CursorExpired
             if answer.status != 207:
-                raise SourceAway(f"The server answered {answer.status} when asked for changes.")
+                yield from self._listed(book, "")
+                return
             told = list(members(answer))
-            said = [member for member in told if member.href != book]
+            said = [member for member in told if _folder(member.href) != book]
             more = any(member.status == 507 for member in told)
             following = answer.tree().findtext(f"{DAV}sync-token", "").strip()
             gone = tuple(member.href for member in said if member.status == 404)
@@ -204,6 +213,28 @@ class CardDavConnector:
                 return
             token = following
         raise SourceAway("The server's list does not end.")
+
+    def _listed(self, book: str, known: str) -> Iterator[tuple[Pulled, str]]:
+        """All of a book that has no list of changes: nothing of it, while it is as it was when `known` was its token.
+
+        Nextcloud has such a book beside the usual ones, of whom its user has written to; other servers have no others.
+
+        Raises CursorExpired: the book has changed, and only a full look tells who is not there any more.
+        """
+        body = f"<propfind {_XMLNS}><prop><getetag/></prop></propfind>"
+        answer = self._dav.ask("PROPFIND", book, body, Depth="1")
+        if answer.status != 207 and known:
+            raise CursorExpired
+        if answer.status != 207:
+            raise SourceAway(f"The server answered {answer.status} when asked what is in the address book.")
+        etags = {member.href: member.text(f"{DAV}getetag") for member in members(answer)}
+        there = [href for href in sorted(etags) if _folder(href) != book and not href.endswith("/")]
+        token = LISTED + digest_of("\n".join(f"{href} {etags[href]}" for href in there))
+        if known and token != known:
+            raise CursorExpired
+        for at in range(0, 0 if known else len(there), AT_ONCE):
+            yield Pulled(tuple(self.read(there[at : at + AT_ONCE]).values())), token
+        yield Pulled(), token
 
     def _vcards(self, ids: Sequence[str]) -> dict[str, tuple[str, VCard]]:
         """Etag and card of those paths where a card is."""
@@ -330,6 +361,11 @@ def _look(dav: Dav, href: str, names: str) -> _Found | None:
 def _is_book(member: Member) -> bool:
     kind = member.properties.get(f"{DAV}resourcetype")
     return kind is not None and kind.find(f"{CARD}addressbook") is not None
+
+
+def _folder(href: str) -> str:
+    """The path of a collection: not every server ends it as what lies in it needs."""
+    return f"{href.rstrip('/')}/"
 
 
 def _called(member: Member) -> str:
