@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 
+from contactsync.connectors.carddav import discover
+from contactsync.connectors.dav import Dav
 from contactsync.control.books import Linking
 from contactsync.model.connection import Link
+from contactsync.sources.net import Guard
+from tests.fakes.certificates import Authority
 from tests.fakes.radicale import DavPerson, Radicale
-from tests.fakes.webserver import WebServer, reply
+from tests.fakes.webserver import Answer, Request, WebServer, reply
 from tests.support.calling import ApiWorld, Client
 from tests.support.connecting import Servers
 
@@ -118,6 +122,44 @@ def test_what_speaks_otherwise_or_not_now_is_said_to_be_away(api, world, ann, an
         reach(world, server.port)
         body = opened(ann, url=f"http://127.0.0.1:{server.port}/")
         assert_wrong(refused(api, body), "/url", AWAY)
+
+
+def home(place: str) -> Answer:
+    """What a server says of where somebody's books lie."""
+    found = f"<C:addressbook-home-set><href>{place}</href></C:addressbook-home-set>"
+    body = (
+        '<multistatus xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"><response><href>/</href><propstat>'
+        f"<prop>{found}</prop><status>HTTP/1.1 200 OK</status></propstat></response></multistatus>"
+    )
+    return reply(body.encode(), status="207 Multi-Status", Connection="close")
+
+
+def test_a_server_that_does_not_know_that_it_is_reached_with_encryption_is_asked_so_all_the_same(tmp_path):
+    """As Nextcloud behind a proxy, unless it is told: it refers to its host without encryption, at its inner port."""
+    authority = Authority(tmp_path)
+
+    def answer(request: Request) -> Answer:
+        if request.target == "/.well-known/carddav":
+            return reply(b"", status="301 Moved", Location="http://127.0.0.1:8080/dav/", Connection="close")
+        if request.target == "/dav/":
+            return home("/ann/")
+        return reply(b"", status="405 Method Not Allowed", Connection="close")
+
+    with WebServer(answer, tls=authority.server("127.0.0.1")) as server:
+        guard = Guard(frozenset({("127.0.0.1", server.port)}), tls=authority.client)
+        url = f"https://127.0.0.1:{server.port}"
+        assert discover(Dav(f"{url}/", "ann", "s3cret", guard)) == f"{url}/ann/"
+
+
+def test_a_host_whose_pages_lie_elsewhere_may_have_its_books_here():
+    def answer(request: Request) -> Answer:
+        if request.target == "/.well-known/carddav":
+            return home("/ann/")
+        return reply(b"", status="302 Found", Location="https://www.example.org/", Connection="close")
+
+    with WebServer(answer) as server:
+        url, guard = f"http://127.0.0.1:{server.port}", Guard(frozenset({("127.0.0.1", server.port)}))
+        assert discover(Dav(f"{url}/", "ann", "s3cret", guard)) == f"{url}/ann/"
 
 
 def test_where_nobody_listens_is_said_to_be_away(api, world, ann):

@@ -318,17 +318,26 @@ def discover(dav: Dav) -> str:
     Raises:
         UnreadableFile: there is no address book to be found from there.
     """
+    refusals: list[UnreadableFile] = []
     for start in (dav.url, WELL_KNOWN, "/"):
-        found = _look(dav, start, "<current-user-principal/><resourcetype/><C:addressbook-home-set/>")
-        if found is None:
-            continue
-        if _is_book(found.member):
-            return found.leads_to(f"{found.member.href.rstrip('/').rpartition('/')[0]}/")
-        for principal in found.places(f"{DAV}current-user-principal")[:1]:
-            found = _look(dav, principal, "<C:addressbook-home-set/>") or found
-        if homes := found.places(f"{CARD}addressbook-home-set"):
-            return homes[0]
-    raise _no_book()
+        try:
+            if home := _home(dav, start):
+                return home
+        except UnreadableFile as refusal:  # a host's pages may lie elsewhere than its address books
+            refusals.append(refusal)
+    raise refusals[0] if refusals else _no_book()
+
+
+def _home(dav: Dav, start: str) -> str:
+    """Where the address books lie as far as is said there; empty if nothing is."""
+    found = _look(dav, start, "<current-user-principal/><resourcetype/><C:addressbook-home-set/>")
+    if found is None:
+        return ""
+    if _is_book(found.member):
+        return found.leads_to(f"{found.member.href.rstrip('/').rpartition('/')[0]}/")
+    for principal in found.places(f"{DAV}current-user-principal")[:1]:
+        found = _look(dav, principal, "<C:addressbook-home-set/>") or found
+    return next(iter(found.places(f"{CARD}addressbook-home-set")), "")
 
 
 @dataclass(frozen=True, slots=True)

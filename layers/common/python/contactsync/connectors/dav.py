@@ -158,6 +158,10 @@ class Dav:
         """Where the server sends us to, if we may go there with the password."""
         other = joined(url, reference)
         here, there = urlsplit(url), urlsplit(other)
+        if (here.scheme, there.scheme, there.hostname) == ("https", "http", here.hostname):
+            # Behind a proxy a server need not know how it is reached: Nextcloud says so of its address books
+            there = there._replace(scheme=here.scheme, netloc=here.netloc)
+            other = there.geturl()
         same_family = family(here.hostname or "") == family(there.hostname or "")
         if not same_family or (here.scheme, there.scheme) == ("https", "http"):
             raise UnreadableFile(
