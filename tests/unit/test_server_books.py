@@ -141,6 +141,37 @@ def test_a_book_that_cannot_be_listed_at_all_is_away(world: BookWorld, book: Rad
     assert (run.status, list(world.everybody())) == ("failed", [contact])
 
 
+def test_a_card_with_lines_that_are_none_is_read_without_them(world: BookWorld, book: RadicaleBook):
+    """Some programs write such. A card that was not read counted as deleted where a whole book was read."""
+    app, known = book.server.app, b"<sync-token>http"
+
+    def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read()
+        environ["wsgi.input"] = BytesIO(body)
+        if known in body:
+            start("403 Forbidden", [])
+            return [b""]
+        return [
+            part.replace(b"X-BROKEN:1", b";=&quot;Phone: 1&quot;:&#13;\nleft over")
+            for part in app(environ, start)
+        ]
+
+    id_ = book.add(ADA)
+    bob = book.add({"name": "Bob", "emails": [{"value": "bob@example.com"}]})
+    sync = world.sync(group="")
+    world.go(sync)
+    written(book, id_, "X-BROKEN:1")
+    book.server.app = answer
+    run = world.go(sync)
+    assert (run.status, run.counts.deleted, len(world.everybody())) == ("succeeded", 0, 2)
+    book.remove(bob)
+    assert world.go(sync).counts.deleted == 1  # the whole book was read
+    contact = next(iter(world.everybody()))
+    world.edit(contact, notes="Ours")
+    world.go(sync)
+    assert "NOTE:Ours" in text(book, id_)
+
+
 def test_a_number_that_is_there_already_keeps_its_line(world: BookWorld, book: RadicaleBook):
     """Case 27: a meeting of the two is no reason to write it in our spelling, without what another program keeps by it."""
     id_ = book.add({**ADA, "phones": []})

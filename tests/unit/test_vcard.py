@@ -250,6 +250,17 @@ def test_a_broken_card_is_one_reject_and_its_neighbours_are_whole():
     assert survey(found).cards == 3
 
 
+@pytest.mark.parametrize(
+    "seam", ["END:VCARDBEGIN:VCARD", "end:vcard \ufeffbegin:vcard", "END:VCARD\tBEGIN : VCARD"]
+)
+def test_files_put_together_without_a_line_break_are_two_cards(seam):
+    """The second one's values went to the first one's person."""
+    one, two = read_cards([f"BEGIN:VCARD\nFN:Ada\nEMAIL:a@b.c\n{seam}\nFN:Bob\nX:1\nEND:VCARD".encode()])
+    assert isinstance(one, Found) and isinstance(two, Found)
+    assert to_fields(one.card) == {"name": "Ada", "emails": [{"value": "a@b.c"}]}
+    assert (two.line, to_fields(two.card)) == (4, {"name": "Bob"})
+
+
 def test_base64_without_indents_ends_where_the_next_property_begins():
     card = card_of("PHOTO;ENCODING=BASE64;JPEG:\n/9j/4AAQ\nSkZJRg==\n\nFN:Ada", "2.1")
     assert [(prop.name, prop.value) for prop in card.properties] == [

@@ -49,10 +49,13 @@ class Translation:
         self._converters: dict[str, Converter] = {"emails": converter("email"), "urls": converter("url")}
 
     def parse(self, text: str) -> VCard | None:
-        """The first card of a text, however large its picture is; None if there is none."""
+        """The first card of a text, however large its picture is; None if there is none.
+
+        Lines that are no properties are passed over: a card that is not read counts as deleted.
+        """
         data = text.encode()
-        found = (each.card for each in read_cards([data], most_bytes=len(data)) if isinstance(each, Found))
-        return next(found, None)
+        found = read_cards([data], most_bytes=len(data), passes_over=True)
+        return next((each.card for each in found if isinstance(each, Found)), None)
 
     def text(self, vcard: VCard) -> str:
         """A card as it travels."""

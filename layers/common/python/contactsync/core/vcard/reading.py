@@ -25,6 +25,8 @@ _BLOCK_BYTES = 256 << 10
 
 _BEGIN = re.compile(rb"(?:\xef\xbb\xbf)?BEGIN[ \t]*:[ \t]*VCARD[ \t]*", re.IGNORECASE)
 _END = re.compile(rb"END[ \t]*:[ \t]*VCARD[ \t]*", re.IGNORECASE)
+_SEAM = re.compile(rb"(?<=VCARD)[ \t]*(?=(?:\xef\xbb\xbf)?BEGIN[ \t]*:)", re.IGNORECASE)
+"""Between files that were put together although the first has no line break at its end."""
 _VERSION = re.compile(rb"VERSION[^:\n]*:(.*)", re.IGNORECASE)
 _AGENT = re.compile(rb"(?:[\w-]+\.)?AGENT\b[^:]*:[ \t]*", re.IGNORECASE)
 _FORMATTED_NAME = re.compile(rb"(?:[\w-]+\.)?FN\b[^:]*:(.*)", re.IGNORECASE)
@@ -65,15 +67,18 @@ OUTSIDE = _Fault("outside_card", "This text stands outside all cards and belongs
 TOO_MANY = _Fault("too_many_properties", f"This card has more than {PROPERTIES:,} properties. Divide it.")
 
 
-def read_cards(blocks: Iterable[bytes], *, most_bytes: int = CARD_BYTES) -> Iterator[Found | Damaged]:
+def read_cards(
+    blocks: Iterable[bytes], *, most_bytes: int = CARD_BYTES, passes_over: bool = False
+) -> Iterator[Found | Damaged]:
     """The cards of a file in UTF-8, or in the charsets that its properties name, in their order.
 
-    Text outside cards is one `Damaged` a stretch. Memory: a block and a card of at most `most_bytes`.
+    Text outside cards is one `Damaged` a stretch. A line that is no property makes its card `Damaged`, or is left out if
+    `passes_over`. Memory: a block and a card of at most `most_bytes`.
     """
     lines: list[bytes] = []
     begun = size = depth = 0
     stray = False
-    for number, line in enumerate(_physical_lines(blocks, most_bytes), 1):
+    for number, line in _numbered(_physical_lines(blocks, most_bytes)):
         if _BEGIN.fullmatch(line) and not (begun and lines and _AGENT.fullmatch(lines[-1])):
             if begun:
                 yield _damaged(begun, lines, TOO_LARGE if size > most_bytes else NOT_CLOSED)
@@ -83,7 +88,10 @@ def read_cards(blocks: Iterable[bytes], *, most_bytes: int = CARD_BYTES) -> Iter
             depth = 1  # an AGENT is a card within the card
         elif _END.fullmatch(line):
             if begun and not depth:
-                yield _damaged(begun, lines, TOO_LARGE) if size > most_bytes else _card(begun, lines)
+                if size > most_bytes:
+                    yield _damaged(begun, lines, TOO_LARGE)
+                else:
+                    yield _card(begun, lines, passes_over=passes_over)
                 lines, begun = [], 0
                 continue
             depth = 0
@@ -96,6 +104,16 @@ def read_cards(blocks: Iterable[bytes], *, most_bytes: int = CARD_BYTES) -> Iter
             yield _damaged(number, [line], OUTSIDE)
     if begun:
         yield _damaged(begun, lines, TOO_LARGE if size > most_bytes else NOT_CLOSED)
+
+
+def _numbered(lines: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Lines with their numbers; the end of a card and the beginning of the next have one each, whatever they share."""
+    for number, line in enumerate(lines, 1):
+        if line[:3].upper() == b"END":
+            for part in _SEAM.split(line):
+                yield number, part
+        else:
+            yield number, line
 
 
 def _physical_lines(blocks: Iterable[bytes], most_bytes: int) -> Iterator[bytes]:
@@ -130,7 +148,7 @@ def _damaged(begun: int, lines: Sequence[bytes], fault: _Fault) -> Damaged:
     return Damaged(begun, [decoded(shown[:SHOWN_BYTES]).strip()], fault.code, fault.message)
 
 
-def _card(begun: int, lines: list[bytes]) -> Found | Damaged:
+def _card(begun: int, lines: list[bytes], *, passes_over: bool) -> Found | Damaged:
     """The card of these lines, or why it is none."""
     version = version_of(
         next((decoded(found[1]) for line in lines if (found := _VERSION.fullmatch(line))), "")
@@ -138,6 +156,8 @@ def _card(begun: int, lines: list[bytes]) -> Found | Damaged:
     properties: list[Property] = []
     for offset, logical in _logical_lines(lines, version):
         prop = _property(logical, version)
+        if prop is None and passes_over:
+            continue
         if prop is None:
             message = f"Line {begun + 1 + offset:,} has no “NAME:value”. Correct the line, or export again."
             return _damaged(begun, lines, _Fault("line_not_understood", message))
