@@ -256,7 +256,8 @@ def test_a_broken_card_is_one_reject_and_its_neighbours_are_whole():
 def test_files_put_together_without_a_line_break_are_two_cards(seam):
     """The second one's values went to the first one's person."""
     one, two = read_cards([f"BEGIN:VCARD\nFN:Ada\nEMAIL:a@b.c\n{seam}\nFN:Bob\nX:1\nEND:VCARD".encode()])
-    assert isinstance(one, Found) and isinstance(two, Found)
+    assert isinstance(one, Found)
+    assert isinstance(two, Found)
     assert to_fields(one.card) == {"name": "Ada", "emails": [{"value": "a@b.c"}]}
     assert (two.line, to_fields(two.card)) == (4, {"name": "Bob"})
 
