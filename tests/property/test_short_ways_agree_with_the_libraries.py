@@ -1,6 +1,7 @@
 """What the quick paths accept, the libraries accept, with the same value. They can only ever save time."""
 
 import random
+import re
 from collections.abc import Iterator
 
 import phonenumbers
@@ -79,8 +80,9 @@ def dialled_numbers(draw: st.DrawFn) -> tuple[str, str]:
 
 @given(dialled_numbers())
 def test_every_phone_gets_the_verdict_of_phonenumbers(number):
+    """But for decimals, which programs write behind what they take for a number."""
     text, country = number
-    assert ours(text, country) == library(text, country)
+    assert ours(text, country) == library(re.sub(r"\A(\+?[0-9]+)\.0\Z", r"\1", text), country)
 
 
 def test_generated_phones_get_the_verdict_of_phonenumbers():

@@ -49,6 +49,10 @@ def test_what_a_preview_tells(api):
     assert warnings(told)["ambiguous_dates"]["column"] == "Nacimiento"
 
 
+def test_who_has_stated_the_order_of_dates_is_not_asked_for_it(api):
+    assert "ambiguous_dates" not in warnings(preview(api, ROWS, date_order="dmy"))
+
+
 def test_nothing_is_stored(api):
     records = dict(api.world.records._stored)
     api.post("/previews", {"source": {"kind": "paste", "text": ROWS}}, key="k1")
@@ -78,6 +82,11 @@ def test_its_format_may_be_sent_back_with_the_import(api):
         ("email,phone\na@example.com,3.46E+10\n", "spoiled_number", "phone"),
         (
             "email,phone\n" + "".join(f"a{n}@example.com,61234567{n}\n" for n in range(4)),
+            "lost_leading_zeros",
+            "phone",
+        ),
+        (
+            "email,phone\n" + "".join(f"a{n}@example.com,491512345678{n}.0\n" for n in range(4)),
             "lost_leading_zeros",
             "phone",
         ),

@@ -144,6 +144,19 @@ class TestPhone:
     def test_local_habits_of_other_countries(self, country, cell, value):
         assert converter("phone", country=country)(cell)["value"] == value
 
+    @pytest.mark.parametrize(
+        ("country", "cell", "value"),
+        [
+            ("NL", "612345678.0", "+31612345678"),
+            ("DE", "1751234567.0", "+491751234567"),
+            ("DE", "30123456.0", "+4930123456"),
+            ("IT", "3201234567.0", "+393201234567"),
+            ("US", "+16175550100.0", "+16175550100"),
+        ],
+    )
+    def test_decimals_that_a_program_has_written_behind_it_are_no_digits_of_it(self, country, cell, value):
+        assert converter("phone", country=country)(cell) == {"text": cell[:-2], "value": value}
+
     def test_a_number_that_was_judged_before_is_a_value_of_its_own(self):
         first = self.dutch("020-1234567 ext. 12")
         first["label"] = "work"
@@ -231,12 +244,21 @@ class TestDate:
             ("dmy", "3/4/2024 0:00", "2024-04-03"),
             ("mdy", "3/4/2024 12:00:00 AM", "2024-03-04"),
             ("mdy", "3/4/2024, 9:05:00\u202fPM", "2024-03-04"),
+            ("mdy", "02/29", "--02-29"),
+            ("dmy", "29-2", "--02-29"),
+            ("dmy", "3.4.", "--04-03"),
         ],
     )
     def test_the_stated_order_decides(self, order, cell, value):
         assert converter("date", date_order=order)(cell) == value
 
-    @pytest.mark.parametrize("cell", ["0/0/00", "0000-00-00", "00/00/0000"])
+    @pytest.mark.parametrize(
+        "cell",
+        [
+            *("0/0/00", "0000-00-00", "00/00/0000", "00.00.0000", "0000-00-00 00:00:00", "0001-01-01"),
+            *("0001-01-01T00:00:00", "01/01/0001 00:00:00", "1/1/0001 12:00:00 AM"),
+        ],
+    )
     def test_fillers_for_no_date_are_no_date(self, cell):
         assert self.iso(cell) is None
 
@@ -244,6 +266,10 @@ class TestDate:
         ("order", "cell", "code"),
         [
             (None, "03/04/2024", "date_order"),
+            (None, "03/04", "date_order"),
+            ("mdy", "25/12", "date_impossible"),
+            ("dmy", "12/90", "date_impossible"),
+            (None, "0001-01-02T", "date_invalid"),
             ("iso", "25/12/2024", "date_order"),
             ("mdy", "25/12/2024", "date_impossible"),
             (None, "2023-02-29", "date_impossible"),

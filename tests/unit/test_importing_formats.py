@@ -460,6 +460,12 @@ class TestDateOrder:
         assert (run.status, run.counts.added) == ("succeeded", 4)
         assert world.fields()["p0@example.com"]["birthday"] == "2001-03-03"
 
+    @pytest.mark.parametrize(("stated", "refused"), [({}, 2), ({"date_order": "mdy"}, 0)])
+    def test_days_without_a_year_need_an_order_as_well(self, world, stated, refused):
+        run = self.born(world, "12/10", "12/25", "3/3/2001", **stated)
+        assert (run.counts.rejected, run.warnings) == (refused, ())
+        assert world.fields().get("p0@example.com", {}).get("birthday") == (None if refused else "--12-10")
+
     def test_each_column_for_itself(self, world):
         spec = FieldSpec(key="member_since", label="Member since", type="date")
         world.control.create_field(world.account.account_id, spec)

@@ -33,7 +33,7 @@ def converter(
     Args:
         field_type: as in a field's spec.
         country: ISO 3166, upper case; where local phone numbers and separators belong.
-        date_order: "dmy", "mdy", "ymd", "iso" or None.
+        date_order: "dmy", "mdy", "ymd", "iso", "either" or None.
         choices: of a choice field, as they are stored.
     """
     match field_type:

@@ -1,7 +1,7 @@
 """Dates: ISO 8601 always, the file's stated order where it states one, birthdays without a year.
 
-Nothing is guessed. "03/04/2024" is a date only in a file whose order is stated, and a year of two digits
-never is. What cannot be misread is always read: a year first, or a month by its name.
+Nothing is guessed. "03/04/2024" and "03/04" are dates only in a file whose order is stated, and a year of two digits
+never is one. What cannot be misread is always read: a year first, or a month by its name.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import unicodedata
 
 from contactsync.core.fieldtypes.refusal import EDGES, BadValue, Converter, refuse_unprintable
 
-FILLERS = frozenset(
-    {"0/0/00", "0/0/0000", "00/00/00", "00/00/0000", "0000-00-00", "00.00.0000", "00-00-0000"}
-)
-"""What Outlook and databases write for "no date"."""
+_NO_DAY = "0001-01-01"
+_is_filler = re.compile(
+    rf"0{{1,4}}([\-/.])0{{1,2}}\1(?:0{{4}}|0{{1,2}})|{_NO_DAY}|0?1(?P<mark>[\-/.])0?1(?P=mark)0001"
+).fullmatch
+"""What Outlook, databases and .NET write for "no date"."""
 
 _LEAP_YEAR = 2000
 _year_first = re.compile(
@@ -23,6 +24,7 @@ _year_first = re.compile(
 ).fullmatch
 _yearless = re.compile(r"--([0-9]{2})-?([0-9]{2})").fullmatch
 _year_last = re.compile(r"([0-9]{1,2})([\-/. ])([0-9]{1,2})\2([0-9]{4})").fullmatch
+_without_year = re.compile(r"([0-9]{1,2})[\-/.]([0-9]{1,2})\.?").fullmatch
 _short_year = re.compile(r"[0-9]{1,2}([\-/. ])[0-9]{1,2}\1[0-9]{2}").fullmatch
 _named_month = re.compile(
     r"(?:([0-9]{1,2})(?:st|nd|rd|th|er|º|\.)?(?: de|\.)?[ \-])?([^\W\d_]{3,12})\.?,?[ \-](.{4,14})"
@@ -53,11 +55,12 @@ _MONTH_NUMBER = {
 def date(order: str | None) -> Converter:
     """The converter to "YYYY-MM-DD", or "--MM-DD" for a birthday without a year.
 
-    `order` is "dmy", "mdy", "ymd", "iso" or None; the last three read only what has the year first.
+    `order` is "dmy", "mdy", "ymd", "iso" or None; the last three read only what has the year first. "either" is that of a
+    column in which no date with its year last depends on it.
     """
 
     def convert(cell: str) -> str | None:
-        if len(cell) == 10 and cell[4] == cell[7] == "-":
+        if len(cell) == 10 and cell[4] == cell[7] == "-" and cell != _NO_DAY:
             try:
                 datetime.date.fromisoformat(cell)
                 return cell
@@ -70,25 +73,23 @@ def date(order: str | None) -> Converter:
 
 def _unusual(text: str, order: str | None) -> str | None:
     """Everything but a plain ISO date, the likelier forms first."""
-    if not text or text in FILLERS:
+    if not text:
         return None
     refuse_unprintable(text)
     text = _time_of_day.sub("", text[:64])
+    if _is_filler(text):
+        return None
     if found := _year_first(text):
         year, _, month, day, packed_month, packed_day = found.groups()
         return _assembled(year, month or packed_month, day or packed_day)
     if found := _yearless(text):
-        month, day = found.groups()
-        return _assembled(str(_LEAP_YEAR), month, day).replace(f"{_LEAP_YEAR}-", "--", 1)
+        return _without(*found.groups())
     if found := _year_last(text):
         first, _, second, year = found.groups()
-        if order == "dmy":
-            return _assembled(year, second, first)
-        if order == "mdy":
-            return _assembled(year, first, second)
-        raise BadValue(
-            "date_order", "Day and month cannot be told apart: write YYYY-MM-DD, or set date_order."
-        )
+        return _assembled(year, *_ordered(first, second, order))
+    if found := _without_year(text):
+        first, second = found.groups()
+        return _without(*_ordered(first, second, None if order == "either" else order))
     if _short_year(text):
         raise BadValue("date_short_year", "The year has two digits: write all four, as in 1984-05-17.")
     return _named(text)
@@ -108,6 +109,20 @@ def _named(text: str) -> str:
     if re.fullmatch(r"[0-9]{1,2}[ \-.]+[^\W\d_]{3,12}\.?[ \-][0-9]{2}", text):
         raise BadValue("date_short_year", "The year has two digits: write all four, as in 1984-05-17.")
     raise BadValue("date_invalid", "This is not a date: write YYYY-MM-DD, or --MM-DD without a year.")
+
+
+def _ordered(first: str, second: str, order: str | None) -> tuple[str, str]:
+    """Month and day."""
+    if order in {"dmy", "either"}:
+        return second, first
+    if order == "mdy":
+        return first, second
+    raise BadValue("date_order", "Day and month cannot be told apart: write YYYY-MM-DD, or set date_order.")
+
+
+def _without(month: str, day: str) -> str:
+    """A day of every year, or of each fourth."""
+    return _assembled(str(_LEAP_YEAR), month, day).replace(f"{_LEAP_YEAR}-", "--", 1)
 
 
 def _assembled(year: str, month: str, day: str) -> str:

@@ -33,6 +33,7 @@ PLANS_MAX = 2_000
 
 _IN_LITERAL = re.compile(r"[0-9]+").fullmatch
 _SPOILED = re.compile(r"[0-9]+[.,][0-9]+[eE]\+?[0-9]+").fullmatch
+_IN_DECIMALS = re.compile(r"\+?[0-9]+\.0").fullmatch
 _TYPES = (
     "fixed_line",
     "mobile",
@@ -62,6 +63,10 @@ def phone(country: str | None) -> Converter:
     judged = lru_cache(REMEMBERED)(partial(_verdict, country))
 
     def convert(cell: str) -> dict[str, str] | None:
+        if cell[-2:] == ".0" and _IN_DECIMALS(
+            cell
+        ):  # a program took it for a number; no digit of it has this meaning
+            cell = cell[:-2]
         digits = cell.replace(" ", "").replace("-", "").replace("(", "").replace(")", "").replace(".", "")
         if digits[:1] != "+":
             value = from_national(digits)

@@ -18,6 +18,7 @@ _NOTHING = (
 FILLERS = frozenset(_NOTHING.split())
 """What Outlook and others write where there is nothing (folded)."""
 _SPOILED = re.compile(r"\d(?:[.,]\d+)?[eE]\+\d{1,3}")
+_BARE = re.compile(r"[1-9][0-9]{6,14}(?:\.0)?").fullmatch
 _BROKEN_FORMULA = re.compile(r"#(?:REF|NAME|VALUE|DIV/0|NUM|NULL)[!?]?")
 _MISREAD = re.compile("[ÃÂ][\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ]|â€|\ufffd")
 _PHONE_NAMES = re.compile(
@@ -105,14 +106,14 @@ def _dates(name: str | int, values: Sequence[tuple[int, str]]) -> Iterator[Findi
 
 
 def _lost_zeros(name: str | int, values: Sequence[tuple[int, str]]) -> Iterator[Finding]:
-    """Phone numbers that a spreadsheet took for numbers: digits only, and none begins with 0 or +."""
+    """Phone numbers that a program took for numbers: digits only, and none begins with 0 or +."""
     if not isinstance(name, str) or not _PHONE_NAMES.search(name):
         return
-    bare = [line for line, value in values if value.isdecimal() and value[0] != "0" and 7 <= len(value) <= 10]
+    bare = [line for line, value in values if _BARE(value)]
     if len(values) >= 3 and len(bare) == len(values):
         yield Finding(
             "lost_leading_zeros",
-            "No number in this column begins with 0 or +. If a spreadsheet dropped the zeros, "
+            "No number in this column begins with 0 or +. If a spreadsheet has dropped them, "
             "export the column as text; otherwise state the country.",
             name,
             bare[0],

@@ -20,7 +20,7 @@ from contactsync.core.vcard import table
 from contactsync.errors import UnreadableFile
 from contactsync.journeys.file.chunks import as_theirs, raw_rows
 from contactsync.journeys.file.files import File, blocks
-from contactsync.journeys.file.opening import Opened, bounded, cards_of, unpacked, workbook_of
+from contactsync.journeys.file.opening import Opened, bounded, cards_of, unpacked, without_order, workbook_of
 from contactsync.journeys.file.runfiles import Manifest, RunFiles, batches, units_for
 from contactsync.model.run import RunWarning
 
@@ -86,7 +86,8 @@ def cut_file(
             evidence.add(raw_rows(number, files, manifest))
     found = _proven(evidence, manifest, files, orders or {})
     proven = [column for column, order in evidence.orders().items() if order in ("dmy", "mdy")]
-    return manifest.model_copy(update={"date_orders": found, "orders_proven": proven}), warnings
+    orders_told = manifest.model_copy(update={"date_orders": found, "orders_proven": proven})
+    return orders_told, tuple(without_order(warnings))
 
 
 def broken_end(manifest: Manifest, files: RunFiles) -> str:
@@ -131,8 +132,7 @@ def _proven(
                 "Correct them, or state format.date_order: rows of the other order are then refused. "
                 "No row was touched.",
             )
-    # a column in which no date depends on the order is read in either
-    return {column: order or "dmy" for column, order in found.items()}
+    return {column: order or "either" for column, order in found.items()}
 
 
 def _first_of_each(column: int, manifest: Manifest, files: RunFiles) -> list[int]:

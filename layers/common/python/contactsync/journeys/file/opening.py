@@ -134,7 +134,8 @@ def open_file(file: File, stated: Format, mapping: Mapping = (), *, most_bytes: 
             with unpacked(file) as stream:
                 beyond = lines_beyond_ascii(blocks(_first(stream, most_bytes)))
         opened = _open_text(sample, file, stated, mapping, beyond, packed=packed, complete=complete)
-    return _without_ours(replace(opened, warnings=bounded(opened.warnings)), mapping)
+    told = opened.warnings if stated.date_order == "auto" else without_order(opened.warnings)
+    return _without_ours(replace(opened, warnings=bounded(told)), mapping)
 
 
 @contextmanager
@@ -225,6 +226,11 @@ def _warnings(findings: Sequence[Finding]) -> tuple[RunWarning, ...]:
         RunWarning(code=finding.code, message=finding.message, column=finding.column, row=finding.row)
         for finding in findings
     )
+
+
+def without_order(warnings: Sequence[RunWarning]) -> Sequence[RunWarning]:
+    """Without asking for an order of dates, where it has been stated or all rows have proven it."""
+    return [warning for warning in warnings if warning.code != "ambiguous_dates"]
 
 
 def bounded(warnings: Sequence[RunWarning]) -> tuple[RunWarning, ...]:
