@@ -11,7 +11,7 @@ import pytest
 
 from contactsync.errors import Busy, UnreadableFile
 from contactsync.sources.net import Guard
-from contactsync.sources.sftp import Login, SftpServerSource
+from contactsync.sources.sftp import Login, SftpServerSource, _key_of
 from contactsync.sources.transfer import Limits
 from tests.fakes.sshserver import sftp_server
 from tests.fakes.webserver import WebServer
@@ -96,6 +96,17 @@ def test_wrong_logins_are_said_so(folder):
 def test_a_private_key_that_cannot_be_read_is_said_so(folder, text):
     with sftp_server(folder) as port:
         assert code_of(source(port, login=Login("ann", SECRET, text or " "))) == "private_key_not_valid"
+
+
+@pytest.mark.parametrize("kind", ["ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"])
+@pytest.mark.parametrize("passphrase", [None, SECRET])
+@pytest.mark.parametrize(("old", "new"), [("", ""), ("\n", "\r\n"), ("\n", "\\n"), ("\n", "\n  ")])
+def test_a_private_key_as_openssl_writes_it_will_do(kind, passphrase, old, new):
+    """PKCS #8, since its third version; and as settings files hold it: with line breaks in letters, or indented."""
+    key = asyncssh.generate_private_key(kind)
+    text = key.export_private_key("pkcs8-pem", passphrase=passphrase).decode()
+    found = _key_of(Login("ann", passphrase or "", text.replace(old, new)))
+    assert found.asbytes() == key.public_data
 
 
 def test_a_private_key_needs_its_passphrase(folder):

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import product
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from contactsync.errors import UnreadableFile
@@ -362,12 +363,12 @@ def _key_of(login: Login) -> PKey:
         "private_key_not_valid",
         "The private key of this source cannot be read.",
         "Paste the whole file, from -----BEGIN to -----END, of an Ed25519, ECDSA or RSA key; "
-        "if it has a passphrase, give it as the password.",
+        "if it has a passphrase, give it as the password. Let PuTTYgen export a key of PuTTY's as an OpenSSH key.",
     )
 
 
 def _readable(text: str, password: str | None) -> tuple[str, str | None]:
-    """The key without its passphrase, in the older PEM form where it has one.
+    """The key without its passphrase, in the older PEM form where it has one; paramiko does not read PKCS #8, as OpenSSL writes it.
 
     A passphrase is made to take long, so it is gone through once, here. Of an OpenSSH key without a comment that happens
     to need no padding (every second ECDSA key), paramiko 5.1 strips the whole as padding and then finds no key in it.
@@ -376,9 +377,15 @@ def _readable(text: str, password: str | None) -> tuple[str, str | None]:
     from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa  # noqa: PLC0415
 
-    for attempt in {password, None}:  # the password may be the account's, and the key have none
+    text = "\n".join(
+        line.strip() for line in text.replace("\\n", "\n").splitlines()
+    )  # as settings files hold it
+    for load, attempt in product(
+        (serialization.load_ssh_private_key, serialization.load_pem_private_key),
+        {password, None},  # the password may be the account's, and the key have none
+    ):
         with suppress(ValueError, TypeError, UnsupportedAlgorithm):
-            key = serialization.load_ssh_private_key(text.encode(), attempt.encode() if attempt else None)
+            key = load(text.encode(), attempt.encode() if attempt else None)
             if isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
                 plain = key.private_bytes(
                     serialization.Encoding.PEM,
