@@ -356,6 +356,19 @@ class TestUndoHalfWay:
         assert undone.counts.settled == undone.counts.rows
         assert world.stored() == {}
 
+    def test_whom_an_approval_that_came_too_late_has_not_deleted_it_does_not_bring_back(
+        self, world: World
+    ) -> None:
+        options = {**ALL, "guard": {"on_trip": "hold_deletes"}}
+        run = world.import_rows(many(100), NAMES, options=options)
+        held = refreshed(world, run, many(70) + "new@example.com,New\n")
+        world.delete("p99@example.com")
+        world.approve(held)
+        assert world.run(held).status == "blocked"
+        undone = undo(world, held)
+        assert (undone.counts.added, undone.counts.deleted) == (0, 1)
+        assert "p99@example.com" not in world.stored()
+
 
 class TestDeleteMissing:
     def test_what_the_file_no_longer_mentions_goes(self, world: World) -> None:

@@ -94,6 +94,30 @@ class TestCardsThatWereChanged:
         _, rows = undo(world, api, run)
         assert rows == [("skipped", "Its card has been deleted since.")]
 
+    def test_whose_contact_has_another_card_by_now_stay(self, world, api, sync):
+        contact = one(world, 1)
+        world.edit(contact, notes="After")
+        run = world.go(sync)
+        card = card_of(world, 1)
+        kept = world.book._kept[card.id]
+        world.remove(contact)
+        world.go(sync)
+        world.add(person(1))
+        world.go(sync)
+        other = world.links()[contact].id
+        world.book._keep(kept)  # out of the provider's bin
+        _, rows = undo(world, api, run)
+        assert rows == [("skipped", "Its card has been changed since, and stays.")]
+        assert world.book.cards()[card.id].fields["notes"] == "After"
+        assert world.links()[contact].id == other
+
+    def test_only_they_are_told_of_and_none_that_the_provider_has_refused(self, world, api, sync):
+        world.edit(one(world, 1), notes="After")
+        world.book.mishaps.append(Mishap.UNSENT)
+        run = world.go(sync)
+        assert run.pushed.updated == 0
+        assert undo(world, api, run)[1] == []
+
     def test_while_somebody_edits_them_are_left_to_them(self, world, api, sync):
         world.edit(one(world, 1), notes="After")
         run = world.go(sync)
@@ -163,6 +187,17 @@ class TestCardsThatWereMade:
             world.go(sync)
         assert world.links()[contact].id == card_of(world, 31).id
 
+    def test_come_for_a_contact_that_was_deleted_first_and_is_added_again(self, world, api, sync):
+        contact = world.add(person(31))
+        run = world.go(sync)
+        world.remove(contact)
+        undo(world, api, run)
+        assert len(world.book.cards()) == 20
+        world.add(person(31))
+        for _ in range(2):
+            world.go(sync)
+        assert world.links()[contact].id == card_of(world, 31).id
+
     def test_are_found_where_somebody_makes_them_by_hand(self, world, api, sync):
         contact = world.add(person(31))
         undo(world, api, world.go(sync))
@@ -204,6 +239,18 @@ class TestCardsThatWereDeleted:
         assert len(world.book.cards()) == 10
         undo(world, api, world.run(held))
         assert len(world.book.cards()) == 20
+
+    def test_until_their_run_failed_are_made_again(self, world, api, sync):
+        for n in range(10):
+            world.remove(one(world, n))
+        held = world.go(sync)
+        world.book.mishaps.extend([None] * 4 + [Mishap.BUSY] * 20)
+        world.approve(held)
+        world.book.mishaps.clear()
+        failed = world.run(held)
+        assert (failed.status, len(world.book.cards())) == ("failed", 16)
+        undoing, _ = undo(world, api, failed)
+        assert (undoing.pushed.added, len(world.book.cards())) == (4, 20)
 
     def test_and_are_there_again_are_not_made_a_second_time(self, world, api, sync):
         card = card_of(world, 1)
@@ -253,6 +300,19 @@ def test_deletions_that_were_rejected_are_nothing_to_take_back(world, api, sync)
     api.post(f"/runs/{held.id}/reject")
     _, rows = undo(world, api, world.run(held))
     assert rows == [("unchanged", REVERSED)]
+
+
+def test_deletions_whose_approval_came_too_late_are_nothing_to_take_back_either(world, api, sync):
+    for n in range(10):
+        world.book.remove(card_of(world, n).id)
+    held = world.go(sync)
+    world.edit(one(world, 1), notes="Still here")
+    world.remove(one(world, 2))
+    world.approve(held)
+    blocked = world.run(held)
+    assert blocked.status == "blocked"
+    undo(world, api, blocked)
+    assert one(world, 2) not in world.everybody()
 
 
 def test_an_undo_is_undone(world, api, sync):
