@@ -172,6 +172,15 @@ class ContactStoreContract:
             for n, row in enumerate(rows)
         }
 
+    def test_arrivals_are_signed_by_the_run_that_brings_them_whoever_came_before(self, store):
+        """A worker stays warm from one run to the next, and serves one customer after the other."""
+        first, second = Origin(AUDIT, "sync1", "run1"), Origin(AUDIT, "sync2", "run2", ("guests",))
+        turns = [(ACCOUNT, first), (ACCOUNT, second), ("acc2", second), (ACCOUNT, first)]
+        for number, (account, origin) in enumerate(turns):
+            assert list(store.bring(account, [arrival(number, b'{"name":"Ada"}')], origin)) == []
+            signed = origin.contact(contact_id(number), 1, {"name": "Ada"}, number, f"{number:016x}")
+            assert store.get(account, [signed.id]) == {signed.id: signed}
+
     def test_an_arrival_where_somebody_is_writes_nothing(self, store):
         first, origin = contact(1), Origin(AUDIT, "sync1", "run1")
         gone = Tombstone(contact_id(2), 1, "2026-02-01T00:00:00Z", "member:m1", {}, 4102444800)

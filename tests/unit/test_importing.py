@@ -18,10 +18,10 @@ from contactsync.errors import Busy
 from contactsync.journeys import importing
 from contactsync.journeys.file import cutting, finishing
 from contactsync.journeys.file.runfiles import files_of
-from contactsync.model.contact import Alias, Origin, Tombstone
+from contactsync.model.contact import Alias, Audit, Contact, Origin, Tombstone
 from contactsync.model.field import FieldSpec
 from contactsync.model.run import Run
-from contactsync.ports import Replace, Write
+from contactsync.ports import Insert, Replace, Write
 from tests.support.world import World
 
 NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
@@ -59,21 +59,39 @@ def undo(world: World, run: Run) -> Run:
     return world.run(again)
 
 
+def add(world: World, email: str, **fields: Any) -> None:
+    """Somebody adds a contact here."""
+    at = world.clock.now().isoformat()
+    contact = Contact(
+        world.id_of(email),
+        1,
+        {"emails": [{"value": email}], **fields},
+        Audit(at, "member:m1", at, "member:m1"),
+    )
+    [(_, done)] = world.contacts.write(world.account.account_id, [Insert(contact)])
+    assert done
+
+
 def edit(world: World, email: str, **fields: Any) -> None:
     """Somebody edits a contact here."""
     contact = world.stored()[email]
-    edited = replace(contact, version=contact.version + 1, fields={**contact.fields, **fields})
-    [(_, done)] = world.contacts.write(world.account.account_id, [Replace(edited)])
-    assert done
+    edited = saved(world, contact, fields={**contact.fields, **fields})
     world.control.set_marker(world.account.account_id, f"edit:{contact.id}:{edited.version}")
 
 
 def regroup(world: World, email: str, *segments: str) -> None:
     """Somebody makes a contact a member of these segments, and no others."""
-    contact = world.stored()[email]
-    moved = replace(contact, version=contact.version + 1, segments=segments)
-    [(_, done)] = world.contacts.write(world.account.account_id, [Replace(moved)])
+    saved(world, world.stored()[email], segments=segments)
+
+
+def saved(world: World, contact: Contact, **changed: Any) -> Contact:
+    """Somebody changes a contact here a second later, under their name."""
+    at = (world.clock.now() + timedelta(seconds=1)).isoformat(timespec="milliseconds")
+    audit = replace(contact.audit, updated_at=at, updated_by="member:m1")
+    after = replace(contact, version=contact.version + 1, audit=audit, **changed)
+    [(_, done)] = world.contacts.write(world.account.account_id, [Replace(after)])
     assert done
+    return after
 
 
 class TestIdentity:
@@ -268,6 +286,9 @@ class TestUndo:
         assert (undone.counts.deleted, undone.counts.skipped) == (1, 1)
         assert world.fields()["ada@example.com"]["notes"] == "met in June"
         assert undone.counts.rows == undone.counts.settled
+        decisions = map(read_decision, world.files(undone).plan(0))
+        [kept] = [decision for decision in decisions if isinstance(decision, Skip)]
+        assert kept.reason == "The contact has been changed since, and stays."
 
     def test_only_the_fields_that_nobody_has_touched_since_go_back(self, world: World) -> None:
         mapping = [*NAMES, {"column": "notes", "field": "notes"}]
@@ -397,6 +418,13 @@ class TestDeleteMissing:
         later = refreshed(world, run, many(19))
         assert later.counts.deleted == 1
         assert {"ada@example.com", "bob@example.com"} < set(world.stored())
+
+    def test_scope_sync_keeps_who_was_added_by_hand_and_is_in_the_file_for_a_time(self, world: World) -> None:
+        add(world, "p19@example.com")
+        run = world.import_rows(many(20), NAMES, options={"delete_missing": {"scope": "sync"}})
+        assert (run.counts.added, run.counts.updated) == (19, 1)
+        assert refreshed(world, run, many(18)).counts.deleted == 1
+        assert "p19@example.com" in world.stored()
 
     def test_scope_all_takes_those_added_by_hand_too(self, world: World) -> None:
         world.import_rows(people("Ada"), NAMES)

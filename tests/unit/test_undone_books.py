@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from contactsync.connectors.memory import Mishap
+from contactsync.journeys.book.album import Album
 from tests.support.bookworld import person
+from tests.support.portraits import portrait
 
 
 @pytest.fixture
@@ -289,6 +291,55 @@ class TestCardsThatWereDeleted:
         undo(world, api, run)
         assert len(world.book.cards()) == 20
         stays(world, sync)
+
+
+class TestPictures:
+    @staticmethod
+    def give(world, n, picture, **fields):
+        """Somebody gives a contact a picture, and other values with it."""
+        contact = one(world, n)
+        photo = Album(world.photos, world.account.account_id).keep(contact, picture)
+        world.edit(contact, photo=photo, **fields)
+
+    def test_go_with_the_card_that_was_made_and_are_not_told_of(self, world, api, sync):
+        world.add(person(31))
+        self.give(world, 31, portrait(1))
+        _, rows = undo(world, api, world.go(sync))
+        assert rows == [("unchanged", "Its card in the address book was deleted.")]
+
+    def test_that_were_changed_since_stay(self, world, api, sync):
+        self.give(world, 1, portrait(1))
+        run = world.go(sync)
+        world.book.picture(card_of(world, 1).id, portrait(2))
+        _, rows = undo(world, api, run)
+        assert rows == [("skipped", "Its card has been changed since, and stays.")]
+        assert world.book.picture_of(card_of(world, 1).id) == portrait(2)
+
+    def test_whose_former_one_is_kept_no_more_stay(self, world, api, sync):
+        self.give(world, 1, portrait(1))
+        world.go(sync)
+        self.give(world, 1, portrait(2))
+        run = world.go(sync)
+        Album(world.photos, world.account.account_id).forget([one(world, 1)])
+        _, rows = undo(world, api, run)
+        assert rows == [("skipped", "The picture of its card stays as it is.")]
+        assert world.book.picture_of(card_of(world, 1).id) == portrait(2)
+
+    def test_of_cards_that_are_gone_since_are_told_of_once(self, world, api, sync):
+        self.give(world, 1, portrait(1), notes="After")
+        run = world.go(sync)
+        world.book.remove(card_of(world, 1).id)
+        _, rows = undo(world, api, run)
+        assert rows == [("skipped", "Its card has been deleted since.")]
+
+    def test_of_cards_that_have_changed_go_back_with_all_else(self, world, api, sync):
+        self.give(world, 1, portrait(1), notes="After")
+        _, rows = undo(world, api, world.go(sync))
+        assert rows == [
+            ("unchanged", f"{REVERSED} Its card in the address book has its former picture again.")
+        ]
+        card = card_of(world, 1)
+        assert (card.fields["notes"], world.book.picture_of(card.id)) == ("Before", None)
 
 
 def test_deletions_that_were_rejected_are_nothing_to_take_back(world, api, sync):

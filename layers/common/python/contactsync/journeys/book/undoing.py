@@ -119,6 +119,8 @@ class _Undoing:
         for decision in self.decisions:
             found[decision.key] = Outcome(decision, self._agreeing(decision))
         for errand in carried_out:
+            if errand.kind == "photo" and not errand.link.id:
+                continue  # of a card that the run has made: what becomes of that one says it all
             back = self.away or self._back(errand)
             found[errand.contact_id] = self._joined(found.get(errand.contact_id), errand, back)
         return list(found.values())
@@ -217,7 +219,7 @@ class _Undoing:
     def _shown_again(self, errand: Errand) -> Errand | _Kept:
         """The picture that the card had, unless somebody has given it another one since."""
         read, now = self._links.get(errand.contact_id), self._there.get(errand.link.id)
-        if errand.former == errand.photo or not errand.link.id:
+        if errand.former == errand.photo:
             return PICTURE
         if read is None or now is None or read.value.shown is None:
             return GONE
@@ -283,14 +285,14 @@ class _Undoing:
             ]
             reason += f" Changed there since, and stays: {', '.join(kept)}." if kept else ""
         told = _told(decision, reason) if decision else Unchanged(Row(errand.contact_id, 0, "", {}), reason)
-        return Outcome(told, back, picture=found.picture if found else None)
+        return Outcome(told, back)
 
 
 def _told(decision: Decision, reason: str) -> Decision:
-    """The decision, with something to be said of it besides."""
+    """The decision, with something to be said of it besides. A card and its picture often have the same to say: once will do."""
     match decision:
-        case Update(_, _, _, _, note) | Unchanged(_, note):
+        case Update(_, _, _, _, note) | Unchanged(_, note) if reason not in note:
             return replace(decision, note=f"{note} {reason}".strip())
-        case Skip(_, _, said):
+        case Skip(_, _, said) if reason not in said:
             return replace(decision, reason=f"{said} {reason}")
     return decision

@@ -26,7 +26,7 @@ from contactsync.core.decisions import (
     read_decision,
     read_writing,
 )
-from contactsync.core.newcomers import id_in, is_newcomer, told_apart
+from contactsync.core.newcomers import told_apart
 from contactsync.core.planning import (
     NOTHING,
     Rules,
@@ -197,9 +197,6 @@ class _Unit:
         if self.stage == "held":
             return lines, []
         newcomers, others = told_apart(lines)
-        if self.deviations:
-            newcomers = [line for line in newcomers if id_in(line) not in self.deviations]
-            others = [line for line in lines if not is_newcomer(line) or id_in(line) in self.deviations]
         late = self.contacts.bring(self.rules.account_id, newcomers, self.origin)
         refused = [read_writing(line) for line in late]
         self.kinds["add"] += len(newcomers) - len(refused)
@@ -261,19 +258,9 @@ class _Unit:
             filling(Alias(claim.slot, claim.over + 1, decision.target, claimed_at), claim.over)
             for decision, claim in by_slot.values()
         ]
-        lost = [
-            write.slot_id for write, done in self.contacts.write(self.rules.account_id, writes) if not done
-        ]
-        slots = self.contacts.slots(self.rules.account_id, lost)
-        for slot_id in lost:
-            decision, claim = by_slot[slot_id]
-            slot = slots.get(slot_id)
-            # A claim of the same contact's under another version is somebody else's, who may give it back
-            own = isinstance(slot, Alias) and (slot.contact_id, slot.version) == (
-                decision.target,
-                claim.over + 1,
-            )
-            if not own:
+        for write, done in self.contacts.write(self.rules.account_id, writes):
+            if not done:  # or done by us, and the answer was lost: then it is renewed
+                decision, _ = by_slot[write.slot_id]
                 refused[decision.key] = decision
         return refused
 
@@ -288,7 +275,7 @@ class _Unit:
             else:
                 continue
             slot = self.rules.email_slot(before)
-            if slot and slot != decision.target and not self._still_has(decision, slot):
+            if slot and slot != decision.target:
                 given_up[slot] = decision
         self._drop(given_up)
 
@@ -320,9 +307,6 @@ class _Unit:
             return Remove(alias.id, alias.version)
         gone = _tombstone(decision, self.rules, self.now)
         return Replace(replace(gone, id=alias.id, version=alias.version + 1))
-
-    def _still_has(self, decision: Writing, slot: str) -> bool:
-        return isinstance(decision, Update) and self.rules.email_slot(decision.contact.fields) == slot
 
     def _write_of(self, decision: Writing) -> Write:
         match decision:
