@@ -71,7 +71,8 @@ class _Row:
         """What the rule's value is for in this row."""
         if rule.label_column is None:
             return rule.label
-        return self.cells[rule.label_column].strip()[:40]
+        label = self.cells[rule.label_column].strip()
+        return label[label.startswith("*") :].strip()[:40]
 
 
 def plainly_mapped(cells: Sequence[str], line: int, stated: Stated) -> Mapped | Rejected | Blank:

@@ -96,6 +96,7 @@ def test_its_format_may_be_sent_back_with_the_import(api):
         ("email,name,name\na@example.com,Ada,King\n", "duplicate_header", "name"),
         ("email,,name\na@example.com,,King\n", "blank_header", 1),
         ("email,born\na@example.com,0/0/00\n", "filler_values", "born"),
+        ('email,name\na@example.com,"Ada \\"Countess\\" King"\n', "escaped_quotes", "name"),
         ("email,gender\na@example.com,Unspecified\n", "filler_values", "gender"),
         ("email,name\na@example.com,ZoÃ«\n", "misread_text", "name"),
         ("email,name\na@example.com,Ada\nb@example.com\n", "ragged_rows", None),

@@ -190,6 +190,10 @@ class TestPhone:
             ("3.46E+10", "phone_spoiled", "spreadsheet"),
             ("3,46123E+10", "phone_spoiled", "spreadsheet"),
             ("+999 12345678", "phone_invalid", "not a phone number"),
+            ("+31 6 12345678 ::: 020 123 4567", "phone_invalid", "more than one number"),
+            ("020 1234567; 020 7654321", "phone_invalid", "more than one number"),
+            ("020 1234567 of 020 7654321", "phone_invalid", "more than one number"),
+            ("020 123 4567, desk 12, or so", "phone_invalid", "not a phone number"),
             ("06" + " " * 300 + "12345678", "phone_invalid", "not a phone number"),
         ],
     )

@@ -224,8 +224,9 @@ class TestLists:
             {"literal": "020 1234567", "field": "phones", "label_column": 1},
         ]
         shared = mapper("email,what", entries)
-        rows = [shared.map(["a@example.com", label]) for label in ("desk", "")]
-        assert [fields(row)["phones"][0].get("label") for row in rows] == ["desk", None]
+        rows = [shared.map(["a@example.com", label]) for label in ("desk", "", "* Work", "*")]
+        labels = [fields(row)["phones"][0].get("label") for row in rows]
+        assert labels == ["desk", None, "Work", None], "Google marks the first of several"
 
     def test_an_extension_makes_another_telephone(self):
         entries = [{"column": 0, "field": "email"}, *({"column": n, "field": "phones"} for n in (1, 2, 3))]

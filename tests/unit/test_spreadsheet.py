@@ -140,11 +140,13 @@ def test_what_deserves_a_second_look():
         '<row r="1"><c t="str"><v>Mobile</v></c><c t="str"><v>Number</v></c></row>'
         '<row r="2"><c><v>612345678</v></c><c><v>12345678901234567890</v></c></row>'
         '<row r="3"><c><v>3.4612345678E10</v></c><c t="e"><v>#REF!</v></c><c><f>1+1</f></c></row>'
+        '<row r="4" hidden="1"><c t="str"><v>x</v></c></row><row r="5" hidden="1"></row><row r="6" hidden="0"></row>'
     )
     book = workbook(data)
     header, *_ = (cells for _, cells in book.rows())
     found = [(warning.code, warning.column, warning.row) for warning in book.warnings(header)]
     assert found == [
+        ("hidden_rows", None, 4),
         ("number_may_be_phone", "Mobile", 2),
         ("digits_lost", "Number", 2),
         ("error_value", "Number", 3),

@@ -52,8 +52,8 @@ def is_listed(value: Any, entries: list[dict[str, Any]], field_type: str) -> boo
 
 
 def own_label(cell: str) -> str:
-    """What a value is for, where the row itself says so."""
-    return cell.strip()[:LABEL_MAX]
+    """What a value is for, where the row itself says so; Google marks the first of several with an asterisk."""
+    return cell.strip().removeprefix("*").strip()[:LABEL_MAX]
 
 
 def addresses(composed: Composed, cells: Sequence[str], problems: list[RowProblem]) -> Any:

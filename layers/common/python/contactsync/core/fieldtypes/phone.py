@@ -31,6 +31,10 @@ REMEMBERED, REMEMBERED_CHARS = 1_000, 40
 PLANS_MAX = 2_000
 """Beginnings of numbers whose plan is kept at hand: more than there are country codes, and not whatever a file holds."""
 
+SHORTEST = 6
+"""Digits of what is surely a number of its own, where several stand in one cell."""
+
+_APART = re.compile(r":::|[;,/|]|\s[a-z]+\s", re.IGNORECASE)
 _IN_LITERAL = re.compile(r"[0-9]+").fullmatch
 _SPOILED = re.compile(r"[0-9]+[.,][0-9]+[eE]\+?[0-9]+").fullmatch
 _IN_DECIMALS = re.compile(r"\+?[0-9]+\.0").fullmatch
@@ -114,6 +118,10 @@ def _judged(cell: str, country: str | None) -> dict[str, str] | None:
     try:
         number = library.parse(text, country)
     except library.NumberParseException as refusal:
+        if sum(len(re.findall(r"[0-9]", part)) >= SHORTEST for part in _APART.split(text)) > 1:
+            raise BadValue(
+                "phone_invalid", "There is more than one number: one number for each column."
+            ) from None
         raise _refusal(refusal.error_type, country) from None
     if not library.is_valid_number(number):
         raise BadValue("phone_invalid", _invalid(library.is_possible_number_with_reason(number), country))

@@ -126,6 +126,11 @@ _PATTERNS = (
         _SPOILED.fullmatch,
         "A spreadsheet has shortened long numbers (as in 3.46E+10): digits are lost. Export the column as text.",
     ),
+    (
+        "escaped_quotes",
+        re.compile(r'\\"').search,
+        "A backslash stands before a quote, as databases write it, and is part of the value here. Export with doubled quotes.",
+    ),
     ("broken_formula", _BROKEN_FORMULA.fullmatch, "A formula's error stands where its value should."),
     (
         "misread_text",

@@ -30,12 +30,13 @@ _SHOWN_CELLS = 20
 
 @dataclass(slots=True)
 class Seen:
-    """What was noticed on the way: a column, or None for the whole sheet → its first row and how many cells."""
+    """What was noticed on the way: a column → its first row and how many cells. `hidden`: likewise of rows that are."""
 
     phone_like: dict[int, tuple[int, int]] = field(default_factory=dict)
     rounded: dict[int, tuple[int, int]] = field(default_factory=dict)
     errors: dict[int, tuple[int, int]] = field(default_factory=dict)
     uncalculated: dict[int, tuple[int, int]] = field(default_factory=dict)
+    hidden: tuple[int, int] = (0, 0)
 
 
 def _note(seen: dict[int, tuple[int, int]], column: int, row: int) -> None:
@@ -83,7 +84,7 @@ class _Reader:
         self._size = self._total = 0
         self._fault: tuple[str, str, int | None] | None = None
         self._type = self._style = ""
-        self._taking = self._formula = False
+        self._taking = self._formula = self._hidden = False
         self._pieces: list[str] = []
         self._length = 0
 
@@ -108,6 +109,7 @@ class _Reader:
             if len(number) > 9 or (number and not (number.isascii() and number.isdigit())):
                 raise damaged()
             self._row = int(number) if number else self._row + 1
+            self._hidden = attributes.get("hidden") in {"1", "true"}
             self._column = -1
             self._cells = []
             self._size = 0
@@ -214,6 +216,9 @@ class _Reader:
         self._total += self._size
         if self._total > TEXT_CHARS:
             raise too_large()
+        if self._hidden and self._cells:
+            first, count = self._seen.hidden
+            self._seen.hidden = first or self._row, count + 1
         if self._fault:
             code, message, column = self._fault
             cells = [cell[:CELL_CHARS] for cell in self._cells[:_SHOWN_CELLS]]

@@ -29,6 +29,8 @@ _MESSAGES = {
     "error_value": "{count:,} cells hold an error like #N/A instead of a value.",
     "formula_not_calculated": "{count:,} cells hold a formula without its result. Open the workbook in a "
     "spreadsheet program and save it.",
+    "hidden_rows": "{count:,} rows are hidden in the workbook, by a filter perhaps, and are read like all others. Delete them, "
+    "or copy those that you see to a sheet of their own.",
 }
 
 
@@ -66,7 +68,9 @@ class Workbook:
                 yield row
 
     def warnings(self, header: Sequence[str]) -> list[RunWarning]:
-        """What was noticed in the rows read so far: one warning a column, with the first row that gave rise to it."""
+        """What was noticed in the rows read so far: one warning a column, with the first row that gave rise to it, and one
+        of rows that the sheet does not show.
+        """
         seen = self._seen
         found = [
             ("number_may_be_phone", {c: at for c, at in seen.phone_like.items() if _is_phone(header, c)}),
@@ -74,7 +78,10 @@ class Workbook:
             ("error_value", seen.errors),
             ("formula_not_calculated", seen.uncalculated),
         ]
-        return [
+        first, hidden = seen.hidden
+        message = _MESSAGES["hidden_rows"].format(count=hidden)
+        of_rows = [RunWarning(code="hidden_rows", message=message, row=first)] if hidden else []
+        return of_rows + [
             RunWarning(
                 code=code,
                 message=_MESSAGES[code].format(count=count),
