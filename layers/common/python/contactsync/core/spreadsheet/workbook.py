@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from contactsync.core.parsing import Damaged
@@ -21,6 +21,8 @@ _PHONE_WORDS = (
 _PHONE_HEADER = re.compile(rf"(?:^|[\W_])(?:\w*phone\w*|{_PHONE_WORDS})(?:[\W_0-9]|$)")
 """Headers of columns that hold phones, in the main European languages."""
 
+_WHOLE = -1
+"""Stands for the sheet, where others have a column."""
 _MESSAGES = {
     "number_may_be_phone": "{count:,} phones are stored as numbers: a leading 0 or + is lost. "
     "Check them, or give the country, and format the column as text.",
@@ -72,20 +74,19 @@ class Workbook:
         of rows that the sheet does not show.
         """
         seen = self._seen
-        found = [
-            ("number_may_be_phone", {c: at for c, at in seen.phone_like.items() if _is_phone(header, c)}),
+        phones = {column: at for column, at in seen.phone_like.items() if _is_phone(header, column)}
+        found: list[tuple[str, Mapping[int, tuple[int, int]]]] = [
+            ("hidden_rows", {_WHOLE: seen.hidden} if seen.hidden[1] else {}),
+            ("number_may_be_phone", phones),
             ("digits_lost", seen.rounded),
             ("error_value", seen.errors),
             ("formula_not_calculated", seen.uncalculated),
         ]
-        first, hidden = seen.hidden
-        message = _MESSAGES["hidden_rows"].format(count=hidden)
-        of_rows = [RunWarning(code="hidden_rows", message=message, row=first)] if hidden else []
-        return of_rows + [
+        return [
             RunWarning(
                 code=code,
                 message=_MESSAGES[code].format(count=count),
-                column=header[column] if column < len(header) and header[column].strip() else column,
+                column=None if column == _WHOLE else _called(header, column),
                 row=row,
             )
             for code, columns in found
@@ -105,6 +106,11 @@ class Workbook:
             f"The workbook has {len(sheets)} sheets, and none of that name.",
             "Choose one of its sheets, or leave the name out to read the first.",
         )
+
+
+def _called(header: Sequence[str], column: int) -> str | int:
+    """A column's name, or its number where it has none."""
+    return header[column] if column < len(header) and header[column].strip() else column
 
 
 def _is_phone(header: Sequence[str], column: int) -> bool:
