@@ -15,7 +15,7 @@ from contactsync.connectors.carddav import CardDavConnector, discover
 from contactsync.connectors.dav import Dav, family
 from contactsync.connectors.vcards import Translation
 from contactsync.errors import AccessLost, Busy, UnreadableFile
-from contactsync.model.card import Draft, Edit, Missing, Written
+from contactsync.model.card import Draft, Edit, Missing, Refused, Written
 from contactsync.sources.net import Guard
 from tests.contract.cards import ADA
 from tests.fakes.webserver import Answer, Request, WebServer, reply
@@ -377,6 +377,40 @@ def test_a_card_s_path_has_one_spelling_and_leads_to_the_card(written, plain):
 def test_a_card_that_cannot_be_read_now_is_not_gone():
     with served(multistatus(response(f"{BOOK}m1.vcf", status=503))) as server, pytest.raises(Busy):
         connector(server).read([f"{BOOK}m1.vcf"])
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "told"),
+    [
+        (CARD.replace("END:VCARD", ""), 200, "no END:VCARD"),
+        ("", 200, "does not give"),
+        ("", 403, "does not give"),
+    ],
+    ids=["no end", "empty", "forbidden"],
+)
+def test_a_card_that_cannot_be_read_is_there_and_says_why(data, status, told):
+    """Who is not there is deleted."""
+    text = f'<getetag>"1"</getetag><C:address-data>{escape(data)}</C:address-data>'
+    found = multistatus(response(f"{BOOK}m1.vcf", text, status=status))
+    with served(found, found, found, found) as server:
+        book = connector(server)
+        [card] = book.read([f"{BOOK}m1.vcf"]).values()
+        assert (card.id, card.fields) == (f"{BOOK}m1.vcf", {})
+        assert card.id in card.damage
+        assert told in card.damage
+        [(_, outcome)] = book.update([Edit(card, ADA)])
+        assert outcome == Refused("card_unreadable", card.damage)
+        assert book.put_photo(card, b"...") == outcome
+        assert book.photo(card) is None
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_card_that_is_gone_is_not_there_however_the_server_says_so(status):
+    nothing = f"<propstat><prop><getetag/></prop><status>HTTP/1.1 {status} X</status></propstat>"
+    of_its_parts = f"<response><href>{BOOK}m1.vcf</href>{nothing}</response>"
+    for told in (response(f"{BOOK}m1.vcf", status=status), of_its_parts):
+        with served(multistatus(told)) as server:
+            assert connector(server).read([f"{BOOK}m1.vcf"]) == {}
 
 
 def test_a_card_that_went_while_we_looked_is_missing():

@@ -45,6 +45,8 @@ WELL_KNOWN = "/.well-known/carddav"
 LISTED = "listed "
 """Begins what stands for the token of a book that gives none; no sync-token has a blank, for it is a URI."""
 _XMLNS = 'xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:carddav"'
+_Stored = tuple[str, VCard | str]
+"""The etag of a card, and the card; or why it cannot be read."""
 _SAFE = re.compile(r"[A-Za-z0-9._-]{1,120}").fullmatch
 
 
@@ -133,11 +135,11 @@ class CardDavConnector:
             batch = edits[at : at + AT_ONCE]
             now = self._vcards([edit.card.id for edit in batch])
             for edit in batch:
-                obstacle = _obstacle(edit.card, now)
-                if obstacle is not None:
-                    yield edit, obstacle
+                there = _as_read(edit.card, now)
+                if not isinstance(there, VCard):
+                    yield edit, there
                     continue
-                vcard = self._translation.changed(now[edit.card.id][1], edit.fields)
+                vcard = self._translation.changed(there, edit.fields)
                 yield edit, self._put(edit.card.id, vcard, If_Match=edit.card.etag)
 
     def delete(self, cards: Sequence[Card]) -> Iterator[tuple[Card, Outcome]]:
@@ -152,16 +154,15 @@ class CardDavConnector:
 
     def photo(self, card: Card) -> bytes | None:
         """See `ports.Connector.photo`."""
-        found = self._vcards([card.id]).get(card.id)
-        return self._translation.picture(found[1]) if found else None
+        _, vcard = self._vcards([card.id]).get(card.id, ("", ""))
+        return self._translation.picture(vcard) if isinstance(vcard, VCard) else None
 
     def put_photo(self, card: Card, picture: bytes | None) -> Outcome:
         """See `ports.Connector.put_photo`."""
-        now = self._vcards([card.id])
-        obstacle = _obstacle(card, now)
-        if obstacle is not None:
-            return obstacle
-        return self._put(card.id, self._translation.pictured(now[card.id][1], picture), If_Match=card.etag)
+        there = _as_read(card, self._vcards([card.id]))
+        if not isinstance(there, VCard):
+            return there
+        return self._put(card.id, self._translation.pictured(there, picture), If_Match=card.etag)
 
     def _books(self) -> dict[str, Group]:
         """The address books of the home, by path; the home itself if it is one."""
@@ -236,9 +237,9 @@ class CardDavConnector:
             yield Pulled(tuple(self.read(there[at : at + AT_ONCE]).values())), token
         yield Pulled(), token
 
-    def _vcards(self, ids: Sequence[str]) -> dict[str, tuple[str, VCard]]:
-        """Etag and card of those paths where a card is."""
-        found: dict[str, tuple[str, VCard]] = {}
+    def _vcards(self, ids: Sequence[str]) -> dict[str, _Stored]:
+        """What lies at those paths where a card is."""
+        found: dict[str, _Stored] = {}
         by_book: dict[str, list[str]] = {}
         for id_ in ids:
             by_book.setdefault(f"{id_.rpartition('/')[0]}/", []).append(id_)
@@ -255,7 +256,7 @@ class CardDavConnector:
                     at += len(asked)
         return found
 
-    def _multiget(self, book: str, hrefs: Sequence[str]) -> dict[str, tuple[str, VCard]]:
+    def _multiget(self, book: str, hrefs: Sequence[str]) -> dict[str, _Stored]:
         wanted = "".join(f"<href>{escaped(href)}</href>" for href in hrefs)
         body = (
             f"<C:addressbook-multiget {_XMLNS}><prop><getetag/><C:address-data/></prop>{wanted}"
@@ -266,14 +267,17 @@ class CardDavConnector:
             return {}
         if answer.status != 207:
             raise SourceAway(f"The server answered {answer.status} when asked for cards.")
-        found: dict[str, tuple[str, VCard]] = {}
+        found: dict[str, _Stored] = {}
         for member in members(answer):
             if member.status >= 500:  # then it is there or not, and nobody is gone for that
                 raise SourceAway(f"The server answered {member.status} when asked for cards.")
-            vcard = self._translation.parse(member.text(f"{CARD}address-data"))
-            if member.status != 404 and vcard and not self._translation.is_group(vcard):
+            if member.status in (404, 410) or (member.status == 200 and not member.properties):
+                continue
+            text = member.text(f"{CARD}address-data")
+            vcard = self._translation.parse(text)
+            if vcard is None or not self._translation.is_group(vcard):
                 etag = " ".join(member.text(f"{DAV}getetag").split())  # goes into a header, which is one line
-                found[member.href] = (etag, vcard)
+                found[member.href] = (etag, vcard or self._translation.damage(text))
         return found
 
     def _put(self, id_: str, vcard: VCard, **condition: str) -> Outcome:
@@ -298,7 +302,9 @@ class CardDavConnector:
             return Refused("book_full", "The server has no room left. Make room there.")
         return Refused("not_taken", f"The server did not take the contact ({answer.status}).")
 
-    def _card(self, id_: str, etag: str, vcard: VCard) -> Card:
+    def _card(self, id_: str, etag: str, vcard: VCard | str) -> Card:
+        if isinstance(vcard, str):
+            return Card(id_, etag, {}, photo=None, damage=_unreadable(id_, vcard))
         uid = self._translation.uid(vcard)
         return Card(
             id=id_,
@@ -392,12 +398,18 @@ def _is_writable(member: Member) -> bool:
     return not may or not may.isdisjoint({f"{DAV}all", f"{DAV}write", f"{DAV}bind"})
 
 
-def _obstacle(card: Card, now: Mapping[str, tuple[str, VCard]]) -> Outcome | None:
-    """What forbids a write over the version that was read."""
-    found = now.get(card.id)
-    if found is None:
+def _as_read(card: Card, now: Mapping[str, _Stored]) -> VCard | Outcome:
+    """The card, to be written over, if it is there as it was read; or what forbids that."""
+    if card.id not in now:
         return Missing()
-    return None if found[0] == card.etag else Changed()
+    etag, vcard = now[card.id]
+    if isinstance(vcard, str):
+        return Refused("card_unreadable", _unreadable(card.id, vcard))
+    return vcard if etag == card.etag else Changed()
+
+
+def _unreadable(id_: str, why: str) -> str:
+    return f"The card {id_} in the address book cannot be read. {why} Correct it there: until then it is left as it is."
 
 
 def _name(marker: str) -> str:

@@ -10,6 +10,7 @@ import re
 from contactsync.connectors.numbers import Numbers
 from contactsync.core.fieldtypes import BadValue, Converter, converter
 from contactsync.core.identity import digest_of
+from contactsync.core.parsing import Damaged
 from contactsync.core.vcard import Card as VCard
 from contactsync.core.vcard import Property, from_fields, read_cards, serialise, to_fields
 from contactsync.core.vcard.reading import Found
@@ -56,6 +57,15 @@ class Translation:
         data = text.encode()
         found = read_cards([data], most_bytes=len(data), passes_over=True)
         return next((each.card for each in found if isinstance(each, Found)), None)
+
+    def damage(self, text: str) -> str:
+        """Why there is no card in a text that should hold one: whose it seems to be, and what is wrong with it."""
+        data = text.encode()
+        read = read_cards([data], most_bytes=len(data), passes_over=True)
+        damaged = next((each for each in read if isinstance(each, Damaged)), None)
+        if damaged is None:
+            return "The server does not give what it holds."
+        return f"It is called “{damaged.cells[0]}”. {damaged.message.partition('. ')[0]}."
 
     def text(self, vcard: VCard) -> str:
         """A card as it travels."""

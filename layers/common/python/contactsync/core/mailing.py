@@ -25,7 +25,7 @@ REASON_LENGTH = 300
 DETAIL_LENGTH = 800
 REASONS_SHOWN = 5
 WARNINGS_SHOWN = 5
-TO_BE_SEEN_TO = frozenset({"book_full", "frozen", "needs_review"})
+TO_BE_SEEN_TO = frozenset({"book_full", "card_unreadable", "frozen", "needs_review"})
 """Warnings of a run with an address book that ask somebody to do something: who asks for problems wants to hear of them."""
 
 _REORDERING = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")

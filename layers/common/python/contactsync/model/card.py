@@ -46,6 +46,7 @@ class Card:
             reading does not tell.
         former: ids under which it was known before.
         updated_at: the provider's clock, RFC 3339; never decides more than a tie.
+        damage: why the card cannot be read, in a sentence; then it is there, and nobody knows what is on it.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Card:
     photo: str | None = ""
     former: tuple[str, ...] = ()
     updated_at: str = ""
+    damage: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,10 @@ class Connector(Protocol):
         ...
 
     def read(self, ids: Sequence[str]) -> dict[str, Card]:
-        """Those of these cards that exist, whatever group they are in, each as it is now."""
+        """Those of these cards that exist, whatever group they are in, each as it is now.
+
+        One that cannot be read is there as well, with its `damage` and without fields: who is not there is deleted.
+        """
         ...
 
     def find(self, markers: Sequence[str]) -> dict[str, Card]:

@@ -181,8 +181,8 @@ def read_errand(line: bytes) -> Errand:
 
 
 def card_line(card: Card) -> Line:
-    """A card, to be looked at."""
-    return ["card", asdict(card)]
+    """A card, to be looked at. One that can be read is told as versions told it that knew no others."""
+    return ["card", {key: value for key, value in asdict(card).items() if key != "damage" or value}]
 
 
 def read_card(document: dict[str, Any]) -> Card:

@@ -18,6 +18,8 @@ from contactsync.model.connection import NEW, Link, Review, key_of
 from contactsync.model.contact import Contact, Fields
 from contactsync.model.field import PRIMARIES
 
+UNREADABLE = "card_unreadable"
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -91,6 +93,9 @@ class Meeting:
             if card is not None and card.id in there and self.known.link_of(card) is None:
                 self._taken.add(intent.contact_id)
                 self._used.add(card.id)
+                if there[card.id].damage:
+                    self.waiting.append(["contact", intent.contact_id])
+                    continue
                 agreed = Agreed(intent.agreed, self.work.view.into(intent.seen))
                 again: Line = ["contact", intent.contact_id]
                 former = self._former(intent.contact_id)
@@ -128,6 +133,7 @@ class Meeting:
             read.value.key: card for card in self.known.cards.values() if (read := self.known.link_of(card))
         }
         back = self._back(chosen)
+        yield from self._unreadable({**back, **self.known.cards})
         for key, read in sorted(self.known.links.items()):
             link, card = read.value, by_link.get(key)
             if card is not None:
@@ -177,6 +183,16 @@ class Meeting:
                 marker="" if is_there else self._retried(link.contact_id),
                 revive=revive,
             )
+
+    def _unreadable(self, cards: Mapping[str, Card]) -> Iterator[Pair]:
+        """Cards of which nobody knows what is on them: neither they nor their contacts are touched."""
+        for id_, card in sorted(cards.items()):
+            read = self.known.link_of(card) if card.damage else None
+            if read is not None and not read.value.is_over and read.value.contact_id not in self._taken:
+                self._used.add(id_)
+                self._taken.add(read.value.contact_id)
+                skip = (UNREADABLE, card.damage)
+                yield Pair(read.value.contact_id, card, card_line(card), before=read, skip=skip)
 
     def _taken_back(self, read: Read[Link], contact: Contact | None, chosen: set[str]) -> Iterator[Pair]:
         """A contact whose card was taken back gets another once somebody edits it, chooses it anew, or makes one by hand."""
@@ -271,6 +287,8 @@ class Meeting:
 
     def _lacks(self, card: Card) -> str:
         """Why a card is not taken in at all; "" if it is."""
+        if card.damage:
+            return card.damage
         if is_too_large(card.fields):
             return f"The card holds more than {SIDE_MAX:,} bytes: shorten its longest value, most likely the notes."
         limits, fields = self.work.sync.limits, self.work.view.into(card.fields)
@@ -283,7 +301,7 @@ class Meeting:
         return ""
 
     def _skipped(self, card: Card) -> Pair:
-        return self._pair("", card, skip=("not_taken_in", self._lacks(card)))
+        return self._pair("", card, skip=(UNREADABLE if card.damage else "not_taken_in", self._lacks(card)))
 
     def _met(self, cards: dict[str, Card]) -> Iterator[Pair]:
         """Cards without a link: each with the contact that it certainly is, or alone, or not yet."""

@@ -29,11 +29,13 @@ ORDER = {"link": 0, "photo": 2}
 MESSAGES = {
     "address_shared": "{count} contacts share their email address with another contact. All of them keep it.",
     "book_full": "The address book takes no more contacts: {count} were not put into it.",
+    "card_unreadable": "{count} cards cannot be read, and were left as they are, as were their contacts. The rows of the run say "
+    "which, and what is wrong with them.",
     "carried": "{count} of {changes} changes are left for the next run.",
     "deleted_here": "{count} cards were left alone, because their contacts were deleted here.",
     "erased": "{count} cards were left out, because their people were erased here. Add the contact to have it again.",
-    "frozen": "{count} contacts are frozen: the address book and the contact list keep overwriting each other. Which they are: "
-    "GET /v1/connections/{book}/frozen.",
+    "frozen": "{count} contacts are frozen: the address book and the contact list keep overwriting each other, as two programs do, or "
+    "two people who do not agree. End that; GET /v1/connections/{book}/frozen shows both versions, and DELETE lets one go on.",
     "kept_here": "{count} contacts have more values than the address book holds. The others stay here, whole.",
     "needs_review": "{count} cards may be contacts that are here already. Say who they are: GET "
     "/v1/connections/{book}/reviews.",
