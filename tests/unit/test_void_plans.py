@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from contactsync.errors import Busy
-from tests.support.lists import problem
+from tests.support.lists import Lists, many, problem
+from tests.unit.test_erasing import erased
 
 
 def test_a_deleted_sync_leaves_no_run_that_waits(api, held):
@@ -89,3 +90,38 @@ def test_a_plan_that_is_approved_while_its_sync_is_changed_is_carried_out_or_voi
     refused = getattr(api, method)(f"/syncs/{run['sync_id']}", *body)
     assert refused.status == 409
     assert api.get(f"/runs/{run['id']}").json["status"] == "queued"
+
+
+def test_of_a_plan_that_named_somebody_who_was_erased_it_is_said_that_nobody_rejected_it(world, api, held):
+    """The erasure took the file as well: whoever runs the sync again is told what they need."""
+    _, run = held
+    erased(world, api, email="p5@example.com")
+    told = api.get(f"/runs/{run['id']}").json
+    assert (told["status"], told["problem"]["code"]) == ("cancelled", "plan_withdrawn")
+    assert "was erased before it was approved" in told["problem"]["title"]
+    assert "sent anew" in told["problem"]["detail"]
+    refused = api.post(f"/syncs/{run['sync_id']}/runs")
+    assert "is kept no longer" in refused.text
+
+
+def test_the_deletions_of_a_plan_that_named_somebody_who_was_erased_are_asked_for_again(
+    world, api, half_held
+):
+    lists, run = half_held
+    erased(world, api, email="p5@example.com")
+    told = api.get(f"/runs/{run['id']}").json
+    assert (told["status"], told["problem"]) == ("succeeded", None)
+    assert told["warnings"][-1]["code"] == "deletions_withdrawn"
+    again = lists.again(run["sync_id"], many(70))
+    assert (again["status"], again["planned"]["deleted"]) == ("awaiting_approval", 31)
+
+
+def test_a_dry_run_that_named_somebody_who_was_erased_says_why_it_is_carried_out_no_more(world, api):
+    lists = Lists(api)
+    sync_id = lists.first(many(3))["sync_id"]
+    dry = lists.again(sync_id, many(4), dry_run=True)
+    erased(world, api, email="p1@example.com")
+    plan = {"run_id": dry["id"], "plan_hash": dry["plan_hash"]}
+    told = lists.request(sync_id, plan=plan)
+    assert problem(told) == (409, "plan_withdrawn")
+    assert "was erased" in told.json["title"]

@@ -293,6 +293,12 @@ def _carrying_out(world: World, sync: Sync, run: Run, request: RunRequest) -> Ru
         problems.append(Problem("/plan/run_id", "This is no dry run of this sync: give the id of one."))
     if planned is None or problems:
         raise InvalidRequest(problems)
+    if planned.status == "succeeded" and planned.plan_hash is None:
+        raise Conflict(
+            "plan_withdrawn",
+            "Somebody whom this plan named was erased, so it is carried out no more.",
+            "Make another dry run and look at the new plan.",
+        )
     if planned.status != "succeeded" or planned.plan_hash != request.plan.plan_hash:
         raise Conflict("another_plan", "This is not the run's plan.", "Look at the plan and send its hash.")
     if planned.verdict is not None and planned.verdict.kind == "blocked":

@@ -47,6 +47,17 @@ KEPT_APART = RunWarning(
     "later run asks for these deletions again. Who is edited later is brought to the other side again, as the sync's "
     "direction allows.",
 )
+WITHDRAWN = RunProblem(
+    code="plan_withdrawn",
+    title="Somebody whom this plan named was erased before it was approved, so nothing was written.",
+    detail="Take that person out of the file first, for it would bring them back. Then run the sync again; a file that was "
+    "uploaded or pasted has to be sent anew.",
+)
+WITHDRAWN_FROM_BOOK = RunProblem(
+    code="plan_withdrawn",
+    title="Somebody whom this plan named was erased before it was approved, so nothing was written.",
+    detail="Run the sync again: its next plan leaves that person out.",
+)
 DELETIONS_WITHDRAWN = RunWarning(
     code="deletions_withdrawn",
     message="Somebody whom the plan named was erased before the deletions were approved, so nobody was deleted. The next run "
@@ -179,7 +190,9 @@ def _check_undoable(world: World, done: Run) -> None:
 def withdrawn(run: Run) -> Run:
     """The run without a plan that anybody could still carry out: it is not what was looked at any more."""
     if run.status == "awaiting_approval":
-        return run.unapproved(REJECTED, DELETIONS_WITHDRAWN)
+        return run.unapproved(
+            WITHDRAWN_FROM_BOOK if run.journey == "sync" else WITHDRAWN, DELETIONS_WITHDRAWN
+        )
     return run.model_copy(update={"plan_hash": None}) if run.dry_run else run
 
 
