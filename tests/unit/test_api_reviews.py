@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from contactsync.core import mailing
+from contactsync.core.mailing import clean
 from contactsync.journeys.book import reviewing
 from tests.contract.cards import ADA
 from tests.support.calling import Client
@@ -195,6 +197,19 @@ class TestFrozen:
         assert len(notes) == 2
         assert {turn["by"] for turn in frozen["turns"]} == {"hub", "book"}
         assert len(frozen["turns"]) >= 6
+
+    def test_it_is_said_whose_move_it_is_and_how_to_end_it(self, api, world, loop):
+        """In the run, in its mail, whole, and with the row: of people as of programs."""
+        latest = world.control.sync(api.account.account_id, loop).value.latest_run
+        run = api.get(f"/runs/{latest}").json
+        [warning] = [each for each in run["warnings"] if each["code"] == "frozen"]
+        [row] = api.get(f"/runs/{run['id']}/rows?outcome=skipped").json["items"]
+        assert clean(warning["message"], mailing.REASON_LENGTH) == warning["message"]
+        assert f"GET /v1{PLACE}/frozen" in warning["message"]
+        for told in (warning["message"], row["reason"]):
+            assert "two programs" in told
+            assert "two people who do not agree" in told
+            assert "DELETE" in told
 
     def test_go_on_when_somebody_says_so(self, api, world, loop):
         [frozen] = api.get(f"{PLACE}/frozen").json["items"]

@@ -70,7 +70,8 @@ def list_frozen(world: World, request: Request) -> Ok[shapes.FrozenList]:
     """List the frozen contacts of an address book.
 
     Another program keeps the same contacts in step, and each of the two takes the other's writes for edits. Stop one
-    of them, see which version is right, then let the contact go on.
+    of them, see which version is right, then let the contact go on. Two people who set the same two values against each other
+    look like that, too: they have to agree first.
     """
     tokens = pager(world, request)
     connection_id, (after, limit) = request.ids["connection_id"], tokens.page()
@@ -82,7 +83,8 @@ def list_frozen(world: World, request: Request) -> Ok[shapes.FrozenList]:
 def thaw(world: World, request: Request) -> NoContent:
     """Let a frozen contact go on.
 
-    The next run reads its card anew; where both sides have changed since, the sync's rule for conflicts decides.
+    The next run reads its card anew; where both sides have changed since, the sync's rule for conflicts decides. What is
+    certain to stay is what was written on both sides before.
     """
     ids = request.ids
     reviewing.thaw(world, request.caller, ids["connection_id"], ids["frozen_id"], request.seed)

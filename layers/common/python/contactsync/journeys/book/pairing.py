@@ -398,7 +398,8 @@ TOO_LARGE = (
 )
 FROZEN = (
     "The address book and the contact list keep overwriting each other, as two programs do that both keep the same "
-    "contacts in step. Stop one of them, then let this contact go on."
+    "contacts in step, or two people who do not agree. Both are left as they are. Stop one of the programs, or agree and write "
+    "the same on both sides; then let the contact go on: DELETE /v1/connections/{id}/frozen/{id}."
 )
 
 
