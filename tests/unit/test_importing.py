@@ -10,13 +10,10 @@ from typing import Any
 import pytest
 
 from contactsync.adapters.memory import MemoryContacts
-from contactsync.core import planning
 from contactsync.core.decisions import Skip, Update, read_decision
 from contactsync.core.identity import SHARDS
-from contactsync.core.planning import Rules
 from contactsync.errors import Busy
-from contactsync.journeys import importing
-from contactsync.journeys.file import cutting, finishing
+from contactsync.journeys.file import finishing
 from contactsync.journeys.file.runfiles import files_of
 from contactsync.model.contact import Alias, Audit, Contact, Origin, Tombstone
 from contactsync.model.field import FieldSpec
@@ -147,50 +144,6 @@ class TestIdentity:
         assert (first.counts.added, run.counts.rejected) == (1, 1)
         report = world.runs.get(files_of(run, world.runs).rejects_csv).decode()
         assert f"Contact {ada.id} was first known by this email address" in report
-
-    def test_generated_codes_are_new_unique_and_nine_digits(self, world: World) -> None:
-        mapping = [{"column": "name", "field": "name"}]
-        text = "name\n" + "Ada\n" * 50
-        identity = {"generate": True, "field": "customer_number"}
-        run = world.import_rows(text, mapping, identity=identity)
-        assert run.counts.added == 50
-        codes = {contact.fields["customer_number"] for contact in world.stored().values()}
-        assert len(codes) == 50
-        assert all(code.isdigit() and len(code) == 9 for code in codes)
-
-    @pytest.mark.parametrize("unit_rows", [100, 25])
-    def test_rows_whose_codes_are_drawn_twice_are_all_stored(
-        self, world: World, monkeypatch: pytest.MonkeyPatch, unit_rows: int
-    ) -> None:
-        """Also where several workers draw anew, and none knows what the others do."""
-        monkeypatch.setattr(planning, "CODES", 300)
-        monkeypatch.setattr(cutting, "UNIT_ROWS", unit_rows)
-        run = world.import_rows(
-            "name\n" + "".join(f"Person {number}\n" for number in range(100)),
-            [{"column": "name", "field": "name"}],
-            identity={"generate": True, "field": "customer_number"},
-        )
-        assert run.counts.added == len(world.fields()) == 100
-
-    @pytest.mark.parametrize(("field", "kind"), [("customer_number", str), ("points", int)])
-    def test_a_generated_code_that_is_taken_is_replaced(
-        self, world: World, monkeypatch: pytest.MonkeyPatch, field: str, kind: type
-    ) -> None:
-        """By another row of the file, or by a contact that is here."""
-
-        def code(line: int, attempt: int, _: Rules) -> str:
-            return str(100_000_000 + (attempt and 10 * line + attempt))
-
-        monkeypatch.setattr(planning, "generated_code", code)
-        monkeypatch.setattr(importing, "generated_code", code)
-        spec = FieldSpec(key="points", label="Points", type="integer")
-        world.control.create_field(world.account.account_id, spec)
-        mapping, identity = [{"column": "name", "field": "name"}], {"generate": True, "field": field}
-        for _ in range(2):
-            run = world.import_rows("name\nAda\nBob\nCem\n", mapping, identity=identity)
-            assert run.counts.added == 3
-        codes = [contact.fields[field] for contact in world.stored().values()]
-        assert (len(codes), len(set(codes)), set(map(type, codes))) == (6, 6, {kind})
 
 
 class TestExisting:

@@ -158,7 +158,12 @@ def decide(row: Row, found: Found, rules: Rules) -> Decision:
     if found.contact is None:
         return _decide_new(row, found, rules)
     if rules.generate:
-        return Reject(row, "code_taken", "Its generated code is taken. Import the row again.")
+        return Reject(
+            row,
+            "code_taken",
+            "Its generated code is taken. Import rejects.csv, which has the refused rows alone: the others of this file would be "
+            "added once more.",
+        )
     if rules.existing == "skip":
         return Skip(
             row, "exists", "A contact with this identity is here already, and existing ones are left alone."

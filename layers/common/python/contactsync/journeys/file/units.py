@@ -340,7 +340,12 @@ class Planning:
             if here.slot is None and other.id not in rows:
                 rows[other.id] = b""
                 return _unclaimed(decide(other, here, self.rules), claimed)
-        return Reject(row, "code_taken", "No free code was found for this row. Import it again.")
+        return Reject(
+            row,
+            "code_taken",
+            "No free code was found for this row. Import rejects.csv, which has the refused rows alone: the others of this file "
+            "would be added once more.",
+        )
 
     def undoing(self, unit: int, undone: RunFiles, *, deleted: bool) -> Iterator[Decision]:
         """What takes back what became of each row of one unit: as planned, unless upsert says otherwise.
