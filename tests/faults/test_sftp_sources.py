@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
+import time
 from typing import Any
 
 import asyncssh
@@ -186,6 +188,39 @@ def test_a_server_that_sends_less_than_is_asked_for_is_borne(folder):
 
 
 # the rest
+
+
+class _Dripping(asyncssh.SFTPServer):
+    """Sends the answers to reads a byte at a time."""
+
+    def __init__(self, channel: Any, chroot: bytes) -> None:
+        super().__init__(channel, chroot=chroot)
+        self._write, self._drips, self._at = channel.write, False, 0.0
+        channel.write = self._drip
+
+    async def read(self, file_obj: Any, offset: int, size: int) -> Any:
+        self._drips = True
+        return super().read(file_obj, offset, size)
+
+    def _drip(self, data: bytes, datatype: Any = None) -> None:
+        if not self._drips:
+            self._write(data, datatype)
+            return
+        loop = asyncio.get_running_loop()
+        self._at = max(self._at, loop.time())
+        for byte in data:
+            self._at += 0.03
+            loop.call_at(self._at, self._write, bytes([byte]), datatype)
+
+
+def test_a_server_that_sends_single_bytes_is_given_up(tmp_path):
+    """A packet is one read, of which each byte is in time."""
+    (tmp_path / "contacts.csv").write_bytes(TEXT[:150])
+    began = time.monotonic()
+    with sftp_server(tmp_path, files=_Dripping) as port:
+        limits = Limits(connect_s=5, read_s=5, answer_s=10, total_s=2, settled_s=0)
+        assert code_of(source(port, limits=limits)) == "too_slow"
+        assert time.monotonic() - began < 4
 
 
 def test_the_newest_match_is_taken_and_of_equals_the_last_by_name(folder):

@@ -245,6 +245,22 @@ def test_a_body_that_drips_is_given_up():
     assert time.monotonic() - began < 5
 
 
+def test_what_frames_a_body_and_drips_is_given_up():
+    """It is one read, of which each byte is in time."""
+
+    def drip(request: Request) -> Any:
+        yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;"
+        for _ in range(60):
+            yield 0.05
+            yield b"x"
+        yield b"\r\nemail\r\n0\r\n\r\n"
+
+    began = time.monotonic()
+    with WebServer(drip) as server:
+        assert code_of(source(server, limits=Limits(read_s=2, total_s=0.5))) == "too_slow"
+        assert time.monotonic() - began < 2
+
+
 def test_headers_that_drip_are_given_up():
     def drip(request: Request) -> Any:
         yield b"HTTP/1.1 200 OK\r\n"

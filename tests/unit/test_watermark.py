@@ -197,6 +197,19 @@ def test_a_contact_that_is_taken_back_leaves_the_original_in_the_books(world, en
     assert [seen(member) for member in world.members.values()] == [encodes(FACE)] * 2
 
 
+def test_many_who_are_deleted_here_ask_nobody_and_no_card_keeps_the_mark(world):
+    """The hub deletes nobody's cards, so there is nothing that somebody could reject."""
+    for number in range(20):
+        world.anna.book.add({"name": f"Person {number}", "emails": [{"value": f"p{number}@example.com"}]})
+    world.settle()
+    for contact in world.everybody():
+        world.remove(contact)
+    world.settle()
+    shown = [world.anna.book.picture_of(card) for card in world.anna.book.cards()]
+    assert len(shown) == 21
+    assert not any(is_marked(picture) for picture in shown if picture)
+
+
 def test_a_card_that_is_pushed_back_out_bears_the_mark(world, encodes):
     world.ben.tick(world.ada)
     world.settle()

@@ -15,7 +15,7 @@ import socket
 import stat
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import product
@@ -29,6 +29,7 @@ from contactsync.sources.net import Guard, cut_after
 from contactsync.sources.transfer import (
     BUFFER_BYTES,
     Cut,
+    Deadline,
     Leg,
     Limits,
     Transfer,
@@ -117,6 +118,7 @@ class _Fetching:
         self._guard = guard
         self._login = login
         self._limits = limits
+        self._deadline = Deadline(limits)
 
     def begin(self, at: int) -> Leg:
         """The file from byte `at`. See `transfer.Transfer`."""
@@ -124,6 +126,7 @@ class _Fetching:
 
         logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # it logs what we raise
         host, port = self.place.host, self.place.port
+        left_s = self._deadline.left_s()
         _ = self._key  # a passphrase takes its time, and no server waits for it
         sock = self._guard.connect(host, port, timeout_s=self._limits.connect_s)
         transport: Transport | None = None
@@ -132,7 +135,9 @@ class _Fetching:
                 transport = paramiko.Transport(sock)
                 self._greet(transport)
                 self._sign_in(transport)
-                return self._leg(transport, at)
+                leg = self._leg(transport, at)
+            leg.end_by(sock, left_s + self._limits.settled_s)
+            return leg
         except BaseException:
             if transport is not None:
                 transport.close()
@@ -180,7 +185,7 @@ class _Fetching:
                 f"{'keys' if self._login.private_key else 'passwords'}.",
             ) from None
 
-    def _leg(self, transport: Transport, at: int) -> Leg:
+    def _leg(self, transport: Transport, at: int) -> _SftpLeg:
         from paramiko import SFTPClient  # noqa: PLC0415
 
         client = SFTPClient.from_transport(transport)
@@ -228,6 +233,11 @@ class _SftpLeg:
         self._settle = settle
         self._ahead = _Ahead(client, client.open(path, "rb"), at, facts.size)
         self._rest = b""
+        self._bounds = ExitStack()
+
+    def end_by(self, sock: socket.socket, seconds: float) -> None:
+        """Be cut when so many seconds are over."""
+        self._bounds.enter_context(cut_after(sock, seconds))
 
     def read(self, count: int, /) -> bytes:
         """See `transfer.Leg.read`."""
@@ -259,6 +269,7 @@ class _SftpLeg:
 
     def close(self) -> None:
         """See `transfer.Leg.close`."""
+        self._bounds.close()
         with suppress(OSError, EOFError):
             self._transport.close()
 

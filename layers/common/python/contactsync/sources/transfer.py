@@ -69,6 +69,25 @@ class Leg(Protocol):
         ...
 
 
+class Deadline:
+    """When all of a file has to be there, however slowly its bytes come: counted from the first question.
+
+    `Transfer` looks at the time between two reads. What is framed, a packet or the line before a chunk, is one read, and a
+    server that sends a byte of it now and then would never be out of time.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._at: float | None = None
+
+    def left_s(self) -> float:
+        """How long there is still."""
+        now = time.monotonic()
+        if self._at is None:
+            self._at = now + self._limits.total_s
+        return max(0.0, self._at - now)
+
+
 class Transfer(io.RawIOBase):
     """The file as one stream. `begin` opens a leg at an offset; it may raise SourceAway, Cut, OSError or UnreadableFile.
 

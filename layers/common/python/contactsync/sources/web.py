@@ -11,7 +11,7 @@ import re
 import socket
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from io import BufferedReader
@@ -23,7 +23,16 @@ from contactsync.ports import Ending, SourceStream
 from contactsync.sources import moments
 from contactsync.sources.net import Guard, cut_after
 from contactsync.sources.place import Place
-from contactsync.sources.transfer import BUFFER_BYTES, Cut, Leg, Limits, Transfer, changed, too_large
+from contactsync.sources.transfer import (
+    BUFFER_BYTES,
+    Cut,
+    Deadline,
+    Leg,
+    Limits,
+    Transfer,
+    changed,
+    too_large,
+)
 
 SCHEMES = ("http", "https")
 MAX_REDIRECTS = 5
@@ -132,16 +141,20 @@ class _Fetching:
         self._guard = guard
         self._credential = credential
         self._limits = limits
+        self._deadline = Deadline(limits)
 
     def begin(self, at: int) -> Leg:
         """The answer to a GET from byte `at`, past all redirects. See `transfer.Transfer`."""
         url, place, credential = self._url, self.place, self._credential
+        left_s = self._deadline.left_s()
         for _ in range(MAX_REDIRECTS + 1):
             reply, sock = self._ask(place, credential, at)
             try:
                 if reply.status not in REDIRECTS:
                     refuse(reply.status, place.host, withheld=credential is not self._credential)
-                    return self._leg(reply, sock, place, at)
+                    leg = self._leg(reply, sock, place, at)
+                    leg.end_by(left_s)
+                    return leg
                 url, place, credential = self._follow(reply, url, place, credential)
             except BaseException:
                 reply.close()
@@ -215,7 +228,7 @@ class _Fetching:
             )
         return url, there, credential if there.origin == self.place.origin else None
 
-    def _leg(self, reply: HTTPResponse, sock: socket.socket, place: Place, at: int) -> Leg:
+    def _leg(self, reply: HTTPResponse, sock: socket.socket, place: Place, at: int) -> _Reply:
         """The answer's body, once it is sure that it belongs to the file that we began to read."""
         asked_for_part = at > 0 and self.first.version is not None
         part = _part(reply, place.host) if reply.status == 206 else None
@@ -308,6 +321,11 @@ class _Reply:
         self._reply = reply
         self._sock = sock
         self._body: BufferedReader = reply.fp
+        self._bounds = ExitStack()
+
+    def end_by(self, seconds: float) -> None:
+        """Be cut when so many seconds are over."""
+        self._bounds.enter_context(cut_after(self._sock, seconds))
 
     def read(self, count: int, /) -> bytes:
         """See `transfer.Leg.read`."""
@@ -323,6 +341,7 @@ class _Reply:
 
     def close(self) -> None:
         """See `transfer.Leg.close`."""
+        self._bounds.close()
         with suppress(OSError):
             self._reply.close()
             self._sock.close()
