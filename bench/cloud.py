@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from contactsync.adapters.contact_table import WRITES_A_REQUEST
+from contactsync.adapters.contact_writes import WRITES_A_REQUEST
 from contactsync.core.identity import SHARDS
 from contactsync.core.metrics import METRICS
 from contactsync.core.parsing.records import CHUNK_ROWS

@@ -84,7 +84,7 @@ def test_nobody_sleeps_beyond_the_time_for_an_answer():
 def five_idle(wire: Wire) -> None:
     with Lanes[int](wire, 5) as lanes:
         for n in range(5):
-            lanes.send("GetItem", {}, n)
+            lanes.send("GetItem", b"{}", n)
         for _ in range(5):
             lanes.next()
 
@@ -111,6 +111,8 @@ def test_connections_whose_end_is_known_are_not_asked(serve):
     "answer",
     [
         b'HTTP/1.1 200 OK\r\ncontent-length:  8 \r\n\r\n{"v": 1}',
+        b'HTTP/1.1 200 OK\ncontent-length: 11\n\n{"v":\r\n\r\n1}',
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 9_000 + b'\r\ncontent-length: 8\r\n\r\n{"v": 1}',
         b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\n{"v":\r\n3\r\n 1}\r\n0\r\nLater: 1\r\n\r\n',
     ],
 )
@@ -147,7 +149,9 @@ def test_who_hangs_up_after_its_answer_is_called_anew(serve, answer):
     ],
 )
 def test_what_is_no_answer_is_asked_again(serve, short_waits, answer):
-    assert wire_to(serve(answer)).call("GetItem", {}) == {}
+    server = serve(answer)
+    assert wire_to(server).call("GetItem", {}) == {}
+    assert server.connections == 2
 
 
 def test_nobody_there_is_busy():
@@ -159,9 +163,9 @@ def test_nobody_there_is_busy():
 def test_a_lane_gives_up_on_silence_and_asks_again_while_others_land(serve, short_waits):
     server = serve(None)
     with Lanes[str](wire_to(server), 2) as lanes:
-        lanes.send("GetItem", {}, "slow")
+        lanes.send("GetItem", b"{}", "slow")
         time.sleep(0.05)  # the silence is for the first request
-        lanes.send("GetItem", {}, "quick")
+        lanes.send("GetItem", b"{}", "quick")
         assert [lanes.next(), lanes.next()] == [("quick", {}), ("slow", {})]
     assert len(lanes) == 0
 
@@ -170,7 +174,7 @@ def test_leaving_lanes_does_not_wait_for_ever(serve, short_waits):
     started = time.monotonic()
     with Lanes[int](wire_to(serve(*[None] * 8)), 8) as lanes:
         for n in range(8):
-            lanes.send("GetItem", {}, n)
+            lanes.send("GetItem", b"{}", n)
     assert time.monotonic() - started < 1
 
 
@@ -191,7 +195,7 @@ class TestTls:
         wire = wire_to(server)
         assert wire.call("GetItem", {}) == {}
         with Lanes[int](wire, 4) as lanes:
-            landed = list(lanes.run(range(20), lambda n: lanes.send("GetItem", {}, n)))
+            landed = list(lanes.run(range(20), lambda n: lanes.send("GetItem", b"{}", n)))
         assert sorted(landed) == [(n, {}) for n in range(20)]
         assert server.connections == 4
 
@@ -204,8 +208,8 @@ class TestTls:
 
 def test_a_request_may_go_out_later(serve):
     with Lanes[str](wire_to(serve()), 2) as lanes:
-        lanes.send("GetItem", {}, "later", after_s=0.1)
-        lanes.send("GetItem", {}, "now")
+        lanes.send("GetItem", b"{}", "later", after_s=0.1)
+        lanes.send("GetItem", b"{}", "now")
         assert [lanes.next()[0], lanes.next()[0]] == ["now", "later"]
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from bench import cloud, customers, whole
-from contactsync.adapters.contact_table import WRITES_A_REQUEST
+from contactsync.adapters.contact_writes import WRITES_A_REQUEST
 
 pytestmark = pytest.mark.slow
 

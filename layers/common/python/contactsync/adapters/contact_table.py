@@ -32,6 +32,8 @@ from itertools import repeat
 from operator import attrgetter
 from typing import Any
 
+import orjson
+
 from contactsync.adapters.contact_writes import Statements, Writing
 from contactsync.adapters.items import (
     CONTACT,
@@ -50,7 +52,6 @@ from contactsync.core.newcomers import id_in
 from contactsync.model.contact import Contact, Glimpse, Origin, Slot
 from contactsync.ports import ContactPage, Write
 
-WRITES_A_REQUEST = 25
 KEYS_A_REQUEST = 100
 REQUESTS_IN_FLIGHT = 8
 """At some 6 ms an answer these are 30,000 writes a second: more than a warm table gives one worker."""
@@ -76,7 +77,8 @@ class ContactTable:
 
             def ask(batch: Batch[Item]) -> None:
                 wanted = {self._table: {"Keys": batch.parts, "ConsistentRead": True}}
-                lanes.send("BatchGetItem", {"RequestItems": wanted}, batch, after_s=batch.delay_s)
+                body = orjson.dumps({"RequestItems": wanted})
+                lanes.send("BatchGetItem", body, batch, after_s=batch.delay_s)
 
             keys = (_key(account_id, contact_id) for contact_id in dict.fromkeys(ids))
             for batch, outcome in lanes.run(batches(keys, KEYS_A_REQUEST), ask):
@@ -105,12 +107,13 @@ class ContactTable:
     def _items(self, request: dict[str, Any]) -> Iterator[Item]:
         """What a query finds. The next page is on its way while the caller works on this one."""
         with Lanes[None](self._wire, 1) as lanes:
-            lanes.send("Query", request, None)
+            lanes.send("Query", orjson.dumps(request), None)
             while lanes:
                 _, outcome = lanes.next()
                 answer = _granted(outcome)
                 if "LastEvaluatedKey" in answer:
-                    lanes.send("Query", request | {"ExclusiveStartKey": answer["LastEvaluatedKey"]}, None)
+                    onward = request | {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
+                    lanes.send("Query", orjson.dumps(onward), None)
                 yield from answer["Items"]
 
     def page(self, account_id: str, *, after: str | None, limit: int) -> ContactPage:
@@ -137,11 +140,9 @@ class ContactTable:
         with Lanes[Batch[Write]](self._wire, REQUESTS_IN_FLIGHT) as lanes:
             made = partial(self._statements.of, account_id)
             writing = Writing(made, attrgetter("slot_id"), lanes, self._wire.patience)
-            for batch, outcome in lanes.run(batches(writes, WRITES_A_REQUEST), writing.start):
-                done, lost = writing.settle(batch, outcome)
+            for done, lost in writing.settled(writes):
                 yield from zip(done, repeat(True))
                 yield from zip(lost, repeat(False))
-            writing.check()
 
     def bring(self, account_id: str, lines: Iterable[bytes], origin: Origin) -> Iterator[bytes]:
         """See `ports.ContactStore.bring`.
@@ -152,9 +153,8 @@ class ContactTable:
         with Lanes[Batch[bytes]](self._wire, REQUESTS_IN_FLIGHT) as lanes:
             made = self._statements.arrivals(account_id, origin)
             writing = Writing(made, id_in, lanes, self._wire.patience)
-            for batch, outcome in lanes.run(batches(lines, WRITES_A_REQUEST), writing.start):
-                yield from writing.settle(batch, outcome).lost
-            writing.check()
+            for _, lost in writing.settled(lines):
+                yield from lost
 
     def _first(self, account_id: str, shards: Iterable[int], after: str | None, limit: int) -> list[Contact]:
         """Up to `limit` contacts beyond the id `after` of each of these shards, in id order."""
@@ -163,7 +163,7 @@ class ContactTable:
         with Lanes[int](self._wire, REQUESTS_IN_FLIGHT) as lanes:
 
             def ask(shard: int) -> None:
-                lanes.send("Query", requests[shard], shard)
+                lanes.send("Query", orjson.dumps(requests[shard]), shard)
 
             for shard, outcome in lanes.run(requests, ask):
                 answer = _granted(outcome)

@@ -6,13 +6,14 @@ write unit each. BatchWriteItem knows no conditions, a transaction costs double 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import orjson
 
 from contactsync.adapters.items import Attribute, Item, Unstorable, attributes, item_of, partition
-from contactsync.adapters.lanes import Batch, Lanes
+from contactsync.adapters.lanes import Batch, Lanes, batches
 from contactsync.adapters.patience import Patience
 from contactsync.adapters.wire import TRANSIENT, ServiceError
 from contactsync.core.identity import PREFIXES, shard_of
@@ -28,6 +29,9 @@ LOST = frozenset({"ConditionalCheckFailed", "DuplicateItem"})
 TRANSIENT_STATEMENT = frozenset(code.removesuffix("Exception") for code in TRANSIENT) | {"ThrottlingError"}
 ATTRIBUTES = ("k", "v", "f", "g", "h", "s", "ca", "cb", "ua", "ub", "uv", "t", "ct", "expires_at")
 WHERE = "WHERE pk = ? AND sk = ? AND v = ?"
+WRITES_A_REQUEST = 25
+AHEAD = 8
+"""Requests that are made in one go."""
 UNSTORABLE = frozenset({"ItemCollectionSizeLimitExceeded", "ValidationError"})
 
 
@@ -40,12 +44,12 @@ class Statements:
         self._delete = f'DELETE FROM "{table}" {WHERE}'  # noqa: S608 no value in it
         self._arrivals: _Arrivals | None = None
 
-    def of(self, account_id: str, writes: Sequence[Write]) -> list[dict[str, Any]]:
-        """The statements that carry out writes. Raises TypeError for a contact that no item can hold."""
-        return [self._of(account_id, write) for write in writes]
+    def of(self, account_id: str, writes: Sequence[Write]) -> bytes:
+        """The request that carries out writes. Raises TypeError for a contact that no item can hold."""
+        return orjson.dumps({"Statements": [self._of(account_id, write) for write in writes]})
 
-    def arrivals(self, account_id: str, origin: Origin) -> Callable[[Sequence[bytes]], orjson.Fragment]:
-        """What makes, of the plan lines of newcomers, the statements that insert them, as JSON has them.
+    def arrivals(self, account_id: str, origin: Origin) -> Callable[[Sequence[bytes]], bytes]:
+        """What makes, of the plan lines of newcomers, the request that inserts them.
 
         It raises TypeError as `of` does. The last origin's is kept, as a run has but one.
         """
@@ -54,7 +58,7 @@ class Statements:
             like = item_of(account_id, origin.contact("0" * 32, 1, {}, 0, ""))
             known = _Arrivals(account_id, origin, like, self._statement(tuple(like), insert=True))
             self._arrivals = known
-        return known.statements
+        return known.request
 
     def _of(self, account_id: str, write: Write) -> dict[str, Any]:
         if isinstance(write, Remove):
@@ -101,9 +105,9 @@ class _Arrivals:
         }
         self._shapes = Shapes(self._inserting, compares=lambda row: compares(row[-1]), split=self._pieces)
 
-    def statements(self, lines: Sequence[bytes]) -> orjson.Fragment:
-        """The statements that carry out plan lines."""
-        return orjson.Fragment(b"[%b]" % b",".join(map(self._shapes.transformed, lines)))
+    def request(self, lines: Sequence[bytes]) -> bytes:
+        """The request that carries out plan lines."""
+        return b'{"Statements":[%b]}' % b",".join(map(self._shapes.transformed, lines))
 
     def _pieces(self, line: bytes) -> Pieces:
         """A plan line at its quotes, with the contact's partition for the word "add", and the row's number in quotes."""
@@ -133,16 +137,11 @@ class Settled(NamedTuple, Generic[A]):
 
 
 class Writing(Generic[A]):
-    """One call of ContactStore.write, or bring, under way. `unstorable` gathers the ids that no item can hold.
-
-    `made` makes the statements of some parts, `id_of` names the slot of one. Statements are made when they are sent and
-    not kept for a second time: hundreds of them waiting for their answers are so many objects that Python's garbage
-    collector would double the CPU of a write.
-    """
+    """One call of ContactStore.write, or bring. `made` makes the request for some parts, `id_of` names the slot of one."""
 
     def __init__(
         self,
-        made: Callable[[Sequence[A]], Any],
+        made: Callable[[Sequence[A]], bytes],
         id_of: Callable[[A], str],
         lanes: Lanes[Batch[A]],
         patience: Patience,
@@ -151,23 +150,45 @@ class Writing(Generic[A]):
         self._id_of = id_of
         self._lanes = lanes
         self._patience = patience
-        self.unstorable: list[str] = []
+        self._unstorable: list[str] = []
 
-    def start(self, batch: Batch[A]) -> None:
-        """Send a batch of at most 25."""
-        try:
-            request = {"Statements": self._made(batch.parts)}
-            self._lanes.send(OPERATION, request, batch, after_s=batch.delay_s)
-        except TypeError:  # a value that is no canonical JSON, or half a surrogate pair
-            self._divide(batch)
-
-    def settle(self, batch: Batch[A], outcome: dict[str, Any] | ServiceError) -> Settled[A]:
-        """The outcomes that are final. What must wait is sent again by itself.
+    def settled(self, parts: Iterable[A]) -> Iterator[Settled[A]]:
+        """Write parts, 25 in a request; yields the outcomes that are final, as they come.
 
         Raises:
-            Busy: it has waited long enough.
+            Unstorable: after all other parts were seen to.
+            Busy: a batch has waited long enough.
             ServiceError: a part was refused for a reason that no contact gives; a bug.
         """
+        waiting = self._ahead(batches(parts, WRITES_A_REQUEST))
+        for batch, outcome in self._lanes.run(waiting, lambda ready: self._send(*ready)):
+            yield self._settle(batch, outcome)
+        if self._unstorable:
+            raise Unstorable(self._unstorable)
+
+    def _ahead(self, waiting: Iterator[Batch[A]]) -> Iterator[tuple[Batch[A], bytes | None]]:
+        """Batches with their requests, which are made some at a time.
+
+        Between two answers, each would be made by a processor that has done other things meanwhile, for twice the CPU.
+        """
+        while some := list(islice(waiting, AHEAD)):
+            yield from [(batch, self._body(batch)) for batch in some]
+
+    def _body(self, batch: Batch[A]) -> bytes | None:
+        """None where a value is no canonical JSON, or half a surrogate pair."""
+        try:
+            return self._made(batch.parts)
+        except TypeError:
+            return None
+
+    def _send(self, batch: Batch[A], body: bytes | None) -> None:
+        if body is None:
+            self._divide(batch)
+        else:
+            self._lanes.send(OPERATION, body, batch, after_s=batch.delay_s)
+
+    def _settle(self, batch: Batch[A], outcome: dict[str, Any] | ServiceError) -> Settled[A]:
+        """The outcomes that are final. What must wait is sent again by itself."""
         settled: Settled[A] = Settled([], [])
         if isinstance(outcome, ServiceError):
             if outcome.code != "ValidationException":
@@ -185,26 +206,22 @@ class Writing(Generic[A]):
             elif code in TRANSIENT_STATEMENT:
                 left.append(part)
             elif code in UNSTORABLE:
-                self.unstorable.append(self._id_of(part))
+                self._unstorable.append(self._id_of(part))
             else:
                 raise ServiceError(OPERATION, 200, code, "unknown")
         if left:
-            self.start(batch.rest(left, OPERATION, self._patience))
+            rest = batch.rest(left, OPERATION, self._patience)
+            self._send(rest, self._body(rest))
         return settled
-
-    def check(self) -> None:
-        """Raises Unstorable if any contact was."""
-        if self.unstorable:
-            raise Unstorable(self.unstorable)
 
     def _divide(self, batch: Batch[A]) -> None:
         """One part fails the whole batch before anything is carried out: find it, let the others pass."""
         middle = len(batch.parts) // 2
         if not middle:
-            self.unstorable.append(self._id_of(batch.parts[0]))
+            self._unstorable.append(self._id_of(batch.parts[0]))
             return
-        self.start(Batch(batch.parts[:middle]))
-        self.start(Batch(batch.parts[middle:]))
+        for half in (Batch(batch.parts[:middle]), Batch(batch.parts[middle:])):
+            self._send(half, self._body(half))
 
 
 def _number(number: int) -> Attribute:

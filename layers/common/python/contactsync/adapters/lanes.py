@@ -6,7 +6,7 @@ answered. Threads would do the same at twice the CPU: eight of them contend for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -14,8 +14,6 @@ from select import POLLIN, poll
 from time import monotonic
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
-
-import orjson
 
 from contactsync.adapters.connection import Connection
 from contactsync.adapters.patience import Again, Patience
@@ -40,14 +38,12 @@ class Lanes(Generic[C]):
         # The selectors module takes 17 µs to watch a connection and to leave it, this less than one
         self._poll = poll()
 
-    def send(self, operation: str, request: Mapping[str, Any], context: C, *, after_s: float = 0.0) -> None:
-        """Let a request go out, now or later. `context` comes back with its answer.
+    def send(self, operation: str, body: bytes, context: C, *, after_s: float = 0.0) -> None:
+        """Let a request go out, now or later. `body` is JSON; `context` comes back with its answer.
 
-        Raises:
-            Busy, ServiceError: as for Wire.call, of this or an earlier request.
-            TypeError: the request is not JSON; nothing was sent.
+        Raises Busy, ServiceError: as for Wire.call, of this or an earlier request.
         """
-        lane = _Lane(operation, orjson.dumps(request), context, until=monotonic() + after_s)
+        lane = _Lane(operation, body, context, until=monotonic() + after_s)
         self._lanes.append(lane)
         if not after_s:
             self._launch(lane)
