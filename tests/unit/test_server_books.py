@@ -141,6 +141,37 @@ def test_a_book_that_cannot_be_listed_at_all_is_away(world: BookWorld, book: Rad
     assert (run.status, list(world.everybody())) == ("failed", [contact])
 
 
+@pytest.mark.parametrize("told", ["Location", "UID", ""])
+def test_a_server_that_puts_new_cards_elsewhere_gets_each_once(
+    world: BookWorld, book: RadicaleBook, told: str
+):
+    """One that nobody could find again was made anew by every run, and came back as another person each time."""
+    app = book.server.app
+    moved: list[str] = []
+
+    def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        body = environ["wsgi.input"].read()
+        if not told and b"addressbook-query" in body:
+            start("403 Forbidden", [])
+            return [b""]
+        headers = []
+        if environ["REQUEST_METHOD"] == "PUT" and environ.get("HTTP_IF_NONE_MATCH") == "*":
+            moved.append(f"{book.book}own-{len(moved)}.vcf")
+            environ |= {"PATH_INFO": moved[-1]}
+            headers = [("Location", f"http://inner.example.com{moved[-1]}")] if told == "Location" else []
+        environ["wsgi.input"] = BytesIO(body)
+        return app(environ, lambda status, others: start(status, [*others, *headers]))
+
+    book.server.app = answer
+    world.add({"name": "Nobody's address"})
+    sync = world.sync(group="")
+    runs = [world.go(sync) for _ in range(4)]
+    assert len(moved) == 1
+    assert len(world.everybody()) == (1 if told else 2)
+    assert [warning.code for warning in runs[0].warnings] == ([] if told else ["cards_refused"])
+    assert runs[-1].status == "unchanged"
+
+
 def test_a_card_with_lines_that_are_none_is_read_without_them(world: BookWorld, book: RadicaleBook):
     """Some programs write such. A card that was not read counted as deleted where a whole book was read."""
     app, known = book.server.app, b"<sync-token>http"

@@ -109,12 +109,13 @@ class CardDavConnector:
 
     def find(self, markers: Sequence[str]) -> dict[str, Card]:
         """See `ports.Connector.find`."""
-        places = {
-            f"{book}{_name(marker)}": marker
-            for book in (self._books() if markers else ())
-            for marker in markers
-        }
-        return {places[id_]: card for id_, card in self.read(list(places)).items()}
+        books = self._books() if markers else {}
+        places = {f"{book}{_name(marker)}": marker for book in books for marker in markers}
+        found = {places[id_]: card for id_, card in self.read(list(places)).items()}
+        for marker in set(markers) - found.keys():
+            if card := next(filter(None, (self._named(book, marker) for book in books)), None):
+                found[marker] = card
+        return found
 
     def create(self, group: str, drafts: Sequence[Draft]) -> Iterator[tuple[Draft, Outcome]]:
         """See `ports.Connector.create`. "Not there yet" is asked for with every one.
@@ -267,6 +268,10 @@ class CardDavConnector:
             return {}
         if answer.status != 207:
             raise SourceAway(f"The server answered {answer.status} when asked for cards.")
+        return self._told(answer)
+
+    def _told(self, answer: Answer) -> dict[str, _Stored]:
+        """What lies at each path that an answer tells of."""
         found: dict[str, _Stored] = {}
         for member in members(answer):
             if member.status >= 500:  # then it is there or not, and nobody is gone for that
@@ -290,8 +295,31 @@ class CardDavConnector:
             answer = Answer(201, {}, b"")  # it is there, under a name that only we choose: made before
         if not answer.ok:
             return self._refused(answer, id_)
-        now = self.read([id_]).get(id_)  # servers rewrite cards, and need not say what the etag is then
+        said = answer.headers.get("Location", "")
+        places = dict.fromkeys((id_, plain(joined(answer.url, said)) if said else id_))
+        there = self.read(list(places))  # servers rewrite cards, and need not say what the etag is then
+        now = next((there[place] for place in places if place in there), None)
+        if now is None and "If_None_Match" in condition:  # some servers choose a new card's place themselves
+            now = self._named(f"{id_.rpartition('/')[0]}/", self._translation.uid(vcard))
+            if now is None:  # made again, there would be one more with each run
+                return Refused(
+                    "not_taken", "The server took the contact, and does not say where it has put it."
+                )
         return Written(now) if now else Missing()
+
+    def _named(self, book: str, uid: str) -> Card | None:
+        """The card of a book that has this UID, as far as the server looks for it."""
+        wanted = f'<C:prop-filter name="UID"><C:text-match match-type="equals">{escaped(uid)}</C:text-match></C:prop-filter>'
+        body = (
+            f"<C:addressbook-query {_XMLNS}><prop><getetag/><C:address-data/></prop><C:filter>{wanted}</C:filter>"
+            "</C:addressbook-query>"
+        )
+        answer = self._dav.ask("REPORT", book, body, Depth="1")
+        cards = self._told(answer) if answer.status == 207 else {}
+        for id_, (etag, vcard) in cards.items():
+            if isinstance(vcard, VCard) and self._translation.uid(vcard) == uid:
+                return self._card(id_, etag, vcard)
+        return None
 
     def _refused(self, answer: Answer, id_: str) -> Outcome:
         if answer.status in (404, 410):
