@@ -19,6 +19,7 @@ from contactsync.model.message import Finishing
 from contactsync.model.run import Run
 from contactsync.ports import Insert, Put, RecordKey, Replace
 from tests.support.world import World
+from tests.unit.test_importing import regroup
 
 NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
 NUMBERED = [{"column": "number", "field": "customer_number"}, *NAMES]
@@ -285,6 +286,19 @@ class TestASharedLine:
     def test_who_is_in_the_file_no_more_goes(self, world: World, run: Run) -> None:
         later = again(world, run, self.ROWS.replace("020 1234567 ext 12,Person 12\n", ""))
         assert (later.counts.deleted, len(world.stored())) == (1, 10)
+
+
+def test_who_was_taken_out_of_a_file_s_segment_is_in_it_again_with_the_next(world: World) -> None:
+    run = world.import_rows(many(5), NAMES, options={"segments": ["fair"]})
+    regroup(world, "p3@example.com")
+    assert again(world, run, many(6)).counts.updated == 1
+    assert {contact.segments for contact in world.stored().values()} == {("fair",)}
+
+
+def test_existing_contacts_that_are_left_alone_count_as_skipped_each_time(world: World) -> None:
+    run = world.import_rows(many(5), NAMES, options={"existing": "skip"})
+    later = again(world, run, many(6))
+    assert (later.counts.added, later.counts.skipped) == (1, 5)
 
 
 def test_a_contact_remembers_the_latest_runs_that_have_changed_it(

@@ -8,6 +8,7 @@ from contactsync.connectors.memory import Mishap
 from contactsync.journeys.book.album import Album
 from tests.support.bookworld import person
 from tests.support.portraits import portrait
+from tests.support.world import Overtaken
 
 
 @pytest.fixture
@@ -142,6 +143,23 @@ class TestCardsThatWereChanged:
         fields = card_of(world, 1).fields
         assert (fields.get("nickname"), fields.get("job_title")) == (None, "There")
         stays(world, sync)
+
+    def test_stay_where_somebody_edits_their_contact_before_it_goes_back(self, world, api, sync):
+        """One side alone is not taken back: the next run would take it for somebody's edit."""
+        card = card_of(world, 1)
+        world.edit(one(world, 1), nickname="Here")
+        world.book.edit(card.id, {**card.fields, "job_title": "There"})
+        run = world.go(sync)
+        world.ports.contacts = Overtaken(world.contacts, lambda: world.edit(one(world, 1), notes="Edited"))
+        undoing, [(outcome, reason)] = undo(world, api, run)
+        world.ports = world.true_ports()
+        assert (undoing.pushed.updated, outcome) == (0, "skipped")
+        assert "changed since the plan was made" in reason
+        for _ in range(2):
+            world.go(sync)
+            contact, there = world.contact(one(world, 1)).fields, card_of(world, 1).fields
+            for fields in (contact, there):
+                assert (fields["nickname"], fields["job_title"], fields["notes"]) == ("Here", "There", "Edited")
 
     def test_go_on_after_that(self, world, api, sync):
         world.edit(one(world, 1), notes="After")
@@ -324,6 +342,19 @@ class TestPictures:
         _, rows = undo(world, api, run)
         assert rows == [("skipped", "The picture of its card stays as it is.")]
         assert world.book.picture_of(card_of(world, 1).id) == portrait(2)
+
+    def test_stay_where_somebody_edits_their_contact_before_it_goes_back(self, world, api, sync):
+        card = card_of(world, 1)
+        world.book.edit(card.id, {**card.fields, "job_title": "There"})
+        self.give(world, 1, portrait(1))
+        run = world.go(sync)
+        world.ports.contacts = Overtaken(world.contacts, lambda: world.edit(one(world, 1), notes="Edited"))
+        undoing, _ = undo(world, api, run)
+        world.ports = world.true_ports()
+        assert undoing.pushed.updated == 0
+        world.go(sync)
+        assert world.book.picture_of(card.id) == portrait(1)
+        assert world.contact(one(world, 1)).fields["job_title"] == "There"
 
     def test_of_cards_that_are_gone_since_are_told_of_once(self, world, api, sync):
         self.give(world, 1, portrait(1), notes="After")
