@@ -15,11 +15,12 @@ from contactsync.connectors.carddav import CardDavConnector, discover
 from contactsync.connectors.dav import Dav, family
 from contactsync.connectors.vcards import Translation
 from contactsync.errors import AccessLost, Busy, UnreadableFile
-from contactsync.model.card import Draft, Edit, Missing, Refused, Written
+from contactsync.model.card import Changed, Draft, Edit, Missing, Refused, Written
 from contactsync.sources.net import Guard
 from tests.contract.cards import ADA
 from tests.fakes.webserver import Answer, Request, WebServer, reply
 from tests.support.outgoing import PUBLIC, answering, inside, watching
+from tests.support.portraits import portrait
 
 CARDS = Translation("GB")
 CARD = CARDS.text(CARDS.new(ADA, uid="m1"))
@@ -422,6 +423,37 @@ def test_a_card_that_went_while_we_looked_is_missing():
         stored = book.read([f"{BOOK}m1.vcf"])[f"{BOOK}m1.vcf"]
         [(_, outcome)] = book.update([Edit(stored, {**ADA, "notes": "new"})])
     assert outcome == Missing()
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda book, card: next(book.update([Edit(card, {**ADA, "notes": "new"})]))[1],
+        lambda book, card: book.put_photo(card, portrait(1)),
+        lambda book, card: next(book.delete([card]))[1],
+    ],
+    ids=["fields", "a picture", "a deletion"],
+)
+def test_who_changes_a_card_just_before_we_write_is_not_overwritten(write):
+    changed: list[str] = []
+    overwritten: list[str] = []
+
+    def answer(request: Request) -> Answer:
+        if request.method == "REPORT":
+            etag = '"2"' if changed else '"1"'
+            data = f"<getetag>{etag}</getetag><C:address-data>{escape(CARD)}</C:address-data>"
+            return multistatus(response(f"{BOOK}m1.vcf", data))
+        changed.append("just before")
+        if request.headers.get("if-match") == '"1"':
+            return reply(b"", status="412 Precondition Failed", Connection="close")
+        overwritten.append(request.method)
+        return reply(b"", status="204 No Content", Connection="close")
+
+    with WebServer(answer) as server:
+        book = connector(server)
+        stored = book.read([f"{BOOK}m1.vcf"])[f"{BOOK}m1.vcf"]
+        outcome = write(book, stored)
+    assert (outcome, overwritten) == (Changed(), [])
 
 
 @pytest.mark.parametrize("version", ["3.0", "4.0"])

@@ -361,8 +361,11 @@ class TestDeleteMissing:
         run = world.import_rows(many(20), NAMES, options=ALL)
         before = world.fields()
         later = refreshed(world, run, many(18))
+        after = world.fields()
         undone = undo(world, later)
         assert (undone.counts.added, world.fields()) == (2, before)
+        again = undo(world, undone)
+        assert (again.counts.deleted, world.fields()) == (2, after)
 
     def test_scope_sync_keeps_what_others_have_brought(self, world: World) -> None:
         options = {"delete_missing": {"scope": "sync"}}

@@ -159,7 +159,11 @@ class TestCardsThatWereChanged:
             world.go(sync)
             contact, there = world.contact(one(world, 1)).fields, card_of(world, 1).fields
             for fields in (contact, there):
-                assert (fields["nickname"], fields["job_title"], fields["notes"]) == ("Here", "There", "Edited")
+                assert (fields["nickname"], fields["job_title"], fields["notes"]) == (
+                    "Here",
+                    "There",
+                    "Edited",
+                )
 
     def test_go_on_after_that(self, world, api, sync):
         world.edit(one(world, 1), notes="After")
