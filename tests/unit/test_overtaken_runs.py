@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from contactsync.core.decisions import Add, read_decision
 from contactsync.core.identity import contact_id, identity_key
 from contactsync.model.contact import Alias, Audit, Contact
 from contactsync.model.field import FieldSpec
@@ -177,6 +178,15 @@ class TestAChange:
         undo(world, done)
         assert world.fields()["ada@example.com"]["name"] == "Ada Byron"
 
+    def test_in_mirror_mode_is_made_though_the_row_was_applied_before(self, world: World) -> None:
+        first = world.import_rows(people("Ada"), NAMES, options={"mode": "mirror"})
+        edit(world, "ada@example.com", name="Ada Byron")
+        run = following(world, first, people("Ada"))
+        done = overtaken(world, run, lambda: edit(world, "ada@example.com", name="Ada King", notes="Edited"))
+        assert done.counts.updated == 1
+        ada = world.fields()["ada@example.com"]
+        assert (ada["name"], ada["notes"]) == ("Ada", "Edited")
+
     def test_of_a_plan_that_was_looked_at_is_left_out(self, world: World) -> None:
         first = world.import_rows(people("Ada", "Bob"), NAMES)
         shown = following(world, first, "email,name\nada@example.com,A\nbob@example.com,B\n", dry_run=True)
@@ -190,7 +200,7 @@ class TestAChange:
         }
         assert undo(world, done).counts.updated == 1
 
-    def test_to_one_contact_by_two_rows_is_made_once(self, world: World) -> None:
+    def test_to_one_contact_by_two_rows_is_made_by_one_after_the_other(self, world: World) -> None:
         first = world.import_rows(people("Ada", "Bob"), NAMES)
         text = "email,name\nada@example.com,Ada King\nnew@example.com,New\n"
         done = overtaken(
@@ -198,8 +208,8 @@ class TestAChange:
             following(world, first, text),
             lambda: move(world, "ada@example.com", "new@example.com"),
         )
-        assert done.counts.rows == 2
-        assert len(world.stored()) == 2
+        assert (done.counts.updated, len(world.stored())) == (2, 2)
+        assert world.stored()["new@example.com"].version == 4, "added, moved, and changed by each of them"
 
 
 class TestWhoIsNew:
@@ -229,6 +239,25 @@ class TestWhoIsNew:
         assert (done.counts.added, len(world.stored())) == (2, 2)
         assert undo(world, done).counts.deleted == 2
         assert world.stored() == {}
+
+    def test_is_refused_where_the_code_that_was_drawn_for_them_is_somebody_else_s_by_then(
+        self, world: World
+    ) -> None:
+        run = world.request("name\nAda\n", NAMES[1:], identity={"field": "customer_number", "generate": True})
+
+        def take_the_code() -> None:
+            [line] = world.files(run).plan(0)
+            drawn = read_decision(line)
+            assert isinstance(drawn, Add)
+            at = world.clock.now().isoformat()
+            other = Contact(
+                drawn.row.id, 1, {**drawn.row.fields, "name": "Somebody else"}, Audit(at, "m", at, "m")
+            )
+            assert all(done for _, done in world.contacts.write(world.account.account_id, [Insert(other)]))
+
+        done = overtaken(world, run, take_the_code)
+        assert (done.counts.added, done.counts.rejected) == (0, 1)
+        assert [contact.fields["name"] for contact in world.stored().values()] == ["Somebody else"]
 
 
 class TestAnUndo:
