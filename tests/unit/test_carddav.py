@@ -15,7 +15,7 @@ from contactsync.connectors.carddav import CardDavConnector, discover
 from contactsync.connectors.dav import Dav, family
 from contactsync.connectors.vcards import Translation
 from contactsync.errors import AccessLost, Busy, UnreadableFile
-from contactsync.model.card import Changed, Draft, Edit, Missing, Refused, Written
+from contactsync.model.card import Changed, Draft, Edit, Missing, Refused, Unknown, Written
 from contactsync.sources.net import Guard
 from tests.contract.cards import ADA
 from tests.fakes.webserver import Answer, Request, WebServer, reply
@@ -454,6 +454,24 @@ def test_who_changes_a_card_just_before_we_write_is_not_overwritten(write):
         stored = book.read([f"{BOOK}m1.vcf"])[f"{BOOK}m1.vcf"]
         outcome = write(book, stored)
     assert (outcome, overwritten) == (Changed(), [])
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        ("500 Internal Server Error", Unknown()),
+        ("502 Bad Gateway", Unknown()),
+        ("503 Service Unavailable", Unknown()),
+        ("501 Not Implemented", Refused("not_taken", "The server did not take the contact (501).")),
+        ("507 Insufficient Storage", Refused("book_full", "The server has no room left. Make room there.")),
+        ("415 Unsupported Media Type", Refused("not_taken", "The server did not take the contact (415).")),
+    ],
+)
+def test_only_a_refusal_that_is_certain_is_taken_for_one(status, outcome):
+    """The card may be there all the same: whoever stands before a server does not know what became of a request."""
+    with served(reply(b"", status=status, Connection="close")) as server:
+        [(_, told)] = connector(server).create(BOOK, [Draft("m1", ADA)])
+    assert told == outcome
 
 
 @pytest.mark.parametrize("version", ["3.0", "4.0"])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from contactsync.adapters.memory import MemoryContacts
-from contactsync.core.decisions import Skip, Update, read_decision
+from contactsync.core.decisions import Reject, Skip, Update, read_decision
 from contactsync.core.identity import SHARDS
 from contactsync.errors import Busy
 from contactsync.journeys.file import finishing
@@ -183,6 +183,17 @@ class TestDryRun:
         ended = world.run(run)
         assert (ended.status, ended.counts.added, world.stored()) == ("succeeded", 2, {})
         assert ended.plan_hash
+
+    def test_of_rows_that_give_one_address_to_several_contacts_it_says_that_the_first_counts(
+        self, world: World
+    ) -> None:
+        rows = "number,email,name\n" + "".join(f"{number},ada@example.com,Ada\n" for number in (3, 1, 2))
+        run = world.request(rows, BY_NUMBER, identity={"field": "customer_number"}, dry_run=True)
+        world.execute(run)
+        assert (world.run(run).counts.added, world.run(run).counts.rejected) == (1, 2)
+        decisions = map(read_decision, world.files(run).plan(0))
+        reasons = [decision.reason for decision in decisions if isinstance(decision, Reject)]
+        assert all("Row 2 of the same file gives this email address" in reason for reason in reasons)
 
     def test_the_plan_that_was_shown_is_what_is_applied(self, world: World) -> None:
         world.import_rows(people("Ada"), NAMES)
