@@ -138,15 +138,21 @@ class TestADeletion:
         later = refreshed(world, other, "email,name\np9@example.com,Nine\nnew@example.com,New\n")
         assert (later.counts.added, later.counts.skipped) == (1, 1)
 
-    def test_that_was_approved_takes_the_others(self, world: World) -> None:
-        held = refreshed(world, world.import_rows(many(10), NAMES, options=ALL), many(5))
-        world.ports.contacts = Overtaken(
-            world.contacts, lambda: edit(world, "p9@example.com", name="Still here")
-        )
+    def test_that_was_approved_takes_the_others_and_an_undo_brings_those_back(self, world: World) -> None:
+        options = {**ALL, "guard": {"on_trip": "hold_deletes"}}
+        held = refreshed(world, world.import_rows(many(10), NAMES, options=options), many(5))
+
+        def edit_and_delete() -> None:
+            edit(world, "p9@example.com", name="Still here")
+            world.delete("p8@example.com")
+
+        world.ports.contacts = Overtaken(world.contacts, edit_and_delete)
         world.approve(held)
         world.ports = world.true_ports()
-        assert (world.run(held).counts.deleted, len(world.stored())) == (4, 6)
+        assert (world.run(held).counts.deleted, len(world.stored())) == (3, 6)
         assert world.fields()["p9@example.com"]["name"] == "Still here"
+        assert undo(world, held).counts.added == 3
+        assert "p8@example.com" not in world.stored()
 
 
 class TestAChange:
