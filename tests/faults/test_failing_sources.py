@@ -118,6 +118,7 @@ CASES: dict[str, tuple[Case, str, str, str]] = {
     "login refused": (status("401 Unauthorized"), "login_refused", "refuses the login", "or the token"),
     "forbidden": (status("403 Forbidden"), "access_refused", "does not let us", "Ask whoever runs"),
     "login page": (web(reply(LOGIN_PAGE)), "web_page_instead_of_file", "a web page", "give this source a login"),
+    "page of a shared file": (web(reply(LOGIN_PAGE)), "web_page_instead_of_file", "to look at the file", "export?format=csv"),
     "another name": (
         web(reply(b"x"), scheme="https", certified="other.example.com"),
         "certificate_not_valid",

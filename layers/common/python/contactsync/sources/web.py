@@ -473,6 +473,8 @@ def _refuse_page(head: bytes, fetching: _Fetching) -> None:
     if _PAGE.match(head) or (fetching.first.page and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")):
         raise UnreadableFile(
             "web_page_instead_of_file",
-            f"{fetching.place.host} sent a web page instead of a file, most likely one to log in.",
-            "Use the address of the file itself, and give this source a login if the server wants one.",
+            f"{fetching.place.host} sent a web page instead of a file, most likely one to log in or to look at the file.",
+            "Use the address of the file itself, and give this source a login if the server wants one. A link for sharing "
+            "leads to the file at Google Sheets with /export?format=csv in place of /edit and what follows, at Dropbox "
+            "with dl=1 at its end.",
         )
