@@ -34,13 +34,16 @@ WITHOUT_END = re.compile(rb"(X-SPOILT:here(?:(?!END:VCARD).)*)END:VCARD", re.DOT
 class SpoiltBook(RadicaleBook):
     """A server that gives some cards without their end; what lies there is whole."""
 
+    def spoils(self, body: bytes) -> bytes:
+        return WITHOUT_END.sub(rb"\1", body)
+
     def connector(self) -> CardDavConnector:
         dav = self.dav()
         ask = dav.ask
 
         def spoiling(*asked: Any, **headers: Any) -> Answer:
             answer = ask(*asked, **headers)
-            return replace(answer, body=WITHOUT_END.sub(rb"\1", answer.body))
+            return replace(answer, body=self.spoils(answer.body))
 
         dav.ask = spoiling  # type: ignore[method-assign]
         return CardDavConnector(dav, self.home, country="GB", username="ann")
@@ -107,6 +110,24 @@ def test_it_is_told_which_card_it_is_and_what_is_wrong_with_it(world, book, link
     assert "has no END:VCARD" in row.reason
     assert id_ in row.reason
     assert ADA["name"] in row.reason
+
+
+@pytest.mark.parametrize("known", [b"TEL;TYPE=work", b"TITLE"])
+def test_what_a_broken_line_held_is_not_taken_away(world, book, linked, monkeypatch, known):
+    """A line of no field of ours is passed over; this one says that there is a value, and not which."""
+    sync, id_, contact = linked
+    before = world.contact(contact).fields
+    assert known + b":" in book.ask("GET", id_).content
+    monkeypatch.setattr(book, "spoils", lambda body: body.replace(known + b":", known + b" "))
+    book.edit(id_, {**ADA, "nickname": "Countess"})
+    book.expire()
+    run = world.go(sync)
+    assert world.contact(contact).fields == before
+    assert "card_unreadable" in told(run)
+    monkeypatch.undo()
+    book.edit(id_, {**ADA, "nickname": "Ada"})
+    world.go(sync)
+    assert world.contact(contact).fields == {**before, "nickname": "Ada"}
 
 
 def test_what_was_edited_here_meanwhile_goes_there_once_it_can_be_read(world, book, linked):

@@ -39,6 +39,10 @@ _BASE64_LINE = re.compile(rb"[A-Za-z0-9+/]++={0,2}[ \t]*")
 _PIECE = re.compile(r'(?:[^";]|"[^"]*+"?)++')
 _ITEM = re.compile(r'(?:[^",]|"[^"]*+"?)++')
 _CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
+_OF_OURS = re.compile(
+    rb"(?:[\w-]+\.)?(?:ADR|BDAY|EMAIL|FN|N|NICKNAME|NOTE|ORG|PHOTO|TEL|TITLE|UID|URL)(?:[;=\s]|$)",
+    re.IGNORECASE,
+)
 _NOT_IN_NAME = re.compile('[";:,]')
 _RUNS_ON = frozenset({b"NOTE", b"LABEL", b"ADR"})
 """Values that exporters write over several lines without folding them."""
@@ -73,7 +77,7 @@ def read_cards(
     """The cards of a file in UTF-8, or in the charsets that its properties name, in their order.
 
     Text outside cards is one `Damaged` a stretch. A line that is no property makes its card `Damaged`, or is left out if
-    `passes_over`. Memory: a block and a card of at most `most_bytes`.
+    `passes_over`, unless it seems to hold a field of ours: without it the card would say that there is no such value. Memory: a block and a card of at most `most_bytes`.
     """
     lines: list[bytes] = []
     begun = size = depth = 0
@@ -156,7 +160,7 @@ def _card(begun: int, lines: list[bytes], *, passes_over: bool) -> Found | Damag
     properties: list[Property] = []
     for offset, logical in _logical_lines(lines, version):
         prop = _property(logical, version)
-        if prop is None and passes_over:
+        if prop is None and passes_over and not _OF_OURS.match(logical):
             continue
         if prop is None:
             message = f"Line {begun + 1 + offset:,} has no “NAME:value”. Correct the line, or export again."
