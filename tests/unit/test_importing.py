@@ -447,6 +447,7 @@ class TestDeleteMissing:
         world.approve(held)
         ended = world.run(held)
         assert (ended.counts.added, ended.counts.deleted, len(world.stored())) == (1, 30, 71)
+        assert (ended.counts.rows, ended.counts.unchanged, ended.counts.skipped) == (71, 70, 0)
 
     def test_an_approval_dies_with_an_edit_made_since(self, world: World) -> None:
         run = world.import_rows(many(100), NAMES, options=ALL)

@@ -260,8 +260,12 @@ class TestOneRowAContact:
         world.import_rows(first, mapping, identity=BY_NUMBER, options=options)
         world.import_rows("email,name\nada@work.example.com,Another\n", NAMES)
         before = world.fields()
-        run = world.import_rows(numbered("1,,Ada"), NUMBERED, identity=BY_NUMBER, options=options)
-        assert run.counts.settled == 1
+        for dry_run in (True, False):
+            asked = world.request(
+                numbered("1,,Ada"), NUMBERED, identity=BY_NUMBER, options=options, dry_run=dry_run
+            )
+            world.execute(asked)
+            assert world.run(asked).counts.rejected == 1
         addresses = [fields["emails"][0]["value"] for fields in world.fields().values() if "emails" in fields]
         assert len(addresses) == len(set(addresses)), before
 
