@@ -67,9 +67,9 @@ class Lanes(Generic[C]):
         `start` sends an input's request; so may the caller between two landings.
         """
         for each in inputs:
-            while len(self._lanes) >= self._limit:
-                yield self.next()
             start(each)
+            while len(self._lanes) >= self._limit:  # before the next input is asked for: it may be made of much
+                yield self.next()
         while self._lanes:
             yield self.next()
 
