@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import socket
+import threading
 import time
+from contextlib import closing, nullcontext
 from typing import Any
 
 import asyncssh
+import paramiko
 import pytest
 
 from contactsync.errors import Busy, UnreadableFile
 from contactsync.sources.net import Guard
-from contactsync.sources.sftp import Login, SftpServerSource, _key_of
+from contactsync.sources.sftp import Login, SftpServerSource, _Fetching, _key_of
 from contactsync.sources.transfer import Limits
 from tests.fakes.sshserver import sftp_server
 from tests.fakes.webserver import WebServer
@@ -98,6 +102,38 @@ def test_wrong_logins_are_said_so(folder):
 def test_a_private_key_that_cannot_be_read_is_said_so(folder, text):
     with sftp_server(folder) as port:
         assert code_of(source(port, login=Login("ann", SECRET, text or " "))) == "private_key_not_valid"
+
+
+class Strict(paramiko.ServerInterface):
+    """A server that wants a key, and the account's password besides."""
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "password,publickey"
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        return paramiko.common.AUTH_PARTIALLY_SUCCESSFUL
+
+    def check_auth_password(self, username: str, password: str) -> int:
+        return paramiko.common.AUTH_SUCCESSFUL if password == SECRET else paramiko.common.AUTH_FAILED
+
+
+@pytest.mark.parametrize(
+    ("password", "passphrase", "let_in"),
+    [(SECRET, None, True), ("", None, False), ("wrong", None, False), (SECRET, SECRET, False)],
+    ids=["both", "a key only", "a wrong password", "a passphrase, which is sent to nobody"],
+)
+def test_a_server_may_want_a_key_and_a_password(password, passphrase, let_in):
+    made = asyncssh.generate_private_key("ssh-ed25519")
+    key = made.export_private_key("pkcs8-pem", passphrase=passphrase).decode()
+    here, there = socket.socketpair()
+    with closing(paramiko.Transport(there)) as server, closing(paramiko.Transport(here)) as client:
+        server.add_server_key(paramiko.ECDSAKey.generate())
+        server.start_server(server=Strict(), event=threading.Event())
+        client.start_client(timeout=10)
+        fetching = _Fetching(f"sftp://{HOST}/x", Guard(), Login("ann", password, key), None, QUICK)
+        with nullcontext() if let_in else pytest.raises(UnreadableFile, match="login_refused"):
+            fetching._sign_in(client)
+        assert client.is_authenticated() == let_in
 
 
 @pytest.mark.parametrize("kind", ["ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"])

@@ -93,7 +93,7 @@ class FtpSource(_Asked):
     """A file on an FTP or SSH server: ftp, ftps (TLS that is asked for; from the start on port 990) or sftp.
 
     The path's last part may hold `*` and `?`; then the newest match is meant, as in a shell not a hidden one.
-    `password` is the private key's passphrase where there is a private key.
+    `password` is the private key's passphrase where there is a private key that has one.
     """
 
     kind: Literal["ftp"]

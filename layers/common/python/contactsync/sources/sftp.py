@@ -16,7 +16,7 @@ import stat
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import product
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -50,7 +50,7 @@ IN_FLIGHT = 64
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """`password` is the private key's passphrase where there is a private key (PEM or OpenSSH text)."""
+    """`password` is the private key's passphrase where there is a private key (PEM or OpenSSH text) that has one."""
 
     username: str
     password: str = field(default="", repr=False)
@@ -172,18 +172,21 @@ class _Fetching:
     def _sign_in(self, transport: Transport) -> None:
         import paramiko  # noqa: PLC0415
 
-        try:
-            if self._key is not None:
-                transport.auth_publickey(self._login.username, self._key)
-            else:
-                transport.auth_password(self._login.username, self._login.password)
-        except paramiko.AuthenticationException:
+        login, is_in = self._login, False
+        with suppress(paramiko.AuthenticationException):
+            needs = (
+                transport.auth_publickey(login.username, self._key) if self._key is not None else ["password"]
+            )
+            if needs and (self._key is None or _is_for_the_server(login)):  # some want both
+                needs = transport.auth_password(login.username, login.password)
+            is_in = not needs
+        if not is_in:
             raise UnreadableFile(
                 "login_refused",
                 f"{self.place.host} refuses the login.",
                 "Check the user name and the password or private key of this source, and that the server accepts "
-                f"{'keys' if self._login.private_key else 'passwords'}.",
-            ) from None
+                f"{'keys' if login.private_key else 'passwords'} and asks for nothing besides.",
+            )
 
     def _leg(self, transport: Transport, at: int) -> _SftpLeg:
         from paramiko import SFTPClient  # noqa: PLC0415
@@ -376,6 +379,13 @@ def _key_of(login: Login) -> PKey:
         "Paste the whole file, from -----BEGIN to -----END, of an Ed25519, ECDSA or RSA key; "
         "if it has a passphrase, give it as the password. Let PuTTYgen export a key of PuTTY's as an OpenSSH key.",
     )
+
+
+def _is_for_the_server(login: Login) -> bool:
+    """Whether a password is the account's: the private key opens without it. A passphrase is sent to nobody."""
+    with suppress(UnreadableFile):
+        return bool(login.password) and _key_of(replace(login, password="")) is not None
+    return False
 
 
 def _readable(text: str, password: str | None) -> tuple[str, str | None]:
