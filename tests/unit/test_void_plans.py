@@ -100,6 +100,9 @@ def test_of_a_plan_that_named_somebody_who_was_erased_it_is_said_that_nobody_rej
     assert (told["status"], told["problem"]["code"]) == ("cancelled", "plan_withdrawn")
     assert "was erased before it was approved" in told["problem"]["title"]
     assert "sent anew" in told["problem"]["detail"]
+    late = api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})
+    assert problem(late) == (409, "not_waiting")
+    assert "says what has become of this one" in late.json["detail"]
     refused = api.post(f"/syncs/{run['sync_id']}/runs")
     assert "is kept no longer" in refused.text
 

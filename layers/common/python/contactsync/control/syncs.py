@@ -367,7 +367,7 @@ class Syncs(Documents):
                 raise Conflict(
                     "not_waiting",
                     f"The run's status is {run.status}.",
-                    "Only a run that waits can be approved.",
+                    "Only a run that waits can be approved. GET /v1/runs/{id} says what has become of this one.",
                 )
             if run.plan_hash != plan_hash:
                 raise Conflict(

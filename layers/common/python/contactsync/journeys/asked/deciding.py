@@ -88,7 +88,9 @@ def reject(world: World, caller: Caller, run_id: str, body: Mapping[str, Any]) -
     def change(run: Run) -> Run:
         if run.status != "awaiting_approval":
             raise Conflict(
-                "not_waiting", f"The run's status is {run.status}.", "Only a run that waits can be rejected."
+                "not_waiting",
+                f"The run's status is {run.status}.",
+                "Only a run that waits can be rejected. GET /v1/runs/{id} says what has become of this one.",
             )
         return _rejected(run)
 
