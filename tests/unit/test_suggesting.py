@@ -171,6 +171,8 @@ def test_a_number_behind_the_word_address_counts_addresses(number):
          "addresses.work.country,addresses.other.city,phones.other,phones.main"),
         ("Mailing Street,Mailing State/Province,MailingPostalCode",
          "address.street,address.region,address.postal_code"),
+        ("Primary Email,Secondary Email,Alternate Address Street,Primäre E-Mail-Adresse,Mobiltelefonnummer",
+         "email,emails.other,addresses.other.street,emails,phones.mobile"),
     ],
 )  # fmt: skip
 def test_what_outlook_and_salesforce_say_in_the_main_languages(header, expected):

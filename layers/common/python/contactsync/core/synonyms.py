@@ -51,7 +51,7 @@ NAMES: dict[str, str] = {
     "phones.mobile": """
         mobile, mobile phone, mobile number, mobile phone number, phone mobile, tel mobile, tel mobil, cell, cell phone, cellphone, cellular, cell number,
         mobiel, mobiel nummer, mobiele nummer, mobiele telefoon, gsm, gsm-nummer, Handy, Handynummer, mobil,
-        Mobiltelefon, Mobilnummer, Mobilfunk, Mobilnr, portable, téléphone portable, téléphone mobile,
+        Mobiltelefon, Mobilnummer, Mobiltelefonnummer, Mobilfunk, Mobilnr, portable, téléphone portable, téléphone mobile,
         teléfono móvil, móvil, número de móvil, celular, teléfono celular, cellulare, telefono cellulare, telemóvel, telefone celular,
         komórka, telefon komórkowy, mobilnummer, mobiltelefon, matkapuhelin, kännykkä, mobilní telefon, κινητό,
         мобильный, мобильный телефон, cep telefonu""",
@@ -140,11 +140,11 @@ LABELS: dict[str, str] = {
     "home": """
         home, private, personal, privé, thuis, huisadres, privat, persönlich, personnel, personnelle, domicile, maison,
         particular, residencia, casa, ab, personale, pessoal, prywatny, domowy, hem, hjem, koti""",
-    "other": "other, overig, overige, andere, weitere, weiterer, weiteres, autre, otro, otra, altro, altra, outro, outra, inny, annan",
+    "other": "other, secondary, alternate, secundair, sekundäre, secondaire, secundario, overig, overige, andere, weitere, weiterer, weiteres, autre, otro, otra, altro, altra, outro, outra, inny, annan",
 }
 """Words beside a name that say which of several values is meant."""
 
-NOISE = "primary, main, preferred, default, principal, principale, hoofd, haupt, mailing"
+NOISE = "primary, primäre, primair, main, preferred, default, principal, principale, hoofd, haupt, mailing"
 """Words beside a name that change nothing."""
 
 PEOPLE = "contact, customer, client, klant, Kunde, Kunden, user, person, lead, member"
