@@ -12,9 +12,9 @@ import unicodedata
 
 from contactsync.core.fieldtypes.refusal import EDGES, BadValue, Converter, refuse_unprintable
 
-_NO_DAY = "0001-01-01"
+_NO_DAYS = frozenset({"0001-01-01", "4501-01-01"})
 _is_filler = re.compile(
-    rf"0{{1,4}}([\-/.])0{{1,2}}\1(?:0{{4}}|0{{1,2}})|{_NO_DAY}|0?1(?P<mark>[\-/.])0?1(?P=mark)0001"
+    r"0{1,4}([\-/.])0{1,2}\1(?:0{4}|0{1,2})|(?:0001|4501)-01-01|0?1(?P<mark>[\-/.])0?1(?P=mark)(?:0001|4501)"
 ).fullmatch
 """What Outlook, databases and .NET write for "no date"."""
 
@@ -60,7 +60,7 @@ def date(order: str | None) -> Converter:
     """
 
     def convert(cell: str) -> str | None:
-        if len(cell) == 10 and cell[4] == cell[7] == "-" and cell != _NO_DAY:
+        if len(cell) == 10 and cell[4] == cell[7] == "-" and cell not in _NO_DAYS:
             try:
                 datetime.date.fromisoformat(cell)
                 return cell
