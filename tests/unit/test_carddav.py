@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 import pytest
 
 from contactsync.connectors import dav as dav_module
-from contactsync.connectors.carddav import CardDavConnector, discover
+from contactsync.connectors.carddav import FORBIDDEN, CardDavConnector, discover
 from contactsync.connectors.dav import Dav, family
 from contactsync.connectors.vcards import Translation
 from contactsync.errors import AccessLost, Busy, UnreadableFile
@@ -464,6 +464,7 @@ def test_who_changes_a_card_just_before_we_write_is_not_overwritten(write):
         ("503 Service Unavailable", Unknown()),
         ("501 Not Implemented", Refused("not_taken", "The server did not take the contact (501).")),
         ("507 Insufficient Storage", Refused("book_full", "The server has no room left. Make room there.")),
+        ("403 Forbidden", Refused("not_taken", FORBIDDEN)),
         ("415 Unsupported Media Type", Refused("not_taken", "The server did not take the contact (415).")),
     ],
 )

@@ -40,6 +40,7 @@ CARD = "{urn:ietf:params:xml:ns:carddav}"
 AT_ONCE = 100
 """Cards that are asked for in one request, fewer where their pictures are large; writes go one by one."""
 WRITES = 10
+FORBIDDEN = "The server does not let this user change it: see there who may write to the address book, or let the sync only pull."
 PARTS_MAX = 1_000
 WELL_KNOWN = "/.well-known/carddav"
 LISTED = "listed "
@@ -328,6 +329,8 @@ class CardDavConnector:
             return Changed() if self.read([id_]) else Missing()
         if answer.status == 507:
             return Refused("book_full", "The server has no room left. Make room there.")
+        if answer.status == 403:
+            return Refused("not_taken", FORBIDDEN)
         return Refused("not_taken", f"The server did not take the contact ({answer.status}).")
 
     def _card(self, id_: str, etag: str, vcard: VCard | str) -> Card:
