@@ -49,6 +49,10 @@ def test_what_a_preview_tells(api):
     assert warnings(told)["ambiguous_dates"]["column"] == "Nacimiento"
 
 
+def test_google_s_labels_are_several_by_their_nature(api):
+    assert not warnings(preview(api, "email,Labels\na@example.com,* myContacts ::: Friends\n"))
+
+
 def test_who_has_stated_the_order_of_dates_is_not_asked_for_it(api):
     assert "ambiguous_dates" not in warnings(preview(api, ROWS, date_order="dmy"))
 
@@ -97,6 +101,7 @@ def test_its_format_may_be_sent_back_with_the_import(api):
         ("email,,name\na@example.com,,King\n", "blank_header", 1),
         ("email,born\na@example.com,0/0/00\n", "filler_values", "born"),
         ('email,name\na@example.com,"Ada \\"Countess\\" King"\n', "escaped_quotes", "name"),
+        ("email,city\na@example.com,Cork ::: Galway\n", "several_values", "city"),
         ("email,gender\na@example.com,Unspecified\n", "filler_values", "gender"),
         ("email,name\na@example.com,ZoÃ«\n", "misread_text", "name"),
         ("email,name\na@example.com,Ada\nb@example.com\n", "ragged_rows", None),

@@ -74,9 +74,9 @@ def _header_findings(header: Sequence[str], width: int) -> Iterator[Finding]:
 
 
 def _column_findings(name: str | int, values: Sequence[tuple[int, str]]) -> Iterator[Finding]:
-    for code, pattern, message in _PATTERNS:
+    for code, pattern in _PATTERNS.items():
         if found := [line for line, value in values if pattern(value)]:
-            yield Finding(code, f"{message} ({len(found)} of {len(values)} values)", name, found[0])
+            yield Finding(code, f"{_MESSAGES[code]} ({len(found)} of {len(values)} values)", name, found[0])
     fillers = [line for line, value in values if value.casefold() in FILLERS]
     if fillers:
         yield Finding(
@@ -120,21 +120,19 @@ def _lost_zeros(name: str | int, values: Sequence[tuple[int, str]]) -> Iterator[
         )
 
 
-_PATTERNS = (
-    (
-        "spoiled_number",
-        _SPOILED.fullmatch,
-        "A spreadsheet has shortened long numbers (as in 3.46E+10): digits are lost. Export the column as text.",
-    ),
-    (
-        "escaped_quotes",
-        re.compile(r'\\"').search,
-        "A backslash stands before a quote, as databases write it, and is part of the value here. Export with doubled quotes.",
-    ),
-    ("broken_formula", _BROKEN_FORMULA.fullmatch, "A formula's error stands where its value should."),
-    (
-        "misread_text",
-        _MISREAD.search,
-        "Text was saved in the wrong encoding before it came here (é reads as Ã©). Export it again as UTF-8.",
-    ),
-)
+_MESSAGES = {
+    "spoiled_number": "A spreadsheet has shortened long numbers (as in 3.46E+10): digits are lost. Export the column as text.",
+    "escaped_quotes": "A backslash stands before a quote, as databases write it, and is part of the value here. Export with "
+    "doubled quotes.",
+    "several_values": "Several values stand in one cell, with ::: between them, as Google writes them. Give each a column "
+    "of its own.",
+    "broken_formula": "A formula's error stands where its value should.",
+    "misread_text": "Text was saved in the wrong encoding before it came here (é reads as Ã©). Export it again as UTF-8.",
+}
+_PATTERNS = {
+    "spoiled_number": _SPOILED.fullmatch,
+    "escaped_quotes": re.compile(r'\\"').search,
+    "several_values": re.compile(r"(?!\* ).*?\S ::: \S", re.DOTALL).match,  # labels begin with an asterisk
+    "broken_formula": _BROKEN_FORMULA.fullmatch,
+    "misread_text": _MISREAD.search,
+}
