@@ -40,6 +40,11 @@ def failed(status: int, code: str, message: str = "", inner: str = "", **headers
 
 
 NOT_FOUND = failed(404, "ErrorItemNotFound", "The specified object was not found in the store.")
+NO_MAILBOX = failed(
+    404,
+    "MailboxNotEnabledForRESTAPI",
+    "The mailbox is either inactive, soft-deleted, or is hosted on-premise.",
+)
 OUTRUN = failed(412, "ErrorIrresolvableConflict", "The send or update operation could not be performed.")
 
 
@@ -71,6 +76,7 @@ class GraphServer(JsonServer):
         retry_after_s: how long every call is asked to wait.
         inner_statuses: what becomes of the next requests inside batches: 200, or an error.
         forgotten: status, code and nested code for a link that is known no more; `elsewhere`: its Location.
+        without_mailbox: whether the account has lost its mailbox; people can sign in with it yet.
         sparing: whether lists of changes tell of a contact only what has changed.
     """
 
@@ -81,6 +87,7 @@ class GraphServer(JsonServer):
         self.inner_statuses: list[int] = []
         self.forgotten = (410, "SyncStateNotFound", "")
         self.elsewhere = ""
+        self.without_mailbox = False
         self.sparing = False
         self.at_once_max = 4
         self.folders: dict[str, str] = {}
@@ -182,7 +189,7 @@ class GraphServer(JsonServer):
             )
         return Reply(200, {"responses": responses[::-1]})
 
-    def _one(
+    def _one(  # noqa: C901 one case an operation
         self, method: str, path: str, query: dict[str, list[str]], headers: dict[str, str], body: bytes
     ) -> Reply:
         immutable = "ImmutableId" in headers.get("prefer", "")
@@ -190,6 +197,8 @@ class GraphServer(JsonServer):
         match method, parts:
             case "GET", ["me"]:
                 return Reply(200, {"id": "user-1", "mail": None, "userPrincipalName": "ann@example.com"})
+            case _ if self.without_mailbox:
+                return NO_MAILBOX
             case "GET", ["me", "contactFolders"]:
                 return self._folders("me/contactFolders", DEFAULT, query)
             case "GET", ["me", "contactFolders", "contacts"]:

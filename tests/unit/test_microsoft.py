@@ -8,7 +8,7 @@ import pytest
 
 from contactsync.connectors.microsoft import ALL, MicrosoftConnector
 from contactsync.connectors.microsoft_contact import Translation
-from contactsync.errors import AccessLost, Busy, CursorExpired
+from contactsync.errors import AccessLost, Busy, Conflict, CursorExpired
 from contactsync.model.card import Changed, Draft, Edit, Missing, Refused, Unknown, Written
 from tests.contract.book import made, pulled, written
 from tests.contract.cards import ADA, FULL, NAMED, numbered, picture
@@ -376,3 +376,20 @@ def test_who_may_not_be_read_any_more_is_asked_again(graph):
     graph.refusals.append(failed(403, "ErrorAccessDenied", "Access is denied."))
     with pytest.raises(AccessLost, match="not to the contacts"):
         pulled(connector(graph), DEFAULT)
+
+
+def test_an_account_without_a_mailbox_is_told_so_and_nobody_is_gone(graph):
+    """One can sign in without a licence, or with a mailbox on a server of one's own. Each of its contacts is "not found"."""
+    book = connector(graph)
+    card = made(book, ADA)
+    cursor = pulled(book, ALL)[1].cursor
+    graph.without_mailbox = True
+    for looks in (
+        book.groups,
+        lambda: pulled(book, ALL),
+        lambda: pulled(book, DEFAULT, cursor),
+        lambda: book.read([card.id]),
+        lambda: list(book.delete([card])),
+    ):
+        with pytest.raises(Conflict, match="no mailbox"):
+            looks()

@@ -37,3 +37,22 @@ def test_who_works_at_home_keeps_both_places_and_numbers():
         assert stored["otherAddress"] == {"city": "Paris"}
         again = world.go(sync)
         assert (again.counts.updated, again.pushed.updated) == (0, 0)
+
+
+def test_a_mailbox_that_is_lost_ends_the_run_and_says_whose_move_it_is():
+    world = BookWorld()
+    with GraphServer() as graph:
+        world.connect = lambda _: MicrosoftConnector(
+            lambda _: "token", country="GB", base=f"{graph.url}/v1.0"
+        )
+        graph.add({"displayName": "Ada"})
+        sync = world.sync(group="")
+        world.go(sync)
+        graph.without_mailbox = True
+        run = world.go(sync)
+        assert run.problem is not None
+        assert (run.status, run.problem.code) == ("failed", "no_mailbox")
+        assert "licence" in run.problem.detail
+        graph.without_mailbox = False
+        assert world.go(sync).problem is None
+        assert len(world.everybody()) == 1

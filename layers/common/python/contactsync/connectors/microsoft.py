@@ -15,7 +15,7 @@ from urllib.parse import quote
 import orjson
 
 from contactsync.connectors.calling import Access, Calls, Lost, Reply, not_allowed
-from contactsync.connectors.microsoft_batch import IDS, Ask, Part, refused
+from contactsync.connectors.microsoft_batch import IDS, Ask, Part, check_mailbox, refused
 from contactsync.connectors.microsoft_contact import FIELDS, PROPERTIES, Contact, Translation
 from contactsync.connectors.oauth import Authority
 from contactsync.core.identity import digest_of
@@ -256,6 +256,7 @@ class MicrosoftConnector:
             query = {"$select": SELECT, "$expand": EXPAND}
         for _ in range(PAGES_MAX):
             reply = self._calls.get(link, query, Prefer=f"{IDS}, odata.maxpagesize={PAGE}")
+            check_mailbox(_code(reply))
             if _is_forgotten(reply) or (is_known and reply.status in (400, 404)):  # or the folder is gone
                 raise CursorExpired
             answer = _read(reply)
@@ -384,7 +385,10 @@ def _obstacle(card: Card, now: Mapping[str, Contact]) -> Outcome | None:
 
 
 def _read(reply: Reply) -> Any:
-    """A reading call's answer. Raises AccessLost where we may not read contacts, Busy for whatever else is none."""
+    """A reading call's answer. Raises AccessLost where we may not read contacts, Conflict where there is no mailbox,
+    Busy for whatever else is none.
+    """
+    check_mailbox(_code(reply))
     if reply.status == 403 and _code(reply) == "erroraccessdenied":
         raise not_allowed("Microsoft")
     if not reply.ok:

@@ -10,12 +10,21 @@ from typing import Any
 
 from contactsync.connectors.calling import NOT_THERE, put_off, retry_after
 from contactsync.connectors.microsoft_contact import Contact
-from contactsync.errors import AccessLost, Busy
+from contactsync.errors import AccessLost, Busy, Conflict
 from contactsync.model.card import Changed, Missing, Outcome, Refused, Unknown
 
 IDS = 'IdType="ImmutableId"'
 """How `Prefer` asks for ids that last, with every request."""
 _OUTRUN = frozenset({409, 412})
+_NO_MAILBOX = frozenset(
+    {
+        "mailboxnotenabledforrestapi",
+        "mailboxnotsupportedforrestapi",
+        "mailboxnothostedinexchangeonline",
+        "errornonexistentmailbox",
+    }
+)
+"""Codes of an account that somebody can sign in with, and whose contacts Graph cannot reach."""
 
 
 class Ask:
@@ -71,7 +80,11 @@ class Part:
         return self.ok
 
     def check(self) -> None:
-        """Of a read: raises Busy where asking again may help, AccessLost where only the person can."""
+        """Of a read: raises Busy where asking again may help, AccessLost where only the person can.
+
+        Without a mailbox nothing is found, which says of nobody that they are gone: Conflict.
+        """
+        check_mailbox(self.code)
         if self.status == 429 or (self.status >= 500 and self.status != NOT_THERE):
             raise put_off(self.status, retry_after(self.headers), "Microsoft")
         if self.status == 401:
@@ -80,6 +93,17 @@ class Part:
                 "Microsoft does not let us in any more.",
                 "Connect the account again; nothing was deleted, and everything goes on from where it was.",
             )
+
+
+def check_mailbox(code: str) -> None:
+    """Raises Conflict where an error's code says that the account has no mailbox that we could look into."""
+    if code.lower() in _NO_MAILBOX:
+        raise Conflict(
+            "no_mailbox",
+            "Microsoft has no mailbox for this account that we could look into; nothing was changed.",
+            "Ask whoever runs the account's Microsoft 365 for a licence with Exchange Online, or to move a mailbox "
+            "there that lies on a server of their own; then run this again.",
+        )
 
 
 def refused(status: int, code: str) -> Refused:
