@@ -1,6 +1,7 @@
 """An OAuth authority on loopback, as Google's and Microsoft's behave: one-time codes, PKCE, exact redirects, rotation.
 
-A person's consent is one GET of the authorize URL, which redirects at once. What a person or an administrator can do
+A person's consent is one GET of the authorize URL, which redirects at once. Who is signed in already, in `session`, is not
+asked who they are unless the prompt says so; Microsoft refuses a prompt of several words. What a person or an administrator can do
 besides is a switch: untick scopes, withdraw, change the account that is signed in. So is what goes wrong: `down` is 503,
 `error` is what each POST is refused with, `microsoft` frames refusals as Microsoft does, `claims` and `fields` are laid
 over what the id token and the answer say.
@@ -37,6 +38,7 @@ class AuthorityServer:
     redirect_uri: str = "http://127.0.0.1/v1/oauth/callback"
     rotates: bool = False
     person: Person = field(default_factory=lambda: Person("subject-1", "ann@example.com"))
+    session: Person | None = None
     unticked: frozenset[str] = frozenset()
     lifetime_s: int = 3599
     down: bool = False
@@ -98,12 +100,14 @@ class AuthorityServer:
             or query.get("redirect_uri") != self.redirect_uri
             or query.get("code_challenge_method") != "S256"
             or query.get("response_type") != "code"
+            or (self.microsoft and " " in query.get("prompt", ""))
         )
         if wrong:
             request.send_error(400)
             return
         code = secrets.token_hex(8)
-        self.codes[code] = query
+        asks = "select_account" in query.get("prompt", "").split()
+        self.codes[code] = {**query, "unasked": None if asks else self.session}
         request.send_response(302)
         told = urlencode({"code": code, "state": query.get("state", "")})
         request.send_header("Location", f"{self.redirect_uri}?{told}")
@@ -137,11 +141,12 @@ class AuthorityServer:
         ):
             return self._refused("invalid_grant", "Malformed auth code.", 54005)
         scopes = [scope for scope in asked["scope"].split() if scope not in self.unticked]
+        person = asked.get("unasked") or self.person
         claims = {
             "iss": self.url,
             "aud": self.client_id,
-            "sub": self.person.subject,
-            "email": self.person.email,
+            "sub": person.subject,
+            "email": person.email,
             "nonce": asked.get("nonce"),
             **self.claims,
         }

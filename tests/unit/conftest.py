@@ -84,7 +84,7 @@ def microsoft() -> Iterator[AuthorityServer]:
     """Microsoft, where people sign in; it gives a new refresh token each time."""
     from tests.support.connecting import authority
 
-    with authority(rotates=True) as server:
+    with authority(rotates=True, microsoft=True) as server:
         yield server
 
 

@@ -223,6 +223,16 @@ def test_another_person_s_book_is_a_connection_of_its_own(api, google):
     ]
 
 
+@pytest.mark.parametrize("provider", ["google", "microsoft"])
+def test_who_is_signed_in_at_the_provider_can_connect_another_account_of_theirs(
+    api, google, microsoft, provider
+):
+    ann = connected(api, provider)
+    for authority in (google, microsoft):
+        authority.session, authority.person = authority.person, BOB
+    assert connected(api, provider)["id"] != ann["id"]
+
+
 def test_the_same_book_of_another_member_is_another_connection(api, world):
     ann = connected(api)
     other = member(world, api, "sync.google")

@@ -95,6 +95,21 @@ def test_a_whole_batch_may_be_lost_and_is_found_later(google, clock):
     assert len(connector(google).find([draft.marker for draft in drafts])) == 150
 
 
+def test_who_is_missing_from_an_answer_was_made_perhaps(google, monkeypatch):
+    """The answer has a place for each, with a status of its own, and need not tell the person."""
+    real = google._batch_create
+
+    def tells_less(call):
+        reply = real(call)
+        reply.document["createdPeople"][1] = {"httpStatusCode": 500, "status": {"code": 13}}
+        return reply
+
+    monkeypatch.setattr(google, "_batch_create", tells_less)
+    drafts = [Draft(f"m{n}", numbered(n)) for n in range(3)]
+    outcomes = [type(outcome) for _, outcome in connector(google).create(ALL, drafts)]
+    assert outcomes == [Written, Unknown, Written]
+
+
 def test_one_bad_contact_does_not_keep_the_others_out(google, monkeypatch):
     monkeypatch.setattr(
         "tests.fakes.people._is_misshapen",
@@ -395,10 +410,11 @@ def test_requests_for_a_book_of_25_000(google, clock):
     assert busy.requests <= 2
 
 
-def test_who_left_out_the_contacts_when_signing_in_is_asked_again(google):
-    """Case 46."""
+@pytest.mark.parametrize("reason", ["ACCESS_TOKEN_SCOPE_INSUFFICIENT", ""])
+def test_who_left_out_the_contacts_when_signing_in_is_asked_again(google, reason):
+    """Case 46. Both were seen."""
     text = "Request had insufficient authentication scopes."
-    google.refusals.append(failed(403, "PERMISSION_DENIED", text, "ACCESS_TOKEN_SCOPE_INSUFFICIENT"))
+    google.refusals.append(failed(403, "PERMISSION_DENIED", text, reason))
     with pytest.raises(AccessLost, match="not to the contacts"):
         pulled(connector(google), ALL)
 

@@ -118,6 +118,15 @@ def test_withdrawn_is_told_from_away(server):
     assert "again" in caught.value.detail
 
 
+@pytest.mark.parametrize("error", ["consent_required", "login_required", "interaction_required"])
+def test_whatever_asks_for_the_person_is_a_lost_access(server, error):
+    """An administrator has taken the consent back, or wants a second factor now. Waiting would help nobody."""
+    grant = signed_in(oauth(server))
+    server.microsoft, server.error = True, error
+    with pytest.raises(AccessLost):
+        oauth(server).refresh(grant.refresh_token)
+
+
 def test_our_own_application_being_refused_is_told_from_away(server):
     """It is ours to mend, and nothing that a customer could ask anybody about."""
     client = oauth(server)

@@ -67,7 +67,8 @@ AUTHORITY = Authority(
     issuers=("https://accounts.google.com", "accounts.google.com"),
     scopes=("openid", "email", CONTACTS),
     needed=(CONTACTS,),
-    parameters={"access_type": "offline", "prompt": "consent"},  # without both there is no refresh token
+    # Without `offline` and `consent` there is no refresh token.
+    parameters={"access_type": "offline", "prompt": "select_account consent"},
 )
 
 
@@ -183,7 +184,8 @@ class GoogleConnector:
                 yield from ((draft, Unknown()) for draft in batch)
                 continue
             if reply.ok:
-                made = [self._card(each["person"]) for each in reply.json().get("createdPeople") or ()]
+                told = reply.json().get("createdPeople") or ()
+                made = [self._card(each["person"]) for each in told if each.get("person")]
                 by_marker = {card.marker: card for card in made}
                 for draft in batch:
                     card = by_marker.get(draft.marker)
@@ -326,11 +328,18 @@ class GoogleConnector:
 
 def _read(reply: Reply) -> Any:
     """A reading call's answer. Raises AccessLost where we may not read contacts, Busy for whatever else is none."""
-    if reply.status == 403 and "ACCESS_TOKEN_SCOPE_INSUFFICIENT" in _reasons(_error(reply)):
+    if reply.status == 403 and _is_scope_missing(_error(reply)):
         raise not_allowed("Google")
     if not reply.ok:
         raise Busy(f"Google answered {reply.status}.")
     return reply.json()
+
+
+def _is_scope_missing(error: Mapping[str, Any]) -> bool:
+    """Whether the person has not let us in to their contacts. Seen with a reason and without; then the words count."""
+    return "ACCESS_TOKEN_SCOPE_INSUFFICIENT" in _reasons(error) or str(error.get("message", "")).startswith(
+        "Request had insufficient authentication scopes"
+    )
 
 
 def _is_cut(person: Person) -> bool:

@@ -63,7 +63,7 @@ AUTHORITY = Authority(
     issuers=("https://login.microsoftonline.com/{tid}/v2.0",),
     scopes=("openid", "profile", "email", "offline_access", "User.Read", READ_WRITE),
     needed=(READ_WRITE,),
-    parameters={"response_mode": "query"},
+    parameters={"response_mode": "query", "prompt": "select_account"},  # more than one word is refused there
 )
 
 

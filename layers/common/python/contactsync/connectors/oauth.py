@@ -21,6 +21,10 @@ from contactsync.errors import AccessLost, Busy, Conflict, SourceAway
 
 TIMEOUT_S = 15.0
 MAX_ANSWER_BYTES = 100_000
+_WITHDRAWN = frozenset(
+    {"invalid_grant", "interaction_required", "consent_required", "login_required", "unauthorized_client"}
+)
+"""What an authority says where only the person, or an administrator of theirs, can let us in again."""
 LEEWAY_S = 120
 """A token that lives no longer than this is treated as dead, so that it does not die on the way."""
 
@@ -30,7 +34,8 @@ class Authority:
     """A provider's authorization server, and what we ask it for.
 
     `needed` must all be granted: people can untick them one by one. `issuers` are those that an id token may name;
-    {tid} stands for the tenant that the token names itself. `parameters` go with the authorize URL.
+    {tid} stands for the tenant that the token names itself. `parameters` go with the authorize URL; their prompt has the
+    person choose an account, for who is signed in with one would not be asked, and could never connect another.
     """
 
     authorize_url: str
@@ -145,7 +150,7 @@ class OAuth:
         if status == 200 and answer.get("access_token"):
             grant = self._grant(answer, {})
             return grant if grant.refresh_token else replace(grant, refresh_token=refresh_token)
-        if answer.get("error") in ("invalid_grant", "interaction_required", "unauthorized_client"):
+        if str(answer.get("error")) in _WITHDRAWN:
             raise AccessLost(
                 "access_lost",
                 "The provider does not let us in any more.",
