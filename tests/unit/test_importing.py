@@ -329,8 +329,21 @@ class TestUndoHalfWay:
         assert failed.counts.rows == failed.counts.settled
         undone = undo(world, run)
         assert undone.counts.deleted + undone.counts.updated == 4
+        assert undone.counts.skipped == 0, "what the run never came to is nothing to take back"
         assert world.fields() == before
         assert (world.run(run).status, world.run(run).undone_by) == ("failed", undone.id)
+
+    def test_whom_it_never_came_to_delete_an_undo_does_not_bring_back(self, world: World) -> None:
+        first = world.import_rows(many(100), NAMES, options=ALL)
+        run = world.again(first.sync_id, many(80))
+        world.ports.contacts = Exhausted(world.contacts, 5)
+        world.execute(run)
+        world.ports.contacts = world.contacts
+        assert (world.run(run).status, world.run(run).counts.deleted) == ("failed", 5)
+        left = {f"p{number}@example.com" for number in range(80, 100)} & world.stored().keys()
+        world.delete(left.pop())
+        assert undo(world, run).counts.added == 5
+        assert len(world.stored()) == 99
 
     def test_a_run_that_wrote_nothing_has_nothing_to_take_back(self, world: World) -> None:
         run = world.request(many(10), NAMES)

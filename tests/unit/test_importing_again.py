@@ -10,9 +10,9 @@ import pytest
 
 from contactsync.adapters.memory import MemoryContacts
 from contactsync.core import planning
-from contactsync.core.identity import shard_of
+from contactsync.core.identity import SHARDS, shard_of
 from contactsync.journeys import importing
-from contactsync.journeys.file import reading
+from contactsync.journeys.file import cutting, reading
 from contactsync.model.contact import Alias, Slot
 from contactsync.model.field import FieldSpec
 from contactsync.model.message import Finishing
@@ -211,7 +211,13 @@ class TestUnchangedBesideOthers:
         assert (later.counts.added, later.counts.skipped) == (1, 1)
 
 
+@pytest.mark.parametrize("units", [1, SHARDS])
 class TestOneRowAContact:
+    @pytest.fixture(autouse=True)
+    def divided(self, units: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Rows about one contact may be two workers' to decide."""
+        monkeypatch.setattr(cutting, "units_for", lambda rows, rows_each: units)
+
     def test_of_two_rows_about_one_contact_the_one_with_its_present_identity_counts(
         self, world: World
     ) -> None:
