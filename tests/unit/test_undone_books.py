@@ -306,6 +306,15 @@ class TestCardsThatWereDeleted:
         assert one(world, 1) not in world.everybody()
         stays(world, sync)
 
+    def test_are_made_again_where_no_group_was_chosen(self, world, api):
+        for n in range(20):
+            world.book.add(person(n))
+        sync = world.sync(group="")
+        world.go(sync)
+        world.remove(one(world, 1))
+        undoing, _ = undo(world, api, world.go(sync))
+        assert (undoing.pushed.added, len(world.book.cards())) == (1, 20)
+
     def test_are_made_once_though_a_worker_dies(self, world, api, sync):
         world.remove(one(world, 1))
         run = world.go(sync)
