@@ -481,7 +481,7 @@ def test_all_else_that_a_card_holds_stays(version):
     text = (
         f"BEGIN:VCARD\r\nVERSION:{version}\r\nUID:u\r\nFN:Ada\r\nN:;Ada;;;\r\nTEL;TYPE=work;X-OWN=1:020 7946 0018\r\n"
         "TEL:ask at the desk\r\nX-FATHER:Byron\r\nIMPP:xmpp:ada@example.com\r\nBDAY;X-APPLE-OMIT-YEAR=1604:1604-02-29\r\n"
-        "END:VCARD\r\n"
+        "EMAIL;X-OWN=2:Ada@Example.COM\r\nURL;X-OWN=3:Example.com/ada\r\nEND:VCARD\r\n"
     )
     vcard = CARDS.parse(text)
     assert vcard is not None
@@ -492,6 +492,8 @@ def test_all_else_that_a_card_holds_stays(version):
     for line in (
         "TEL;TYPE=work;X-OWN=1:020 7946 0018",
         "TEL:ask at the desk",
+        "EMAIL;X-OWN=2:Ada@Example.COM",
+        "URL;X-OWN=3:Example.com/ada",
         "X-FATHER:Byron",
         "1604-02-29",
     ):

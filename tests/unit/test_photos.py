@@ -315,7 +315,7 @@ class TestSizes:
 
     @pytest.mark.parametrize(
         "picture",
-        [b"GIF89a" + b"x" * 90, b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff" + b"\0" * BYTES_MAX],
+        [b"GIF89a" + b"x" * 90, b"\x89PNG\r\n\x1a\n", FACE + b"\0" * BYTES_MAX],
         ids=["of another kind", "broken", "too large"],
     )
     def test_what_is_no_picture_for_us_stays_where_it_is(self, world, picture):
