@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -9,9 +10,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+from PIL import Image
 
 from contactsync.connectors.memory import Habits, MemoryBook, MemoryConnector, Mishap
-from contactsync.core.pictures import BYTES_MAX, name_of
+from contactsync.core.pictures import BYTES_MAX, PIXELS_MAX, name_of
 from contactsync.journeys.book import picturing
 from contactsync.journeys.book.album import Album
 from contactsync.model.card import Card, Outcome
@@ -21,6 +23,13 @@ from tests.support.bookworld import BookWorld
 from tests.support.portraits import encoded_anew, portrait
 
 FACE, OTHER_FACE = portrait(1), portrait(2)
+
+
+def blank(width: int, height: int) -> bytes:
+    """A picture of one colour: few bytes, however large it is."""
+    out = io.BytesIO()
+    Image.new("1", (width, height)).save(out, "PNG")
+    return out.getvalue()
 
 
 @dataclass
@@ -315,8 +324,15 @@ class TestSizes:
 
     @pytest.mark.parametrize(
         "picture",
-        [b"GIF89a" + b"x" * 90, b"\x89PNG\r\n\x1a\n", FACE + b"\0" * BYTES_MAX],
-        ids=["of another kind", "broken", "too large"],
+        [
+            b"GIF89a" + b"x" * 90,
+            b"\x89PNG\r\n\x1a\n",
+            FACE[: len(FACE) // 2],
+            FACE + b"\0" * BYTES_MAX,
+            blank(8_000, PIXELS_MAX // 8_000 + 1),
+            blank(20_000, PIXELS_MAX // 4_000),
+        ],
+        ids=["of another kind", "broken", "cut short", "too large", "unpacks to too much", "a bomb"],
     )
     def test_what_is_no_picture_for_us_stays_where_it_is(self, world, picture):
         world.book.picture(world.card, picture)

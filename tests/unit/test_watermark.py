@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+import struct
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from contactsync.connectors.memory import ALL, Habits, Mishap
 from contactsync.core.pictures import digest_of, is_copy, is_marked, marked
@@ -270,6 +271,19 @@ def test_whatever_becomes_of_an_answer_the_mark_comes_and_goes_and_the_original_
     assert seen(world.ben) == encodes(FACE if unticks else marked(FACE))
 
 
+def exif(*entries: tuple[int, int, int]) -> bytes:
+    """What a camera says of its picture: tags, their types, their values."""
+    told = b"".join(struct.pack(">HHII", tag, kind, 1, value) for tag, kind, value in entries)
+    return b"Exif\0\0MM\0*" + struct.pack(">IH", 8, len(entries)) + told + bytes(4)
+
+
+def photograph(exif: bytes) -> bytes:
+    out = io.BytesIO()
+    with Image.open(io.BytesIO(FACE)) as image:
+        image.save(out, "JPEG", exif=exif)
+    return out.getvalue()
+
+
 class TestTheMark:
     def test_is_the_same_each_time(self):
         assert digest_of(marked(FACE)) == digest_of(marked(FACE))
@@ -291,6 +305,20 @@ class TestTheMark:
             same = io.BytesIO()
             image.crop((0, 0, 700, 500)).save(same, "PNG")
         assert is_copy(out.getvalue(), same.getvalue())
+
+    @pytest.mark.parametrize("orientation", range(10))
+    def test_is_upright_on_a_picture_that_was_taken_otherwise(self, orientation):
+        taken = photograph(exif((0x0112, 3, orientation << 16)))
+        with Image.open(io.BytesIO(taken)) as image:
+            upright = io.BytesIO()
+            ImageOps.exif_transpose(image).save(upright, "PNG")
+        assert is_copy(marked(taken), marked(upright.getvalue()))
+        assert is_copy(taken, upright.getvalue())
+
+    def test_fits_on_a_picture_in_whose_exif_something_is_odd(self):
+        """Cameras and programs write there what they like. A run that met such a picture failed, each time."""
+        odd = exif((0x0112, 3, 6 << 16), (0xA005, 1, 0))
+        assert is_copy(marked(photograph(odd)), marked(photograph(exif((0x0112, 3, 6 << 16)))))
 
     def test_transparent_pictures_stand_on_white(self):
         out = io.BytesIO()

@@ -68,9 +68,8 @@ class Lanes(Generic[C]):
         """
         for each in inputs:
             start(each)
-            while (
-                len(self._lanes) >= self._limit
-            ):  # before the next input is asked for: it may be made of much
+            # Before the next input is asked for: it may be made of much
+            while len(self._lanes) >= self._limit:
                 yield self.next()
         while self._lanes:
             yield self.next()

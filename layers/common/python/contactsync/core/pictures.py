@@ -28,6 +28,17 @@ _TAG_WITHIN = 1_000
 _LIKE = 5.0
 """Up to so much, of 255, two pictures of one motif differ on average once they are encoded anew; two motifs by more."""
 _THUMB = (16, 16)
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
+"""What turns a picture upright, by its orientation in EXIF."""
 _SIGNATURES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
 
 
@@ -74,7 +85,7 @@ def size_of(picture: bytes) -> Size | None:
                 return None
             image.load()
             return size
-    except (OSError, ValueError, SyntaxError, Warning):
+    except (OSError, ValueError, SyntaxError):
         return None
 
 
@@ -95,13 +106,13 @@ def marked(picture: bytes | None) -> bytes:
     Args:
         picture: one that has a size.
     """
-    from PIL import Image, ImageDraw, ImageOps  # noqa: PLC0415
+    from PIL import Image, ImageDraw  # noqa: PLC0415
 
     if picture is None:
         base = _silhouette()
     else:
         with _opened(picture) as image:
-            upright = ImageOps.exif_transpose(image).convert("RGBA")
+            upright = _upright(image).convert("RGBA")
         upright.thumbnail((MARKED_EDGE, MARKED_EDGE))
         base = Image.new("RGB", upright.size, "white")
         base.paste(upright, mask=upright.getchannel("A"))
@@ -139,16 +150,25 @@ def _silhouette() -> Image:
 
 
 def _opened(picture: bytes) -> Image:
-    """The picture, of which no more than the header was read. A bomb's warning is an error."""
+    """The picture, of which no more than the header was read. Raises ValueError if it unpacks to far too much."""
     from PIL import Image  # noqa: PLC0415
 
     with warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        return Image.open(io.BytesIO(picture), formats=("JPEG", "PNG"))
+        try:
+            return Image.open(io.BytesIO(picture), formats=("JPEG", "PNG"))
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+            raise ValueError("a bomb") from None
+
+
+def _upright(image: Image) -> Image:
+    """The picture as it was taken. Pillow's own way writes all of its EXIF anew, and fails over what is odd in there."""
+    from PIL import Image  # noqa: PLC0415
+
+    turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    return image.transpose(Image.Transpose[turn]) if turn else image
 
 
 def _thumb(picture: bytes) -> bytes:
-    from PIL import ImageOps  # noqa: PLC0415
-
     with _opened(picture) as image:
-        return ImageOps.exif_transpose(image).convert("RGB").resize(_THUMB).tobytes()
+        return _upright(image).convert("RGB").resize(_THUMB).tobytes()
