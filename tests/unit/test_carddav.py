@@ -14,6 +14,7 @@ from contactsync.connectors import dav as dav_module
 from contactsync.connectors.carddav import FORBIDDEN, CardDavConnector, discover
 from contactsync.connectors.dav import Dav, family
 from contactsync.connectors.vcards import Translation
+from contactsync.core.vcard.reading import PROPERTIES
 from contactsync.errors import AccessLost, Busy, UnreadableFile
 from contactsync.model.card import Changed, Draft, Edit, Missing, Refused, Unknown, Written
 from contactsync.sources.net import Guard
@@ -473,6 +474,25 @@ def test_only_a_refusal_that_is_certain_is_taken_for_one(status, outcome):
     with served(reply(b"", status=status, Connection="close")) as server:
         [(_, told)] = connector(server).create(BOOK, [Draft("m1", ADA)])
     assert told == outcome
+
+
+def test_a_card_that_is_refused_for_what_is_in_it_is_nobodys_lack_of_rights():
+    """RFC 6352 lets servers say 403 for both."""
+    body = b'<error xmlns="DAV:"><C:max-resource-size xmlns:C="urn:ietf:params:xml:ns:carddav"/></error>'
+    with served(reply(body, status="403 Forbidden", Connection="close")) as server:
+        [(_, told)] = connector(server).create(BOOK, [Draft("m1", ADA)])
+    assert told == Refused("not_taken", "The server did not take the contact (403, max-resource-size).")
+
+
+@pytest.mark.parametrize(
+    ("kind", "member"), [("KIND", "MEMBER"), ("X-ADDRESSBOOKSERVER-KIND", "X-ADDRESSBOOKSERVER-MEMBER")]
+)
+def test_a_list_of_more_people_than_a_card_has_lines_is_nobodys_card(kind, member):
+    people = "".join(f"{member}:urn:uuid:{number}\r\n" for number in range(PROPERTIES + 1))
+    text = f"BEGIN:VCARD\r\nVERSION:3.0\r\nFN:All\r\n{kind}:group\r\n{people}END:VCARD\r\n"
+    data = f'<getetag>"1"</getetag><C:address-data>{escape(text)}</C:address-data>'
+    with served(multistatus(response(f"{BOOK}all.vcf", data))) as server:
+        assert connector(server).read([f"{BOOK}all.vcf"]) == {}
 
 
 @pytest.mark.parametrize("version", ["3.0", "4.0"])

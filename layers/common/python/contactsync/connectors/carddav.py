@@ -41,6 +41,8 @@ AT_ONCE = 100
 """Cards that are asked for in one request, fewer where their pictures are large; writes go one by one."""
 WRITES = 10
 FORBIDDEN = "The server does not let this user change it: see there who may write to the address book, or let the sync only pull."
+_IN_THE_CARD = re.compile(rb"no-uid-conflict|(?:supported|valid)-address-data|max-resource-size")
+"""What a server says where it forbids a card for what is in it, and not to who writes it (RFC 6352)."""
 PARTS_MAX = 1_000
 WELL_KNOWN = "/.well-known/carddav"
 LISTED = "listed "
@@ -281,7 +283,7 @@ class CardDavConnector:
                 continue
             text = member.text(f"{CARD}address-data")
             vcard = self._translation.parse(text)
-            if vcard is None or not self._translation.is_group(vcard):
+            if not self._translation.is_group(vcard or text):
                 etag = " ".join(member.text(f"{DAV}getetag").split())  # goes into a header, which is one line
                 found[member.href] = (etag, vcard or self._translation.damage(text))
         return found
@@ -329,9 +331,11 @@ class CardDavConnector:
             return Changed() if self.read([id_]) else Missing()
         if answer.status == 507:
             return Refused("book_full", "The server has no room left. Make room there.")
-        if answer.status == 403:
+        why = _IN_THE_CARD.search(answer.body)
+        if answer.status == 403 and why is None:
             return Refused("not_taken", FORBIDDEN)
-        return Refused("not_taken", f"The server did not take the contact ({answer.status}).")
+        named = f", {why[0].decode()}" if why else ""
+        return Refused("not_taken", f"The server did not take the contact ({answer.status}{named}).")
 
     def _card(self, id_: str, etag: str, vcard: VCard | str) -> Card:
         if isinstance(vcard, str):

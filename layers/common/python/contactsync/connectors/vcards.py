@@ -40,6 +40,7 @@ FIELDS = frozenset(
     ]
 )
 _DATA = re.compile(r"data:[^,;]*;base64,", re.IGNORECASE)
+_GROUP = re.compile(r"^(?:X-ADDRESSBOOKSERVER-)?KIND:[ \t]*group[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 
 
 class Translation:
@@ -95,8 +96,13 @@ class Translation:
         written = self.parse(self.text(self.new(fields, uid="1")))
         return self.fields(written) if written else {}
 
-    def is_group(self, vcard: VCard) -> bool:
-        """Whether the card is no person but a list of cards, as RFC 6350 and Apple's programs keep their groups."""
+    def is_group(self, vcard: VCard | str) -> bool:
+        """Whether the card is no person but a list of cards, as RFC 6350 and Apple's programs keep their groups.
+
+        A list of thousands has more lines than we read of a card, so its text can be asked as well.
+        """
+        if isinstance(vcard, str):
+            return bool(_GROUP.search(vcard))
         kinds = (*vcard.all("KIND"), *vcard.all("X-ADDRESSBOOKSERVER-KIND"))
         return any(prop.value.strip().lower() == "group" for prop in kinds)
 
