@@ -113,7 +113,7 @@ class CardDavConnector:
     def find(self, markers: Sequence[str]) -> dict[str, Card]:
         """See `ports.Connector.find`."""
         books = self._books() if markers else {}
-        places = {f"{book}{_name(marker)}": marker for book in books for marker in markers}
+        places = {_place(book, marker): marker for book in books for marker in markers}
         found = {places[id_]: card for id_, card in self.read(list(places)).items()}
         for marker in set(markers) - found.keys():
             if card := next(filter(None, (self._named(book, marker) for book in books)), None):
@@ -131,7 +131,7 @@ class CardDavConnector:
             book = next((href for href, found in books.items() if found.writable), next(iter(books)))
         for draft in drafts:
             vcard = self._translation.new(draft.fields, uid=draft.marker)
-            yield draft, self._put(f"{book}{_name(draft.marker)}", vcard, If_None_Match="*")
+            yield draft, self._put(_place(book, draft.marker), vcard, If_None_Match="*")
 
     def update(self, edits: Sequence[Edit]) -> Iterator[tuple[Edit, Outcome]]:
         """See `ports.Connector.update`. Each is made over the card as it is there now, if that is the one we read."""
@@ -176,7 +176,7 @@ class CardDavConnector:
         if answer.status != 207:
             raise _no_book()
         found = {
-            (href := _folder(member.href)): Group(href, _called(member), _is_writable(member))
+            member.href: Group(member.href, _called(member), _is_writable(member))
             for member in members(answer)
             if _is_book(member)
         }
@@ -203,7 +203,7 @@ class CardDavConnector:
                 yield from self._listed(book, "")
                 return
             told = list(members(answer))
-            said = [member for member in told if _folder(member.href) != book]
+            said = [member for member in told if _folder(member.href) != _folder(book)]
             more = any(member.status == 507 for member in told)
             following = answer.tree().findtext(f"{DAV}sync-token", "").strip()
             gone = tuple(member.href for member in said if member.status == 404)
@@ -233,7 +233,7 @@ class CardDavConnector:
         if answer.status != 207:
             raise SourceAway(f"The server answered {answer.status} when asked what is in the address book.")
         etags = {member.href: member.text(f"{DAV}getetag") for member in members(answer)}
-        there = [href for href in sorted(etags) if _folder(href) != book and not href.endswith("/")]
+        there = [href for href in sorted(etags) if _folder(href) != _folder(book) and not href.endswith("/")]
         token = LISTED + digest_of("\n".join(f"{href} {etags[href]}" for href in there))
         if known and token != known:
             raise CursorExpired
@@ -447,8 +447,13 @@ def _unreadable(id_: str, why: str) -> str:
     return f"The card {id_} in the address book cannot be read. {why} Correct it there: until then it is left as it is."
 
 
+def _place(book: str, marker: str) -> str:
+    """Where a card of ours lies."""
+    return f"{_folder(book)}{_name(marker)}"
+
+
 def _name(marker: str) -> str:
-    """Under which name a card of ours lies."""
+    """Under which name it lies there."""
     return f"{plain(marker)}.vcf"
 
 
