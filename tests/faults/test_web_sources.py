@@ -245,8 +245,9 @@ def test_a_body_that_drips_is_given_up():
     assert time.monotonic() - began < 5
 
 
-def test_what_frames_a_body_and_drips_is_given_up():
-    """It is one read, of which each byte is in time."""
+@pytest.mark.parametrize("attempts", [5, 1])
+def test_what_frames_a_body_and_drips_is_given_up(attempts):
+    """It is one read, of which each byte is in time. That we cut it is no breaking off of the server's."""
 
     def drip(request: Request) -> Any:
         yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;"
@@ -257,7 +258,8 @@ def test_what_frames_a_body_and_drips_is_given_up():
 
     began = time.monotonic()
     with WebServer(drip) as server:
-        assert code_of(source(server, limits=Limits(read_s=2, total_s=0.5))) == "too_slow"
+        limits = Limits(read_s=2, total_s=0.5, attempts=attempts)
+        assert code_of(source(server, limits=limits)) == "too_slow"
         assert time.monotonic() - began < 2
 
 

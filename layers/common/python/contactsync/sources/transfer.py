@@ -180,12 +180,12 @@ class Transfer(io.RawIOBase):
         if self._leg is not None:
             self._leg.close()
             self._leg = None
+        self._check_total()  # first: it may be our own cut
         self._failures = 1 if self._at - self._failed_at >= BUFFER_BYTES else self._failures + 1
         self._failed_at = self._at
         if self._failures >= self._limits.attempts:
             how_often = "" if self._failures == 1 else f" {self._failures} times, the last time"
             raise SourceAway(f"{self._host} broke off{how_often} after {self._at} bytes.")
-        self._check_total()
         time.sleep(random.uniform(0.5, 1) * self._limits.first_wait_s * 2 ** (self._failures - 1))  # noqa: S311 spreads load, keeps no secret
 
     def _catch_up(self, leg: Leg) -> None:
