@@ -169,7 +169,9 @@ def test_an_address_to_come_back_to_is_ours_alone(api):
 def test_who_says_no_connects_nothing(api):
     begun = api.post("/connections", {"provider": "google"}).json
     state = parse_qs(consent(begun["authorize_url"]))["state"][0]
-    assert "not granted" in come_back(api, {"state": state, "error": "access_denied"}).text
+    page = come_back(api, {"state": state, "error": "access_denied"}).text
+    assert "not granted" in page
+    assert "an administrator of yours" in page, "some cannot agree by themselves"
     assert "is over" in come_back(api, {"state": state, "code": "1"}).text
 
 

@@ -137,6 +137,15 @@ def test_our_own_application_being_refused_is_told_from_away(server):
     assert not isinstance(caught.value, SourceAway)
 
 
+def test_who_signs_in_while_our_application_is_refused_is_not_sent_to_begin_again(server):
+    """Client secrets expire. Whoever began again would come back to the same page for ever."""
+    client, verifier = oauth(server), new_verifier()
+    back = consent(client.authorize_url(state="s", nonce="n", verifier=verifier))
+    server.client_secret = "another"
+    with pytest.raises(Conflict, match="client secret"):
+        client.exchange(back["code"][0], verifier=verifier, nonce="n")
+
+
 def test_what_we_have_is_given_back(server):
     grant = signed_in(oauth(server))
     assert oauth(server).revoke(grant.refresh_token)

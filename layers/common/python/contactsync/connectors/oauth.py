@@ -25,6 +25,8 @@ _WITHDRAWN = frozenset(
     {"invalid_grant", "interaction_required", "consent_required", "login_required", "unauthorized_client"}
 )
 """What an authority says where only the person, or an administrator of theirs, can let us in again."""
+_NOT_US = frozenset({"invalid_client", "unauthorized_client", "deleted_client", "disabled_client"})
+"""What it says of our application while somebody signs in."""
 LEEWAY_S = 120
 """A token that lives no longer than this is treated as dead, so that it does not die on the way."""
 
@@ -110,7 +112,8 @@ class OAuth:
         """The code that came back → the first grant.
 
         Raises:
-            Conflict: the code is spent or not ours, or the person has not granted what is needed.
+            Conflict: the code is spent or not ours, the person has not granted what is needed, or the authority refuses
+                our application, which beginning anew does not mend.
             Busy: the authority is away; a code can be tried once only, so the person begins anew.
         """
         status, answer = self._post(
@@ -121,6 +124,13 @@ class OAuth:
                 "redirect_uri": self._app.redirect_uri,
             }
         )
+        if str(answer.get("error")) in _NOT_US:
+            raise Conflict(
+                "sign_in_failed",
+                "The provider refuses our application.",
+                "Nothing was connected, and it is nothing that you did: ask whoever runs this installation to see "
+                "whether its client secret at the provider has expired.",
+            )
         if status != 200:
             raise Conflict(
                 "sign_in_failed",

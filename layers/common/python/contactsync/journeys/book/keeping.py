@@ -117,7 +117,8 @@ class Keeping:
             raise Conflict(
                 "sign_in_refused",
                 "The provider says that access was not granted.",
-                "Nothing was connected. If that was not meant, begin again and agree on the provider's page.",
+                "Nothing was connected. If that was not meant, begin again and agree on the provider's page; where it asks "
+                "for an administrator's approval, have an administrator of yours allow the application first.",
             )
         begun, verifier = self._begun(sign_in)
         grant = authority.exchange(errand.code, verifier=verifier, nonce=sign_in.nonce)
