@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from contactsync.connectors.memory import ALL, Habits, Mishap
 from contactsync.core.pictures import digest_of, is_copy, is_marked, marked
@@ -319,6 +320,15 @@ class TestTheMark:
         """Cameras and programs write there what they like. A run that met such a picture failed, each time."""
         odd = exif((0x0112, 3, 6 << 16), (0xA005, 1, 0))
         assert is_copy(marked(photograph(odd)), marked(photograph(exif((0x0112, 3, 6 << 16)))))
+
+    @pytest.mark.parametrize("told", ["\nexif\n10\nno hex", "\nexif\n10\n4d4d002a"], ids=["no hex", "cut"])
+    def test_fits_on_a_picture_whose_exif_is_damaged(self, told):
+        """As ImageMagick keeps it in a PNG."""
+        out, kept = io.BytesIO(), PngInfo()
+        kept.add_text("Raw profile type exif", told)
+        with Image.open(io.BytesIO(FACE)) as image:
+            image.save(out, "PNG", pnginfo=kept)
+        assert is_copy(marked(out.getvalue()), marked(FACE))
 
     def test_transparent_pictures_stand_on_white(self):
         out = io.BytesIO()

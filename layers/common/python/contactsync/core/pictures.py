@@ -6,7 +6,9 @@ A picture is kept as it came, byte for byte, and is called by a hash of its byte
 
 from __future__ import annotations
 
+import contextlib
 import io
+import struct
 import warnings
 from base64 import urlsafe_b64encode
 from hashlib import sha256
@@ -165,7 +167,9 @@ def _upright(image: Image) -> Image:
     """The picture as it was taken. Pillow's own way writes all of its EXIF anew, and fails over what is odd in there."""
     from PIL import Image  # noqa: PLC0415
 
-    turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
+    turn = None
+    with contextlib.suppress(OSError, ValueError, SyntaxError, struct.error):  # where it is damaged
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION))
     return image.transpose(Image.Transpose[turn]) if turn else image
 
 
