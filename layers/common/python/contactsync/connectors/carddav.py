@@ -1,7 +1,8 @@
 """CardDAV: address books on servers of anybody's (RFC 6352, 6578, 6764).
 
 A card's id is its path. Its marker is the UID that we chose, which makes its path as well: a card whose creation was
-lost is where it would be made again, and `If-None-Match: *` keeps it from being made twice.
+lost is where it would be made again, and `If-None-Match: *` keeps it from being made twice. Servers that keep it
+elsewhere say where, or are asked for the UID.
 """
 
 from __future__ import annotations
@@ -195,9 +196,8 @@ class CardDavConnector:
                 f"<prop><getetag/></prop></sync-collection>"
             )
             answer = self._dav.ask("REPORT", book, body, Depth="0")
-            if (
-                answer.status != 207 and token
-            ):  # forgotten, or the book is gone with it, or it has no such list any more
+            # The token is forgotten, or the book is gone with it, or it has no such list any more
+            if answer.status != 207 and token:
                 raise CursorExpired
             if answer.status != 207:
                 yield from self._listed(book, "")

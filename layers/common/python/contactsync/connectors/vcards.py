@@ -53,7 +53,8 @@ class Translation:
     def parse(self, text: str) -> VCard | None:
         """The first card of a text, however large its picture is; None if there is none.
 
-        Lines that are no properties are passed over: a card that is not read counts as deleted.
+        Lines that are no properties are passed over where they seem to hold no field of ours: who has a card that is
+        not read is left alone until somebody corrects it.
         """
         data = text.encode()
         found = read_cards([data], most_bytes=len(data), passes_over=True)

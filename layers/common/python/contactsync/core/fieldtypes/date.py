@@ -83,13 +83,13 @@ def _unusual(text: str, order: str | None) -> str | None:
         year, _, month, day, packed_month, packed_day = found.groups()
         return _assembled(year, month or packed_month, day or packed_day)
     if found := _yearless(text):
-        return _without(*found.groups())
+        return _of_every_year(*found.groups())
     if found := _year_last(text):
         first, _, second, year = found.groups()
         return _assembled(year, *_ordered(first, second, order))
     if found := _without_year(text):
         first, second = found.groups()
-        return _without(*_ordered(first, second, None if order == "either" else order))
+        return _of_every_year(*_ordered(first, second, None if order == "either" else order))
     if _short_year(text):
         raise BadValue("date_short_year", "The year has two digits: write all four, as in 1984-05-17.")
     return _named(text)
@@ -120,7 +120,7 @@ def _ordered(first: str, second: str, order: str | None) -> tuple[str, str]:
     raise BadValue("date_order", "Day and month cannot be told apart: write YYYY-MM-DD, or set date_order.")
 
 
-def _without(month: str, day: str) -> str:
+def _of_every_year(month: str, day: str) -> str:
     """A day of every year, or of each fourth."""
     return _assembled(str(_LEAP_YEAR), month, day).replace(f"{_LEAP_YEAR}-", "--", 1)
 

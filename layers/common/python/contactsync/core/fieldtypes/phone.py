@@ -67,9 +67,8 @@ def phone(country: str | None) -> Converter:
     judged = lru_cache(REMEMBERED)(partial(_verdict, country))
 
     def convert(cell: str) -> dict[str, str] | None:
-        if cell[-2:] == ".0" and _IN_DECIMALS(
-            cell
-        ):  # a program took it for a number; no digit of it has this meaning
+        # A program took it for a number; no digit of it has this meaning
+        if cell[-2:] == ".0" and _IN_DECIMALS(cell):
             cell = cell[:-2]
         digits = cell.replace(" ", "").replace("-", "").replace("(", "").replace(")", "").replace(".", "")
         if digits[:1] != "+":

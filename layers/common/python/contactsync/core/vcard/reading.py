@@ -77,7 +77,8 @@ def read_cards(
     """The cards of a file in UTF-8, or in the charsets that its properties name, in their order.
 
     Text outside cards is one `Damaged` a stretch. A line that is no property makes its card `Damaged`, or is left out if
-    `passes_over`, unless it seems to hold a field of ours: without it the card would say that there is no such value. Memory: a block and a card of at most `most_bytes`.
+    `passes_over`, unless it seems to hold a field of ours: without it the card would say that there is no such value.
+    Memory: a block and a card of at most `most_bytes`.
     """
     lines: list[bytes] = []
     begun = size = depth = 0
