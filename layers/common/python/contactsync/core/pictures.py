@@ -169,7 +169,7 @@ def _upright(image: Image) -> Image:
 
     turn = None
     with contextlib.suppress(OSError, ValueError, SyntaxError, struct.error):  # where it is damaged
-        turn = _TURNS.get(image.getexif().get(_ORIENTATION))
+        turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     return image.transpose(Image.Transpose[turn]) if turn else image
 
 
