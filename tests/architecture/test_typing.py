@@ -48,7 +48,14 @@ VALUES = (
         "0",
         "null",
     ),
-    *("ada@example.com", "ADA@Example.COM", "zoë@bücher.example", "ada@", "Ada <ada@example.com>"),
+    *(
+        "ada@example.com",
+        "ada@example.com\n",
+        "ADA@Example.COM",
+        "zoë@bücher.example",
+        "ada@",
+        "Ada <ada@example.com>",
+    ),
     *(
         "06 12345678",
         "612345678.0",

@@ -55,6 +55,7 @@ class TestEmail:
             ("ada@example.com", "ada@example.com"),
             (" ada@example.com\u00a0", "ada@example.com"),
             ("\u200bada@example.com\u200e", "ada@example.com"),
+            ("ada@example.com\r\n", "ada@example.com"),
             ("\u202aada@example.com\u202c\u202f", "ada@example.com"),
             ("Ada.Lovelace+news@Mail.EXAMPLE.com", "Ada.Lovelace+news@mail.example.com"),
             ("o'neill@example.ie", "o'neill@example.ie"),

@@ -54,6 +54,7 @@ def test_a_file_whose_last_row_breaks_off_adds_and_updates_only(end: str) -> Non
     [
         "p18@example.com,Person 18,x", "p18@example.com,Person 18,\n", 'p18@example.com,Person 18,"first\nsecond"',
         "p18@example.com,Person 18,x\n\n\n", "p18@example.com,Person 18,x\n,,\n", "p18@example.com,Person 18,x,,,\n",
+        "p18@example.com,Person 18,x\n\x1a", "p18@example.com,Person 18,x\n" + "\x1a" * 80,
     ],
 )  # fmt: skip
 def test_a_file_with_a_whole_last_row_deletes(end: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from contactsync.core.fieldtypes.refusal import EDGES, UNSEEN, BadValue, refuse_unprintable
+from contactsync.core.fieldtypes.refusal import EDGES, BadValue, refuse_unprintable
 
 ADDRESS_MAX = 254
 """Octets, RFC 5321: longer ones cannot be the target of a mail command."""
@@ -31,10 +31,8 @@ def email(text: str) -> str | None:
     """
     if _is_plain(text) and len(text) <= _PLAIN_MAX:
         return text if text.islower() else _with_lower_domain(text)
-    text = text.strip(f" \t{UNSEEN}")
-    if not text.strip(EDGES):
-        return None
-    return _judged(text)
+    text = text.strip(EDGES)
+    return _judged(text) if text else None
 
 
 def _with_lower_domain(text: str) -> str:

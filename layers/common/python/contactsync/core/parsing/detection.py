@@ -19,7 +19,7 @@ from contactsync.core.parsing.dialect import Dialect, contradiction, delimiter_n
 from contactsync.core.parsing.encoding import Reading, encoding_named, read_sample
 from contactsync.core.parsing.kinds import refuse_noise, refuse_what_is_no_table
 from contactsync.core.parsing.lexer import Fault, Lexer
-from contactsync.core.parsing.records import COLUMNS, legible
+from contactsync.core.parsing.records import COLUMNS, END_MARK, legible
 from contactsync.core.rules import folded
 from contactsync.errors import UnreadableFile
 
@@ -127,8 +127,9 @@ def detect(
     """
     refuse_what_is_no_table(sample)
     reading = read_sample(sample, complete=complete, requested=requested.encoding, beyond=beyond)
-    refuse_noise(reading.text)
-    lines = _physical_lines(reading.text, complete=complete)
+    text = reading.text.rstrip(END_MARK.decode()) if complete else reading.text
+    refuse_noise(text)
+    lines = _physical_lines(text, complete=complete)
     if not any(line.strip() for line in lines):
         raise UnreadableFile("empty_file", "The file is empty.", "Check the export and send the file again.")
     names = {folded(name) for name in mapped_columns or ()}

@@ -66,6 +66,10 @@ class Chunk:
     rows: int
 
 
+END_MARK = b"\x1a"
+"""The end of a file, as DOS and its kin have it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """Some whole records that `cut` passes, as `data`: `read_chunk` has of them what it has of their chunk.
@@ -140,7 +144,7 @@ def cut(
     Raises UnreadableFile, naming the line: `line_too_long`, `too_many_rows`.
     """
     cutter = _Cutter(dialect, width, target_bytes, target_rows, look)
-    source = _slices(blocks)
+    source = _slices(_without_mark(blocks))
     pending = b""
     final = False
     while not final:
@@ -154,6 +158,15 @@ def cut(
         pending += b"".join(fresh)
         pending = pending[(yield from cutter.advance(pending, final=final)) :]
     yield from cutter.close()
+
+
+def _without_mark(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Without what old systems write behind the last row, and which would be a row that breaks off."""
+    held = b""
+    for block in blocks:
+        text = (held + block).rstrip(END_MARK)
+        held = (held + block)[len(text) :]
+        yield text
 
 
 def _slices(blocks: Iterable[bytes]) -> Iterator[bytes]:
