@@ -13,7 +13,7 @@ from contactsync.model.card import Changed, Draft, Edit, Missing, Refused, Unkno
 from tests.contract.book import made, pulled, written
 from tests.contract.cards import ADA, FULL, NAMED, numbered, picture
 from tests.fakes.graph import DEFAULT, GraphServer, failed
-from tests.fakes.jsonserver import Mishap
+from tests.fakes.jsonserver import Mishap, Reply
 from tests.support.outgoing import watching
 
 CONTACTS = Translation("GB")
@@ -371,9 +371,22 @@ def test_an_idle_book_costs_two_requests(graph):
     assert idle.requests == 2
 
 
-def test_who_may_not_be_read_any_more_is_asked_again(graph):
+@pytest.mark.parametrize("error", ["away", None, ["away"], {}])
+def test_an_answer_in_a_batch_that_frames_its_error_otherwise_is_no_bug_of_ours(graph, monkeypatch, error):
+    book = connector(graph)
+    card = made(book, ADA)
+    monkeypatch.setattr(graph, "_contact", lambda *_: Reply(502, {"error": error}))
+    with pytest.raises(Busy):
+        book.read([card.id])
+    monkeypatch.setattr(graph, "_contact", lambda *_: Reply(400, {"error": error}))
+    with pytest.raises(Busy):
+        book.read([card.id])
+
+
+@pytest.mark.parametrize("code", ["ErrorAccessDenied", "accessDenied", "Authorization_RequestDenied"])
+def test_who_may_not_be_read_any_more_is_asked_again(graph, code):
     """Case 46."""
-    graph.refusals.append(failed(403, "ErrorAccessDenied", "Access is denied."))
+    graph.refusals.append(failed(403, code, "Access is denied."))
     with pytest.raises(AccessLost, match="not to the contacts"):
         pulled(connector(graph), DEFAULT)
 

@@ -52,6 +52,8 @@ MARKER = "String {6f2b4a1e-5d0c-4c3f-9a57-0c1d9be1a4f7} Name contact-sync-marker
 EXPAND = f"singleValueExtendedProperties($filter=id eq '{MARKER}')"
 _SELECTED = (*PROPERTIES, "id", "categories", "parentFolderId", "lastModifiedDateTime")
 SELECT = ",".join(_SELECTED)
+_FORBIDDEN = frozenset({"erroraccessdenied", "accessdenied", "authorization_requestdenied"})
+"""How Exchange, Graph and the directory say that we may not read."""
 _FORGOTTEN = frozenset({"syncstatenotfound", "resyncrequired", "syncstateinvalid"})
 
 READ_WRITE = "Contacts.ReadWrite"
@@ -389,7 +391,7 @@ def _read(reply: Reply) -> Any:
     Busy for whatever else is none.
     """
     check_mailbox(_code(reply))
-    if reply.status == 403 and _code(reply) == "erroraccessdenied":
+    if reply.status == 403 and _code(reply) in _FORBIDDEN:
         raise not_allowed("Microsoft")
     if not reply.ok:
         raise Busy(f"Microsoft answered {reply.status}.")

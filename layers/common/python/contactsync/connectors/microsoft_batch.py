@@ -62,8 +62,9 @@ class Part:
 
     @property
     def code(self) -> str:
-        """The error's code."""
-        return str(self.document.get("error", {}).get("code", ""))
+        """The error's code; "" if there is none."""
+        error = self.document.get("error")
+        return str(error.get("code", "")) if isinstance(error, dict) else ""
 
     def outcome(self) -> Outcome:
         """Of a write that was not carried out, or perhaps was."""
