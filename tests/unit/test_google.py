@@ -347,6 +347,22 @@ def test_a_birthday_without_a_year_keeps_none(google):
     assert card.fields["birthday"] == "--02-29"
 
 
+def test_the_year_that_a_telephone_writes_for_none_is_none_and_stays_there(google):
+    """Case 28."""
+    day = [{"date": {"year": 1604, "month": 2, "day": 29}}]
+    id_ = google.add({**PERSONS.person(NAMED), "birthdays": day})
+    card = connector(google).read([id_])[id_]
+    assert card.fields["birthday"] == "--02-29"
+    [(_, outcome)] = connector(google).update([Edit(card, {**card.fields, "notes": "new"})])
+    assert isinstance(outcome, Written)
+    assert google.persons[id_]["birthdays"] == day
+
+
+@pytest.mark.parametrize("year", [1, 4501])
+def test_the_day_that_stands_for_none_is_no_birthday(year):
+    assert PERSONS.fields({"birthdays": [{"date": {"year": year, "month": 1, "day": 1}}]}) == {}
+
+
 def test_a_generated_picture_is_none(google):
     """Case 31."""
     card = made(connector(google), ADA)

@@ -267,6 +267,11 @@ def test_a_birthday_is_a_day_and_no_moment(graph):
         assert CONTACTS.fields({"birthday": shown})["birthday"] == "1815-12-10"
 
 
+@pytest.mark.parametrize("shown", ["0001-01-01T00:00:00Z", "4501-01-01T00:00:00Z"])
+def test_the_day_that_stands_for_none_is_no_birthday(shown):
+    assert CONTACTS.fields({"birthday": shown}) == {}
+
+
 def test_no_year_is_invented(graph):
     """Case 28: a birthday without one is not written, and one that says 1604 has none."""
     card = made(connector(graph), {**NAMED, "birthday": "--02-29"})

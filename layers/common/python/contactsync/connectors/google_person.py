@@ -37,6 +37,9 @@ MASK = {
 """The parts of a person that can be written, and the fields of ours that each holds."""
 READ_MASK = ",".join([*MASK, "clientData", "memberships", "metadata", "photos"])
 LEAP_YEAR = 2000
+APPLE_NO_YEAR = 1604
+"""Telephones of Apple's leave it with Google where somebody knows the day alone."""
+_NO_DAYS = frozenset({(1, 1, 1), (4501, 1, 1)})
 PHOTO_EDGE = 720
 """Pixels of the longer edge of the largest picture that Google keeps of a contact. No document says so."""
 FIELDS = frozenset(key for keys in MASK.values() for key in keys)
@@ -278,8 +281,13 @@ def _read_address(item: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _birthday(date: Mapping[str, int]) -> str:
-    """A year of 0 is none; what is no day of any calendar is no birthday."""
+    """A year of 0 is none, and so is that of Apple's programs; what is no day of any calendar is no birthday, nor is the
+    first that programs can count.
+    """
     year, month, day = (date.get(name, 0) for name in ("year", "month", "day"))
+    if (year, month, day) in _NO_DAYS:
+        return ""
+    year = 0 if year == APPLE_NO_YEAR else year
     try:
         datetime.date(year or LEAP_YEAR, month, day)
     except ValueError:
