@@ -421,6 +421,19 @@ def test_an_undo_is_undone(world, api, sync):
     stays(world, sync)
 
 
+def test_an_undo_that_made_a_card_of_nobody_again_is_undone(world, api, sync):
+    world.remove(one(world, 1))
+    undoing, _ = undo(world, api, world.go(sync))
+    assert len(world.book.cards()) == 20
+    again, rows = undo(world, api, undoing)
+    assert rows == [("unchanged", "Its card in the address book was deleted.")]
+    assert len(world.book.cards()) == 19
+    stays(world, sync)
+    undo(world, api, again)
+    assert len(world.book.cards()) == 20
+    stays(world, sync)
+
+
 def test_a_book_that_is_not_connected_any_more_keeps_its_cards_and_says_so(world, api, sync):
     card = card_of(world, 1)
     world.edit(one(world, 1), nickname="Here")

@@ -111,6 +111,8 @@ class _Undoing:
     _after: dict[str, Fields | None] = field(default_factory=dict)
     _there: dict[str, Card] = field(default_factory=dict)
     _links: dict[str, Read[Link]] = field(default_factory=dict)
+    _alone: dict[str, Read[Link]] = field(default_factory=dict)
+    """By marker: what is remembered of cards that were made again and brought nobody back."""
 
     def outcomes(self, carried_out: Sequence[Errand]) -> list[Outcome]:
         """A row for each contact, with what is done about its card."""
@@ -142,6 +144,10 @@ class _Undoing:
             read = self.work.control.link_of(*self.work.place, id_)
             if read is not None:
                 self._links[id_] = read
+        alone = {errand.marker for errand in carried_out if errand.kind == "create" and errand.link.is_over}
+        if alone:  # a link that is over is not found by its contact
+            links = self.work.control.links(*self.work.place)
+            self._alone = {read.value.marker: read for read in links if read.value.marker in alone}
         ids = [] if self.away else [*filter(None, map(self._card_id, carried_out))]
         for cards in batches(ids, CARDS_AT_ONCE):
             self._there.update(self.work.connector.read(cards))
@@ -152,7 +158,7 @@ class _Undoing:
     def _card_id(self, errand: Errand) -> str:
         if errand.kind != "create":
             return errand.link.id
-        read = self._links.get(errand.contact_id)
+        read = self._alone.get(errand.marker) or self._links.get(errand.contact_id)
         return read.value.id if read is not None and read.value.marker == errand.marker else ""
 
     def _agreeing(self, decision: Decision) -> Errand | None:
@@ -197,13 +203,14 @@ class _Undoing:
         return self._errand("update", errand, read, now, fields=fields)
 
     def _deleted(self, errand: Errand) -> Errand | _Kept:
-        read = self._links.get(errand.contact_id)
+        read = self._alone.get(errand.marker) or self._links.get(errand.contact_id)
         now = self._there.get(self._card_id(errand))
         if read is None or now is None:
             return GONE
         if not same(now.fields, self.work.connector.held(errand.fields or {})):
             return CHANGED
-        state: State = "gone" if self._after.get(errand.contact_id) is None else "unmade"
+        over = read.value.is_over or self._after.get(errand.contact_id) is None
+        state: State = "gone" if over else "unmade"
         return self._errand("delete", errand, read, now, state=state)
 
     def _made_again(self, errand: Errand) -> Errand | _Kept:
