@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from contactsync.journeys.book.committing import count_day
 from contactsync.journeys.file.runfiles import files_of
 from tests.contract.cards import ADA
 from tests.support.bookworld import CONNECTION
+from tests.support.calling import Client
 from tests.support.connecting import member
 from tests.support.world import Died
 
@@ -44,6 +46,13 @@ class TestBoxes:
         assert api.delete(f"/contacts/{contact}/subscription").status == 204
         assert api.delete(f"/contacts/{contact}/subscription").status == 204
         assert api.get("/contacts?subscribed=true").json["items"] == []
+
+    def test_that_a_run_has_ticked_says_since_when_as_all_others(self, api, world):
+        world.book.add(ADA)
+        world.go(world.sync(selection="subscribed"))
+        [ada] = world.everybody()
+        member = Client(world, replace(api.account, member_id="m1"))
+        assert member.put(f"/contacts/{ada}/subscription").json["since"].endswith("Z")
 
     def test_that_is_ticked_again_after_its_maker_died_is_told_to_the_book(self, api, world, monkeypatch):
         contact = world.add(ADA)

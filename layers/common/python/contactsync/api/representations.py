@@ -277,7 +277,7 @@ def erasure(stored: Erasure) -> dict[str, Any]:
 
 def subscription(told: Subscription) -> dict[str, Any]:
     """A Sync Contact box that is ticked."""
-    return asdict(told)
+    return asdict(told) | {"since": in_utc(told.since)}
 
 
 def review(view: ReviewView, segments: Container[str]) -> dict[str, Any]:
