@@ -21,6 +21,7 @@ from contactsync.model.run import Run
 from contactsync.ports import Insert
 from tests.faults.interruptions import Interruptions, Way
 from tests.support.calling import Client
+from tests.support.lists import Lists
 from tests.support.world import Died, Overtaken, stores_of
 from tests.unit.test_api_exports import made
 
@@ -309,6 +310,21 @@ def test_the_upload_goes_also_of_a_run_that_broke_off_before_it_said_which(
     assert api.post(f"/runs/{run}/cancel").status == 200
     erased(world, api, email="ada@example.com")
     assert "ada@example.com" not in everything(world, mine)
+
+
+def test_the_upload_goes_also_of_a_run_that_found_its_file_as_before_or_could_not_read_it(
+    world: ApiWorld, api: Client
+) -> None:
+    """Neither keeps a word of it; of somebody else's list the same runs leave it."""
+    for person in (ADA, BOB):
+        lists = Lists(api, mapping=MAPPING)
+        sync_id = lists.first(HEADER + person)["sync_id"]
+        assert lists.again(sync_id, HEADER + person)["status"] == "unchanged"
+    other = Lists(api, mapping=MAPPING[:1]).first("mail\n" + ADA)
+    assert other["status"] == "failed"
+    erased(world, api, email="ada@example.com")
+    kept = [world.uploads.get(key).decode() for key in world.uploads.keys("")]
+    assert kept == [HEADER + BOB] * 2
 
 
 def test_a_plan_that_named_the_person_cannot_be_carried_out(world: ApiWorld, api: Client) -> None:

@@ -39,7 +39,7 @@ from contactsync.journeys.asked.addressing import Addresses
 from contactsync.journeys.asked.asking import World, derived_id
 from contactsync.journeys.asked.deciding import withdrawn
 from contactsync.journeys.book.album import Album
-from contactsync.journeys.file.runfiles import batches
+from contactsync.journeys.file.runfiles import RunFiles, batches
 from contactsync.model.account import Caller
 from contactsync.model.connection import Link, read_link
 from contactsync.model.contact import Alias, Contact, Slot, Tombstone
@@ -388,15 +388,19 @@ def _through_runs(erasure: Erasure, stores: Stores) -> Erasure:
 def _redact(stores: Stores, account_id: str, folder: str, person: Person) -> tuple[int, int, bool]:
     """Lines that were replaced, files that were deleted, and whether the run had mentioned the person.
 
-    Of a run that was never read nobody can tell whom its bytes are about: they go. Doing it twice does no harm.
+    Of a run that was never read nobody can tell whom its bytes are about: they go, and its upload. One that found its file
+    as another run has kept it is about whom that one is about. Doing it twice does no harm.
     """
+    run_id = folder.rstrip("/").rpartition("/")[2]
     objects, names = stores.runs, [key.removeprefix(folder) for key in stores.runs.keys(folder)]
     mentioned = any(_mentions(objects, folder + name, person) for name in names)
     if not mentioned:
         unread = [] if "manifest.json" in names else [name for name in names if name in NEVER_READ]
+        if unread:
+            _forget_upload(stores, account_id, run_id)
         objects.delete(folder + name for name in unread)
         return 0, len(unread), False
-    _withdraw(stores, account_id, folder.rstrip("/").rpartition("/")[2])
+    _withdraw(stores, account_id, run_id)
     told = [name for name in names if name.endswith(".json") or _is_rewritten(name)]
     gone = [name for name in names if name not in told]
     objects.delete(folder + name for name in gone)  # first: what is rewritten shows that these have to go
@@ -467,11 +471,18 @@ def _blocks(objects: Objects, key: str) -> Iterator[bytes]:
 
 def _withdraw(stores: Stores, account_id: str, run_id: str) -> None:
     """The run's plan is not what somebody has looked at any more: it cannot be carried out. Its upload goes too."""
-    try:
-        run = stores.control.update_run(account_id, run_id, withdrawn)
+    with suppress(NotFound):
+        stores.control.update_run(account_id, run_id, withdrawn)
+        _forget_upload(stores, account_id, run_id)
+
+
+def _forget_upload(stores: Stores, account_id: str, run_id: str) -> None:
+    """The file that a run has read goes, unless it is as an earlier run has kept it and may keep it."""
+    with suppress(NotFound):
+        run = stores.control.run(account_id, run_id).value
         sync = stores.control.sync(account_id, run.sync_id).value
-    except NotFound:
-        return
-    upload_id = run.upload_id or sync.source.get("upload_id")
-    if upload_id and run.undoes is None:
-        stores.uploads.delete([f"uploads/{account_id}/{upload_id}"])
+        upload_id = run.upload_id or sync.source.get("upload_id")
+        same = RunFiles(stores.runs, account_id, run.same_as).source if run.same_as else None
+        stays = run.undoes is not None or (same is not None and stores.runs.size(same) is not None)
+        if upload_id and not stays:
+            stores.uploads.delete([f"uploads/{account_id}/{upload_id}"])
