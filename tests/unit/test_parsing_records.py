@@ -185,8 +185,9 @@ def test_a_million_columns_cost_their_row_only_and_are_not_kept():
     assert len(found[1].cells) == records.COLUMNS
 
 
-def test_a_line_of_200_mb_is_refused_with_its_number_in_bounded_memory():
-    block = b"x" * (1 << 20)
+@pytest.mark.parametrize("of", [b"x", records.END_MARK], ids=["letters", "marks of an end that never comes"])
+def test_a_line_of_200_mb_is_refused_with_its_number_in_bounded_memory(of):
+    block = of * (1 << 20)
     blocks = itertools.chain([b"id,name\n1,Ann\n"], itertools.repeat(block, 200))
     tracemalloc.start()
     with pytest.raises(UnreadableFile, match="line_too_long: Line 3 is longer than 1 MiB"):

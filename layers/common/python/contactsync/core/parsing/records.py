@@ -164,8 +164,11 @@ def _without_mark(blocks: Iterable[bytes]) -> Iterator[bytes]:
     """Without what old systems write behind the last row, and which would be a row that breaks off."""
     held = b""
     for block in blocks:
-        text = (held + block).rstrip(END_MARK)
-        held = (held + block)[len(text) :]
+        whole = held + block
+        text = whole.rstrip(END_MARK)
+        held = whole[len(text) :]
+        if len(held) > LINE_BYTES:  # no end, but a line that is too long
+            text, held = whole, b""
         yield text
 
 
