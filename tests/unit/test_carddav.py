@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,9 +14,9 @@ import pytest
 from contactsync.connectors import dav as dav_module
 from contactsync.connectors.carddav import FORBIDDEN, CardDavConnector, discover
 from contactsync.connectors.dav import Dav, family
-from contactsync.connectors.vcards import Translation
+from contactsync.connectors.vcards import Translation, VCard
 from contactsync.core.vcard.reading import PROPERTIES
-from contactsync.errors import AccessLost, Busy, UnreadableFile
+from contactsync.errors import AccessLost, Busy, CursorExpired, UnreadableFile
 from contactsync.model.card import Changed, Draft, Edit, Missing, Refused, Unknown, Written
 from contactsync.sources.net import Guard
 from tests.contract.cards import ADA
@@ -334,6 +335,14 @@ def test_a_list_that_is_cut_short_on_purpose_goes_on():
     assert parts[-1].cursor
 
 
+def test_who_was_in_a_book_that_is_gone_as_a_whole_is_found_out_by_looking_at_all():
+    one, other = (response(f"/ann/{name}/", BOOK_KIND) for name in ("one", "other"))
+    with served(multistatus(one, other), multistatus(token="t1"), multistatus(token="t2")) as server:
+        *_, last = connector(server).pull("all", "")
+    with served(multistatus(one)) as server, pytest.raises(CursorExpired):
+        list(connector(server).pull("all", last.cursor))
+
+
 def test_a_server_that_gives_no_etag_or_rewrites_the_card_is_read_back():
     """Case 7."""
     rewritten = CARDS.text(CARDS.new({**ADA, "notes": "rewritten"}, uid="m1"))
@@ -520,6 +529,42 @@ def test_all_else_that_a_card_holds_stays(version):
         assert line in after
     assert "NOTE:new" in after
     assert f"VERSION:{version}" in after
+
+
+def card_with(*lines: str, version: str = "3.0") -> VCard:
+    text = "\r\n".join(["BEGIN:VCARD", f"VERSION:{version}", "FN:Ada", *lines, "END:VCARD", ""])
+    vcard = CARDS.parse(text)
+    assert vcard is not None
+    return vcard
+
+
+@pytest.mark.parametrize(
+    ("version", "kind", "line"),
+    [
+        ("3.0", "PNG", "PHOTO;ENCODING=b;TYPE=PNG:"),
+        ("3.0", "JPEG", "PHOTO;ENCODING=b;TYPE=JPEG:"),
+        ("4.0", "PNG", "PHOTO:data:image/png;base64,"),
+    ],
+)
+def test_a_picture_is_written_as_the_version_of_its_card_has_it(version, kind, line):
+    picture = portrait(1, kind=kind)
+    text = CARDS.text(CARDS.pictured(card_with(version=version), picture))
+    assert line in text.replace("\r\n ", "")
+    again = CARDS.parse(text)
+    assert again is not None
+    assert CARDS.picture(again) == picture
+
+
+def test_a_picture_is_read_though_its_signs_were_escaped():
+    data = base64.b64encode(portrait(1)).decode()
+    card = card_with(f"PHOTO:data:image/png\\;base64\\,{data}", version="4.0")
+    assert CARDS.picture(card) == portrait(1)
+
+
+def test_a_picture_that_lies_elsewhere_is_another_one_at_another_address():
+    told = {CARDS.picture_token(card_with(f"PHOTO;VALUE=uri:https://example.com/{n}.jpg")) for n in (1, 2)}
+    assert len(told) == 2
+    assert "" not in told
 
 
 @pytest.mark.parametrize("kind", ["X-ADDRESSBOOKSERVER-KIND", "KIND", "kind"])
