@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from contactsync.core.guarding import Limits, Losses, judge
+from contactsync.core.guarding import Limits, Losses, judge, judge_book
 
 LIMITS = Limits()
 SIZES = range(1, 10_001)
@@ -108,3 +108,34 @@ def test_the_reason_says_how_many_and_what_to_do() -> None:
     held = judge(Losses(1000, 799, 201), Limits())
     assert "201 of 1,000" in held.title
     assert "approve" in held.detail
+
+
+RUN, WEEK = "too_many_deletions", "too_many_deletions_in_a_week"
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "code"),
+    [
+        ((100, 0, 0), (100, 0, 0), ""),
+        ((100, 20, 0), (100, 0, 0), ""),
+        ((100, 21, 0), (100, 0, 0), RUN),
+        ((100, 0, 0), (100, 20, 0), ""),
+        ((100, 0, 0), (100, 21, 0), RUN),
+        ((1, 1, 0), (1, 0, 0), "book_emptied"),
+        ((3, 0, 0), (3, 3, 0), "book_emptied"),
+        ((100, 20, 0), (100, 20, 0), ""),
+        ((100, 20, 1), (100, 20, 0), WEEK),
+        ((100, 20, 0), (100, 20, 1), WEEK),
+        ((100, 20, 25), (100, 0, 25), ""),
+        ((100, 20, 10), (50, 0, 10), ""),
+        ((50, 0, 10), (100, 20, 10), ""),
+        ((100, 0, 100), (100, 0, 100), ""),
+    ],
+)
+def test_a_round_with_a_book_may_delete_a_fifth_on_either_side_and_two_fifths_a_week_on_both(
+    here: tuple[int, int, int], there: tuple[int, int, int], code: str
+) -> None:
+    """Each side: how many it has, how many would go, how many went within the week."""
+    losses = [Losses(stored, stored - deletes, deletes, lately) for stored, deletes, lately in (here, there)]
+    said = judge_book(losses[0], losses[1], LIMITS)
+    assert (said.kind, said.code) == ("hold" if code else "go", code)
