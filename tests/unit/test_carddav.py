@@ -485,6 +485,13 @@ def test_only_a_refusal_that_is_certain_is_taken_for_one(status, outcome):
     assert told == outcome
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "45010101"])
+def test_what_programs_write_for_no_date_is_no_birthday(day):
+    card = CARDS.parse(CARD.replace("END:VCARD", f"BDAY:{day}\r\nEND:VCARD"))
+    assert card is not None
+    assert "birthday" not in CARDS.fields(card)
+
+
 def test_a_card_that_is_refused_for_what_is_in_it_is_nobodys_lack_of_rights():
     """RFC 6352 lets servers say 403 for both."""
     body = b'<error xmlns="DAV:"><C:max-resource-size xmlns:C="urn:ietf:params:xml:ns:carddav"/></error>'

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from contactsync.connectors.numbers import Numbers
-from contactsync.core.fieldtypes import BadValue, converter
+from contactsync.core.fieldtypes import NO_DAYS, BadValue, converter
 from contactsync.core.identity import digest_of
 from contactsync.core.merging import same
 from contactsync.core.vcard.fields import display
@@ -39,7 +39,6 @@ READ_MASK = ",".join([*MASK, "clientData", "memberships", "metadata", "photos"])
 LEAP_YEAR = 2000
 APPLE_NO_YEAR = 1604
 """Telephones of Apple's leave it with Google where somebody knows the day alone."""
-_NO_DAYS = frozenset({(1, 1, 1), (4501, 1, 1)})
 PHOTO_EDGE = 720
 """Pixels of the longer edge of the largest picture that Google keeps of a contact. No document says so."""
 FIELDS = frozenset(key for keys in MASK.values() for key in keys)
@@ -285,14 +284,13 @@ def _birthday(date: Mapping[str, int]) -> str:
     first that programs can count.
     """
     year, month, day = (date.get(name, 0) for name in ("year", "month", "day"))
-    if (year, month, day) in _NO_DAYS:
-        return ""
     year = 0 if year == APPLE_NO_YEAR else year
     try:
         datetime.date(year or LEAP_YEAR, month, day)
     except ValueError:
         return ""
-    return f"{year:04d}-{month:02d}-{day:02d}" if year else f"--{month:02d}-{day:02d}"
+    found = f"{year:04d}-{month:02d}-{day:02d}" if year else f"--{month:02d}-{day:02d}"
+    return "" if found in NO_DAYS else found
 
 
 def _date(birthday: str) -> dict[str, int]:

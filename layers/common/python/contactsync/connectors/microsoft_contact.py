@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from contactsync.connectors.numbers import Numbers
-from contactsync.core.fieldtypes import BadValue, converter
+from contactsync.core.fieldtypes import NO_DAYS, BadValue, converter
 from contactsync.core.merging import same
 from contactsync.model.contact import Fields
 
@@ -43,7 +43,6 @@ _FAX = ("fax", "pager")
 EMAILS_MAX = 3
 _NO_YEAR = "1604"
 """The year that Apple's programs write for none."""
-_NO_DAYS = frozenset({"0001-01-01", "4501-01-01"})
 
 FIELDS = frozenset({*_TEXTS, "emails", "phones", "addresses", "urls", "birthday"})
 PROPERTIES = (
@@ -206,7 +205,7 @@ def _read_address(address: Mapping[str, Any]) -> dict[str, str]:
 def _birthday(moment: str) -> str:
     """The day of a moment, whatever its hour: it has no time zone. The first and last that programs can count are none."""
     day = moment[:10]
-    if day in _NO_DAYS:
+    if day in NO_DAYS:
         return ""
     return f"-{day[4:]}" if day.startswith(_NO_YEAR) else day
 

@@ -8,7 +8,7 @@ import contextlib
 import re
 
 from contactsync.connectors.numbers import Numbers
-from contactsync.core.fieldtypes import BadValue, Converter, converter
+from contactsync.core.fieldtypes import NO_DAYS, BadValue, Converter, converter
 from contactsync.core.identity import digest_of
 from contactsync.core.parsing import Damaged
 from contactsync.core.vcard import Card as VCard
@@ -76,6 +76,8 @@ class Translation:
     def fields(self, vcard: VCard) -> Fields:
         """What of a card are fields of ours."""
         found = {key: value for key, value in to_fields(vcard).items() if key in FIELDS}
+        if found.get("birthday") in NO_DAYS:
+            del found["birthday"]
         if _parts(found) == {"given_name": found.get("name")}:
             del found["given_name"]  # a name in one piece, see `_writable`
         for key in ("emails", "phones", "urls"):

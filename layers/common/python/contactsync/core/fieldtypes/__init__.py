@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from contactsync.core.fieldtypes.date import date
+from contactsync.core.fieldtypes.date import NO_DAYS, date
 from contactsync.core.fieldtypes.email import email
 from contactsync.core.fieldtypes.number import decimal, integer
 from contactsync.core.fieldtypes.phone import is_country, phone
@@ -20,7 +20,7 @@ from contactsync.core.fieldtypes.refusal import TEXT_MAX, BadValue, Converter
 from contactsync.core.fieldtypes.url import url
 
 __all__ = [
-    "BOOLEANS", "TEXT_MAX", "BadValue", "Converter", "address", "boolean", "choice", "converter", "date",
+    "BOOLEANS", "NO_DAYS", "TEXT_MAX", "BadValue", "Converter", "address", "boolean", "choice", "converter", "date",
     "decimal", "email", "integer", "is_country", "phone", "text", "url",
 ]  # fmt: skip
 

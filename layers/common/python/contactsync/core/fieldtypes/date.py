@@ -12,7 +12,8 @@ import unicodedata
 
 from contactsync.core.fieldtypes.refusal import EDGES, BadValue, Converter, refuse_unprintable
 
-_NO_DAYS = frozenset({"0001-01-01", "4501-01-01"})
+NO_DAYS = frozenset({"0001-01-01", "4501-01-01"})
+"""The first that programs count, and Outlook's last: both stand for no date."""
 _is_filler = re.compile(
     r"0{1,4}([\-/.])0{1,2}\1(?:0{4}|0{1,2})|(?:0001|4501)-01-01|0?1(?P<mark>[\-/.])0?1(?P=mark)(?:0001|4501)"
 ).fullmatch
@@ -60,7 +61,7 @@ def date(order: str | None) -> Converter:
     """
 
     def convert(cell: str) -> str | None:
-        if len(cell) == 10 and cell[4] == cell[7] == "-" and cell not in _NO_DAYS:
+        if len(cell) == 10 and cell[4] == cell[7] == "-" and cell not in NO_DAYS:
             try:
                 datetime.date.fromisoformat(cell)
                 return cell
