@@ -1,4 +1,4 @@
-"""People who share an email address, as families do in books: whom an import deletes, its undo brings back."""
+"""Whose an email address is: families share one in books, and who is deleted has theirs again when they come back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from contactsync.model.field import FieldSpec
 from contactsync.model.run import Run
-from tests.support.bookworld import person
+from tests.support.bookworld import one_of, person
 from tests.support.calling import ApiBookWorld
 from tests.support.world import World
 
@@ -101,3 +101,22 @@ class TestOneOfThem:
             f"Its email address is that of contact {holder['id']} now, so it stays deleted. To have it back, give that contact "
             "another address, and add this one by hand."
         )
+
+
+def test_who_comes_back_from_a_book_has_their_address_again(world, api):
+    """They were first known by another one. An import by email is not to add them a second time."""
+    for n in range(6):
+        world.book.add(person(n))
+    sync = world.sync()
+    world.go(sync)
+    ada = one_of(world, 1)
+    assert api.patch(f"/contacts/{ada}", {"fields": {"email": HOME}}).status == 200
+    world.go(sync)
+    card = world.links()[ada].id
+    assert api.delete(f"/contacts/{ada}").status == 204
+    world.book.edit(card, {**world.book.cards()[card].fields, "notes": "Edited"})
+    world.go(sync)
+    run = world.request(f"email,name\n{HOME},Ada\n", NAMES)
+    World.execute(world, run)
+    assert (world.run(run).counts.updated, world.run(run).counts.added) == (1, 0)
+    assert [each["id"] for each in api.get(f"/contacts?email={HOME}").json["items"]] == [ada]

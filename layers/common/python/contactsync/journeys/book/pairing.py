@@ -383,11 +383,16 @@ class Pairing:
     # Addresses
 
     def with_claims(self, decisions: Sequence[Decision]) -> list[Decision]:
-        """The same decisions; updates that give a contact another address claim it, unless it is somebody else's."""
+        """The same decisions; those that give a contact another address claim it, unless it is somebody else's."""
         lookup = Lookup(self.work.ports.contacts, self.rules, int(self.work.now.timestamp()))
         claimed: dict[str, Decision] = {}
-        updates = [each for each in decisions if isinstance(each, Update) and "emails" in each.changes]
-        for batch in batches(updates, CLAIMS_AT_ONCE):
+        giving = [
+            each
+            for each in decisions
+            if (isinstance(each, Update) and "emails" in each.changes)
+            or (isinstance(each, Add) and each.over)
+        ]
+        for batch in batches(giving, CLAIMS_AT_ONCE):
             claimed.update((each.key, each) for each in lookup.with_claims(batch))
         return [claimed.get(decision.key, decision) for decision in decisions]
 

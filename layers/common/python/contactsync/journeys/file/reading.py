@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from contactsync.core.decisions import Claim, Decision, Restore, Row, Skip, Update, Writing
+from contactsync.core.decisions import Add, Claim, Decision, Restore, Row, Skip, Update, Writing
 from contactsync.core.planning import Found, Rules, email_taken
 from contactsync.journeys.file.runfiles import batches
 from contactsync.model.contact import Alias, Contact, Glimpse, Slot, Tombstone
@@ -108,9 +108,9 @@ class Lookup:
     def with_claims(self, decisions: Sequence[Writing]) -> list[Decision]:
         """The same decisions, with the claims of those that give a contact an address which no row names.
 
-        Those are an undo's, and updates that empty the first address so that the second moves up. Where the
-        address, or the slot of a contact that is to come back, is another contact's, the decision turns into a
-        refusal.
+        Those are an undo's, updates that empty the first address so that the second moves up, and deleted contacts that an
+        address book brings back: they may have another address than they were first known by. Where the address, or the
+        slot of a contact that is to come back, is another contact's, the decision turns into a refusal.
         """
         asked = [decision for decision in decisions if self._gives_unnamed(decision)]
         if not asked:
@@ -125,14 +125,17 @@ class Lookup:
         if isinstance(decision, Update):
             of_row = self.rules.email_slot(decision.row.fields) if decision.row.hash else None
             return "emails" in decision.changes and self.rules.email_slot(decision.contact.fields) != of_row
+        if isinstance(decision, Add):
+            return not decision.row.hash and bool(decision.over)
         return isinstance(decision, Restore)
 
     def _needed(self, decision: Writing) -> list[str]:
-        assert isinstance(decision, Update | Restore)
-        return [slot for slot in (decision.target, self.rules.email_slot(decision.contact.fields)) if slot]
+        assert isinstance(decision, Add | Update | Restore)
+        fields = decision.row.fields if isinstance(decision, Add) else decision.contact.fields
+        return [slot for slot in (decision.target, self.rules.email_slot(fields)) if slot]
 
     def _claimed(self, decision: Writing, known: dict[str, Slot]) -> Decision:
-        assert isinstance(decision, Update | Restore)
+        assert isinstance(decision, Add | Update | Restore)
         claim = None
         for slot_id in self._needed(decision):
             slot = known.get(slot_id)
@@ -147,7 +150,7 @@ class Lookup:
                 return taken if decision.row.hash else Skip(decision.row, taken.code, taken.reason)
             if slot_id != decision.target and contact is None:
                 claim = Claim(slot_id, slot.version if slot else 0)
-        return replace(decision, claim=claim)
+        return decision._replace(claim=claim) if isinstance(decision, Add) else replace(decision, claim=claim)
 
     def _has_shared(self, decision: Writing, holder: Contact | None, known: dict[str, Slot]) -> bool:
         """Whether a contact that is to come back had its address together with this one before it was deleted.
