@@ -3,7 +3,7 @@
 Lists lag behind writes, single reads do not. Tokens of lists are bound to their other parameters and die after seven
 days. Parts of a person are returned only if the mask names them, and are replaced as a whole by a write whose mask
 names them. Both etags are checked where they are given. A list tells a hundred values of a kind, and a person's former
-names; a single read tells all values, and no former names.
+names; a single read tells all values, and no former names, but finds who is asked for by one.
 """
 
 from __future__ import annotations
@@ -321,9 +321,10 @@ class PeopleServer(JsonServer):
         status = self.inner_codes.popleft() if self.inner_codes else 200
         if status != 200:
             return {**asked, "httpStatusCode": status, "status": {"code": 14}}
-        if id_ not in self.persons:
+        now = [each for each, person in self.persons.items() if id_ in (each, *person.get("previous", ()))]
+        if not now:
             return {**asked, "httpStatusCode": 404, "status": {"code": 5}}
-        return {**asked, "httpStatusCode": 200, "person": self._shown(id_, self.persons[id_], mask)}
+        return {**asked, "httpStatusCode": 200, "person": self._shown(now[0], self.persons[now[0]], mask)}
 
     def _batch_create(self, call: Call) -> Reply:
         asked = call.json()

@@ -64,6 +64,46 @@ def test_who_is_called_otherwise_in_every_way_is_known_by_the_marker(world: Book
     assert list(google.persons) == [new]
 
 
+@pytest.mark.parametrize("stays", [True, False])
+def test_who_is_called_otherwise_in_every_way_is_known_by_what_google_calls_them_now(
+    world: BookWorld, google: PeopleServer, stays: bool
+):
+    """Case 17, of a card that we have not made and that bears no marker: who asks by the former name gets the person."""
+    clients = google.add_group("Clients")
+    old = google.add(PERSONS.person(ADA), clients)
+    for number in range(20):
+        google.add(PERSONS.person(numbered(number)), clients)
+    sync = world.sync(group=clients)
+    later(world, sync)
+    [contact] = [id_ for id_, fields in world.everybody().items() if fields["name"] == ADA["name"]]
+    new = google.rename(old)
+    google.edit(new, {"names": [{"givenName": "Augusta"}], "emailAddresses": [{"value": "new@example.com"}]})
+    google.edit(new, {"phoneNumbers": [{"value": "+44 20 7946 0999"}]})
+    if not stays:
+        google.edit(new, {"memberships": google.persons[new]["memberships"][:1]})
+    google.expire()
+    run = later(world, sync)
+    assert (run.counts.added, run.counts.deleted) == (0, 0)
+    assert len(world.everybody()) == 21
+    assert world.contact(contact).fields["name"] == ("Augusta" if stays else ADA["name"])
+
+
+def test_of_two_whom_somebody_has_merged_at_google_one_stays(world: BookWorld, google: PeopleServer):
+    """The cursor has expired, and whoever asks for the one that is gone gets the other."""
+    for number in range(20):
+        google.add(PERSONS.person(numbered(number)))
+    stays, goes = google.add(PERSONS.person(ADA)), google.add(PERSONS.person({"name": "Ada King"}))
+    sync = world.sync(group="")
+    later(world, sync)
+    google.remove(goes)
+    google.edit(stays, {"previous": [goes]})
+    google.expire()
+    later(world, sync)
+    names = [fields["name"] for fields in world.everybody().values()]
+    assert (len(names), names.count(ADA["name"])) == (21, 1)
+    assert later(world, sync).status == "unchanged"
+
+
 def test_who_is_called_otherwise_and_leaves_the_label_is_not_deleted(world: BookWorld, google: PeopleServer):
     """Cases 17 and 18 at once, and the cursor has expired."""
     clients = google.add_group("Clients")

@@ -274,7 +274,7 @@ class GoogleConnector:
         for at in range(0, len(ids), AT_ONCE):
             query = {"resourceNames": ids[at : at + AT_ONCE], "personFields": READ_MASK, "sources": _SOURCE}
             answer = _read(self._calls.get("/v1/people:batchGet", query))
-            yield from (each["person"] for each in answer.get("responses") or () if _is_there(each))
+            yield from (_as_asked(each) for each in answer.get("responses") or () if _is_there(each))
 
     def _whole(self, people: Sequence[Person]) -> list[Person]:
         """A list tells a hundred values of a kind at most: whoever has so many is read alone, or is gone by now."""
@@ -353,6 +353,15 @@ def _is_there(response: Mapping[str, Any]) -> bool:
     if "person" not in response and code not in (404, NOT_FOUND):
         raise Busy(f"Google answered {code}.")
     return "person" in response
+
+
+def _as_asked(response: Mapping[str, Any]) -> Person:
+    """A person that was found. Who is asked for by a former name is given under the present one."""
+    person: Person = response["person"]
+    asked = response.get("requestedResourceName") or person["resourceName"]
+    if asked == person["resourceName"]:
+        return person
+    return {**person, "metadata": {**person.get("metadata", {}), "previousResourceNames": [asked]}}
 
 
 def _is_expired(reply: Reply) -> bool:

@@ -52,6 +52,8 @@ class Connector(Protocol):
     def read(self, ids: Sequence[str]) -> dict[str, Card]:
         """Those of these cards that exist, whatever group they are in, each as it is now.
 
+        One that has another id now may come under that, and names the former.
+
         One that cannot be read is there as well, with its `damage` and without fields: who is not there is deleted.
         """
         ...

@@ -282,9 +282,15 @@ def _miss(work: BookRun, known: Known) -> None:
     }
     for ids in batches(missing, CARDS_AT_ONCE):
         found = work.connector.read(ids)
+        # A card with a link of its own was merged with one that is gone: it is not that one under another id.
+        alone = [card for card in found.values() if key_of(card.id) not in known.links]
+        found |= {former: card for card in alone for former in card.former if former in missing}
         for id_ in ids:
             is_young = _is_young(work, missing[id_])
-            if id_ in found and not is_young:
+            if id_ in found and found[id_].id in known.cards:  # it is listed under another id
+                now = known.cards[found[id_].id]
+                known.cards[now.id] = replace(now, former=(*now.former, id_))
+            elif id_ in found and not is_young:
                 known.left.add(id_)
             elif id_ not in found and is_young:
                 known.missing[id_] = work.now.timestamp()
