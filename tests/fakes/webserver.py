@@ -114,9 +114,15 @@ def _read(connection: socket.socket) -> Request | None:
         if received.startswith(b"\x16\x03"):
             connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\nThis port does not speak TLS.")
             return None
-    first, *lines = received.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+    head, _, body = received.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
     method, target, _ = first.split(" ")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    left = int(headers.get("content-length", 0)) - len(body)
+    while left > 0 and (data := connection.recv(left)):
+        left -= len(
+            data
+        )  # unread, it would make a reset of the end of the connection, which overtakes the answer
     return Request(method, target, headers)
 
 

@@ -87,7 +87,7 @@ def cut_file(
     found = _proven(evidence, manifest, files, orders or {})
     proven = [column for column, order in evidence.orders().items() if order in ("dmy", "mdy")]
     orders_told = manifest.model_copy(update={"date_orders": found, "orders_proven": proven})
-    return orders_told, tuple(without_order(warnings))
+    return orders_told, bounded(without_order(warnings))
 
 
 def broken_end(manifest: Manifest, files: RunFiles) -> str:
@@ -182,7 +182,7 @@ def _record_workbook(
         _write(files, recorder.lines(rows))
         noticed = book.warnings(opened.header or [])
     known = {warning.code for warning in noticed}
-    return bounded([*(warning for warning in opened.warnings if warning.code not in known), *noticed])
+    return (*(warning for warning in opened.warnings if warning.code not in known), *noticed)
 
 
 def _record_cards(opened: Opened, file: File, files: RunFiles, recorder: records_file.Recorder) -> None:

@@ -135,7 +135,7 @@ def open_file(file: File, stated: Format, mapping: Mapping = (), *, most_bytes: 
                 beyond = lines_beyond_ascii(blocks(_first(stream, most_bytes)))
         opened = _open_text(sample, file, stated, mapping, beyond, packed=packed, complete=complete)
     told = opened.warnings if stated.date_order == "auto" else without_order(opened.warnings)
-    return _without_ours(replace(opened, warnings=bounded(told)), mapping)
+    return _without_ours(replace(opened, warnings=tuple(told)), mapping)
 
 
 @contextmanager

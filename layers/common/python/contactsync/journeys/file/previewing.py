@@ -166,7 +166,7 @@ def preview_of_run(world: World, run: Run) -> Preview:
 def preview_of(file: File, stated: Format, fields: Mapping[str, FieldSpec]) -> Preview:
     """Look at a file, for an account with these fields."""
     # what files may be takes 18 ms to import, and few requests open one
-    from contactsync.journeys.file.opening import open_file  # noqa: PLC0415
+    from contactsync.journeys.file.opening import bounded, open_file  # noqa: PLC0415
 
     opened = open_file(file, stated, most_bytes=MOST_BYTES)
     names = opened.header or []
@@ -184,7 +184,8 @@ def preview_of(file: File, stated: Format, fields: Mapping[str, FieldSpec]) -> P
         )
         for index, suggestion in enumerate(_suggestions(opened, names, values, fields))
     ]
-    return Preview(opened, _format(opened, stated), _confidence(opened, stated), columns, _rows(opened.rows))
+    shown = replace(opened, warnings=bounded(opened.warnings))
+    return Preview(shown, _format(opened, stated), _confidence(opened, stated), columns, _rows(opened.rows))
 
 
 def _suggestions(
