@@ -82,6 +82,20 @@ class TestAfterAnUndo:
         assert world.fields()["ada@example.com"]["name"] == "Ada King"
         assert "bob@example.com" in world.stored()
 
+    def test_who_comes_back_and_is_not_in_the_file_may_go_again_and_that_is_said(self, world: World) -> None:
+        run = world.import_rows(many(20), NAMES, options={"delete_missing": {"scope": "sync"}})
+        gone = again(world, run, many(19))
+        back = again(world, run, "", undoes=gone.id)
+        assert (back.counts.added, [each.code for each in back.warnings]) == (1, ["missing_as_before"])
+        assert again(world, run, many(19)).counts.deleted == 1
+
+    def test_who_comes_back_and_is_in_the_file_stays_and_nothing_is_said(self, world: World) -> None:
+        run = world.import_rows(many(20), NAMES, options={"delete_missing": {"scope": "sync"}})
+        undone = again(world, run, "", undoes=run.id)
+        back = again(world, run, "", undoes=undone.id)
+        assert (back.counts.added, back.warnings) == (20, ())
+        assert again(world, run, many(20)).counts.deleted == 0
+
     def test_an_address_that_is_another_contacts_by_now_is_not_taken_back(self, world: World) -> None:
         run = world.import_rows(numbered("1,ada@example.com,Ada"), NUMBERED, identity=BY_NUMBER)
         moved = again(world, run, numbered("1,ada@example.org,Ada"))

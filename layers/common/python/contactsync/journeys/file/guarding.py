@@ -33,6 +33,11 @@ UNPROVEN = RunWarning(
     code="source_not_proven_complete",
     message="Nothing shows that the source was read to its end, so contacts that it does not mention were kept.",
 )
+GOING_AGAIN = RunWarning(
+    code="missing_as_before",
+    message="Contacts come back that the sync's file did not have. As long as it does not, its next run deletes them again: correct the "
+    "file, or pause the sync.",
+)
 
 
 def judge_plan(
@@ -59,7 +64,7 @@ def judge_plan(
         "confirms": confirms,
         "planned_there": _planned_there(book) if book else None,
         "verdict": verdict,
-        "warnings": _warnings(run, sync),
+        "warnings": _warnings(run, sync, counts, control),
     }
     keep(control, run, **judged)
     moves_links = bool(sync.connection_id) and (run.undoes is None or bool(book and book.errands))
@@ -106,15 +111,28 @@ def _deleted_lately(run: Run, control: Control, now: datetime) -> int:
     return control.deleted_since(run.account_id, run.sync_id, since, but=run.id)
 
 
-def _warnings(run: Run, sync: Sync) -> tuple[RunWarning, ...]:
-    """The run's warnings, and that it deletes nobody where it was to and nothing proves its source complete."""
-    if not sync.options.delete_missing or run.proof or run.undoes:
+def _warnings(run: Run, sync: Sync, counts: Counts, control: Control) -> tuple[RunWarning, ...]:
+    """The run's warnings, and what has to be said of deletions.
+
+    That it deletes nobody where it was to and nothing proves its source complete; and whom an undo brings back for no longer than
+    to the next run.
+    """
+    if not sync.options.delete_missing or run.proof:
         return run.warnings
+    if run.undoes is None:
+        told = _unproven(run)
+    elif counts.added and control.run(run.account_id, run.undoes).value.undoes is None:
+        told = GOING_AGAIN
+    else:
+        return run.warnings
+    return (*(warning for warning in run.warnings if warning.code != told.code), told)
+
+
+def _unproven(run: Run) -> RunWarning:
     message = f"{UNPROVEN.message} {run.doubt}".rstrip()
     if run.doubt in (figures.OLDER, reporting.PARTIAL):
         message = f"{run.doubt} So contacts that it does not mention were kept."
-    unproven = UNPROVEN.model_copy(update={"message": message})
-    return (*(warning for warning in run.warnings if warning.code != unproven.code), unproven)
+    return UNPROVEN.model_copy(update={"message": message})
 
 
 def _announce(run: Run, deletes: int, verdict: Verdict, control: Control, now: datetime) -> None:
