@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 from urllib.parse import urljoin
 
 import pytest
@@ -146,6 +148,15 @@ class RadicaleBook(DavBook):
         super().__init__(server)
         self.folder = folder
 
+    @classmethod
+    @contextmanager
+    def served(cls, folder: Path) -> Iterator[Self]:
+        """A server with a book, for as long as the block lasts."""
+        with WsgiServer(radicale(folder)) as server:
+            book = cls(server, folder)
+            book.open(books="/ann/")
+            yield book
+
     def expire(self) -> None:
         self.remove(self.add(NAMED))  # a token of the very state that there is would be made again
         for token in self.folder.rglob(".Radicale.cache/sync-token/*"):
@@ -155,9 +166,7 @@ class RadicaleBook(DavBook):
 class TestRadicale(ConnectorContract):
     @pytest.fixture
     def book(self, tmp_path: Path) -> Iterator[DavBook]:
-        with WsgiServer(radicale(tmp_path)) as server:
-            book = RadicaleBook(server, tmp_path)
-            book.open(books="/ann/")
+        with RadicaleBook.served(tmp_path) as book:
             yield book
 
     def test_cards_that_are_too_large_for_one_answer_come_in_several(self, book, connector, monkeypatch):

@@ -18,13 +18,12 @@ from contactsync.journeys.book.album import Album
 from contactsync.model.card import Card
 from contactsync.model.connection import Link
 from tests.contract.book import Book
-from tests.contract.test_carddav import RadicaleBook, radicale
+from tests.contract.test_carddav import RadicaleBook
 from tests.contract.test_connectors import InMemory
 from tests.contract.test_google import GoogleBook
 from tests.contract.test_microsoft import MicrosoftBook
 from tests.fakes.graph import GraphServer
 from tests.fakes.people import PeopleServer
-from tests.fakes.wsgiserver import WsgiServer
 from tests.property.books import PICK, SIDES, Books, Side, token_of
 from tests.support.bookworld import BookWorld
 from tests.support.portraits import portrait
@@ -130,9 +129,7 @@ class MicrosoftBooks(_Served):
 class RadicaleBooks(_Served):
     def opened(self, **_: Any) -> tuple[BookWorld, Book]:
         folder = Path(self.open.enter_context(TemporaryDirectory()))
-        book = RadicaleBook(self.open.enter_context(WsgiServer(radicale(folder))), folder)
-        book.open(books="/ann/")
-        return BookWorld(), book
+        return BookWorld(), self.open.enter_context(RadicaleBook.served(folder))
 
 
 @pytest.mark.timeout(1200)

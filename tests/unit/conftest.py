@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # most unit tests have no use for the whole service
     from tests.fakes.people import PeopleServer
     from tests.support.calling import ApiBookWorld, ApiWorld, Client
     from tests.support.lists import Lists
+    from tests.support.world import World
 
 
 @pytest.fixture
@@ -32,6 +33,18 @@ def book_world() -> Iterator[ApiBookWorld]:
     world = ApiBookWorld()
     with served(world):
         yield world
+
+
+@pytest.fixture
+def numbered_world() -> World:
+    """A customer who numbers contacts, without the API: `world` of the modules that need one."""
+    from contactsync.model.field import FieldSpec
+    from tests.support.world import World
+
+    world = World()
+    spec = FieldSpec(key="customer_number", label="Customer number", type="text")
+    world.control.create_field(world.account.account_id, spec)
+    return world
 
 
 @pytest.fixture

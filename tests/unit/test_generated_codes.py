@@ -20,11 +20,8 @@ from tests.support.world import World
 
 
 @pytest.fixture
-def world() -> World:
-    world = World()
-    spec = FieldSpec(key="customer_number", label="Customer number", type="text")
-    world.control.create_field(world.account.account_id, spec)
-    return world
+def world(numbered_world: World) -> World:
+    return numbered_world
 
 
 def test_generated_codes_are_new_unique_and_nine_digits(world: World) -> None:

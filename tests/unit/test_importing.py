@@ -26,11 +26,8 @@ BY_NUMBER = [{"column": "number", "field": "customer_number"}, *NAMES]
 
 
 @pytest.fixture
-def world() -> World:
-    world = World()
-    spec = FieldSpec(key="customer_number", label="Customer number", type="text")
-    world.control.create_field(world.account.account_id, spec)
-    return world
+def world(numbered_world: World) -> World:
+    return numbered_world
 
 
 def people(*names: str) -> str:

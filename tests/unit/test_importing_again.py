@@ -29,11 +29,8 @@ ALL = {"delete_missing": {"scope": "all"}}
 
 
 @pytest.fixture
-def world() -> World:
-    world = World()
-    spec = FieldSpec(key="customer_number", label="Customer number", type="text")
-    world.control.create_field(world.account.account_id, spec)
-    return world
+def world(numbered_world: World) -> World:
+    return numbered_world
 
 
 @pytest.fixture(autouse=True, params=["asked by key", "read along"])

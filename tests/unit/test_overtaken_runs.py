@@ -12,7 +12,6 @@ import pytest
 from contactsync.core.decisions import Add, read_decision
 from contactsync.core.identity import contact_id, identity_key
 from contactsync.model.contact import Alias, Audit, Contact
-from contactsync.model.field import FieldSpec
 from contactsync.model.run import Run
 from contactsync.ports import ContactStore, Insert, Replace, Write
 from tests.support.world import Died, Overtaken, World
@@ -23,11 +22,8 @@ NUMBER = {"field": "customer_number"}
 
 
 @pytest.fixture
-def world() -> World:
-    world = World()
-    spec = FieldSpec(key="customer_number", label="Customer number", type="text")
-    world.control.create_field(world.account.account_id, spec)
-    return world
+def world(numbered_world: World) -> World:
+    return numbered_world
 
 
 class Followed:

@@ -13,8 +13,7 @@ from contactsync.core.vcard import Card as VCard
 from contactsync.core.vcard import Property
 from contactsync.journeys.book.album import Album
 from tests.contract.cards import ADA
-from tests.contract.test_carddav import RadicaleBook, radicale
-from tests.fakes.wsgiserver import WsgiServer
+from tests.contract.test_carddav import RadicaleBook
 from tests.support.bookworld import BookWorld
 from tests.support.portraits import portrait
 
@@ -26,9 +25,7 @@ def world() -> BookWorld:
 
 @pytest.fixture
 def book(world: BookWorld, tmp_path: Path) -> Iterator[RadicaleBook]:
-    with WsgiServer(radicale(tmp_path)) as server:
-        book = RadicaleBook(server, tmp_path)
-        book.open(books="/ann/")
+    with RadicaleBook.served(tmp_path) as book:
         world.connect = lambda _: book.connector()
         yield book
 

@@ -22,8 +22,7 @@ from contactsync.model.connection import Intent
 from contactsync.model.run import Run
 from contactsync.ports import RecordKey
 from tests.contract.cards import ADA
-from tests.contract.test_carddav import CARDS, RadicaleBook, radicale
-from tests.fakes.wsgiserver import WsgiServer
+from tests.contract.test_carddav import CARDS, RadicaleBook
 from tests.support.bookworld import CONNECTION, BookWorld
 from tests.support.world import World
 
@@ -65,9 +64,7 @@ def world() -> BookWorld:
 
 @pytest.fixture
 def book(world: BookWorld, tmp_path: Path) -> Iterator[SpoiltBook]:
-    with WsgiServer(radicale(tmp_path)) as server:
-        book = SpoiltBook(server, tmp_path)
-        book.open(books="/ann/")
+    with SpoiltBook.served(tmp_path) as book:
         world.connect = lambda _: book.connector()
         yield book
 
