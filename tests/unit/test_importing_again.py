@@ -86,6 +86,18 @@ class TestAfterAnUndo:
         assert (back.counts.added, [each.code for each in back.warnings]) == (1, ["missing_as_before"])
         assert again(world, run, many(19)).counts.deleted == 1
 
+    def test_a_deleted_sync_has_no_next_run_to_be_warned_of(self, world: World) -> None:
+        run = world.import_rows(many(20), NAMES, options={"delete_missing": {"scope": "sync"}})
+        gone = again(world, run, many(19))
+        at = world.clock.now().isoformat()
+        world.control.update_sync(
+            world.account.account_id,
+            run.sync_id,
+            lambda read: read.value.model_copy(update={"deleted_at": at}),
+        )
+        back = again(world, run, "", undoes=gone.id)
+        assert (back.counts.added, back.warnings) == (1, ())
+
     def test_who_comes_back_and_is_in_the_file_stays_and_nothing_is_said(self, world: World) -> None:
         run = world.import_rows(many(20), NAMES, options={"delete_missing": {"scope": "sync"}})
         undone = again(world, run, "", undoes=run.id)

@@ -6,11 +6,11 @@ A picture is kept as it came, byte for byte, and is called by a hash of its byte
 
 from __future__ import annotations
 
-import contextlib
 import io
 import struct
 import warnings
 from base64 import urlsafe_b64encode
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -168,7 +168,7 @@ def _upright(image: Image) -> Image:
     from PIL import Image  # noqa: PLC0415
 
     turn = None
-    with contextlib.suppress(OSError, ValueError, SyntaxError, struct.error):  # where it is damaged
+    with suppress(OSError, ValueError, SyntaxError, struct.error):  # where it is damaged
         turn = _TURNS.get(image.getexif().get(_ORIENTATION, 1))
     return image.transpose(Image.Transpose[turn]) if turn else image
 

@@ -117,7 +117,7 @@ def _warnings(run: Run, sync: Sync, counts: Counts, control: Control) -> tuple[R
     That it deletes nobody where it was to and nothing proves its source complete; and whom an undo brings back for no longer than
     to the next run.
     """
-    if not sync.options.delete_missing or run.proof:
+    if not sync.options.delete_missing or run.proof or sync.deleted_at:
         return run.warnings
     if run.undoes is None:
         told = _unproven(run)
