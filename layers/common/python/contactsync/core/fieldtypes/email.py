@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from contactsync.core.fieldtypes.refusal import EDGES, BadValue, refuse_unprintable
+from contactsync.core.fieldtypes.refusal import EDGES, UNSEEN, BadValue, refuse_unprintable
 
 ADDRESS_MAX = 254
 """Octets, RFC 5321: longer ones cannot be the target of a mail command."""
@@ -31,8 +31,8 @@ def email(text: str) -> str | None:
     """
     if _is_plain(text) and len(text) <= _PLAIN_MAX:
         return text if text.islower() else _with_lower_domain(text)
-    text = text.strip(EDGES)
-    return _judged(text) if text else None
+    text = text.strip(f" \t{UNSEEN}")  # a line end stays, and is refused: behind it might stand a header of a mail
+    return _judged(text) if text.strip(EDGES) else None
 
 
 def _with_lower_domain(text: str) -> str:
