@@ -31,7 +31,8 @@ def email(text: str) -> str | None:
     """
     if _is_plain(text) and len(text) <= _PLAIN_MAX:
         return text if text.islower() else _with_lower_domain(text)
-    text = text.strip(f" \t{UNSEEN}")  # a line end stays, and is refused: behind it might stand a header of a mail
+    # a line end stays, and is refused: behind it might stand a header of a mail
+    text = text.strip(f" \t{UNSEEN}")
     return _judged(text) if text.strip(EDGES) else None
 
 
