@@ -111,6 +111,11 @@ class Told:
         return json.loads(self.text)
 
     @property
+    def problem(self) -> tuple[int, str]:
+        """The status and the code of a refusal."""
+        return self.status, self.json["type"].removeprefix("/problems/")
+
+    @property
     def pointers(self) -> set[str]:
         """Where a problem says that something is wrong."""
         assert self.headers["content-type"] == "application/problem+json"
@@ -142,6 +147,11 @@ class Client:
 
     def delete(self, path: str, *, if_match: int | None = None) -> Told:
         return self._change("DELETE", path, None, if_match)
+
+    def ended(self, run_id: str) -> Any:
+        """The run as it is shown, after the state machine has carried it out."""
+        self.world.execute(self.world.control.run(self.account.account_id, run_id).value)
+        return self.get(f"/runs/{run_id}").json
 
     def _change(self, method: str, path: str, body: Any, if_match: int | None) -> Told:
         headers = {"Content-Type": "application/json"}

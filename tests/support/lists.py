@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from tests.support.calling import Client, Told
+from tests.support.calling import Client
 
 NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
 DELETES = {"delete_missing": {"scope": "all"}}
@@ -58,8 +58,3 @@ class Lists:
         assert told.status == 202, told.text
         assert told.json["undoes"] == run["id"]
         return self.ended(told.json)
-
-
-def problem(answer: Told) -> tuple[int, str]:
-    """What a refusal is, without its words."""
-    return answer.status, answer.json["type"].removeprefix("/problems/")

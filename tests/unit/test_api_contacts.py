@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from contactsync.control import accounts as control_accounts
 from contactsync.journeys.asked import editing
 from contactsync.journeys.asked.addressing import Addresses
 from contactsync.model.contact import Alias, Tombstone
@@ -17,21 +16,12 @@ from tests.support.world import Died
 NAMES = [{"column": "email", "field": "email"}, {"column": "name", "field": "name"}]
 
 
-def problem(answer):
-    return answer.status, answer.json["type"].removeprefix("/problems/")
-
-
-def ended(api, run_id):
-    api.world.execute(api.world.control.run(api.account.account_id, run_id).value)
-    return api.get(f"/runs/{run_id}").json
-
-
 def imported(api, text, **changes):
     api.world.clock.advance(timedelta(minutes=1))
     body = {"source": {"kind": "paste", "text": text}, "mapping": NAMES, **changes}
     told = api.post("/imports", body)
     assert told.status == 202, told.text
-    return ended(api, told.json["run"]["id"])
+    return api.ended(told.json["run"]["id"])
 
 
 def add(api, **fields):
@@ -91,7 +81,7 @@ def test_every_problem_of_a_contact_is_told_at_once(api):
 
 def test_an_address_belongs_to_one_contact(api, ada):
     answer = api.post("/contacts", {"fields": {"email": "ADA@example.com"}})
-    assert problem(answer) == (409, "email_taken")
+    assert answer.problem == (409, "email_taken")
     assert answer.json["title"] == f"The email address belongs to contact {ada['id']}."
 
 
@@ -230,8 +220,8 @@ def test_an_edit_changes_what_it_names_and_nothing_else(api, ada):
 def test_an_edit_names_the_version_that_it_changes(api, ada):
     path = f"/contacts/{ada['id']}"
     assert api.patch(path, {"fields": {"name": "B"}}, if_match=1).json["version"] == 2
-    assert problem(api.patch(path, {"fields": {"name": "C"}}, if_match=1)) == (412, "changed_since")
-    assert problem(api.delete(path, if_match=1)) == (412, "changed_since")
+    assert api.patch(path, {"fields": {"name": "C"}}, if_match=1).problem == (412, "changed_since")
+    assert api.delete(path, if_match=1).problem == (412, "changed_since")
 
 
 def test_a_new_address_finds_the_contact_and_the_old_one_no_longer_does(api, ada):
@@ -241,7 +231,7 @@ def test_a_new_address_finds_the_contact_and_the_old_one_no_longer_does(api, ada
     run = imported(api, "email,name\nada@example.org,Countess\n")
     assert run["counts"]["updated"] == 1
     taken = api.post("/contacts", {"fields": {"email": "ada@example.org"}})
-    assert problem(taken) == (409, "email_taken")
+    assert taken.problem == (409, "email_taken")
     edit(api, ada, email="ada@example.net")
     assert add(api, email="ada@example.org")["id"] != ada["id"], "the address was given back"
 
@@ -249,7 +239,7 @@ def test_a_new_address_finds_the_contact_and_the_old_one_no_longer_does(api, ada
 def test_the_address_by_which_a_contact_was_first_known_is_freed_as_the_refusal_says(api, ada):
     edit(api, ada, email="ada@example.org")
     taken = api.post("/contacts", {"fields": {"email": "ada@example.com"}})
-    assert problem(taken) == (409, "email_taken")
+    assert taken.problem == (409, "email_taken")
     assert f"Contact {ada['id']} was first known by this email address" in taken.json["title"]
     assert "delete it and add it again under the address it has now" in taken.json["detail"]
     assert api.delete(f"/contacts/{ada['id']}").status == 204
@@ -262,7 +252,7 @@ def test_the_address_by_which_a_contact_was_first_known_is_freed_as_the_refusal_
 def test_an_address_that_another_contact_has_is_refused(api, ada):
     bob = add(api, email="bob@example.com")
     answer = api.patch(f"/contacts/{bob['id']}", {"fields": {"email": "ada@example.com"}})
-    assert problem(answer) == (409, "email_taken")
+    assert answer.problem == (409, "email_taken")
     assert ada["id"] in answer.json["title"]
     assert api.get(f"/contacts/{bob['id']}").json == bob
 
@@ -298,7 +288,7 @@ def test_a_lost_race_writes_nothing_and_gives_the_address_back(api, ada, monkeyp
     with monkeypatch.context() as patch:
         patch.setattr(editing, "_note", overtaken)
         answer = api.patch(f"/contacts/{ada['id']}", {"fields": {"email": "second@example.com"}})
-    assert problem(answer) == (409, "changed_meanwhile")
+    assert answer.problem == (409, "changed_meanwhile")
     assert api.get(f"/contacts/{ada['id']}").json["fields"]["name"] == "First"
     assert add(api, email="second@example.com")["id"] != ada["id"]
     told = api.get(f"/contacts/{ada['id']}/history").json["items"]
@@ -310,7 +300,7 @@ def test_a_run_notices_what_was_edited_by_hand(api):
     [contact] = api.get("/contacts").json["items"]
     edit(api, contact, name="Ada King")
     run = api.post(f"/syncs/{first['sync_id']}/runs").json
-    told = ended(api, run["id"])
+    told = api.ended(run["id"])
     assert (told["status"], told["counts"]["unchanged"]) == ("succeeded", 1)
     assert api.get(f"/contacts/{contact['id']}").json["fields"]["name"] == "Ada King"
 
@@ -324,7 +314,7 @@ def test_a_deleted_contact_stays_away_while_its_row_says_nothing_new(api):
     assert api.delete(f"/contacts/{contact['id']}").status == 204
     assert api.get(f"/contacts/{contact['id']}").status == 404
     assert api.delete(f"/contacts/{contact['id']}").status == 404
-    run = ended(api, api.post(f"/syncs/{first['sync_id']}/runs").json["id"])
+    run = api.ended(api.post(f"/syncs/{first['sync_id']}/runs").json["id"])
     assert (run["status"], run["counts"]["skipped"]) == ("succeeded", 1)
     assert api.get("/contacts").json["items"] == []
     back = add(api, email="ada@example.com", name="Ada")
@@ -339,7 +329,7 @@ def test_a_contact_deleted_by_hand_is_remembered_under_its_address_too(api):
     assert second["counts"]["updated"] == 1
     api.delete(f"/contacts/{contact['id']}")
     for sync_id in (first["sync_id"], second["sync_id"]):
-        run = ended(api, api.post(f"/syncs/{sync_id}/runs").json["id"])
+        run = api.ended(api.post(f"/syncs/{sync_id}/runs").json["id"])
         assert (run["counts"]["added"], run["counts"]["skipped"]) == (0, 1)
 
 
@@ -361,7 +351,7 @@ def test_history_tells_every_change_with_its_author_and_its_reason(api):
     [contact] = api.get("/contacts").json["items"]
     edit(api, contact, notes="met in June")
     second = imported(api, "email,name\nada@example.com,Ada King\n")
-    undo = ended(api, api.post(f"/runs/{second['id']}/undo").json["id"])
+    undo = api.ended(api.post(f"/runs/{second['id']}/undo").json["id"])
     undone, updated, edited, added = told_of(api, contact["id"])
     assert (added["change"], added["by"], added["row"]) == ("added", f"run:{first['id']}", 2)
     assert {"field": "name", "from": None, "to": "Ada"} in added["fields"]
@@ -398,7 +388,7 @@ def test_a_deletion_by_a_run_is_told(api):
     gone = api.world.id_of("bob@example.com")
     source = {"kind": "paste", "text": rows.rpartition("bob")[0]}
     api.patch(f"/syncs/{first['sync_id']}", {"source": source})
-    run = ended(api, api.post(f"/syncs/{first['sync_id']}/runs").json["id"])
+    run = api.ended(api.post(f"/syncs/{first['sync_id']}/runs").json["id"])
     assert run["counts"]["deleted"] == 1
     deleted, added = told_of(api, gone)
     assert (deleted["change"], deleted["run_id"], deleted["why"]) == (
@@ -480,112 +470,3 @@ def test_contacts_are_found_by_the_run_that_changed_them(api, ada):
 )
 def test_what_nobody_can_have_is_named(api, query):
     assert api.get(f"/contacts?{query}").pointers == {f"/{query.partition('=')[0]}"}
-
-
-# Segments
-
-
-def test_a_contact_is_once_in_a_segment_however_often_that_is_said(api, ada):
-    fair, vip = (api.post("/segments", {"name": name}).json["id"] for name in ("Fair", "VIP"))
-    edited = api.patch(f"/contacts/{ada['id']}", {"segments": [vip, fair, vip]}).json
-    assert edited["segments"] == sorted([fair, vip])
-
-
-def test_there_are_as_many_segments_as_are_shown(api, monkeypatch):
-    monkeypatch.setattr(control_accounts, "MAX_SEGMENTS", 2)
-    first, last, beyond = (api.post("/segments", {"name": name}, key=name) for name in ("Fair", "VIP", "New"))
-    assert (first.status, last.status, problem(beyond)) == (201, 201, (409, "too_many_segments"))
-    assert sorted(each["name"] for each in api.get("/segments").json["items"]) == ["Fair", "VIP"]
-    assert api.post("/segments", {"name": "VIP"}, key="VIP").json == last.json
-    assert api.delete(f"/segments/{first.json['id']}").status == 204
-    assert api.post("/segments", {"name": "New"}).status == 201
-
-
-def test_of_two_segments_of_one_name_at_once_one_is_made(api, monkeypatch):
-    commit = api.world.records.commit
-    meanwhile: list[Any] = []
-
-    def late(writes: Any) -> None:
-        if any(write.key.name.startswith("segment#") for write in writes):
-            monkeypatch.setattr(api.world.records, "commit", commit)
-            meanwhile.append(api.post("/segments", {"name": "Fair"}))
-        commit(writes)
-
-    monkeypatch.setattr(api.world.records, "commit", late)
-    assert problem(api.post("/segments", {"name": "Fair"})) == (409, "segment_exists")
-    assert api.get("/segments").json["items"] == [each.json for each in meanwhile]
-
-
-def test_segments_are_made_filled_and_taken_away(api, ada):
-    made = api.post("/segments", {"name": "Fair"})
-    assert made.status == 201
-    segment = made.json
-    assert api.get("/segments").json["items"] == [segment]
-    assert problem(api.post("/segments", {"name": "Fair"})) == (409, "segment_exists")
-    path = f"/segments/{segment['id']}/contacts/{ada['id']}"
-    assert api.put(path).json["segments"] == [segment["id"]]
-    assert api.put(path).json["version"] == 2, "a second time changes nothing"
-    add(api, email="bob@example.com")
-    [member] = api.get(f"/contacts?segment={segment['id']}").json["items"]
-    assert member["id"] == ada["id"]
-    assert told_of(api, ada["id"])[0]["fields"] == [{"field": "segments", "from": [], "to": [segment["id"]]}]
-    assert api.delete(path).status == 204
-    assert api.get(f"/contacts?segment={segment['id']}").json["items"] == []
-    api.put(path)
-    assert api.delete(f"/segments/{segment['id']}").status == 204
-    assert api.get(f"/contacts/{ada['id']}").json["segments"] == []
-    assert api.put(path).status == 404
-
-
-def test_a_segment_that_a_sync_fills_is_kept(api):
-    segment = api.post("/segments", {"name": "Fair"}).json
-    imported(api, "email,name\nada@example.com,Ada\n", options={"segments": [segment["id"]]})
-    assert problem(api.delete(f"/segments/{segment['id']}")) == (409, "segment_in_use")
-
-
-def test_a_segment_that_a_sync_fills_is_kept_however_many_there_are_since(api):
-    """Every `POST /imports` saves one, so the oldest of a thousand may be the one that runs each night."""
-    segment = api.post("/segments", {"name": "Fair"}).json
-    asked = {
-        "source": {"kind": "paste", "text": "email\na@example.com\n"},
-        "options": {"segments": [segment["id"]]},
-    }
-    asked |= {"mapping": [{"column": "email", "field": "email"}]}
-    oldest = api.post("/syncs", asked).json["id"]
-    control, account = api.world.control, api.account.account_id
-    sync = control.sync(account, oldest).value
-    for number in range(1001):
-        later = {"id": f"t{number}", "options": type(sync.options)()}
-        control.create_sync(account, sync.model_copy(update=later))
-    refused = api.delete(f"/segments/{segment['id']}")
-    assert problem(refused) == (409, "segment_in_use")
-    assert oldest in refused.json["title"]
-
-
-def test_contacts_are_put_into_segments_when_they_are_made_or_edited(api):
-    one, two = (api.post("/segments", {"name": name}).json["id"] for name in ("One", "Two"))
-    made = api.post("/contacts", {"fields": {"name": "Bob"}, "segments": [one]}).json
-    assert made["segments"] == [one]
-    path = f"/contacts/{made['id']}"
-    assert api.patch(path, {"segments": [two]}).json["segments"] == [two]
-    assert api.patch(path, {"segments": None}).pointers == {"/segments"}
-    assert api.patch(path, {"fields": {"name": "Bo"}}).json["segments"] == [two]
-    assert api.patch(path, {"segments": []}).json["segments"] == []
-
-
-def test_a_page_of_a_segment_looks_at_a_bounded_number_of_contacts(api, monkeypatch):
-    from contactsync.journeys.asked import telling
-
-    monkeypatch.setattr(telling, "READ_AT_ONCE", 1)
-    monkeypatch.setattr(telling, "LOOKED_AT_MAX", 2)
-    segment = api.post("/segments", {"name": "Fair"}).json["id"]
-    for number in range(5):
-        api.post(
-            "/contacts", {"fields": {"email": f"p{number}@example.com"}, "segments": [segment] * (number % 2)}
-        )
-    page = api.get(f"/contacts?segment={segment}").json
-    seen = page["items"]
-    while page["next"]:
-        page = api.get(f"/contacts?segment={segment}&next={page['next']}").json
-        seen += page["items"]
-    assert len(seen) == 2

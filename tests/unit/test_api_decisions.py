@@ -12,7 +12,7 @@ import pytest
 from contactsync.journeys import importing
 from contactsync.journeys.asked import downloads
 from contactsync.journeys.file.runfiles import RunFiles
-from tests.support.lists import DELETES, NAMES, Lists, many, problem
+from tests.support.lists import DELETES, NAMES, Lists, many
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_an_approval_names_the_plan_that_was_seen(api, held):
     _, run = held
     path = f"/runs/{run['id']}/approve"
     assert api.post(path).pointers == {"/plan_hash"}
-    assert problem(api.post(path, {"plan_hash": "0" * 64})) == (409, "another_plan")
+    assert api.post(path, {"plan_hash": "0" * 64}).problem == (409, "another_plan")
     assert api.get(f"/runs/{run['id']}").json["status"] == "awaiting_approval"
 
 
@@ -76,9 +76,9 @@ def test_an_approval_is_void_once_the_sync_says_something_else(api, held, edit):
     assert (told["status"], told["problem"]["code"]) == ("cancelled", "superseded")
     assert "was changed before this plan was approved" in told["problem"]["title"]
     assert told["problem"]["detail"].startswith("Run the sync again")
-    assert problem(api.post(f"/runs/{run['id']}/reject")) == (409, "not_waiting")
+    assert api.post(f"/runs/{run['id']}/reject").problem == (409, "not_waiting")
     told = api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})
-    assert problem(told) == (409, "superseded")
+    assert told.problem == (409, "superseded")
     assert len(lists.emails()) == 100
 
 
@@ -112,10 +112,10 @@ def test_an_approval_whose_announcement_failed_is_sent_again(api, held):
 
 def test_a_run_that_does_not_wait_can_be_neither_approved_nor_rejected(api, lists):
     run = lists.first(many(2))
-    assert problem(api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})) == (
+    assert api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]}).problem == (
         409, "not_waiting"
     )  # fmt: skip
-    assert problem(api.post(f"/runs/{run['id']}/reject")) == (409, "not_waiting")
+    assert api.post(f"/runs/{run['id']}/reject").problem == (409, "not_waiting")
 
 
 def test_a_rejected_run_has_written_nothing(api, held):
@@ -155,7 +155,7 @@ def test_a_run_that_waits_does_so_no_longer_once_its_sync_is_run_again(api, held
     counts = told["counts"]
     assert (counts["rows"], counts["skipped"] + counts["unchanged"]) == (71, 71)
     approval = api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})
-    assert problem(approval) == (409, "superseded")
+    assert approval.problem == (409, "superseded")
 
 
 @pytest.mark.parametrize("kind", ["held", "half_held"])
@@ -164,7 +164,7 @@ def test_a_dry_run_leaves_a_run_that_waits_as_it_is(api, request, kind):
     lists, run = request.getfixturevalue(kind)
     approval = (f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})
     looked = lists.request(run["sync_id"], many(70), dry_run=True).json
-    assert problem(api.post(*approval)) == (409, "run_under_way")
+    assert api.post(*approval).problem == (409, "run_under_way")
     assert lists.ended(looked)["status"] == "succeeded"
     assert api.get(f"/runs/{run['id']}").json == run
     assert api.get(f"/syncs/{run['sync_id']}").json["latest_run"]["id"] == run["id"], "what is to be decided"
@@ -181,7 +181,7 @@ def test_a_run_that_waits_while_a_dry_run_looks_is_superseded_by_the_next_that_w
     told = api.get(f"/runs/{run['id']}").json
     assert (told["status"], told["problem"]["code"]) == ("cancelled", "superseded")
     approval = api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})
-    assert problem(approval) == (409, "superseded")
+    assert approval.problem == (409, "superseded")
 
 
 def test_an_undo_closes_a_run_that_waits(api, lists):
@@ -192,7 +192,7 @@ def test_an_undo_closes_a_run_that_waits(api, lists):
     run = lists.again(first["sync_id"], many(70))
     assert lists.undone(more)["counts"]["deleted"] == 10
     approval = api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})
-    assert problem(approval) == (409, "superseded")
+    assert approval.problem == (409, "superseded")
     assert len(lists.emails()) == 100
 
 
@@ -203,7 +203,7 @@ def test_where_only_its_deletions_had_waited_the_rest_can_be_undone(api, half_he
     assert (told["status"], told["problem"]) == ("succeeded", None)
     assert told["warnings"][-1]["code"] == "deletions_superseded"
     approval = api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})
-    assert problem(approval) == (409, "superseded")
+    assert approval.problem == (409, "superseded")
     assert later["counts"]["deleted"] == 5
     assert [lists.undone(each)["counts"]["deleted"] for each in (later, run)] == [0, 1]
     assert lists.emails() == {f"p{n}@example.com" for n in range(100)}
@@ -226,7 +226,7 @@ def cancelled_during(api, lists, monkeypatch, step, run):
 
     def cancelled(message, **ports):
         assert api.post(f"/runs/{run['id']}/cancel").json["status"] == "cancelled"
-        assert problem(api.get(f"/runs/{run['id']}/rows")) == (409, "run_under_way")
+        assert api.get(f"/runs/{run['id']}/rows").problem == (409, "run_under_way")
         return real(message, **ports)
 
     with monkeypatch.context() as patch:
@@ -303,7 +303,7 @@ def test_cancelling_twice_does_no_harm_and_an_ended_run_cannot_be_cancelled(api,
     assert api.post(f"/runs/{run['id']}/cancel").json["status"] == "cancelled"
     assert api.post(f"/runs/{run['id']}/cancel").json["status"] == "cancelled"
     ended = lists.first(many(1))
-    assert problem(api.post(f"/runs/{ended['id']}/cancel")) == (409, "run_ended")
+    assert api.post(f"/runs/{ended['id']}/cancel").problem == (409, "run_ended")
 
 
 def test_an_approved_run_can_be_cancelled_before_it_begins(api, half_held):
@@ -354,7 +354,7 @@ def test_a_run_is_undone_and_the_undo_undone(api, lists):
         contact["fields"] for contact in before
     ]
     again = api.post(f"/runs/{run['id']}/undo")
-    assert problem(again) == (409, "already_undone")
+    assert again.problem == (409, "already_undone")
     assert undo["id"] in again.json["title"]
     assert lists.undone(undo)["status"] == "succeeded"
     assert {contact["id"]: contact["fields"] for contact in api.get("/contacts").json["items"]} == after
@@ -363,7 +363,7 @@ def test_a_run_is_undone_and_the_undo_undone(api, lists):
 def test_one_undo_at_a_time(api, lists):
     run = lists.first(many(2))
     assert api.post(f"/runs/{run['id']}/undo").status == 202
-    assert problem(api.post(f"/runs/{run['id']}/undo")) == (409, "run_under_way")
+    assert api.post(f"/runs/{run['id']}/undo").problem == (409, "run_under_way")
 
 
 def test_an_undo_sent_again_is_the_same_undo(api, lists):
@@ -380,10 +380,10 @@ def test_only_what_a_run_did_can_be_undone(api, lists, held):
     dry = lists.again(run["sync_id"], many(3), dry_run=True)
     same = lists.again(run["sync_id"])
     for one in (dry, same, held[1]):
-        assert problem(api.post(f"/runs/{one['id']}/undo")) == (409, "nothing_to_undo")
+        assert api.post(f"/runs/{one['id']}/undo").problem == (409, "nothing_to_undo")
     files = RunFiles(api.world.runs, api.account.account_id, run["id"])
     del api.world.runs._stored[f"{files.prefix}manifest.json"]
-    assert problem(api.post(f"/runs/{run['id']}/undo")) == (409, "plan_forgotten")
+    assert api.post(f"/runs/{run['id']}/undo").problem == (409, "plan_forgotten")
 
 
 def test_a_pasted_sync_runs_again_after_an_undo(api):
@@ -431,7 +431,7 @@ def test_the_plan_of_a_held_run_says_who_would_go(api, held):
 def test_a_run_without_a_plan_is_worth_waiting_for(api, lists):
     first = lists.first(many(2))
     run = lists.request(first["sync_id"], many(3)).json
-    assert problem(api.get(f"/runs/{run['id']}/plan")) == (409, "plan_under_way")
+    assert api.get(f"/runs/{run['id']}/plan").problem == (409, "plan_under_way")
 
 
 def carry_out(api, dry, **changes):
@@ -454,7 +454,7 @@ def test_exactly_the_plan_that_was_shown_is_carried_out(api, lists):
 def test_another_plan_than_the_one_shown_is_refused(api, lists):
     first = lists.first(many(2))
     dry = lists.again(first["sync_id"], many(3), dry_run=True)
-    assert problem(carry_out(api, dry, plan_hash="0" * 64)) == (409, "another_plan")
+    assert carry_out(api, dry, plan_hash="0" * 64).problem == (409, "another_plan")
     assert carry_out(api, dry, run_id=first["id"]).pointers == {"/plan/run_id"}
     assert carry_out(api, dry, run_id="nowhere").pointers == {"/plan/run_id"}
     other = Lists(api).first(many(1))
@@ -470,7 +470,7 @@ def test_a_plan_that_the_guard_has_stopped_is_not_carried_out(api):
     first = lists.first(many(100))
     dry = lists.again(first["sync_id"], many(5), dry_run=True)
     assert dry["verdict"]["kind"] == "blocked"
-    assert problem(carry_out(api, dry)) == (409, "plan_blocked")
+    assert carry_out(api, dry).problem == (409, "plan_blocked")
 
 
 def test_a_plan_that_is_carried_out_shows_how_far_it_is(api, lists):
@@ -519,5 +519,5 @@ def test_a_file_of_too_many_rows_is_refused_with_another_way(api, lists, monkeyp
     monkeypatch.setattr(downloads, "ROWS_MAX", 1)
     run = lists.first(many(2))
     answer = api.get(f"/runs/{run['id']}/added.csv")
-    assert problem(answer) == (422, "run_too_large")
+    assert answer.problem == (422, "run_too_large")
     assert "rows?outcome=added" in answer.json["detail"]

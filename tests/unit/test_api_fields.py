@@ -7,10 +7,6 @@ import pytest
 TIER = {"key": "tier", "label": "Tier", "type": "choice", "choices": ["gold", "silver"]}
 
 
-def problem(answer):
-    return answer.status, answer.json["type"].removeprefix("/problems/")
-
-
 @pytest.fixture
 def tier(api):
     assert api.post("/fields", TIER).status == 201
@@ -39,7 +35,7 @@ def test_taking_a_choice_away_says_first_whom_it_concerns(api):
     }  # fmt: skip
     assert told["choices"] == ["silver", "bronze"]
     refused = api.patch("/fields/tier", change)
-    assert problem(refused) == (409, "choice_in_use")
+    assert refused.problem == (409, "choice_in_use")
     assert refused.json["title"].startswith("1 contacts")
     assert listed(api)["tier"]["choices"] == ["gold", "silver"]
     assert api.patch("/fields/tier?confirm=true", change).status == 200
@@ -66,7 +62,7 @@ def test_what_a_field_cannot_become_is_refused(api, change, pointers):
 def test_a_field_with_values_goes_only_when_that_is_confirmed(api):
     assert api.delete("/fields/tier?dry_run=true").json["effects"]["contacts"] == 2
     refused = api.delete("/fields/tier")
-    assert problem(refused) == (409, "field_has_values")
+    assert refused.problem == (409, "field_has_values")
     assert "2 contacts" in refused.json["title"]
     assert api.delete("/fields/tier?confirm=yes").pointers == {"/confirm"}
     assert api.delete("/fields/tier?confirm=true").status == 204
@@ -82,7 +78,7 @@ def test_a_field_that_a_sync_maps_is_kept(api):
     mapping = [{"column": "email", "field": "email"}, {"literal": "gold", "field": "tier"}]
     sync = api.post("/syncs", {"source": {"kind": "paste", "text": "email\n"}, "mapping": mapping}).json
     assert api.delete("/fields/tier?dry_run=true").json["effects"]["syncs"] == [sync["id"]]
-    assert problem(api.delete("/fields/tier?confirm=true")) == (409, "field_in_use")
+    assert api.delete("/fields/tier?confirm=true").problem == (409, "field_in_use")
     api.delete(f"/syncs/{sync['id']}")
     assert api.delete("/fields/tier").status == 204
 
@@ -111,6 +107,6 @@ def test_only_so_many_contacts_are_looked_at(api, tier, monkeypatch):
 
 
 def test_a_standard_field_stays_as_it_is(api):
-    assert problem(api.patch("/fields/name", {"label": "N"})) == (409, "built_in_field")
-    assert problem(api.delete("/fields/name")) == (409, "built_in_field")
+    assert api.patch("/fields/name", {"label": "N"}).problem == (409, "built_in_field")
+    assert api.delete("/fields/name").problem == (409, "built_in_field")
     assert api.delete("/fields/nowhere").status == 404

@@ -12,7 +12,7 @@ from contactsync.control import key_digest
 from contactsync.journeys.account import accounts
 from functions.authorize import handler
 from tests.unit.test_api_authorize import event
-from tests.unit.test_api_members import acting_as, add, problem
+from tests.unit.test_api_members import acting_as, add
 
 
 def opens(key):
@@ -60,7 +60,7 @@ def test_the_same_request_shows_the_same_key_which_still_is_kept_nowhere(api):
 def test_a_request_that_is_sent_again_brings_no_revoked_key_back(api):
     made = api.post("/keys", {}, key="k").json
     api.delete(f"/keys/{made['id']}")
-    assert problem(api.post("/keys", {}, key="k")) == (409, "key_revoked")
+    assert api.post("/keys", {}, key="k").problem == (409, "key_revoked")
     assert opens(made["key"]) is None
 
 
@@ -69,7 +69,7 @@ def test_somebody_else_s_request_sent_again_shows_nothing(api):
     clerk = acting_as(api, add(api, permissions=["contacts.view"]))
     assert made.status == 201
     refused = clerk.post("/keys", {}, key="k")
-    assert problem(refused) == (422, "invalid_request")
+    assert refused.problem == (422, "invalid_request")
     assert made.json["key"] not in refused.text
 
 
@@ -81,7 +81,7 @@ def test_who_may_do_less_by_now_is_shown_no_key_again_that_opens_more(api, left)
     assert made.status == 201
     fewer = replace(helper, permissions=tuple(left))
     refused = fewer.post("/keys", {"member_id": other}, key="k")
-    assert problem(refused) == (403, "not_permitted")
+    assert refused.problem == (403, "not_permitted")
     assert made.json["key"] not in refused.text
 
 
@@ -94,7 +94,7 @@ def test_keys_that_have_expired_take_no_room(api):
         .astimezone(timezone(timedelta(hours=2)))
         .isoformat(),
     )
-    assert problem(api.post("/keys", {})) == (403, "plan_limit")
+    assert api.post("/keys", {}).problem == (403, "plan_limit")
     api.world.clock.advance(timedelta(hours=1))
     assert api.post("/keys", {}).status == 201
 
@@ -104,7 +104,7 @@ def test_a_revoked_key_opens_nothing(api):
     assert api.delete(f"/keys/{made['id']}").status == 204
     assert opens(made["key"]) is None
     assert made["id"] not in listed(api)
-    assert problem(api.delete(f"/keys/{made['id']}")) == (404, "not_found")
+    assert api.delete(f"/keys/{made['id']}").problem == (404, "not_found")
 
 
 def test_a_key_expires(api):
@@ -136,7 +136,7 @@ def test_a_rotated_key_lives_on_for_its_grace(api):
     assert opens(old["key"]) == opens(new["key"]) == api.account.member_id
     [shown] = [each for each in api.get("/keys").json["items"] if each["id"] == old["id"]]
     assert shown["replaced_by"] == new["id"]
-    assert problem(api.post(f"/keys/{old['id']}/rotate", {})) == (409, "key_replaced")
+    assert api.post(f"/keys/{old['id']}/rotate", {}).problem == (409, "key_replaced")
     api.world.clock.advance(timedelta(hours=2))
     assert opens(old["key"]) is None
     assert opens(new["key"])
@@ -160,7 +160,7 @@ def test_a_rotated_key_lives_as_long_as_the_old_one_was_to(api):
     api.world.clock.advance(timedelta(days=28))
     assert opens(new["key"])
     api.world.clock.advance(timedelta(days=2))
-    assert problem(api.post(f"/keys/{new['id']}/rotate", {})) == (409, "key_expired")
+    assert api.post(f"/keys/{new['id']}/rotate", {}).problem == (409, "key_expired")
 
 
 def test_without_account_manage_one_sees_to_one_s_own_keys(api):
@@ -174,7 +174,7 @@ def test_without_account_manage_one_sees_to_one_s_own_keys(api):
         clerk.post(f"/keys/{theirs['id']}/rotate", {}),
         clerk.post("/keys", {"member_id": api.account.member_id}),
     ):
-        assert problem(refused) == (403, "not_permitted")
+        assert refused.problem == (403, "not_permitted")
         assert "account.manage" in refused.json["title"]
     assert opens(theirs["key"])
     assert clerk.delete(f"/keys/{own['id']}").status == 204
@@ -187,7 +187,7 @@ def test_nobody_sees_a_key_that_opens_more_than_they_may(api):
         manager.post("/keys", {"member_id": api.account.member_id}),
         manager.post(f"/keys/{owners['id']}/rotate", {}),
     ):
-        assert problem(refused) == (403, "not_permitted")
+        assert refused.problem == (403, "not_permitted")
         assert "contacts.view" in refused.json["title"]
     assert manager.delete(f"/keys/{owners['id']}").status == 204, "closing is not opening"
 
@@ -201,7 +201,7 @@ def test_the_plan_limits_keys_that_open_something(api):
     api.world.limit(keys=2)
     made = make(api)
     refused = api.post("/keys", {})
-    assert problem(refused) == (403, "plan_limit")
+    assert refused.problem == (403, "plan_limit")
     assert api.post(f"/keys/{made['id']}/rotate", {}).status == 403
     assert api.post(f"/keys/{made['id']}/rotate", {"grace_hours": 0}).status == 201
 

@@ -14,10 +14,6 @@ from tests.unit.test_api_authorize import event as authorizer_event
 ADDED = {"email": "two@example.com", "name": "Two", "permissions": ["contacts.view", "account.manage"]}
 
 
-def problem(answer):
-    return answer.status, answer.json["type"].removeprefix("/problems/")
-
-
 def add(api, email="two@example.com", permissions=(), **changes):
     api.world.clock.advance(timedelta(seconds=1))
     answer = api.post("/members", {"email": email, "permissions": list(permissions), **changes})
@@ -42,7 +38,7 @@ def test_a_member_is_added_listed_changed_and_removed(api):
     changed = api.patch(path, {"permissions": ["contacts.edit"]}).json
     assert (changed["permissions"], changed["name"]) == (["contacts.edit"], "Two")
     assert api.delete(path).status == 204
-    assert problem(api.delete(path)) == (404, "not_found")
+    assert api.delete(path).problem == (404, "not_found")
     assert len(api.get("/members").json["items"]) == 1
 
 
@@ -75,13 +71,13 @@ def test_all_that_is_wrong_is_told_at_once(api, body, pointers):
 def test_an_address_is_one_member_however_it_is_spelled(api):
     add(api)
     again = api.post("/members", {"email": "TWO@Example.com", "permissions": []})
-    assert problem(again) == (409, "member_exists")
+    assert again.problem == (409, "member_exists")
 
 
 def test_nobody_gives_a_permission_that_they_lack(api):
     manager = acting_as(api, add(api, permissions=["account.manage", "contacts.view"]))
     refused = manager.post("/members", {"email": "x@example.com", "permissions": ["contacts.delete"]})
-    assert problem(refused) == (403, "not_permitted")
+    assert refused.problem == (403, "not_permitted")
     assert "contacts.delete" in refused.json["title"]
     member = add(manager, "x@example.com", ["contacts.view"])
     path = f"/members/{member['id']}"
@@ -94,10 +90,10 @@ def test_nobody_gives_a_permission_that_they_lack(api):
 def test_somebody_always_manages_the_account(api):
     path = f"/members/{api.account.member_id}"
     for refused in (api.delete(path), api.patch(path, {"permissions": ["contacts.view"]})):
-        assert problem(refused) == (409, "last_manager")
+        assert refused.problem == (409, "last_manager")
     second = add(api, permissions=["account.manage"])
     assert api.patch(path, {"permissions": ["contacts.view"]}).status == 200
-    assert problem(acting_as(api, second).delete(f"/members/{second['id']}")) == (409, "last_manager")
+    assert acting_as(api, second).delete(f"/members/{second['id']}").problem == (409, "last_manager")
 
 
 def test_two_managers_who_demote_each_other_at_once_leave_one(api, monkeypatch):
@@ -114,7 +110,7 @@ def test_two_managers_who_demote_each_other_at_once_leave_one(api, monkeypatch):
         commit(writes)
 
     monkeypatch.setattr(api.world.records, "commit", meanwhile)
-    assert problem(api.patch(f"/members/{second['id']}", {"permissions": []})) == (409, "last_manager")
+    assert api.patch(f"/members/{second['id']}", {"permissions": []}).problem == (409, "last_manager")
     managers = [each for each in api.get("/members").json["items"] if "account.manage" in each["permissions"]]
     assert [each["id"] for each in managers] == [second["id"]]
 
@@ -135,7 +131,7 @@ def test_the_plan_limits_members(api):
     api.world.limit(members=2)
     add(api)
     refused = api.post("/members", {"email": "three@example.com", "permissions": []})
-    assert problem(refused) == (403, "plan_limit")
+    assert refused.problem == (403, "plan_limit")
     assert refused.json["title"] == "The plan standard has room for 2 members."
 
 
@@ -174,5 +170,5 @@ def test_who_may_not_manage_any_more_hands_out_no_access(api, then):
         theirs.post("/keys", {"member_id": other["id"], "name": "Mine"}),
         theirs.post(f"/keys/{key}/rotate", {}),
     ]
-    assert [problem(each) for each in handing_out] == [(403, "not_permitted")] * 5
+    assert [each.problem for each in handing_out] == [(403, "not_permitted")] * 5
     assert (api.get("/members").json, api.get("/keys").json) == (members, keys)

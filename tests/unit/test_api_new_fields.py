@@ -20,8 +20,7 @@ def test_a_new_field_is_made_and_filled(api):
     told = api.post("/imports", body(MAPPING))
     assert told.status == 202, told.text
     run_id = told.json["run"]["id"]
-    api.world.execute(api.world.control.run(api.account.account_id, run_id).value)
-    counts = api.get(f"/runs/{run_id}").json["counts"]
+    counts = api.ended(run_id)["counts"]
     assert (counts["added"], counts["rejected"]) == (1, 1)  # "wide" is no number
     [contact] = api.get("/contacts").json["items"]
     assert (contact["fields"]["shoe_size"], contact["fields"]["tier"]) == (38, "gold")

@@ -18,9 +18,7 @@ def body(text: str = ROWS, **changes: Any) -> dict[str, Any]:
 def imported(api, asked):
     told = api.post("/imports", asked)
     assert told.status == 202, told.text
-    run_id = told.json["run"]["id"]
-    api.world.execute(api.world.control.run(api.account.account_id, run_id).value)
-    return api.get(f"/runs/{run_id}").json
+    return api.ended(told.json["run"]["id"])
 
 
 @pytest.fixture
@@ -71,8 +69,7 @@ def test_what_the_file_no_longer_mentions_goes(api):
         api.world.uploads.put(key, text.encode())
     first = imported(api, body(source={"kind": "upload", "upload_id": upload_ids[0]}, options=options))
     run = api.post(f"/syncs/{first['sync_id']}/runs", {"upload_id": upload_ids[1]}).json
-    api.world.execute(api.world.control.run(api.account.account_id, run["id"]).value)
-    assert api.get(f"/runs/{run['id']}").json["counts"]["deleted"] == 1
+    assert api.ended(run["id"])["counts"]["deleted"] == 1
 
 
 def test_everybody_in_the_file_joins_the_segments(api):

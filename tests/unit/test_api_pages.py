@@ -104,16 +104,12 @@ def test_the_history_of_a_contact_that_an_undo_brought_back_is_as_the_document_s
         "options": {"delete_missing": {"scope": "sync"}, "guard": {"max_delete_percent": 60}},
     }
     told = api.post("/imports", body).json
-    ended(api, told["run"]["id"])
+    api.ended(told["run"]["id"])
     bob = api.world.id_of("bob@example.com")
     shorter = {"source": {"kind": "paste", "text": rows.rpartition("bob")[0]}}
     assert api.patch(f"/syncs/{told['sync']['id']}", shorter).status == 200
     run = api.post(f"/syncs/{told['sync']['id']}/runs", {}).json["id"]
-    ended(api, run)
-    ended(api, api.post(f"/runs/{run}/undo", {}).json["id"])
+    api.ended(run)
+    api.ended(api.post(f"/runs/{run}/undo", {}).json["id"])
     changes = [each["change"] for each in api.get(f"/contacts/{bob}/history").json["items"]]
     assert changes[0] == "restored"
-
-
-def ended(api: Client, run_id: str) -> None:
-    api.world.execute(api.world.control.run(api.account.account_id, run_id).value)

@@ -76,8 +76,7 @@ def test_its_format_may_be_sent_back_with_the_import(api):
             "mapping": [{"column": "Correo", "field": "email"}],
         },
     ).json["run"]
-    api.world.execute(api.world.control.run(api.account.account_id, run["id"]).value)
-    assert api.get(f"/runs/{run['id']}").json["counts"]["added"] == 2
+    assert api.ended(run["id"])["counts"]["added"] == 2
 
 
 @pytest.mark.parametrize(
@@ -134,8 +133,7 @@ def test_the_format_of_a_file_of_two_encodings_may_be_sent_back(api, stray):
     for stated in formats:
         body = {"source": {"kind": "upload", "upload_id": place}, "mapping": mapping, "format": stated}
         run = api.post("/imports", body).json["run"]
-        api.world.execute(api.world.control.run(api.account.account_id, run["id"]).value)
-        ended = api.get(f"/runs/{run['id']}").json
+        ended = api.ended(run["id"])
         counts.append((ended["status"], ended["counts"]["rejected"]))
     assert counts[0] == counts[1]
     assert counts[0][0] == "succeeded"

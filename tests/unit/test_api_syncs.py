@@ -16,10 +16,6 @@ SYNC = {
 }
 
 
-def problem(answer):
-    return answer.status, answer.json["type"].removeprefix("/problems/")
-
-
 @pytest.fixture
 def sync(api):
     answer = api.post("/syncs", SYNC)
@@ -28,16 +24,11 @@ def sync(api):
     return answer.json
 
 
-def ended(api, run_id):
-    api.world.execute(api.world.control.run(api.account.account_id, run_id).value)
-    return api.get(f"/runs/{run_id}").json
-
-
 def run(api, sync, **asked):
     api.world.clock.advance(timedelta(minutes=1))
     answer = api.post(f"/syncs/{sync['id']}/runs", asked)
     assert answer.status == 202, answer.text
-    return ended(api, answer.json["id"])
+    return api.ended(answer.json["id"])
 
 
 def test_a_saved_sync_runs_when_it_is_asked_to(api, sync):
@@ -123,9 +114,9 @@ def test_a_change_is_checked_as_a_whole(api, sync, change, pointers):
 def test_a_change_names_the_version_that_it_changes(api, sync):
     path = f"/syncs/{sync['id']}"
     assert api.patch(path, {"name": "Two"}, if_match=1).json["version"] == 2
-    assert problem(api.patch(path, {"name": "Three"}, if_match=1)) == (412, "changed_since")
-    assert problem(api.delete(path, if_match=1)) == (412, "changed_since")
-    assert problem(api.call("DELETE", path, headers={"If-Match": "one"})) == (400, "bad_if_match")
+    assert api.patch(path, {"name": "Three"}, if_match=1).problem == (412, "changed_since")
+    assert api.delete(path, if_match=1).problem == (412, "changed_since")
+    assert api.call("DELETE", path, headers={"If-Match": "one"}).problem == (400, "bad_if_match")
     assert api.delete(path, if_match=2).status == 204
 
 
@@ -138,7 +129,7 @@ def test_a_run_is_no_change_of_the_sync(api, sync):
     assert (changed.status, changed.json["name"]) == (200, "Two")
     run(api, sync)
     for version in (sync["version"], changed.json["version"] - 1, api.get(path).json["version"] + 1):
-        assert problem(api.patch(path, {"name": "Three"}, if_match=version)) == (412, "changed_since")
+        assert api.patch(path, {"name": "Three"}, if_match=version).problem == (412, "changed_since")
     assert api.delete(path, if_match=changed.json["version"]).status == 204
 
 
@@ -176,10 +167,10 @@ def test_a_source_that_is_sent_back_as_it_is_shown_stays_with_its_secrets(api, s
 def test_the_rules_of_a_run_under_way_do_not_change_but_its_name_may(api, sync):
     path = f"/syncs/{sync['id']}"
     run_id = api.post(f"{path}/runs").json["id"]
-    assert problem(api.patch(path, {"options": {"existing": "override"}})) == (409, "run_under_way")
-    assert problem(api.delete(path)) == (409, "run_under_way")
+    assert api.patch(path, {"options": {"existing": "override"}}).problem == (409, "run_under_way")
+    assert api.delete(path).problem == (409, "run_under_way")
     assert api.patch(path, {"name": "Other"}).json["name"] == "Other"
-    assert ended(api, run_id)["status"] == "succeeded"
+    assert api.ended(run_id)["status"] == "succeeded"
 
 
 def test_a_plan_made_before_the_sync_was_changed_is_not_carried_out(api, sync):
@@ -188,7 +179,7 @@ def test_a_plan_made_before_the_sync_was_changed_is_not_carried_out(api, sync):
     api.world.clock.advance(timedelta(minutes=1))
     api.patch(f"/syncs/{sync['id']}", {"name": "Other"})
     api.patch(f"/syncs/{sync['id']}", {"options": {"existing": "override"}})
-    assert problem(api.post(f"/syncs/{sync['id']}/runs", plan)) == (409, "superseded")
+    assert api.post(f"/syncs/{sync['id']}/runs", plan).problem == (409, "superseded")
 
 
 def test_a_deleted_sync_is_gone_and_its_history_stays(api, sync):
@@ -203,7 +194,7 @@ def test_a_deleted_sync_is_gone_and_its_history_stays(api, sync):
     assert [each["id"] for each in api.get(f"{path}/runs").json["items"]] == [done["id"]]
     assert len(api.get("/contacts").json["items"]) == 1
     undo = api.post(f"/runs/{done['id']}/undo").json
-    assert ended(api, undo["id"])["status"] == "succeeded"
+    assert api.ended(undo["id"])["status"] == "succeeded"
     assert api.get("/contacts").json["items"] == []
     api.world.clock.advance(timedelta(days=91))
     assert api.get(f"{path}/runs").status == 404

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.lists import DELETES, Lists, many, problem
+from tests.support.lists import DELETES, Lists, many
 
 
 def forget(api, run: dict[str, Any]) -> None:
@@ -23,7 +23,7 @@ def test_a_plan_that_is_forgotten_is_not_approved_and_the_run_stays_as_it_was(ap
     assert held["status"] == "awaiting_approval"
     forget(api, held)
     refused = api.post(f"/runs/{held['id']}/approve", {"plan_hash": held["plan_hash"]})
-    assert problem(refused) == (409, "plan_forgotten")
+    assert refused.problem == (409, "plan_forgotten")
     assert api.get(f"/runs/{held['id']}").json == held
     assert lists.again(first["sync_id"], many(70))["planned"]["deleted"] >= 30
 
@@ -34,7 +34,7 @@ def test_a_dry_run_s_plan_that_is_forgotten_is_not_carried_out(api):
     dry = lists.again(first["sync_id"], many(3), dry_run=True)
     forget(api, dry)
     plan = {"run_id": dry["id"], "plan_hash": dry["plan_hash"]}
-    assert problem(lists.request(first["sync_id"], plan=plan)) == (409, "plan_forgotten")
+    assert lists.request(first["sync_id"], plan=plan).problem == (409, "plan_forgotten")
     assert lists.again(first["sync_id"], many(3))["counts"]["added"] == 1
 
 
@@ -47,7 +47,7 @@ def test_rows_that_are_forgotten_are_not_told_as_none(api, part):
     assert run["counts"]["rejected"] == 1
     forget(api, run)
     refused = api.get(f"/runs/{run['id']}/{part}")
-    assert problem(refused) == (409, "rows_forgotten")
+    assert refused.problem == (409, "rows_forgotten")
     assert api.get(f"/runs/{run['id']}").json["counts"] == run["counts"]
 
 

@@ -13,7 +13,6 @@ from contactsync.journeys.asked import scheduling
 from contactsync.model.account import Account
 from contactsync.model.message import SyncDue
 from contactsync.ports import RecordKey
-from tests.unit.test_api_members import problem
 
 ROWS = "email\nada@example.com\nbob@example.com\nzoe@example.com\n"
 MAPPING = [{"column": "email", "field": "email"}]
@@ -32,8 +31,7 @@ def ended(api, answer):
     assert answer.status == 202, answer.text
     run = answer.json.get("run", answer.json)
     api.world.clock.advance(timedelta(seconds=1))
-    api.world.execute(api.world.control.run(api.account.account_id, run["id"]).value)
-    return api.get(f"/runs/{run['id']}").json
+    return api.ended(run["id"])
 
 
 def usage(api):
@@ -91,7 +89,7 @@ def test_a_limit_without_sense_is_refused(api, limits):
 def test_a_source_that_the_plan_does_not_have(api):
     plan(api, "free")
     refused = api.post("/syncs", REMOTE)
-    assert problem(refused) == (403, "plan_limit")
+    assert refused.problem == (403, "plan_limit")
     assert refused.json["title"] == "The plan free has no sources of the kind http."
     assert "larger plan" in refused.json["detail"]
     assert refused.pointers == {"/source/kind"}
@@ -104,9 +102,9 @@ def test_schedules_are_counted_however_they_come_and_go(api):
     api.world.limit(schedules=1)
     first = api.post("/syncs", {**REMOTE, "schedule": DAILY}).json
     assert usage(api)["schedules"] == 1
-    assert problem(api.post("/syncs", {**REMOTE, "schedule": DAILY})) == (403, "plan_limit")
+    assert api.post("/syncs", {**REMOTE, "schedule": DAILY}).problem == (403, "plan_limit")
     second = api.post("/syncs", REMOTE).json
-    assert problem(api.patch(f"/syncs/{second['id']}", {"schedule": DAILY})) == (403, "plan_limit")
+    assert api.patch(f"/syncs/{second['id']}", {"schedule": DAILY}).problem == (403, "plan_limit")
     assert api.patch(f"/syncs/{first['id']}", {"schedule": None}).status == 200
     assert usage(api)["schedules"] == 0
     assert api.patch(f"/syncs/{second['id']}", {"schedule": DAILY}).status == 200
@@ -139,7 +137,7 @@ def test_of_two_schedules_saved_at_the_same_moment_the_last_that_fits_is_one(api
             refused = api.patch(f"/syncs/{unscheduled['id']}", {"schedule": DAILY})
         case _:
             refused = api.post("/imports", scheduled)
-    assert problem(refused) == (403, "plan_limit")
+    assert refused.problem == (403, "plan_limit")
     assert (usage(api)["schedules"], usage(api)["syncs"]) == (1, 2)
 
 
@@ -147,11 +145,11 @@ def test_of_two_fields_made_at_the_same_moment_the_last_that_fits_is_one(api):
     api.world.limit(fields=1)
     body = {"key": "tier", "label": "Tier", "type": "text"}
     meanwhile(api, lambda: api.post("/fields", {**body, "key": "shoe_size"}))
-    assert problem(api.post("/fields", body)) == (403, "plan_limit")
+    assert api.post("/fields", body).problem == (403, "plan_limit")
     assert usage(api)["fields"] == 1
     api.world.limit(fields=2)
     meanwhile(api, lambda: api.post("/fields", body))
-    assert problem(api.post("/fields", body)) == (409, "field_exists")
+    assert api.post("/fields", body).problem == (409, "field_exists")
 
 
 def test_every_limit_has_its_usage(api):
@@ -222,9 +220,9 @@ def test_runs_are_counted_within_the_account_s_day(api):
     ended(api, api.post(f"/syncs/{sync}/runs", {"dry_run": True}))
     assert usage(api)["runs_today"] == 2
     refused = api.post(f"/syncs/{sync}/runs", {})
-    assert problem(refused) == (403, "plan_limit")
+    assert refused.problem == (403, "plan_limit")
     assert refused.json["title"] == "The plan standard has room for 2 runs a day."
-    assert problem(api.post("/imports", pasted())) == (403, "plan_limit")
+    assert api.post("/imports", pasted()).problem == (403, "plan_limit")
     assert len(api.get("/syncs").json["items"]) == 1, "what could not run was not saved either"
     api.world.clock.advance(timedelta(hours=6))
     assert (usage(api)["runs_today"], usage(api)["day"]) == (0, "2026-11-23")
@@ -273,7 +271,7 @@ def test_nothing_is_started_for_a_suspended_account_and_nothing_is_deleted(api):
         "control": world.control, "bus": world.bus, "scheduler": world.scheduler, "clock": world.clock,
     }  # fmt: skip
     assert scheduling.listen(due, **ports).run_id is None
-    assert problem(api.post("/imports", pasted())) == (403, "account_suspended")
+    assert api.post("/imports", pasted()).problem == (403, "account_suspended")
     assert len(world.stored()) == 3
     accounts.resume(world.control, world.bus, account_id, world.clock.now())
     assert scheduling.listen(due, **ports).run_id is not None
@@ -381,7 +379,7 @@ def test_an_import_beyond_the_plan_s_room_is_not_performed(api):
         "who adds nobody is never stopped"
     )
     refused = api.post("/contacts", {"fields": {"email": "five@example.com"}})
-    assert problem(refused) == (403, "plan_limit")
+    assert refused.problem == (403, "plan_limit")
 
 
 def test_deletions_that_waited_need_no_room_for_those_who_were_added_meanwhile(api):
@@ -415,7 +413,7 @@ def test_the_plan_limits_fields(api):
     api.world.limit(fields=1)
     field = {"label": "Shoe size", "type": "integer"}
     assert api.post("/fields", {"key": "shoe_size", **field}).status == 201
-    assert problem(api.post("/fields", {"key": "hat_size", **field})) == (403, "plan_limit")
+    assert api.post("/fields", {"key": "hat_size", **field}).problem == (403, "plan_limit")
     assert usage(api)["fields"] == 1
 
 

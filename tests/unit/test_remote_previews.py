@@ -53,12 +53,12 @@ def look(api, source: dict[str, Any], **body: Any) -> Any:
     return told.json
 
 
-def refused(api, source: dict[str, Any], **body: Any) -> tuple[int, str]:
+def refused(api, source: dict[str, Any], **body: Any) -> Any:
     told = api.post("/previews", {"source": source, **body})
     assert told.headers["content-type"] == "application/problem+json"
     assert CANARY not in told.text
     assert told.json["detail"]
-    return told.status, told.json["type"].removeprefix("/problems/")
+    return told.problem
 
 
 def test_a_file_on_a_web_server_is_shown_and_nothing_is_kept(api, server, caplog):

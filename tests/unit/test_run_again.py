@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contactsync.journeys.file.ruling import settings_hash
-from tests.support.lists import DELETES, Lists, many, problem
+from tests.support.lists import DELETES, Lists, many
 from tests.unit.test_erasing import erased
 
 FIRST = "email,name\nada@example.com,Ada\ngrace@example.com,Grace\n"
@@ -130,14 +130,14 @@ def test_what_is_kept_no_longer_is_asked_for_and_no_older_file_is_taken(api, lis
     newer = lists.again(first["sync_id"], NEWER)
     forget(api, newer["upload_id"])
     told = lists.request(first["sync_id"])
-    assert (problem(told), told.pointers) == ((422, "invalid_request"), {"/upload_id"})
+    assert (told.problem, told.pointers) == ((422, "invalid_request"), {"/upload_id"})
     [error] = told.json["errors"]
     assert "latest file" in error["message"]
     assert "POST /v1/uploads" in error["message"]
     assert api.get(f"/syncs/{first['sync_id']}").json["latest_run"]["id"] == newer["id"]
     assert lists.again(first["sync_id"], NEWER)["status"] == "unchanged"
     api.world.clock.advance(timedelta(days=8))
-    assert problem(lists.request(first["sync_id"], dry_run=True)) == (422, "invalid_request")
+    assert lists.request(first["sync_id"], dry_run=True).problem == (422, "invalid_request")
 
 
 def test_a_file_that_goes_while_its_run_waits_is_asked_for(api, lists):

@@ -11,7 +11,7 @@ from functions.authorize import handler
 from tests.support.calling import SHARED, Client
 from tests.support.tokens import EC, OTHER_RSA, RSA, Signer, public
 from tests.unit.test_api_authorize import event
-from tests.unit.test_api_members import add, problem
+from tests.unit.test_api_members import add
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +83,7 @@ def test_a_member_of_several_accounts_says_which(api, stranger, sign):
     assert kept_out(sign(), "a" + "0" * 24)
     context = api.event("GET", "/account")["requestContext"] | {"authorizer": told}
     answer = api.get("/account", requestContext=context)
-    assert problem(answer) == (403, "choose_account")
+    assert answer.problem == (403, "choose_account")
     assert mine in answer.json["detail"]
 
 
@@ -215,4 +215,4 @@ def test_who_has_signed_in_is_a_caller_as_any_other(api, sign):
     account = type(api.account)(told["account_id"], told["member_id"], "")
     clerk = Client(api.world, account, tuple(told["permissions"].split()))
     assert clerk.get("/contacts").status == 200
-    assert problem(clerk.get("/syncs")) == (403, "not_permitted")
+    assert clerk.get("/syncs").problem == (403, "not_permitted")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from contactsync.errors import Busy
-from tests.support.lists import Lists, many, problem
+from tests.support.lists import Lists, many
 from tests.unit.test_erasing import erased
 
 
@@ -20,7 +20,7 @@ def test_a_deleted_sync_leaves_no_run_that_waits(api, held):
     assert "was deleted" in told["problem"]["title"]
     assert "POST /v1/syncs" in told["problem"]["detail"]
     told = api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})
-    assert problem(told) == (409, "superseded")
+    assert told.problem == (409, "superseded")
     assert told.json["title"].startswith("The sync has been deleted")
     assert len(lists.emails()) == 100
 
@@ -43,7 +43,7 @@ def test_deletions_that_waited_for_a_sync_that_is_another_now_are_left_and_the_r
     assert told["warnings"][-1]["code"] == "deletions_superseded"
     assert what in told["warnings"][-1]["message"]
     told = api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})
-    assert problem(told) == (409, "superseded")
+    assert told.problem == (409, "superseded")
     assert len(lists.emails()) == 101
     assert lists.undone(run)["counts"]["deleted"] == 1
 
@@ -101,7 +101,7 @@ def test_of_a_plan_that_named_somebody_who_was_erased_it_is_said_that_nobody_rej
     assert "was erased before it was approved" in told["problem"]["title"]
     assert "sent anew" in told["problem"]["detail"]
     late = api.post(f"/runs/{run['id']}/approve", {"plan_hash": run["plan_hash"]})
-    assert problem(late) == (409, "not_waiting")
+    assert late.problem == (409, "not_waiting")
     assert "says what has become of this one" in late.json["detail"]
     refused = api.post(f"/syncs/{run['sync_id']}/runs")
     assert "is kept no longer" in refused.text
@@ -126,5 +126,5 @@ def test_a_dry_run_that_named_somebody_who_was_erased_says_why_it_is_carried_out
     erased(world, api, email="p1@example.com")
     plan = {"run_id": dry["id"], "plan_hash": dry["plan_hash"]}
     told = lists.request(sync_id, plan=plan)
-    assert problem(told) == (409, "plan_withdrawn")
+    assert told.problem == (409, "plan_withdrawn")
     assert "was erased" in told.json["title"]

@@ -56,8 +56,7 @@ def run_of(api, source: dict[str, Any]) -> dict[str, Any] | None:
     assert saved.status == 201, saved.text
     asked = api.post(f"/syncs/{saved.json['id']}/runs", {})
     assert asked.status == 202, asked.text
-    api.world.execute(api.world.control.run(api.account.account_id, asked.json["id"]).value)
-    ended: dict[str, Any] = api.get(f"/runs/{asked.json['id']}").json
+    ended: dict[str, Any] = api.ended(asked.json["id"])
     return ended
 
 
