@@ -219,6 +219,20 @@ def test_shuffled_rows_of_the_same_sync_write_nothing(world, ending):
     assert (world.run(again).counts.unchanged, counting.writes) == (3, 0)
 
 
+@pytest.mark.parametrize("before", [0, 20_000])
+def test_an_export_that_has_changed_to_utf_8_overnight_spoils_no_name(world, before):
+    """Its encoding is stated, and the first name beyond ASCII may stand far down."""
+    plain = "".join(f"p{number}@example.com,Ann Lee\n" for number in range(before))
+    people = f"email,name\n{plain}zoe@example.com,Zoë Müller\n"
+    stated = {"encoding": "windows-1252"}
+    run = world.import_rows(people.encode("cp1252"), MAPPING, format=stated)
+    again = world.again(run.sync_id, people.encode())
+    world.execute(again)
+    assert names(world)["zoe@example.com"] == "Zoë Müller"
+    assert world.run(again).counts.updated == 0
+    assert "encoding_overridden" in {warning.code for warning in world.run(again).warnings}
+
+
 @pytest.mark.parametrize("others", [1, 2, 3])
 def test_two_files_in_one_lose_rows_with_a_reason_and_never_letters(world, others):
     people = "".join(f"a{n}@example.com,{name}\n" for n, name in enumerate(("Zoë", "Müller", "José")))

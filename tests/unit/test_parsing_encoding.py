@@ -141,3 +141,30 @@ def test_the_first_letter_beyond_ascii_tells_wherever_it_stands(block):
     found = detect(data[:1000], complete=False, requested=asked, beyond=beyond)
     assert found.dialect.encoding == "windows-1252"
     assert found.header == ["id", "name"]
+
+
+@pytest.mark.parametrize("stated", ["windows-1252", "latin1", "windows-1250", "macroman", "windows-1251"])
+def test_utf_8_is_read_as_such_though_another_encoding_is_stated(stated):
+    """A nightly export that has changed to it would spoil every name."""
+    data = "id,name\n1,Zoë Müller\n2,José\n".encode()
+    found = detect(data, complete=True, requested=Format(encoding=stated))
+    assert found.dialect.encoding == "utf-8"
+    assert [row[1] for row in found.rows] == ["Zoë Müller", "José"]
+    [told] = [finding for finding in found.warnings if finding.code == "encoding_overridden"]
+    assert f"read as that, and not as {stated}" in told.message
+
+
+@pytest.mark.parametrize("encoding", ["windows-1252", "windows-1251", "windows-1253", "iso-8859-2", "ibm866"])
+def test_what_is_stated_counts_where_the_bytes_are_that(encoding):
+    names = {"windows-1251": "Привет", "windows-1253": "Νίκος", "ibm866": "Привет"}.get(encoding, "Zoë")
+    found = detect(
+        f"id,name\n1,{names}\n".encode(encoding), complete=True, requested=Format(encoding=encoding)
+    )
+    assert (found.dialect.encoding, found.rows) == (encoding, [["1", names]])
+    assert found.warnings == ()
+
+
+def test_a_letter_of_two_bytes_may_be_utf_8_by_chance():
+    """Of an encoding that has two bytes for each letter the stated one is believed."""
+    found = detect("1,模通\n".encode("gb18030"), complete=True, requested=Format(encoding="gb18030"))
+    assert found.rows == [["1", "模通"]]

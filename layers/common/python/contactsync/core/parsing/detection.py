@@ -120,7 +120,7 @@ def detect(
 
     `mapped_columns` are the header names that the mapping asks for: finding them settles delimiter and header.
     `beyond` is what `lines_beyond_ascii` finds in the whole file: a list may be in ASCII for thousands of rows
-    before its first ë tells the encoding. It is looked at only if the sample itself is ASCII.
+    before its first ë tells the encoding.
 
     Raises UnreadableFile: `empty_file`, `not_a_text_file`, `encoding_unknown`, `not_in_stated_encoding`,
     `delimiter_unusable`, `too_many_columns`. A header without rows is no error.
@@ -184,7 +184,8 @@ def _reading_findings(reading: Reading, requested: Requested, table: _Table, abo
     if requested.encoding != "auto" and encoding_named(requested.encoding) != reading.encoding:
         yield Finding(
             "encoding_overridden",
-            f"The file begins with the mark of {reading.encoding}, so it is read as that.",
+            f"The file is certainly in {reading.encoding}, so it is read as that, and not as {requested.encoding}. State “auto”, "
+            "or have it saved in the encoding that is stated.",
         )
     if reading.broken:
         before = re.split("[\udc80-\udcff]", reading.text, maxsplit=1)[0]

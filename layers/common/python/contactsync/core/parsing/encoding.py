@@ -101,6 +101,8 @@ _HANDICAP = {
 """Encodings that few programs write any more have to read clearly better."""
 _EXCERPT_BYTES = 32 << 10
 """How much of the lines beyond ASCII is weighed: some hundred names."""
+_BY_CHANCE = frozenset({"shift_jis", "gb18030", "big5", "euc-jp", "euc-kr", "windows-874"})
+"""In these a word or two may be valid UTF-8 by chance; in the others every name is a capital and a symbol then."""
 _MARKER = "\udcff"
 """Stands for bytes that their encoding does not have. It becomes the byte FF, which no UTF-8 holds."""
 _HANDLER = "contactsync.marker"
@@ -126,7 +128,7 @@ def encoding_named(name: str) -> str | None:
 
 
 def lines_beyond_ascii(blocks: Iterable[bytes]) -> bytes:
-    """The first lines of a file that are not ASCII, some 32 KiB of them: for `detect`, if its sample has none."""
+    """The first lines of a file that are not ASCII, some 32 KiB of them: for `detect`."""
     found = []
     size = 0
     rest = b""
@@ -148,8 +150,9 @@ def lines_beyond_ascii(blocks: Iterable[bytes]) -> bytes:
 def read_sample(sample: bytes, *, complete: bool, requested: str, beyond: bytes = b"") -> Reading:
     """The sample as text, without its byte-order mark; `requested` is "auto" or an encoding's name.
 
-    A byte-order mark outweighs the request: the bytes cannot be anything else. `beyond` are lines from further
-    down the file, which decide where the sample is ASCII.
+    A byte-order mark outweighs the request: the bytes cannot be anything else. Nor can they where every line beyond ASCII
+    is UTF-8: a nightly export that has changed to it would spoil each name (ZoÃ«). `beyond` are such lines from the whole
+    file, which decide where the sample is ASCII.
 
     Raises UnreadableFile: `encoding_unknown`, `not_in_stated_encoding` (with the place).
     """
@@ -163,6 +166,8 @@ def read_sample(sample: bytes, *, complete: bool, requested: str, beyond: bytes 
     for mark, encoding in _MARKS.items():
         if sample.startswith(mark):
             return _read(sample[len(mark) :], encoding, complete=complete, confidence=1.0)
+    if stated and stated not in _BY_CHANCE and _is_utf8(beyond or sample, complete=complete):
+        stated = "utf-8"
     if stated:
         return _as_stated(sample, stated, complete=complete)
     if wide := _wide(sample):
@@ -196,6 +201,17 @@ def _read(sample: bytes, encoding: str, *, complete: bool, confidence: float) ->
     errors = "surrogateescape" if encoding == "utf-8" else _HANDLER
     text = codecs.getincrementaldecoder(CODECS[encoding])(errors).decode(sample, final=complete)
     return Reading(text, encoding, confidence, sum(map(len, re.findall("[\udc80-\udcff]+", text))))
+
+
+def _is_utf8(data: bytes, *, complete: bool) -> bool:
+    """Whether this is text beyond ASCII, and all of it valid UTF-8."""
+    if data.isascii():
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(data, final=complete)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _as_stated(sample: bytes, encoding: str, *, complete: bool) -> Reading:

@@ -130,7 +130,7 @@ def open_file(file: File, stated: Format, mapping: Mapping = (), *, most_bytes: 
         opened = _open_cards(file, mapping, encoding, packed=packed, most_bytes=most_bytes)
     else:
         beyond = b""
-        if sample.isascii() and not complete and stated.encoding == "auto":
+        if not complete and _looks_beyond(sample, stated):
             with unpacked(file) as stream:
                 beyond = lines_beyond_ascii(blocks(_first(stream, most_bytes)))
         opened = _open_text(sample, file, stated, mapping, beyond, packed=packed, complete=complete)
@@ -185,6 +185,13 @@ def _names(mapping: Mapping) -> list[str]:
 
 
 # Delimited text
+
+
+def _looks_beyond(sample: bytes, stated: Format) -> bool:
+    """Whether a text's beginning does not tell how it is encoded, or something else is stated than what it may be."""
+    if stated.encoding == "auto":
+        return sample.isascii()
+    return encoding_named(stated.encoding) != "utf-8"
 
 
 def _open_text(
