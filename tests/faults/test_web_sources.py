@@ -287,6 +287,18 @@ def test_the_whole_takes_a_bounded_time():
         assert code_of(source(server, limits=Limits(read_s=2, total_s=0.2))) == "too_slow"
 
 
+def test_a_body_that_ends_with_its_connection_has_not_ended_where_we_cut_it():
+    """The time is over while a read waits for more: what had come until then was imported as all of the file."""
+
+    def slow(request: Request) -> Any:
+        yield b"HTTP/1.1 200 OK\r\n\r\nemail\r\nann@example.com\r\nbob@exam"
+        yield 1.0
+        yield b"ple.com\r\n"
+
+    with WebServer(slow) as server:
+        assert code_of(source(server, limits=Limits(read_s=2, total_s=0.2))) == "too_slow"
+
+
 # redirects
 
 

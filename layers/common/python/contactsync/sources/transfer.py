@@ -208,6 +208,8 @@ class Transfer(io.RawIOBase):
         self._check_total()
         began = time.monotonic()
         data = leg.read(count)
+        if not data:
+            self._check_total()  # to a body that ends with its connection, our own cut looks like its end
         self._window_s += time.monotonic() - began
         self._window_bytes += len(data)
         if self._window_s >= self._limits.slow_s:
