@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from contactsync.connectors.carddav import FORBIDDEN, CardDavConnector, discover
+from contactsync.connectors.carddav import FORBIDDEN, UNREADABLE, CardDavConnector, discover
 from contactsync.core.vcard.reading import PROPERTIES
 from contactsync.errors import Busy, CursorExpired, UnreadableFile
 from contactsync.model.card import Changed, Draft, Edit, Missing, Refused, Unknown, Written
@@ -221,7 +221,7 @@ def test_a_card_that_cannot_be_read_is_there_and_says_why(data, status, told):
         assert card.id in card.damage
         assert told in card.damage
         [(_, outcome)] = book.update([Edit(card, ADA)])
-        assert outcome == Refused("card_unreadable", card.damage)
+        assert outcome == Refused("card_unreadable", UNREADABLE)
         assert book.put_photo(card, b"...") == outcome
         assert book.photo(card) is None
 

@@ -42,6 +42,8 @@ AT_ONCE = 100
 """Cards that are asked for in one request, fewer where their pictures are large; writes go one by one."""
 WRITES = 10
 FORBIDDEN = "The server does not let this user change it: see there who may write to the address book, or let the sync only pull."
+UNREADABLE = "The card cannot be read. Correct it in the address book: until then it is left as it is."
+"""Without its name: what a book did not take is told in the record of the run, which outlives whom it is about."""
 _IN_THE_CARD = re.compile(rb"no-uid-conflict|(?:supported|valid)-address-data|max-resource-size")
 """What a server says where it forbids a card for what is in it, and not to who writes it (RFC 6352)."""
 PARTS_MAX = 1_000
@@ -339,7 +341,8 @@ class CardDavConnector:
 
     def _card(self, id_: str, etag: str, vcard: VCard | str) -> Card:
         if isinstance(vcard, str):
-            return Card(id_, etag, {}, photo=None, damage=_unreadable(id_, vcard))
+            damage = f"The card {id_} in the address book cannot be read. {vcard} Correct it there: until then it is left as it is."
+            return Card(id_, etag, {}, photo=None, damage=damage)
         uid = self._translation.uid(vcard)
         return Card(
             id=id_,
@@ -439,12 +442,8 @@ def _as_read(card: Card, now: Mapping[str, _Stored]) -> VCard | Outcome:
         return Missing()
     etag, vcard = now[card.id]
     if isinstance(vcard, str):
-        return Refused("card_unreadable", _unreadable(card.id, vcard))
+        return Refused("card_unreadable", UNREADABLE)
     return vcard if etag == card.etag else Changed()
-
-
-def _unreadable(id_: str, why: str) -> str:
-    return f"The card {id_} in the address book cannot be read. {why} Correct it there: until then it is left as it is."
 
 
 def _place(book: str, marker: str) -> str:
