@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 from typing import Any
 
 import pytest
 
 from contactsync.core.figures import compared, of_age, seen
+from contactsync.model.field import FieldSpec
 from contactsync.model.run import Figures
 from contactsync.sources import moments
 from tests.fakes.webserver import WebServer, reply
@@ -54,6 +56,23 @@ def test_a_small_difference_of_a_small_file_and_a_first_file_say_nothing() -> No
         "size_far_from_before"
     ]
     assert compared(like(), None) == []
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "emptied"),
+    [
+        ((100, 50), (100, 0), True),
+        ((100, 49), (100, 0), False),
+        ((100, 100), (100, 1), False),
+        ((), (100, 0), False),
+    ],
+)
+def test_a_column_that_was_filled_and_is_empty_is_told(
+    before: tuple[int, ...], now: tuple[int, ...], emptied: bool
+) -> None:
+    last, this = (like().model_copy(update={"filled": filled}) for filled in (before, now))
+    told = [warning.message for warning in compared(this, last) if warning.code == "columns_emptied"]
+    assert ["first rows: name." in message for message in told] == [True] * emptied
 
 
 def test_columns_are_named_and_bounded() -> None:
@@ -122,7 +141,9 @@ class Site:
     def run(self, **body: Any) -> Any:
         if not self.sync_id:
             source = {"kind": "http", "url": f"http://127.0.0.1:{self.server.port}/a.csv"}
-            run = self.world.import_rows("", MAPPING, source=source, name="Staff", **{**ODD, **body})
+            run = self.world.import_rows(
+                "", **{**ODD, "mapping": MAPPING, "name": "Staff", "source": source, **body}
+            )
             self.sync_id = run.sync_id
             return run
         run = self.world.again(self.sync_id, "")
@@ -152,6 +173,66 @@ def test_a_far_smaller_file_with_other_columns_is_imported_and_told_once(site: S
     site.put(range(21), columns="email,full name")
     assert codes(site.run()) == []
     assert len(site.world.mailer.sent) == 1
+
+
+def test_a_column_that_nobody_exports_any_more_is_told_once(site: Site) -> None:
+    """Where empty cells clear, everybody loses what they had there."""
+    people = [f"p{n}@example.com,06 1234 56{n:02}" for n in range(40)]
+    mapping = [*MAPPING, {"column": "phone", "field": "phone"}]
+    asked = {"mapping": mapping, "options": {"empty_cells": "clear"}}
+    for rows, told in ((people, []), ([row.partition(",")[0] + "," for row in people], ["columns_emptied"])):
+        answer = reply("\n".join(["email,phone", *rows]).encode())
+        site.server.answer = partial(lambda told, _: told, answer)
+        assert codes(site.run(**asked)) == told
+    [mail] = site.world.mailer.sent
+    assert "have none in this one's first rows: phone." in mail.text
+    assert codes(site.run()) == []
+
+
+class TestARowThatMayBeNames:
+    """Columns are mapped by position, and nothing tells whether the first row names them."""
+
+    def run(self, site: Site, *rows: str) -> set[Any]:
+        """Whom the list holds after a run over these rows; `codes` are those of the run."""
+        if not site.sync_id:
+            number = FieldSpec(key="number", label="Number", type="text")
+            site.world.control.create_field(site.world.account.account_id, number)
+        answer = reply("".join(f"{row}\n" for row in rows).encode())
+        site.server.answer = lambda _: answer
+        self.codes = codes(
+            site.run(
+                mapping=[{"column": 0, "field": "number"}, {"column": 1, "field": "name"}],
+                identity={"field": "number"},
+                options={"delete_missing": {"scope": "all"}, "guard": {"max_delete_percent": 100}},
+            )
+        )
+        page = site.world.contacts.page(site.world.account.account_id, after=None, limit=10)
+        return {contact.fields["name"] for contact in page.contacts}
+
+    def test_the_first_time_it_is_told(self, site: Site) -> None:
+        assert self.run(site, "K1,Ada", "K2,Bob") == {"Bob"}
+        assert self.codes == ["header_unsure"]
+
+    def test_it_is_a_row_where_the_last_file_had_no_names(self, site: Site) -> None:
+        assert self.run(site, "K1,Ada", "K2,Ada") == {"Ada"}
+        assert self.run(site, "K2,Bob", "K1,Ada") == {"Ada", "Bob"}
+        assert self.codes == []
+
+    def test_it_is_names_where_the_last_file_had_some_of_them(self, site: Site) -> None:
+        assert self.run(site, "klnr,nm", "K1,Ada") == {"Ada"}
+        assert self.run(site, "klnr,nm", "K1,Ada", "K2,Bob") == {"Ada", "Bob"}
+        assert self.codes == []
+        assert self.run(site, "klnr,naam", "K1,Ada", "K3,Cleo") == {"Ada", "Cleo"}
+        assert self.codes == ["columns_changed"]
+
+    def test_it_is_a_row_where_those_names_are_gone(self, site: Site) -> None:
+        assert self.run(site, "klnr,nm", "K1,Ada") == {"Ada"}
+        assert self.run(site, "K1,Ada", "K2,Bob") == {"Ada", "Bob"}
+        assert self.codes == ["columns_changed"]
+
+    def test_what_is_surely_names_is_that_whatever_the_last_file_had(self, site: Site) -> None:
+        self.run(site, "K1,Ada", "K2,Ada")
+        assert self.run(site, "Customer number,Name", "K1,Ada", "K2,Bob") == {"Ada", "Bob"}
 
 
 def test_a_dry_run_or_a_failed_one_sets_no_measure(site: Site) -> None:

@@ -27,11 +27,15 @@ A_DAY = timedelta(days=1)
 """Who looks oftener wants to find a file soon, and does not say that there is a new one each time."""
 SLACK = timedelta(days=1)
 """A daily file that nobody writes at weekends is no news on a Monday."""
+FILLED = 50
+"""A column of which that many percent are filled is not empty by chance in all of the first rows."""
 COLUMNS_KEPT = 100
 COLUMNS_NAMED = 5
 NAME_LENGTH = 100
 FIRST_FILE = datetime(1980, 1, 1, tzinfo=UTC)
-ODD = frozenset({"rows_far_from_before", "size_far_from_before", "columns_changed", "file_older"})
+ODD = frozenset(
+    {"rows_far_from_before", "size_far_from_before", "columns_changed", "columns_emptied", "file_older"}
+)
 """Warnings that somebody wants to hear of who is told of problems only. A file that is merely old may be so for ever."""
 OF_AGE = frozenset({"file_older", "file_not_renewed", "file_dated_ahead"})
 OLDER = "The file is older than the one that was imported last."
@@ -44,10 +48,13 @@ def seen(size: int, modified: str | None, now: datetime) -> Figures:
     return Figures(bytes=size, modified=modified)
 
 
-def read(figures: Figures, rows: int, columns: Sequence[str]) -> Figures:
-    """The same when it has been read."""
+def read(
+    figures: Figures, rows: int, columns: Sequence[str], *, has_header: bool, first: Sequence[Sequence[str]]
+) -> Figures:
+    """The same when it has been read; `first` are its first rows."""
     names = tuple(name[:NAME_LENGTH] for name in columns[:COLUMNS_KEPT])
-    return figures.model_copy(update={"rows": rows, "width": len(columns), "columns": names})
+    told = {"rows": rows, "width": len(columns), "columns": names}
+    return figures.model_copy(update={**told, "has_header": has_header, "filled": _filled(first, len(names))})
 
 
 def ahead(modified: str | None, now: datetime) -> list[RunWarning]:
@@ -100,6 +107,12 @@ def compared(figures: Figures, last: Figures | None) -> list[RunWarning]:
     if changes := _columns(figures, last):
         message = f"The columns are not those of the file imported last. {changes} See whether the mapping still fits."
         found.append(RunWarning(code="columns_changed", message=message))
+    if emptied := _emptied(figures, last):
+        message = (
+            f"Columns that had values in the file imported last have none in this one's first rows: {_named(emptied)}. See "
+            "whether they are still exported; where empty cells clear, contacts lose what they had there."
+        )
+        found.append(RunWarning(code="columns_emptied", message=message))
     return found
 
 
@@ -133,6 +146,21 @@ def _columns(figures: Figures, last: Figures) -> str:
         )
     said = [f"{word}: {_named(names)}." for word, names in (("New", new), ("Gone", gone)) if names]
     return " ".join(said)
+
+
+def _filled(rows: Sequence[Sequence[str]], width: int) -> tuple[int, ...]:
+    """Of each column the percentage of the rows that have a value in it; nothing where there are too few to say."""
+    if len(rows) < ROWS_APART:
+        return ()
+    cells = [[row[column].strip() for row in rows if column < len(row)] for column in range(width)]
+    return tuple(-(-100 * sum(map(bool, column)) // len(rows)) for column in cells)
+
+
+def _emptied(figures: Figures, last: Figures) -> list[str]:
+    """The columns of both files that were filled, and are empty."""
+    before = dict(zip(last.columns, last.filled, strict=False))
+    now = zip(figures.columns, figures.filled, strict=False)
+    return [name for name, share in now if not share and before.get(name, 0) >= FILLED]
 
 
 def _named(names: Iterable[str]) -> str:

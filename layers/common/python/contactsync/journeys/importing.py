@@ -122,7 +122,7 @@ def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
     from contactsync.core.reporting import PARTIAL  # noqa: PLC0415
     from contactsync.journeys.file.cutting import broken_end, cut_file  # noqa: PLC0415
     from contactsync.journeys.file.known import recognising  # noqa: PLC0415
-    from contactsync.journeys.file.opening import open_file  # noqa: PLC0415
+    from contactsync.journeys.file.opening import open_as_before  # noqa: PLC0415
 
     run = enter(control, message, "parse")
     files = files_of(run, runs)
@@ -135,7 +135,7 @@ def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
         return _parsed(run, files.manifest(), "guard")
     sync = control.sync(run.account_id, run.sync_id).value
     source = stored(runs, files.source)
-    opened = open_file(source, sync.format, sync.mapping)
+    opened = open_as_before(source, sync.format, sync.mapping, sync.figures)
     country = country_of(run, sync, control)
     rules = _check_mapping(sync, opened, control.fields(run.account_id), country)
     dates = [rule.column for rule in rules if rule.type == "date" and rule.column is not None]
@@ -147,7 +147,8 @@ def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
     files.save_manifest(manifest)
     found: dict[str, object] = {"rows_total": manifest.rows, "warnings": warnings}
     if run.figures is not None and not opened.is_report:  # a few rows of a list are no measure of it
-        like = figures.read(run.figures, manifest.rows, manifest.columns)
+        named = opened.header is not None
+        like = figures.read(run.figures, manifest.rows, manifest.columns, has_header=named, first=opened.rows)
         aged = [warning for warning in run.warnings if warning.code in figures.OF_AGE]
         found |= {"figures": like, "warnings": (*aged, *figures.compared(like, sync.figures), *warnings)}
     if sync.options.delete_missing:

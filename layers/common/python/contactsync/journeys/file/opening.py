@@ -29,12 +29,15 @@ from contactsync.core.spreadsheet import Workbook
 from contactsync.core.vcard import Columns, Found, read_cards, survey, table
 from contactsync.errors import UnreadableFile
 from contactsync.journeys.file.files import COPY_BYTES, File, blocks, seekable
-from contactsync.model.run import RunWarning
+from contactsync.model.run import Figures, RunWarning
 from contactsync.model.sync import ColumnMapping, Format, LiteralMapping
 
 SAMPLE_BYTES = 256 << 10
 SAMPLE_ROWS = 100
 WARNINGS_KEPT = 100
+SURE = 0.75
+"""From here on a first row is believed to be what it looks like, whatever that of the last file was."""
+UNSURE = 0.6
 HEAD_BYTES = 8 << 10
 """Enough to tell a text from everything else."""
 
@@ -135,7 +138,23 @@ def open_file(file: File, stated: Format, mapping: Mapping = (), *, most_bytes: 
                 beyond = lines_beyond_ascii(blocks(_first(stream, most_bytes)))
         opened = _open_text(sample, file, stated, mapping, beyond, packed=packed, complete=complete)
     told = opened.warnings if stated.date_order == "auto" else without_order(opened.warnings)
-    return _without_ours(replace(opened, warnings=tuple(told)), mapping)
+    unsure = _header_unsure(opened) if stated.has_header == "auto" and not _names(mapping) else []
+    return _without_ours(replace(opened, warnings=(*unsure, *told)), mapping)
+
+
+def open_as_before(file: File, stated: Format, mapping: Mapping, last: Figures | None) -> Opened:
+    """Look at a file that comes again.
+
+    Where nothing tells for sure whether its first row names the columns, and the mapping names none, that row is what it
+    was in the `last` one: a nightly list without a header must not lose whoever happens to stand first.
+    """
+    opened = open_file(file, stated, mapping)
+    settled = stated.has_header != "auto" or bool(_names(mapping) or opened.ours)
+    if settled or last is None or last.has_header is None or opened.confidence["header"] >= SURE:
+        return opened
+    first = opened.header or [cell for row in opened.rows[:1] for cell in row]
+    named = last.has_header and not {cell.strip() for cell in first}.isdisjoint(last.columns)
+    return open_file(file, stated.model_copy(update={"has_header": named}), mapping)
 
 
 @contextmanager
@@ -176,6 +195,15 @@ def _kind(sample: bytes, stated: Format) -> Kind:
     if stated.kind == "xlsx" or found in {"xlsx", "zip"}:
         return "xlsx"
     return "vcard" if found == "vcard" else "csv"
+
+
+def _header_unsure(opened: Opened) -> list[RunWarning]:
+    """What is to be said where nothing tells whether the first row names the columns."""
+    if opened.confidence["header"] >= UNSURE:
+        return []
+    taken = "a row like the others" if opened.header is None else "names, so it is not imported"
+    message = f"Nothing tells whether the first row names the columns. It is taken for {taken}: state format.has_header."
+    return [RunWarning(code="header_unsure", message=message)]
 
 
 def _names(mapping: Mapping) -> list[str]:
