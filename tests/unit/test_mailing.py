@@ -75,9 +75,22 @@ def test_it_states_counts_duration_reasons_and_where_to_look():
         "- Birthday: there is no such day. (1 row, line 90)",
         "The file was read as Windows-1252.",
         "https://api.example.com/v1/runs/0190run/rejects.csv",
+        "Each skipped row, and why:\nhttps://api.example.com/v1/runs/0190run/rows?outcome=skipped\n",
         "https://api.example.com/v1/runs/0190run\n",
     ):
         assert said in letter.text
+
+
+def test_where_no_row_was_skipped_or_nobody_can_look_yet_none_is_pointed_to():
+    for change in ({"counts": Counts(rows=2, added=2)}, {"status": "awaiting_approval"}):
+        assert "outcome=skipped" not in compose(DONE.model_copy(update=change)).text
+
+
+def test_it_says_why_somebody_gets_it_and_where_that_is_changed():
+    for run in (DONE, FAILED):
+        text = compose(run).text
+        assert "because the sync's notify names your address" in text
+        assert text.endswith("\nhttps://api.example.com/v1/syncs/0190sync\n")
 
 
 def test_a_failed_run_says_what_happened_and_what_to_do():

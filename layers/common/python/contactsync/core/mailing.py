@@ -299,7 +299,13 @@ def _blocks(
     if run.counts.rejected:
         label = "All refused rows with their reasons; correct them in this file and import it again:"
         yield _Place(label, _address(base, run.id, "/rejects.csv"))
+    if run.counts.skipped and run.has_ended:
+        yield _Place("Each skipped row, and why:", _address(base, run.id, "/rows?outcome=skipped"))
     yield _Place("Everything about this run:", _address(base, run.id))
+    yield _Place(
+        "You get this mail because the sync's notify names your address. Whoever manages the sync can take it out, or ask for problems only:",
+        f"{base}/v1/syncs/{run.sync_id}" if base else f"GET /v1/syncs/{run.sync_id}",
+    )
 
 
 def _dry(run: Run) -> Iterator[_Block]:
