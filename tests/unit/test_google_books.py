@@ -121,3 +121,30 @@ def test_who_is_called_otherwise_and_leaves_the_label_is_not_deleted(world: Book
     world.edit(contact, notes="new")
     later(world, sync)
     assert len(google.persons) == 2
+
+
+@pytest.mark.parametrize("merged", [False, True], ids=["renamed", "merged with another"])
+def test_who_was_deleted_here_and_is_called_otherwise_since_can_be_added_again(
+    world: BookWorld, google: PeopleServer, merged: bool
+):
+    """Their card is asked for by its former name: each run ended as a bug of ours."""
+    clients = google.add_group("Clients")
+    old, other = (google.add(PERSONS.person(who), clients) for who in (ADA, {"name": "Ada King"}))
+    sync = world.sync(group=clients, direction="pull")
+    later(world, sync)
+    [contact] = [id_ for id_, fields in world.everybody().items() if fields["name"] == ADA["name"]]
+    world.remove(contact)
+    later(world, sync)
+    new = None
+    if merged:
+        google.remove(old)
+        google.edit(other, {"previous": [old]})
+    else:
+        new = google.rename(old)
+        google.edit(new, {"memberships": google.persons[new]["memberships"][:1]})
+    later(world, sync)
+    contact = world.add(ADA)
+    assert later(world, sync).status == "succeeded"
+    assert later(world, sync).status == "unchanged"
+    link = world.links().get(contact)
+    assert (link and link.id) == new

@@ -368,7 +368,11 @@ class Meeting:
         ids = [*matches.pairs, *(doubt.card for doubt in matches.doubts)]
         there = {id_: self.known.cards[id_] for id_ in ids if id_ in self.known.cards}
         for batch in batches((id_ for id_ in ids if id_ not in there), CARDS_AT_ONCE):
-            there.update(self.work.connector.read(batch))
+            for id_, card in self.work.connector.read(batch).items():
+                name = next((each for each in (id_, *card.former) if each in closed), None)
+                # Under another id it is the one that was closed, unless that one was merged with somebody's
+                if name is not None and (name == id_ or key_of(id_) not in self.known.links):
+                    there[id_], closed[id_] = card, closed[name]
         self._closed.update((id_, closed[id_]) for id_ in there)
         return there
 
