@@ -286,13 +286,27 @@ def test_a_time_that_is_still_to_come_is_told_each_time(site: Site) -> None:
         assert f"{NOW + 30 * DAY:%Y-%m-%d}" in run.warnings[0].message
 
 
-def test_an_unchanged_file_that_is_not_renewed_is_told_but_makes_no_mail_of_its_own(site: Site) -> None:
-    site.put(range(20), modified=NOW - 30 * DAY)
+@pytest.mark.parametrize("on", ["problems", "changes"])
+def test_a_file_that_is_not_renewed_any_more_is_told_each_time_and_mailed_once(site: Site, on: str) -> None:
+    """An export that died would be found out by chance; and whatever is mailed every night is read by nobody."""
     schedule = {"start": "2026-11-23T09:00:00", "time_zone": "UTC", "recurrence": "FREQ=DAILY"}
-    assert codes(site.run(schedule=schedule)) == ["file_not_renewed"]
-    again = site.run()
-    assert (again.status, codes(again)) == ("unchanged", ["file_not_renewed"])
-    assert site.world.mailer.sent == []
+    site.put(range(20), modified=NOW - 2 * DAY)
+    asked = {"schedule": schedule, "notify": {"emails": ["owner@example.com"], "on": on}}
+    assert codes(site.run(**asked)) == []
+    site.world.mailer.sent.clear()
+    for mails in (1, 0, 0):
+        site.world.clock.advance(3 * DAY)
+        run = site.run()
+        assert (run.status, codes(run)) == ("unchanged", ["file_not_renewed"])
+        assert len(site.world.mailer.sent) == mails
+        site.world.mailer.sent.clear()
+    site.world.clock.advance(DAY)
+    site.put(range(21), modified=site.world.clock.now())
+    assert codes(site.run()) == []
+    site.world.mailer.sent.clear()
+    site.world.clock.advance(5 * DAY)
+    assert codes(site.run()) == ["file_not_renewed"]
+    assert len(site.world.mailer.sent) == 1
 
 
 def test_a_server_that_does_not_say_when_is_believed(site: Site) -> None:

@@ -36,8 +36,10 @@ FIRST_FILE = datetime(1980, 1, 1, tzinfo=UTC)
 ODD = frozenset(
     {"rows_far_from_before", "size_far_from_before", "columns_changed", "columns_emptied", "file_older"}
 )
-"""Warnings that somebody wants to hear of who is told of problems only. A file that is merely old may be so for ever."""
-OF_AGE = frozenset({"file_older", "file_not_renewed", "file_dated_ahead"})
+"""Warnings that somebody wants to hear of who is told of problems only."""
+NOT_RENEWED = "file_not_renewed"
+"""As well, but once: a file that is merely old may be so for ever."""
+OF_AGE = frozenset({"file_older", NOT_RENEWED, "file_dated_ahead"})
 OLDER = "The file is older than the one that was imported last."
 
 
@@ -86,7 +88,7 @@ def of_age(
             f"The file was last changed {(now - modified).days:,} days ago. See whether it is still exported; if it seldom "
             "changes, run the sync less often."
         )
-        return [RunWarning(code="file_not_renewed", message=message)]
+        return [RunWarning(code=NOT_RENEWED, message=message)]
     return []
 
 

@@ -416,6 +416,8 @@ def _wanted(run: Run, sync: Sync, control: Control) -> bool:
         if trouble and _was_told(trouble, run, sync, sync.schedule, control):
             trouble = frozenset()
         on = "changes" if on == "every_run" else on
+    if _has_grown_old(run, control):
+        trouble |= {figures.NOT_RENEWED}
     match on:
         case "every_run":
             return True
@@ -437,6 +439,19 @@ def _trouble(run: Run) -> frozenset[str]:
     if run.counts.rejected + run.pushed.refused:
         found.add("refused")
     return frozenset(found)
+
+
+def _has_grown_old(run: Run, control: Control) -> bool:
+    """Whether a run is the first whose file has not been renewed for long: an export that died is no news twice."""
+    if not _is_of_old_file(run):
+        return False
+    earlier, _ = control.runs(run.account_id, run.sync_id, after=run.id, limit=RUNS_AT_ONCE)
+    before = next((each for each in earlier if each.figures and not each.dry_run), None)
+    return before is None or not _is_of_old_file(before)
+
+
+def _is_of_old_file(run: Run) -> bool:
+    return any(warning.code == figures.NOT_RENEWED for warning in run.warnings)
 
 
 def _was_told(trouble: frozenset[str], run: Run, sync: Sync, schedule: Schedule, control: Control) -> bool:
