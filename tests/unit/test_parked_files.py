@@ -140,6 +140,29 @@ def test_of_several_files_for_which_the_day_had_no_run_the_older_ones_are_to_be_
     assert set(world.stored()) == {"ada@example.com", "grace@example.com"}
 
 
+def test_of_many_files_only_the_first_of_a_day_are_told(api, world, bucket, sync):
+    """A system that leaves one each minute would send as many mails."""
+    other = saved(api, name="Others")
+    for each in (sync, other):
+        api.patch(f"/syncs/{each['id']}", {"state": "paused"})
+    for number in range(8):
+        bucket.drop(path(world, sync, f"{number}.csv"), ADA)
+        bucket.go_on()
+        later(world)
+    assert told(world) == [("ann@example.com", "Members: a file was not imported")] * 5
+    assert ["No mail comes about further ones" in mail.text for mail in world.mailer.sent] == [False] * 4 + [
+        True
+    ]
+    assert {drop["state"] for drop in api.get("/drops").json["items"]} == {"parked"}
+    bucket.drop(path(world, other), ADA)
+    bucket.go_on()
+    assert told(world)[-1] == ("ann@example.com", "Others: a file was not imported")
+    later(world, 24 * 3600)
+    bucket.drop(path(world, sync, "next.csv"), ADA)
+    bucket.go_on()
+    assert len(told(world)) == 7
+
+
 def test_nobody_is_told_twice_of_one_file(api, world, bucket, sync):
     api.patch(f"/syncs/{sync['id']}", {"state": "paused"})
     event = bucket.put(path(world, sync), ADA)

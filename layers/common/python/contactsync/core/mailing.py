@@ -25,6 +25,7 @@ REASON_LENGTH = 300
 DETAIL_LENGTH = 800
 REASONS_SHOWN = 5
 WARNINGS_SHOWN = 5
+NO_MORE = "Several files are left today for this reason. No mail comes about further ones; they are listed like the others."
 TO_BE_SEEN_TO = frozenset({"book_full", "card_unreadable", "frozen", "needs_review"})
 """Warnings of a run with an address book that ask somebody to do something: who asks for problems wants to hear of them."""
 
@@ -138,8 +139,13 @@ def compose(
     )
 
 
-def compose_parked(drop: Drop, why: RunProblem, *, sync_name: str, public_url: str) -> Letter:
-    """The mail about a file that was left in the drop bucket unread. The subject does not name the file."""
+def compose_parked(
+    drop: Drop, why: RunProblem, *, sync_name: str, public_url: str, is_last: bool = False
+) -> Letter:
+    """The mail about a file that was left in the drop bucket unread. The subject does not name the file.
+
+    `is_last`: of others that come on the same day for the same reason nobody is told.
+    """
     name = clean(sync_name, NAME_LENGTH) or "Drop bucket"
     outcome = "a file was not imported"
     base = public_url.rstrip("/")
@@ -154,6 +160,7 @@ def compose_parked(drop: Drop, why: RunProblem, *, sync_name: str, public_url: s
                 ("Arrived", drop.dropped_at),
             ]
         ),
+        *([_Paragraph(NO_MORE)] if is_last else []),
         _Place("All files that have arrived:", f"{base}/v1/drops" if base else "GET /v1/drops"),
     ]
     return Letter(

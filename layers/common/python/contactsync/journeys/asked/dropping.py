@@ -16,7 +16,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import datetime
 
-from contactsync.control import Control, Read
+from contactsync.control import Control, Read, local_day
 from contactsync.core.dropping import SUPERSEDED, drop_of, holds_nothing, place_of, run_id_of, why_parked
 from contactsync.core.timestamps import timestamp
 from contactsync.errors import Busy, Conflict, NotFound, PlanLimit, Stale, Suspended
@@ -30,6 +30,10 @@ MAX_WAITING = 1000
 """Files of one sync that wait for their turn. Whoever leaves more at once does not mean to import each."""
 OF_THE_SYNC: frozenset[Parked] = frozenset({"sync_deleted", "sync_paused", "sync_reads_elsewhere"})
 """Why files are parked that a change of their sync lets in again."""
+MAILED_A_DAY = 5
+"""Mails about files of one sync that are parked for one reason: of a system that leaves one each minute somebody knows by then."""
+LOOKED_BACK = 100
+"""Files among which those are counted."""
 TURNS_AT_ONCE = 100
 """Turns that one call looks at; where more have passed, the next call goes on."""
 
@@ -91,14 +95,24 @@ def resume(account_id: str, sync: Sync, *, control: Control) -> None:
 
 
 def tell(message: FileParked, *, control: Control, mailer: Mailer, public_url: str) -> Told:
-    """A parked file → one mail to each address, never two: those of its sync, or those who manage the account."""
+    """A parked file → one mail to each address, never two: those of its sync, or those who manage the account.
+
+    Of many that are parked for one reason only the first of a day are told.
+    """
     drop = control.drop(message.account_id, message.drop_id).value
-    if drop.state != "parked" or drop.parked is None:
+    told = _parked_before(drop, control)
+    if drop.state != "parked" or drop.parked is None or told >= MAILED_A_DAY:
         return Told(account_id=drop.account_id, drop_id=drop.id, mails=drop.mails_claimed)
     from contactsync.core import mailing  # noqa: PLC0415 few who import this write a mail
 
     name, addresses = _whom_to_tell(drop, control)
-    letter = mailing.compose_parked(drop, why_parked(drop.parked), sync_name=name, public_url=public_url)
+    letter = mailing.compose_parked(
+        drop,
+        why_parked(drop.parked),
+        sync_name=name,
+        public_url=public_url,
+        is_last=told == MAILED_A_DAY - 1,
+    )
     for number in range(drop.mails_claimed, len(addresses)):
         if not _move_claim(drop, control, number, number + 1):
             break
@@ -109,8 +123,8 @@ def tell(message: FileParked, *, control: Control, mailer: Mailer, public_url: s
         except Busy:
             _move_claim(drop, control, number + 1, number)
             raise
-    told = control.drop(drop.account_id, drop.id).value.mails_claimed
-    return Told(account_id=drop.account_id, drop_id=drop.id, mails=told)
+    mails = control.drop(drop.account_id, drop.id).value.mails_claimed
+    return Told(account_id=drop.account_id, drop_id=drop.id, mails=mails)
 
 
 def newest_file(account_id: str, sync_id: str, *, control: Control) -> Drop:
@@ -233,6 +247,17 @@ def _superseded(drop: Drop, now: datetime) -> Run:
     run = _run_of(drop, now)
     ended = {"status": "cancelled", "problem": SUPERSEDED, "finished_at": run.requested_at}
     return run.model_copy(update=ended)
+
+
+def _parked_before(drop: Drop, control: Control) -> int:
+    """How many files of the sync came before this one, on the same local day, and are parked for the same reason."""
+    account = control.account(drop.account_id)
+    earlier, _ = control.drops(drop.account_id, after=drop.id, limit=LOOKED_BACK)
+
+    def told(each: Drop) -> object:
+        return each.sync_id, each.parked, local_day(account, datetime.fromisoformat(each.dropped_at))
+
+    return sum(told(each) == told(drop) for each in earlier)
 
 
 def _whom_to_tell(drop: Drop, control: Control) -> tuple[str, tuple[str, ...]]:
