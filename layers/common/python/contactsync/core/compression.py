@@ -290,7 +290,8 @@ def _not_one_file() -> UnreadableFile:
     return UnreadableFile(
         "archive_not_one_file",
         "The zip file does not hold exactly one file.",
-        "Pack the one file with the contacts, without folders and hidden files.",
+        "Pack the one file with the contacts, without folders. A Mac's Finder packs hidden files, too: send the file as it is, "
+        "or pack it with gzip, or with zip -X.",
     )
 
 

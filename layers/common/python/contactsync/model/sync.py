@@ -247,7 +247,8 @@ class Schedule(_Asked):
         min_length=1,
         max_length=500,
         description="RRULE of RFC 5545, such as FREQ=WEEKLY;BYDAY=MO,TH or FREQ=HOURLY;BYHOUR=8,9,10,11,12. INTERVAL of "
-        "HOURLY is 1, 2, 3, 4, 6, 8 or 12, of MINUTELY 15, 20 or 30. Each run counts among the plan's runs_a_day.",
+        "HOURLY is 1, 2, 3, 4, 6, 8 or 12, of MINUTELY 15, 20 or 30. A month that lacks the day has no run, as after a start on the "
+        "31st: BYMONTHDAY=-1 is the last day of each. Each run counts among the plan's runs_a_day.",
     )
     end: date | None = Field(default=None, description="The last local day.")
 
