@@ -12,15 +12,17 @@ import pytest
 from contactsync.core.vcard import Card as VCard
 from contactsync.core.vcard import Property
 from contactsync.journeys.book.album import Album
+from contactsync.journeys.book.bookfiles import BookFiles
 from tests.contract.cards import ADA
 from tests.contract.test_carddav import RadicaleBook
 from tests.support.bookworld import BookWorld
 from tests.support.portraits import portrait
+from tests.support.world import Died
 
 
 @pytest.fixture
-def world() -> BookWorld:
-    return BookWorld()
+def world(book_world: BookWorld) -> BookWorld:
+    return book_world
 
 
 @pytest.fixture
@@ -139,11 +141,8 @@ def test_a_book_that_cannot_be_listed_at_all_is_away(world: BookWorld, book: Rad
     assert (run.status, list(world.everybody())) == ("failed", [contact])
 
 
-@pytest.mark.parametrize("told", ["Location", "UID", ""])
-def test_a_server_that_puts_new_cards_elsewhere_gets_each_once(
-    world: BookWorld, book: RadicaleBook, told: str
-):
-    """One that nobody could find again was made anew by every run, and came back as another person each time."""
+def puts_elsewhere(book: RadicaleBook, *, told: str) -> list[str]:
+    """The server chooses where a new card lies, and tells by which of its ways; returns where they lie."""
     app = book.server.app
     moved: list[str] = []
 
@@ -161,6 +160,15 @@ def test_a_server_that_puts_new_cards_elsewhere_gets_each_once(
         return app(environ, lambda status, others: start(status, [*others, *headers]))
 
     book.server.app = answer
+    return moved
+
+
+@pytest.mark.parametrize("told", ["Location", "UID", ""])
+def test_a_server_that_puts_new_cards_elsewhere_gets_each_once(
+    world: BookWorld, book: RadicaleBook, told: str
+):
+    """One that nobody could find again was made anew by every run, and came back as another person each time."""
+    moved = puts_elsewhere(book, told=told)
     world.add({"name": "Nobody's address"})
     sync = world.sync(group="")
     runs = [world.go(sync) for _ in range(4)]
@@ -168,6 +176,33 @@ def test_a_server_that_puts_new_cards_elsewhere_gets_each_once(
     assert len(world.everybody()) == (1 if told else 2)
     assert [warning.code for warning in runs[0].warnings] == ([] if told else ["cards_refused"])
     assert runs[-1].status == "unchanged"
+
+
+def test_a_card_that_lies_elsewhere_is_taken_back_by_an_undo(world: BookWorld, book: RadicaleBook, api):
+    """By where it lies it was not known for the one that the run had made, and the undo said that it is gone."""
+    moved = puts_elsewhere(book, told="Location")
+    world.add({"name": "Nobody's address"})
+    run = world.go(world.sync(group=""))
+    assert book.connector().read(moved).keys() == {*moved}
+    world.execute(world.control.run(run.account_id, api.post(f"/runs/{run.id}/undo").json["id"]).value)
+    assert book.connector().read(moved) == {}
+
+
+def test_a_card_that_lies_elsewhere_is_not_made_again_by_a_worker_that_takes_over(
+    world: BookWorld, book: RadicaleBook, monkeypatch: pytest.MonkeyPatch
+):
+    moved = puts_elsewhere(book, told="Location")
+    world.add({"name": "Nobody's address"})
+    done, deaths = BookFiles.save_done, iter([Died])
+
+    def dies(*told: Any) -> None:
+        for each in deaths:
+            raise each
+        done(*told)
+
+    monkeypatch.setattr(BookFiles, "save_done", dies)
+    assert world.go(world.sync(group="")).status == "succeeded"
+    assert len(moved) == 1
 
 
 def test_a_card_with_lines_that_are_none_is_read_without_them(world: BookWorld, book: RadicaleBook):

@@ -135,7 +135,10 @@ class Pushing:
     # Creations
 
     def _create(self, part: Sequence[Errand], *, begun: bool) -> None:
-        by_marker = {errand.marker: errand for errand in part}
+        # The link says so as well: a card that its server has put elsewhere does not tell its marker
+        by_marker = {
+            errand.marker: replace(errand, link=replace(errand.link, marker=errand.marker)) for errand in part
+        }
         if begun:
             for errand in part:
                 if self._is_linked(errand):
