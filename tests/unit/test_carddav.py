@@ -303,12 +303,14 @@ def test_what_programs_write_for_no_date_is_no_birthday(day):
     assert "birthday" not in CARDS.fields(card)
 
 
-def test_a_card_that_is_refused_for_what_is_in_it_is_nobodys_lack_of_rights():
-    """RFC 6352 lets servers say 403 for both."""
+@pytest.mark.parametrize("status", ["403 Forbidden", "409 Conflict"])
+def test_a_card_that_is_refused_for_what_is_in_it_is_nobodys_lack_of_rights(status):
+    """RFC 6352 lets servers say 403 for both, and 409: then nothing has changed, and the next run would be refused as well."""
     body = b'<error xmlns="DAV:"><C:max-resource-size xmlns:C="urn:ietf:params:xml:ns:carddav"/></error>'
-    with served(reply(body, status="403 Forbidden", Connection="close")) as server:
+    with served(reply(body, status=status, Connection="close")) as server:
         [(_, told)] = connector(server).create(BOOK, [Draft("m1", ADA)])
-    assert told == Refused("not_taken", "The server did not take the contact (403, max-resource-size).")
+    why = f"The server did not take the contact ({status[:3]}, max-resource-size)."
+    assert told == Refused("not_taken", why)
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ FORBIDDEN = "The server does not let this user change it: see there who may writ
 UNREADABLE = "The card cannot be read. Correct it in the address book: until then it is left as it is."
 """Without its name: what a book did not take is told in the record of the run, which outlives whom it is about."""
 _IN_THE_CARD = re.compile(rb"no-uid-conflict|(?:supported|valid)-address-data|max-resource-size")
-"""What a server says where it forbids a card for what is in it, and not to who writes it (RFC 6352)."""
+"""What a server says where it forbids a card for what is in it: not to who writes it, nor for what is there by now (RFC 6352)."""
 PARTS_MAX = 1_000
 WELL_KNOWN = "/.well-known/carddav"
 LISTED = "listed "
@@ -329,11 +329,11 @@ class CardDavConnector:
     def _refused(self, answer: Answer, id_: str) -> Outcome:
         if answer.status in (404, 410):
             return Missing()
-        if answer.status in (409, 412):
+        why = _IN_THE_CARD.search(answer.body)
+        if answer.status in (409, 412) and why is None:
             return Changed() if self.read([id_]) else Missing()
         if answer.status == 507:
             return Refused("book_full", "The server has no room left. Make room there.")
-        why = _IN_THE_CARD.search(answer.body)
         if answer.status == 403 and why is None:
             return Refused("not_taken", FORBIDDEN)
         named = f", {why[0].decode()}" if why else ""
