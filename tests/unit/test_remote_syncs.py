@@ -300,6 +300,7 @@ def test_the_file_of_a_dry_run_is_shown_from_our_own_copy(api, server):
     assert api.get(f"/runs/{started['id']}/preview").status == 409
     ended = executed(api, started["id"])
     assert (ended["status"], ended["problem"]["code"]) == ("failed", "mapping_does_not_fit")
+    assert ended["problem"]["detail"].endswith(f"GET /v1/runs/{started['id']}/preview shows its columns.")
     shown = api.get(f"/runs/{started['id']}/preview").json
     assert [(column["name"], column["suggestion"]["field"]) for column in shown["columns"]] == [
         ("email", "email"),

@@ -137,7 +137,7 @@ def parse(message: Message, *, control: Control, runs: Objects) -> Parsed:
     source = stored(runs, files.source)
     opened = open_as_before(source, sync.format, sync.mapping, sync.figures)
     country = country_of(run, sync, control)
-    rules = _check_mapping(sync, opened, control.fields(run.account_id), country)
+    rules = _check_mapping(run, sync, opened, control.fields(run.account_id), country)
     dates = [rule.column for rule in rules if rule.type == "date" and rule.column is not None]
     unproven = dates if sync.format.date_order == "auto" else ()
     commas = _commas(rules, country)
@@ -318,7 +318,7 @@ def _aged(carried: Carried, sync: Sync, now: datetime, *, unchanged: bool) -> di
 
 
 def _check_mapping(
-    sync: Sync, opened: Opened, fields: Mapping[str, FieldSpec], country: str | None
+    run: Run, sync: Sync, opened: Opened, fields: Mapping[str, FieldSpec], country: str | None
 ) -> list[Rule]:
     """The mapping's rules. Raises, before any row is touched, if a mapped column is missing or a literal is no value of its field."""
     from contactsync.core.mapping import converted_literals, resolve_mapping  # noqa: PLC0415
@@ -342,7 +342,7 @@ def _check_mapping(
         raise UnreadableFile(
             "mapping_does_not_fit",
             "The file does not fit the mapping; no row was touched.",
-            _first_of([problem.message for problem in error.problems]),
+            f"{_first_of([problem.message for problem in error.problems])} GET /v1/runs/{run.id}/preview shows its columns.",
         ) from None
     return rules
 
