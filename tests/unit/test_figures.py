@@ -175,6 +175,40 @@ def test_a_far_smaller_file_with_other_columns_is_imported_and_told_once(site: S
     assert len(site.world.mailer.sent) == 1
 
 
+class TestWhomRowsMeet:
+    """A number that has lost its leading zeros finds nobody, and everybody comes a second time."""
+
+    def run(self, site: Site, rows: range, **asked: Any) -> list[str]:
+        site.put(rows)
+        site.world.mailer.sent.clear()
+        return codes(site.run(**asked))
+
+    def test_is_told_where_it_is_nobody_all_at_once(self, site: Site) -> None:
+        assert self.run(site, range(40)) == []
+        assert self.run(site, range(41)) == []
+        assert self.run(site, range(1_000, 1_041)) == ["rows_meet_nobody"]
+        [mail] = site.world.mailer.sent
+        assert "41 of 41 rows are about somebody new" in mail.text
+        assert self.run(site, range(1_000, 1_042)) == []
+
+    @pytest.mark.parametrize("existing", ["skip", "override"])
+    def test_is_nothing_to_tell_where_a_minority_is_new(self, site: Site, existing: str) -> None:
+        asked = {"options": {"existing": existing}}
+        assert self.run(site, range(40), **asked) == []
+        assert self.run(site, range(41), **asked) == []
+        assert self.run(site, range(20, 60)) == []
+        assert self.run(site, range(100, 140)) == ["rows_meet_nobody"]
+
+    def test_is_nothing_to_tell_of_a_file_that_has_new_ones_only(self, site: Site) -> None:
+        for begin in (0, 100, 200):
+            assert self.run(site, range(begin, begin + 40)) == []
+
+    def test_is_told_otherwise_of_a_far_larger_file(self, site: Site) -> None:
+        self.run(site, range(40))
+        self.run(site, range(41))
+        assert self.run(site, range(200)) == ["rows_far_from_before"]
+
+
 def test_a_column_that_nobody_exports_any_more_is_told_once(site: Site) -> None:
     """Where empty cells clear, everybody loses what they had there."""
     people = [f"p{n}@example.com,06 1234 56{n:02}" for n in range(40)]

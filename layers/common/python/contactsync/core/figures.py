@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from contactsync.model.run import Figures, Run, RunWarning
+from contactsync.model.run import Counts, Figures, Run, RunWarning
 from contactsync.model.sync import Sync
 
 FACTOR = 2
@@ -34,7 +34,14 @@ COLUMNS_NAMED = 5
 NAME_LENGTH = 100
 FIRST_FILE = datetime(1980, 1, 1, tzinfo=UTC)
 ODD = frozenset(
-    {"rows_far_from_before", "size_far_from_before", "columns_changed", "columns_emptied", "file_older"}
+    {
+        "rows_far_from_before",
+        "size_far_from_before",
+        "columns_changed",
+        "columns_emptied",
+        "rows_meet_nobody",
+        "file_older",
+    }
 )
 """Warnings that somebody wants to hear of who is told of problems only."""
 NOT_RENEWED = "file_not_renewed"
@@ -118,6 +125,21 @@ def compared(figures: Figures, last: Figures | None) -> list[RunWarning]:
     return found
 
 
+def met(counts: Counts, last: Figures | None) -> list[RunWarning]:
+    """Where most rows are about somebody new, and those of the last file were not: a file of new ones only never is."""
+    if last is None or last.rows is None or last.met is None or counts.rows > FACTOR * last.rows:
+        return []
+    few = counts.added < ROWS_APART or FACTOR * counts.added <= counts.rows
+    if few or FACTOR * last.met <= last.rows:
+        return []
+    message = (
+        f"{counts.added:,} of {counts.rows:,} rows are about somebody new, while most of the file imported last were about contacts "
+        "that were there. See whether what contacts are found by is written as it was, say with its leading zeros: else everybody "
+        "comes a second time. The run can be undone."
+    )
+    return [RunWarning(code="rows_meet_nobody", message=message)]
+
+
 def kept(sync: Sync, run: Run) -> Sync:
     """The sync with the figures of a run that has just ended, if it was a good one that read a file of its own."""
     figures = run.figures
@@ -126,7 +148,8 @@ def kept(sync: Sync, run: Run) -> Sync:
         return sync
     times = [each for each in (figures.modified, sync.figures and sync.figures.modified) if each]
     newest = max(times, key=datetime.fromisoformat, default=None)
-    return sync.model_copy(update={"figures": figures.model_copy(update={"modified": newest})})
+    seen = {"modified": newest, "met": run.counts.rows - run.counts.added - run.counts.rejected}
+    return sync.model_copy(update={"figures": figures.model_copy(update=seen)})
 
 
 def _far(now: int, before: int, factor: int, apart: int) -> bool:

@@ -117,6 +117,9 @@ class Figures(Deferred):
     rows: int | None = None
     width: int = Field(default=0, description="How many columns it has.")
     columns: tuple[str, ...] = Field(default=(), description="The names of the first hundred.")
+    met: int | None = Field(
+        default=None, description="How many of its rows were about contacts that were there."
+    )
     has_header: bool | None = Field(default=None, description="Whether its first row names them.")
     filled: tuple[int, ...] = Field(
         default=(), description="How much of each is filled, a percentage of its first rows."

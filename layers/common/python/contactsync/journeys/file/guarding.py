@@ -112,20 +112,24 @@ def _deleted_lately(run: Run, control: Control, now: datetime) -> int:
 
 
 def _warnings(run: Run, sync: Sync, counts: Counts, control: Control) -> tuple[RunWarning, ...]:
-    """The run's warnings, and what has to be said of deletions.
+    """The run's warnings, and what has to be said of its plan."""
+    told = _of_deletions(run, sync, counts, control)
+    if run.figures is not None and run.figures.rows is not None and run.undoes is None:
+        told += figures.met(counts, sync.figures)
+    codes = {warning.code for warning in told}
+    return (*(warning for warning in run.warnings if warning.code not in codes), *told)
 
-    That it deletes nobody where it was to and nothing proves its source complete; and whom an undo brings back for no longer than
-    to the next run.
+
+def _of_deletions(run: Run, sync: Sync, counts: Counts, control: Control) -> list[RunWarning]:
+    """That a run deletes nobody where it was to and nothing proves its source complete; and whom an undo brings back for no
+    longer than to the next run.
     """
     if not sync.options.delete_missing or run.proof or sync.deleted_at:
-        return run.warnings
+        return []
     if run.undoes is None:
-        told = _unproven(run)
-    elif counts.added and control.run(run.account_id, run.undoes).value.undoes is None:
-        told = GOING_AGAIN
-    else:
-        return run.warnings
-    return (*(warning for warning in run.warnings if warning.code != told.code), told)
+        return [_unproven(run)]
+    brings_back = counts.added and control.run(run.account_id, run.undoes).value.undoes is None
+    return [GOING_AGAIN] if brings_back else []
 
 
 def _unproven(run: Run) -> RunWarning:
