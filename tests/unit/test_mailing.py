@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contactsync.core import mailing
+from contactsync.model.drop import DroppedFile
 from contactsync.model.run import Counts, Refused, Run, RunProblem, RunWarning, Verdict
 
 DONE = Run(
@@ -91,6 +92,13 @@ def test_it_says_why_somebody_gets_it_and_where_that_is_changed():
         text = compose(run).text
         assert "because the sync's notify names your address" in text
         assert text.endswith("\nhttps://api.example.com/v1/syncs/0190sync\n")
+
+
+def test_it_names_the_file_where_several_may_have_been_dropped():
+    file = DroppedFile(key="acme/0190sync/in/people\r\n.csv", version="v1", etag="e", size=9)
+    letter = compose(FAILED.model_copy(update={"file": file}))
+    assert "\nFile              in/people .csv\n" in letter.text
+    assert "people" not in letter.subject
 
 
 def test_a_failed_run_says_what_happened_and_what_to_do():

@@ -361,6 +361,11 @@ def test_nothing_is_due_before_its_time() -> None:
     assert due_day(plan, last=None, now=datetime(2026, 1, 1, 8, 0, tzinfo=UTC)) == date(2026, 1, 1)
 
 
+def test_a_semicolon_too_many_is_called_what_it_is() -> None:
+    [problem] = problems(schedule("2026-01-01T09:00", "FREQ=DAILY;"))
+    assert problem.message.startswith("An empty part has no place")
+
+
 @pytest.mark.parametrize(
     ("broken", "pointer"),
     [

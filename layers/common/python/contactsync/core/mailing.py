@@ -374,6 +374,8 @@ def _undecided(run: Run, deletions: Sequence[Deletions], base: str) -> Iterator[
 
 
 def _facts(run: Run) -> Iterator[tuple[str, str]]:
+    if run.file is not None:
+        yield "File", clean(run.file.name, NAME_LENGTH)
     waits = run.planned if run.status == "awaiting_approval" else None
     if waits is not None and run.stage == "all":
         counts = waits

@@ -240,7 +240,8 @@ def _rule_problems(text: str) -> list[Problem]:
     values = _values(text)
     found = [
         Problem(
-            pointer, f"{name[:20]} has no place in a recurrence here; known are {', '.join(sorted(PARTS))}."
+            pointer,
+            f"{name[:20] or 'An empty part'} has no place in a recurrence here; known are {', '.join(sorted(PARTS))}.",
         )
         for name in names
         if name not in PARTS
