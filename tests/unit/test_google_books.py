@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from contactsync.connectors.google import GoogleConnector
 from contactsync.connectors.google_person import Translation
+from contactsync.control.books import Linking
+from contactsync.journeys.book.reviewing import thawed
+from contactsync.model.connection import Link
 from contactsync.model.run import Run
 from tests.contract.cards import ADA, numbered
 from tests.fakes.people import PeopleServer
-from tests.support.bookworld import BookWorld
+from tests.support.bookworld import CONNECTION, BookWorld
 
 PERSONS = Translation("GB")
 
@@ -148,3 +152,43 @@ def test_who_was_deleted_here_and_is_called_otherwise_since_can_be_added_again(
     assert later(world, sync).status == "unchanged"
     link = world.links().get(contact)
     assert (link and link.id) == new
+
+
+def relink(world: BookWorld, contact: str, change: Callable[[Link], Link]) -> None:
+    place, now = (world.account.account_id, CONNECTION), world.clock.now()
+    read = world.control.link_of(*place, contact)
+    assert read is not None
+    world.control.note_changes(place[0], f"e{now.timestamp()}", now, contacts=[contact])
+    world.control.store_links(*place, [Linking(change(read.value), read)], now)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_frozen_contact_that_goes_on_is_who_it_was_though_google_calls_it_otherwise_since(
+    world: BookWorld, google: PeopleServer, when: str
+):
+    """Case 17. Its card was asked for by its former name alone, and counted as deleted."""
+    old = google.add(PERSONS.person(ADA))
+    for number in range(20):
+        google.add(PERSONS.person(numbered(number)))
+    sync = world.sync(group="")
+    later(world, sync)
+    [contact] = [id_ for id_, fields in world.everybody().items() if fields["name"] == ADA["name"]]
+    world.edit(contact, shoe_size=38)
+    later(world, sync)
+
+    def call_otherwise() -> None:
+        another = {"names": [{"givenName": "Augusta"}], "emailAddresses": [{"value": "new@example.com"}]}
+        google.edit(google.rename(old), another)
+
+    relink(world, contact, lambda link: replace(link, state="frozen"))
+    if when == "before":
+        call_otherwise()
+    later(world, sync)
+    relink(world, contact, thawed)
+    if when == "after":
+        call_otherwise()
+    assert later(world, sync).counts.deleted == 0
+    assert len(world.everybody()) == 21
+    assert world.contact(contact).fields["name"] == "Augusta"
+    assert world.contact(contact).fields["shoe_size"] == 38
+    assert later(world, sync).status == "unchanged"

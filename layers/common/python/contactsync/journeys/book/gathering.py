@@ -93,10 +93,10 @@ def gather(work: BookRun, round_: Round) -> Known:
     known.reviews = {read.value.card_id: read.value for read in work.control.reviews(*work.place).values()}
     _find_links(work, known, everything=round_.full or round_.everybody)
     known.others = _others(work, known)
+    _read_unseen(work, known)  # first: a card that has another id since says so
     _follow_renamed(work, known)
     _read_missing(work, known)
     _read_anew(work, known)
-    _read_unseen(work, known)
     _read_decided(work, known)
     if round_.full:
         _miss(work, known)
