@@ -11,6 +11,7 @@ import inspect
 import json
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -23,7 +24,7 @@ from contactsync.api.route import Route
 from contactsync.api.routes import ROUTES
 from contactsync.journeys.asked.rows import OUTCOMES, PLANNED
 from tests.docs import catalogue, glossary, raising, scenario
-from tests.support.promises import MEDIA, promise
+from tests.support.promises import MEDIA, leads, promise
 
 DOCUMENT = catalogue.PACKAGE / "api" / "openapi.json"
 
@@ -106,6 +107,8 @@ _RETRY_AFTER: Json = {
     "schema": {"type": "string", "pattern": "^[0-9]+$"},
 }
 
+_CLOSED = ("additionalProperties", False)
+
 _EVERYBODY_S = ("too_many_requests", "internal", "busy", "no_answer", "timeout")
 """What every request can meet."""
 _CALLERS = ("unauthorized", "account_suspended", "choose_account", "too_many_requests_today")
@@ -123,7 +126,7 @@ _BODY_S = (
 
 def document() -> Json:
     """The whole document."""
-    schemas = _schemas()
+    paths, shared = _paths(), _shared()
     return {
         "openapi": "3.1.0",
         "info": {
@@ -136,10 +139,10 @@ def document() -> Json:
         "servers": [{"url": "/v1", "description": "Where this document lies."}],
         "security": [{"key": []}],
         "tags": [{"name": name, "description": about} for name, about in _tags().items()],
-        "paths": _paths(),
+        "paths": paths,
         "components": {
-            "schemas": schemas,
-            "responses": _shared(),
+            "schemas": _opened(_schemas(), {"responses": shared, **paths}),
+            "responses": shared,
             "securitySchemes": {
                 "key": {
                     "type": "http",
@@ -241,7 +244,7 @@ def _promised(route: Route) -> Json:
     responses: Json = {}
     for status, shape in sorted(promise(route).items()):
         told: Json = {"description": _about_status(status)}
-        if status in (202, 303):
+        if leads(route, status):
             told["headers"] = {"Location": _LOCATION}
         if shape is not None:
             content: Json = {"schema": _schema(shape)}
@@ -368,6 +371,40 @@ def _schemas() -> Json:
     strange = [name for name in found if "__" in name]
     assert strange == [], f"two models have one name: call one of each pair something else: {strange}"
     return {name: _described(name, _tidy(schema)) for name, schema in sorted(found.items())}
+
+
+def _opened(schemas: Json, places: Json) -> Json:
+    """The schemas, of which those that an answer holds forbid no further keys.
+
+    Answers may get some, and whoever checks them by the document has to pass those over. Only where nothing but their keys
+    tells two schemas apart, as of the two kinds of a mapping, they stay closed: who tries one after the other would take
+    the first. What is only sent stays closed as well, for there an unknown key is refused.
+    """
+    held: set[str] = set()
+    found = {name for responses in _values(places, "responses") for name in _references(responses)}
+    while found:
+        held |= found
+        found = {name for each in found for name in _references(schemas[each])} - held
+    for either in _values(schemas, "anyOf"):
+        names = {*_references(either)}
+        held -= names if len(names) > 1 else set()
+    return {
+        name: {key: value for key, value in schema.items() if name not in held or (key, value) != _CLOSED}
+        for name, schema in schemas.items()
+    }
+
+
+def _values(node: Any, key: str) -> Iterator[Any]:
+    """What a document has under a key, wherever that stands."""
+    if isinstance(node, dict):
+        yield from [node[key]] if key in node else []
+    for child in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _values(child, key)
+
+
+def _references(node: Any) -> Iterator[str]:
+    """The names of the schemas that a part of the document refers to."""
+    return (str(each).rpartition("/")[2] for each in _values(node, "$ref") if "/schemas/" in str(each))
 
 
 def _described(name: str, schema: Json) -> Json:

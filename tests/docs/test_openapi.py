@@ -138,6 +138,18 @@ def test_whatever_a_sync_was_made_with_can_be_changed(document: dict[str, Any]) 
     assert change["required"] == []
 
 
+def test_what_an_answer_holds_may_get_further_keys(document: dict[str, Any]) -> None:
+    """The document asks clients to pass over what they do not know, so none that is made from it may refuse it."""
+    closed = {
+        name
+        for name, schema in document["components"]["schemas"].items()
+        if schema.get("additionalProperties") is False
+    }
+    assert {"Run", "Sync", "Contact", "Options", "Problem"} & closed == set()
+    assert {"SyncRequest", "ContactRequest", "HttpSource"} <= closed, "an unknown key in a body is refused"
+    assert {"FieldIdentity", "GeneratedIdentity"} <= closed, "one without keys of its own would fit both"
+
+
 def test_the_key_that_tells_kinds_apart_is_required(document: dict[str, Any]) -> None:
     """Without it nobody knows which kind is meant, so it is asked for, whatever else there is."""
 

@@ -13,6 +13,7 @@ from schemathesis import Case, Response
 from local.stack import Stack
 from tests.support.customer import Customer
 from tests.support.fuzzing import MAPPING, SENSIBLE, TEXT, TIER, Known, examples, fuzz, operations
+from tests.support.promises import hold
 
 pytestmark = pytest.mark.stack
 
@@ -52,7 +53,16 @@ def known(customer: Customer) -> Known:
 def test_every_answer_is_as_the_document_says(customer: Customer, known: Known, operation: Any) -> None:
     def ask(case: Case[Any]) -> Response:
         headers = {"Authorization": f"Bearer {customer.api_key}"}
-        return case.call(base_url=customer.api, headers=headers, allow_redirects=False)
+        answer = case.call(base_url=customer.api, headers=headers, allow_redirects=False)
+        told = {name.lower(): values[0] for name, values in answer.headers.items()}
+        hold(
+            case.method.upper(),
+            str(answer.request.path_url),
+            answer.status_code,
+            told,
+            answer.content.decode(),
+        )
+        return answer
 
     tally = fuzz(operation, ask, known, examples(USUAL))
     print(tally)

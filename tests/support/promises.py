@@ -47,6 +47,13 @@ def promise(route: Route) -> Promise:
     return promised
 
 
+def leads(route: Route, status: int) -> bool:
+    """Whether an answer says at `Location` where to look: for what goes on, lies elsewhere, or was made and can be read."""
+    own = re.compile(re.escape(route.path) + r"/<\w+>")
+    readable = any(each.method == "GET" and own.fullmatch(each.path) for each in ROUTES)
+    return status in (202, 303) or (status == 201 and readable)
+
+
 def route_of(method: str, path: str) -> Route | None:
     """The route of this method at this path, with or without the stage in front."""
     place = path.partition("?")[0].removeprefix(BASE).rstrip("/")
@@ -73,6 +80,7 @@ def hold(method: str, path: str, status: int, headers: Mapping[str, str], body: 
     assert route is not None, where
     promised = promise(route)
     assert status in promised, f"{where}\nis promised nowhere: {sorted(promised)} are"
+    assert ("location" in headers) == leads(route, status), where
     shape = promised[status]
     if shape is None:
         assert body == "", where

@@ -36,7 +36,7 @@ def test_taking_a_choice_away_says_first_whom_it_concerns(api):
     assert told["choices"] == ["silver", "bronze"]
     refused = api.patch("/fields/tier", change)
     assert refused.problem == (409, "choice_in_use")
-    assert refused.json["title"].startswith("1 contacts")
+    assert refused.json["title"].startswith("1 contact has one of")
     assert listed(api)["tier"]["choices"] == ["gold", "silver"]
     assert api.patch("/fields/tier?confirm=true", change).status == 200
     assert listed(api)["tier"]["choices"] == ["silver", "bronze"]
@@ -78,7 +78,8 @@ def test_a_field_that_a_sync_maps_is_kept(api):
     mapping = [{"column": "email", "field": "email"}, {"literal": "gold", "field": "tier"}]
     sync = api.post("/syncs", {"source": {"kind": "paste", "text": "email\n"}, "mapping": mapping}).json
     assert api.delete("/fields/tier?dry_run=true").json["effects"]["syncs"] == [sync["id"]]
-    assert api.delete("/fields/tier?confirm=true").problem == (409, "field_in_use")
+    refused = api.delete("/fields/tier?confirm=true")
+    assert (refused.problem, sync["id"] in refused.json["detail"]) == ((409, "field_in_use"), True)
     api.delete(f"/syncs/{sync['id']}")
     assert api.delete("/fields/tier").status == 204
 

@@ -393,11 +393,12 @@ def test_the_account_says_who_is_asking_and_keeps_its_secret(api):
     assert secret not in told.text
 
 
-@pytest.mark.parametrize("place", ["/segments", "/fields"])
+@pytest.mark.parametrize("place", ["/segments", "/fields", "/keys"])
 def test_a_bounded_list_comes_at_once_or_in_pages(api, place):
     for name in ("one", "two", "three"):
         api.post("/segments", {"name": name})
         api.post("/fields", {"key": name, "label": name, "type": "text"})
+        api.post("/keys", {"name": name})
     whole = api.get(place).json
     assert whole["next"] is None
     found: list[dict[str, Any]] = []

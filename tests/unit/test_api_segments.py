@@ -91,7 +91,7 @@ def test_a_segment_that_a_sync_fills_is_kept_however_many_there_are_since(api):
         control.create_sync(account, sync.model_copy(update=later))
     refused = api.delete(f"/segments/{segment['id']}")
     assert refused.problem == (409, "segment_in_use")
-    assert oldest in refused.json["title"]
+    assert oldest in refused.json["detail"]
 
 
 def test_contacts_are_put_into_segments_when_they_are_made_or_edited(api):

@@ -454,6 +454,7 @@ def test_who_may_and_when(world: ApiWorld, api: Client, stranger: Client) -> Non
     assert deleter.post("/erasures", {"contact_id": ada}).status == 403
     assert api.post("/erasures", {}).status == 422
     assert api.post("/erasures", {"contact_id": ada, "email": "ada@example.com"}).status == 422
+    assert api.post("/erasures", {"email": "Ada Lovelace"}).pointers == {"/email"}
     open_run = api.post("/imports", {"source": {"kind": "paste", "text": HEADER + BOB}, "mapping": MAPPING})
     told = api.post("/erasures", {"contact_id": ada})
     assert (told.status, open_run.json["run"]["id"] in told.json["detail"]) == (409, True)

@@ -395,6 +395,11 @@ class TestBooleanAndChoice:
         assert convert("A") == "A"
         assert refusal(convert, " A ").code == "choice_unknown"
 
+    def test_a_choice_that_is_listed_twice_is_one(self):
+        convert = converter("choice", choices=["Gold", "Silver", "Gold"])
+        assert convert("gold") == "Gold"
+        assert refusal(convert, "tin").message.endswith("Write one of: Gold, Silver.")
+
 
 class TestUrl:
     url = staticmethod(converter("url"))

@@ -8,7 +8,7 @@ from contactsync.api import representations as show
 from contactsync.api.answer import Answer, Created, NoContent, Ok, json_answer
 from contactsync.api.incoming import Request
 from contactsync.api.paging import PARAMETERS as PAGED
-from contactsync.api.route import Route, pager
+from contactsync.api.route import Route, pager, part
 from contactsync.journeys.account import accounts, keys, members
 from contactsync.journeys.account.keys import Asked
 from contactsync.journeys.asked.asking import World
@@ -80,9 +80,13 @@ def delete_member(world: World, request: Request) -> NoContent:
 
 
 def list_keys(world: World, request: Request) -> Ok[shapes.KeyList]:
-    """List the keys that have not been deleted: everybody's with account.manage, else your own."""
-    found = keys.listed(world, request.caller)
-    return json_answer(200, {"items": [show.key(each) for each in found], "next": None})
+    """List the keys that have not been deleted, oldest first. Without a `limit` they come at once.
+
+    Everybody's with `account.manage`, else your own.
+    """
+    found = {each.id: each for each in keys.listed(world, request.caller)}
+    tokens = pager(world, request)
+    return json_answer(200, show.listing(part(world, request, found), show.key, tokens.token))
 
 
 def create_key(world: World, request: Request) -> Created[shapes.NewKey]:
@@ -119,7 +123,7 @@ ROUTES = (
     Route("POST", "/members", "account.manage", create_member, body=MemberRequest),
     Route("PATCH", "/members/<member_id>", "account.manage", change_member, body=MemberChange),
     Route("DELETE", "/members/<member_id>", "account.manage", delete_member),
-    Route("GET", "/keys", None, list_keys),
+    Route("GET", "/keys", None, list_keys, PAGED),
     Route("POST", "/keys", None, create_key, body=KeyRequest, replayed="made_again"),
     Route("POST", "/keys/<key_id>/rotate", None, rotate_key, body=RotateRequest, replayed="made_again"),
     Route("DELETE", "/keys/<key_id>", None, delete_key),

@@ -46,7 +46,7 @@ def create_contact(world: World, request: Request) -> Created[shapes.Contact]:
     An email address belongs to one contact: if another has it already, the answer is 409 and names that contact.
     """
     made = editing.create_contact(world, request.caller, request.body, request.seed)
-    return json_answer(201, _shown(world, request, made))
+    return json_answer(201, _shown(world, request, made), {"Location": f"/v1/contacts/{made.id}"})
 
 
 def read_contact(world: World, request: Request) -> Ok[shapes.Contact]:

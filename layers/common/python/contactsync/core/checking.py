@@ -18,7 +18,7 @@ Place = tuple[str | int, ...]
 WORDS = {  # by pydantic's names; of a text without a character, and of all that is wrong with a time, by ours
     "missing": "This is required.",
     "union_tag_not_found": "This is required.",
-    "extra_forbidden": "There is no such key here; check its spelling.",
+    "extra_forbidden": "There is no such key here: check its spelling, or leave it out.",
     "literal_error": "Give {expected}.",
     "union_tag_invalid": "Give one of {expected_tags}.",
     "string_type": "Give a text.",

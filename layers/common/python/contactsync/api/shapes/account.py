@@ -88,10 +88,10 @@ class Key(Shape):
 
 
 class KeyList(Shape):
-    """All keys at once: their number is bounded."""
+    """Keys."""
 
     items: tuple[Key, ...]
-    next: None
+    next: Next
 
 
 class NewKey(Key):

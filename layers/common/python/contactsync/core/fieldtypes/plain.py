@@ -49,10 +49,10 @@ def choice(choices: Sequence[str]) -> Converter:
     ambiguous: set[str] = set()
     for option in choices:
         key = _folded(option)
-        if key in loose:
+        if loose.setdefault(key, option) != option:
             ambiguous.add(key)
-        loose.setdefault(key, option)
-    options = ", ".join(choices[:10]) + (", …" if len(choices) > 10 else "")
+    different = list(dict.fromkeys(choices))
+    options = ", ".join(different[:10]) + (", …" if len(different) > 10 else "")
 
     def convert(cell: str) -> str | None:
         if cell in exact:

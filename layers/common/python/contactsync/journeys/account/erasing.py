@@ -76,6 +76,10 @@ def ask_for_erasure(world: World, caller: Caller, body: Mapping[str, Any], seed:
     request = checking.parse(ErasureRequest, body)
     if (request.contact_id is None) == (request.email is None):
         raise InvalidRequest([Problem("", "Name the person by contact_id, or else by email.")])
+    if request.email is not None and "@" not in request.email:  # would end well, and have found nobody
+        raise InvalidRequest(
+            [Problem("/email", "There is no @: an email address looks like name@example.com.")]
+        )
     erasure_id = derived_id(seed, "erasure")
     key = key_of(caller.account_id, erasure_id)
     if (stored := world.control.records.get(key)) is not None:

@@ -129,8 +129,8 @@ def delete_field(world: World, caller: Caller, key: str, *, dry_run: bool, confi
     if effects.syncs:
         raise Conflict(
             "field_in_use",
-            f"{len(effects.syncs)} syncs map this field or find contacts by it, the first is {effects.syncs[0]}.",
-            "Take it out of their mappings first.",
+            "Syncs map this field or find contacts by it.",
+            f"Take it out of their mappings first: {', '.join(effects.syncs[:10])}.",
         )
     if not confirm and _concerns(effects):
         raise Conflict(
@@ -207,6 +207,7 @@ def _concerns(effects: Effects) -> bool:
 
 
 def _said(effects: Effects) -> str:
+    have = "has" if effects.contacts == 1 else "have"
     if effects.all_seen:
-        return f"{effects.contacts:,} contacts have"
-    return f"{effects.contacts:,} of the first {effects.looked_at:,} contacts have"
+        return f"{effects.contacts:,} {'contact' if effects.contacts == 1 else 'contacts'} {have}"
+    return f"{effects.contacts:,} of the first {effects.looked_at:,} contacts {have}"

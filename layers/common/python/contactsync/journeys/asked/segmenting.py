@@ -38,8 +38,8 @@ def delete_segment(world: World, caller: Caller, segment_id: str) -> None:
     if using:
         raise Conflict(
             "segment_in_use",
-            f"{len(using)} syncs put their contacts into this segment, the first is {using[0]}.",
-            "Take the segment out of their options and selections first.",
+            "Syncs put their contacts into this segment, or take them from it.",
+            f"Take the segment out of their options and selections first: {', '.join(using[:10])}.",
         )
     world.control.records.commit(
         [Delete(RecordKey(caller.account_id, f"segment#{segment_id}"), read.version)]

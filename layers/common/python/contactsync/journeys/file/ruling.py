@@ -11,7 +11,7 @@ from contactsync.model.field import PRIMARIES
 from contactsync.model.run import Run
 from contactsync.model.sync import GeneratedIdentity, InSegment, Sync
 
-TYPING = 8
+TYPING = 9
 """One more with each release that types a cell otherwise: then every file is read anew, and every row of it typed."""
 
 
