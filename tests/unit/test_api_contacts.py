@@ -79,6 +79,12 @@ def test_every_problem_of_a_contact_is_told_at_once(api):
     assert api.post("/contacts", {}).pointers == {"/fields"}
 
 
+def test_something_stays_known_of_a_contact(api, ada):
+    emptied = dict.fromkeys(ada["fields"])
+    assert api.patch(f"/contacts/{ada['id']}", {"fields": emptied}).pointers == {"/fields"}
+    assert edit(api, ada, **{**emptied, "name": "Ada King"})["fields"] == {"name": "Ada King"}
+
+
 def test_an_address_belongs_to_one_contact(api, ada):
     answer = api.post("/contacts", {"fields": {"email": "ADA@example.com"}})
     assert answer.problem == (409, "email_taken")

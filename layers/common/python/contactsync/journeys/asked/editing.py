@@ -93,6 +93,14 @@ def change_contact(
     """Change what the body names of a contact. Raises PreconditionFailed, Conflict, NotFound."""
     before = _contact(world, caller, contact_id, if_match)
     fields, _, segments = _checked(world, caller, body, before.fields)
+    if before.fields and not fields:
+        raise InvalidRequest(
+            [
+                Problem(
+                    "/fields", "Nothing would be known of this contact: leave a field, or delete the contact."
+                )
+            ]
+        )
     return _changed(
         hand(world, caller, seed), before, fields, before.segments if segments is None else segments
     )
