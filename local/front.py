@@ -5,8 +5,10 @@ customers, tests and documentation use the address as it is in the cloud.
 """
 
 import http.client
+import string
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import quote
 
 MOST_BODY_BYTES = 10 * 1024 * 1024  # API Gateway's own limit
 _TIMEOUT_S = 30
@@ -71,6 +73,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = self.rfile.read(length)
         stage, _, rest = self.path.lstrip("/").partition("/")
+        # curl sends ?name=Zoë as it is typed, and http.client refuses what is not escaped
+        rest = quote(rest, safe=string.punctuation, encoding="latin-1")
         path = f"/restapis/{self.server.api_id}/{stage}/_user_request_/{rest}"
         upstream = http.client.HTTPConnection("127.0.0.1", self.server.emulator_port, timeout=_TIMEOUT_S)
         try:
