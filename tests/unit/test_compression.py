@@ -41,6 +41,17 @@ def zipped(
     return out.getvalue()
 
 
+def by_finder(name: str, data: bytes, hidden: bytes = b"icon and tags") -> bytes:
+    """As a Mac's Finder packs a file."""
+    out = io.BytesIO()
+    out.seekable = lambda: False  # type: ignore[method-assign]
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, data)
+        archive.writestr("__MACOSX/", b"")
+        archive.writestr(f"__MACOSX/._{name}", hidden)
+    return out.getvalue()
+
+
 def code_of(data: bytes, **bounds: Any) -> str:
     with pytest.raises(UnreadableFile) as caught:
         decompressed(io.BytesIO(data), **bounds).read()
@@ -54,6 +65,7 @@ PACKED = {
     "gz with padding": gzip.compress(TEXT) + bytes(512),
     "zip": zipped("contacts.csv", TEXT),
     "zip, sizes after": zipped("contacts.csv", TEXT, seekable=False),
+    "zip of a Mac": by_finder("contacts.csv", TEXT),
     "zip, stored": zipped("in/contacts.csv", TEXT, zipfile.ZIP_STORED),
 }
 
@@ -158,13 +170,25 @@ def test_a_link_is_refused():
     assert code_of(corpus("payloads/zip-symlink-etc_passwd.zip").read_bytes()) == "archive_not_readable"
 
 
-@pytest.mark.parametrize("names", [["a.csv", "b.csv"], ["in/", "in/a.csv"], ["a.csv", "__MACOSX/._a.csv"]])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a.csv", "b.csv"],
+        ["in/", "in/a.csv"],
+        ["a.csv", "__MACOSX/._a.csv", "b.csv"],
+        ["__MACOSX/._a.csv", "a.csv"],
+    ],
+)
 def test_more_than_one_file_is_refused(names):
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in names:
             archive.writestr(name, b"" if name.endswith("/") else b"x")
     assert code_of(out.getvalue()) == "archive_not_one_file"
+
+
+def test_what_a_mac_adds_is_no_place_to_hide_much():
+    assert code_of(by_finder("a.csv", b"x", random.Random(1).randbytes(2 << 20))) == "archive_not_one_file"
 
 
 def test_a_password_is_said_so():

@@ -1,5 +1,7 @@
 """Compressed files: .gz, and .zip that holds one file. Recognised by their first bytes, read as they stream.
 
+What a Mac's Finder packs behind a file, about its icon and its tags, is passed over.
+
 What a file says about its own size is not believed: output is counted against what came in, so that a bomb stops
 after its first megabytes. Nothing is written anywhere, so a name in an archive can do no harm; strange names are
 refused all the same, because an archive that holds them was not made to hold contacts.
@@ -33,6 +35,7 @@ _LINK, _KIND = 0o120000, 0o170000
 _ENCRYPTED, _SIZES_FOLLOW, _UTF8 = 0x1, 0x8, 0x800
 _OFFICE = ("[Content_Types].xml", "_rels/", "docProps/", "xl/", "mimetype")
 """What spreadsheets begin with: they are zip files too, of many entries, and are read by who knows them."""
+_OF_FINDER = b"__MACOSX/"
 _TAIL_BYTES = 1 << 20
 _PIECE_BYTES = 256 << 10
 
@@ -186,20 +189,21 @@ def _unzip(source: _Input, entry: _Entry) -> Iterator[bytes]:
 
 
 def _check_table(tail: bytes, checksum: int, size: int) -> None:
-    """What follows the file: perhaps its sizes, then one line of the table of contents, then the table's end."""
+    """What follows the file: perhaps its sizes and what Finder adds, then the table of contents, then the table's end."""
     at = next((at for at in (0, 12, 16, 20, 24) if tail[at : at + 4] in {_CENTRAL_SIGN, ZIP}), None)
     if len(tail) < _CENTRAL.size + _END.size:
         raise _cut()
     if at is None:
         raise _damaged()
-    if tail[at : at + 4] == ZIP:
-        raise _not_one_file()
-    line = _CENTRAL.unpack_from(tail, at)
-    stored_sum, stored_size, attributes = line[7], line[9], line[15]
     end = tail.rfind(_END_SIGN)
     if end < 0 or len(tail) < end + _END.size:
-        raise _cut()
-    if _END.unpack_from(tail, end)[4] not in {1, 0xFFFF} or tail.find(_CENTRAL_SIGN, at + 4, end) >= 0:
+        raise _cut() if len(tail) < _TAIL_BYTES else _not_one_file()
+    (_, line), *others = _table(tail, tail.find(_CENTRAL_SIGN, at), end)
+    stored_sum, stored_size, attributes = line[7], line[9], line[15]
+    has_more = tail[at : at + 4] == ZIP
+    if not all(name.startswith(_OF_FINDER) for name, _ in others) or has_more != bool(others):
+        raise _not_one_file()
+    if _END.unpack_from(tail, end)[4] not in {1 + len(others), 0xFFFF}:
         raise _not_one_file()
     if (attributes >> 16) & _KIND == _LINK:
         raise UnreadableFile(
@@ -207,6 +211,19 @@ def _check_table(tail: bytes, checksum: int, size: int) -> None:
         )
     if stored_sum != checksum or stored_size not in {size, 0xFFFFFFFF}:
         raise _damaged()
+
+
+def _table(tail: bytes, at: int, end: int) -> list[tuple[bytes, tuple[Any, ...]]]:
+    """The lines of the table of contents, each with the name in it; at least one. Raises UnreadableFile."""
+    lines = []
+    while 0 <= at <= end - _CENTRAL.size and tail[at : at + 4] == _CENTRAL_SIGN:
+        line = _CENTRAL.unpack_from(tail, at)
+        name_at, name_bytes = at + _CENTRAL.size, line[10]
+        lines.append((tail[name_at : name_at + name_bytes], line))
+        at = name_at + sum(line[10:13])
+    if not lines or at > end or _CENTRAL_SIGN in tail[at:end]:
+        raise _damaged()
+    return lines
 
 
 def _inflated(source: _Input, window: int) -> Iterator[bytes]:
@@ -290,8 +307,7 @@ def _not_one_file() -> UnreadableFile:
     return UnreadableFile(
         "archive_not_one_file",
         "The zip file does not hold exactly one file.",
-        "Pack the one file with the contacts, without folders. A Mac's Finder packs hidden files, too: send the file as it is, "
-        "or pack it with gzip, or with zip -X.",
+        "Pack the one file with the contacts, without folders and hidden files.",
     )
 
 
