@@ -140,6 +140,29 @@ class TestReviews:
             world.go(sync)
         assert list(world.links()) == ids[:1]
 
+    def test_whom_it_is_not_is_not_asked_about_again_however_often_the_card_changes(self, api, world):
+        ids = [
+            world.add({"name": "Ada Lovelace", "emails": [{"value": f"a@{n}.example"}], "organization": "X"})
+            for n in range(3)
+        ]
+        shown = {"name": "Ada Lovelace", "organization": "X"}
+        card = world.book.add(shown)
+        sync = world.sync(direction="pull")
+        world.go(sync)
+        decide(api, decision="different", contact_id=ids[0])
+        for note in ("once", "twice"):
+            world.book.edit(card, {**shown, "notes": note})
+            world.go(sync)
+        [review] = api.get(f"{PLACE}/reviews").json["items"]
+        assert review["card"]["fields"]["notes"] == "twice"
+        assert {each["id"] for each in review["contacts"]} == {*ids[1:]}
+
+    def test_is_asked_by_no_dry_run(self, api, world):
+        world.add({"name": "William King", "emails": HOME})
+        world.book.add({"name": "Ada Lovelace", "emails": HOME})
+        assert world.go(world.sync(), dry_run=True).counts.skipped == 1
+        assert api.get(f"{PLACE}/reviews").json["items"] == []
+
     def test_is_decided_once(self, api, world, doubt):
         [contact] = world.everybody()
         [review] = api.get(f"{PLACE}/reviews").json["items"]

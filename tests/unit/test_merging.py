@@ -338,6 +338,12 @@ class TestOneWay:
         ours, theirs = {"emails": emails("a@x.org")}, {"emails": emails("a@x.org", "b@x.org")}
         assert merge(Agreed(ours, theirs), ours, theirs, self.IN).ours == ours
 
+    def test_in_their_first_address_is_primary_here_only_once_they_choose_it(self) -> None:
+        """The card had them in another order from the beginning: nobody has chosen anything."""
+        ours, theirs = {"emails": emails("a@x.org", "b@x.org")}, {"emails": emails("b@x.org", "a@x.org")}
+        merged = merge(Agreed(ours, theirs), ours, {**theirs, "notes": "theirs"}, self.IN)
+        assert merged.ours == {**ours, "notes": "theirs"}
+
     def test_in_a_deletion_here_is_not_sent(self) -> None:
         merged = merge(AS_BEFORE, None, ANN, self.IN)
         assert (merged.ours, merged.theirs) == (None, ANN)
