@@ -160,7 +160,8 @@ class TestReviews:
     def test_is_asked_by_no_dry_run(self, api, world):
         world.add({"name": "William King", "emails": HOME})
         world.book.add({"name": "Ada Lovelace", "emails": HOME})
-        assert world.go(world.sync(), dry_run=True).counts.skipped == 1
+        run = world.go(world.sync(), dry_run=True)
+        assert (run.counts.skipped, [each.code for each in run.warnings]) == (1, ["needs_review"])
         assert api.get(f"{PLACE}/reviews").json["items"] == []
 
     def test_is_decided_once(self, api, world, doubt):
@@ -245,6 +246,15 @@ class TestFrozen:
         world.go(loop)
         assert world.contact(frozen["contact"]["id"]).fields["notes"] == "the last word"
         assert world.book.cards()[card].fields["notes"] == "the last word"
+
+    def test_go_on_with_the_change_that_was_held_back(self, api, world, loop):
+        """It was never agreed on: what stood here before is no edit that would undo it."""
+        [frozen] = api.get(f"{PLACE}/frozen").json["items"]
+        assert frozen["contact"]["fields"]["notes"] == "here"
+        assert api.delete(f"{PLACE}/frozen/{frozen['id']}").status == 204
+        world.go(loop)
+        [card] = world.book.cards().values()
+        assert world.contact(frozen["contact"]["id"]).fields["notes"] == card.fields["notes"] == "there"
 
     def test_go_on_when_somebody_asks_again_who_died_over_it(self, api, world, loop, monkeypatch):
         [frozen] = api.get(f"{PLACE}/frozen").json["items"]

@@ -73,6 +73,19 @@ class TestTheGuard:
         world.approve(again)
         assert len(world.book.cards()) == 10
 
+    def test_who_is_taken_out_of_the_trash_before_somebody_agrees_stays(self, world, sync):
+        """The next run still has their deletion to look at; what the book has said since counts."""
+        cards = [world.links()[world.id_of(f"p{n}@example.com")].id for n in range(10)]
+        kept = [world.book._kept[card] for card in cards]
+        for card in cards:
+            world.book.remove(card)
+        assert world.go(sync).status == "awaiting_approval"
+        for each in kept:
+            world.book._keep(each)
+        run = world.go(sync)
+        assert (run.status, run.counts.deleted) == ("succeeded", 0)
+        assert len(world.everybody()) == len(world.book.cards()) == len(world.links()) == 20
+
     def test_a_commit_that_is_carried_out_again_counts_once(self, world, sync, monkeypatch):
         """Its last word was not heard; what is counted is what was done, and not what the run's record says already."""
         for n in range(10):
