@@ -120,3 +120,33 @@ def test_who_comes_back_from_a_book_has_their_address_again(world, api):
     World.execute(world, run)
     assert (world.run(run).counts.updated, world.run(run).counts.added) == (1, 0)
     assert [each["id"] for each in api.get(f"/contacts?email={HOME}").json["items"]] == [ada]
+
+
+def test_who_comes_back_and_who_is_new_with_their_address_are_two(world, api):
+    """The new card was taken for the deleted contact's: one contact came of two cards."""
+    for each in (ADA, *map(person, range(6))):
+        world.book.add(each)
+    sync = world.sync()
+    world.go(sync)
+    ada = world.id_of(HOME)
+    card = world.links()[ada].id
+    assert api.delete(f"/contacts/{ada}").status == 204
+    world.book.edit(card, {**world.book.cards()[card].fields, "notes": "Edited"})
+    world.book.add(WILLIAM)
+    run = world.go(sync)
+    assert (run.counts.added, family(world)) == (2, ["Ada", "William"])
+    assert {link.id for link in world.links().values()} == set(world.book.cards())
+
+
+def test_who_is_new_has_the_address_of_somebody_deleted_and_counts_once(world, api):
+    for each in (ADA, *map(person, range(12))):
+        world.book.add(each)
+    sync = world.sync()
+    world.go(sync)
+    assert api.delete(f"/contacts/{world.id_of(HOME)}").status == 204
+    world.book.add(WILLIAM)
+    run = world.go(sync)
+    assert (run.counts.added, run.counts.unchanged, family(world)) == (1, 1, ["William"])
+    [found] = api.get(f"/contacts?email={HOME}").json["items"]
+    assert found["fields"]["name"] == "William"
+    assert "Ada" not in {card.fields["name"] for card in world.book.cards().values()}

@@ -129,9 +129,10 @@ class Pairing:
         new = [card for card, skip in alone if self.work.pulls and skip is None]
         slots = {card.id: self.rules.email_slot(self.work.view.into(card.fields)) for card in new}
         read_slots(self.work, self.known, (slot for slot in [*slots.values(), *self._ids.values()] if slot))
+        back = {pair.contact_id for pair in pairs if self._comes_back(pair)}
         for card in new:
             slot = slots[card.id]
-            if slot and slot not in self._taken and self._is_free(slot):
+            if slot and slot not in self._taken and slot not in back and self._is_free(slot):
                 self._ids[card.id] = slot
                 self._taken.add(slot)
             else:
@@ -143,6 +144,13 @@ class Pairing:
 
     def _is_free(self, slot: str) -> bool:
         return isinstance(self.known.slots.get(slot), Tombstone | None)
+
+    def _comes_back(self, pair: Pair) -> bool:
+        """Whether a card brings a deleted contact back, so that its slot is no other card's."""
+        if pair.card is None or not isinstance(self.known.slots.get(pair.contact_id), Tombstone):
+            return False
+        theirs, newer = self.work.view.into(pair.card.fields), _newer(None, pair.card)
+        return merge(pair.agreed, None, theirs, self.work.policy, newer=newer).ours is not None
 
     # One pair
 
@@ -385,16 +393,12 @@ class Pairing:
     def with_claims(self, decisions: Sequence[Decision]) -> list[Decision]:
         """The same decisions; those that give a contact another address claim it, unless it is somebody else's."""
         lookup = Lookup(self.work.ports.contacts, self.rules, int(self.work.now.timestamp()))
-        claimed: dict[str, Decision] = {}
-        giving = [
-            each
-            for each in decisions
-            if (isinstance(each, Update) and "emails" in each.changes)
-            or (isinstance(each, Add) and each.over)
-        ]
+        claimed = list(decisions)
+        giving = [(at, each) for at, each in enumerate(decisions) if isinstance(each, Update | Add)]
         for batch in batches(giving, CLAIMS_AT_ONCE):
-            claimed.update((each.key, each) for each in lookup.with_claims(batch))
-        return [claimed.get(decision.key, decision) for decision in decisions]
+            for (at, _), each in zip(batch, lookup.with_claims([each for _, each in batch]), strict=True):
+                claimed[at] = each
+        return claimed
 
 
 TOO_LARGE = (
