@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from contactsync.connectors.memory import Habits, MemoryConnector, Mishap
+from contactsync.model.connection import EXTRA_KEPT
 from tests.contract.cards import ADA, FULL, NAMED
 from tests.support.bookworld import CONNECTION, BookWorld
 
@@ -332,6 +333,29 @@ def _writes(world: BookWorld) -> object:
     """All that is stored of contacts, links and cards, with versions."""
     links = [(read.value, read.version) for read in world.control.links(world.account.account_id, "n1")]
     return links, world.stored(), world.book.cards()
+
+
+def test_what_somebody_makes_of_a_long_card_before_we_write_it_is_not_lost(world):
+    """What links do not keep of it is read before it is written: by then it is another one than was merged."""
+    card = world.book.add(ADA, extra="x" * (EXTRA_KEPT + 1))
+    sync = world.sync()
+    world.go(sync)
+    [contact] = world.everybody()
+    world.edit(contact, nickname="Here")
+    theirs = [{**world.book.cards()[card].fields, "notes": "There"}]
+
+    class Edited(MemoryConnector):
+        def read(self, ids):
+            if theirs and card in ids:
+                world.book.edit(card, theirs.pop())
+            return super().read(ids)
+
+    world.connect = lambda _: Edited(world.book)
+    for _ in range(2):
+        world.go(sync)
+    assert not theirs
+    both = (world.contact(contact).fields, world.book.cards()[card].fields)
+    assert [(each["nickname"], each["notes"]) for each in both] == [("Here", "There")] * 2
 
 
 def test_names_are_kept(world):
