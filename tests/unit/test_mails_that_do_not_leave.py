@@ -10,7 +10,7 @@ import pytest
 
 from contactsync.adapters.memory import MemoryMailer
 from contactsync.errors import Busy
-from contactsync.journeys.file.finishing import MAILS_PUT_OFF
+from contactsync.journeys.file.notifying import MAILS_PUT_OFF
 from contactsync.model.message import Finishing
 from contactsync.ports import Mail, MailRefused, MailUncertain
 from tests.architecture.template import MACHINES

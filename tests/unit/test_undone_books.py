@@ -125,10 +125,11 @@ class TestCardsThatWereChanged:
         world.edit(one(world, 1), notes="After")
         run = world.go(sync)
         world.book.mishaps.append(Mishap.UNSENT)
-        _, rows = undo(world, api, run)
+        undoing, rows = undo(world, api, run)
         [(outcome, reason)] = rows
         assert outcome == "skipped"
         assert "could not be written back" in reason
+        assert (undoing.counts.unchanged, undoing.counts.skipped) == (0, 1)
         assert card_of(world, 1).fields["notes"] == "After"
 
     def test_go_back_on_both_sides_where_both_had_edits(self, world, api, sync):

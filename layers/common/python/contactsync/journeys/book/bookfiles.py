@@ -18,13 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from itertools import count
+from itertools import chain, count
 from typing import Any, Literal
 
 import orjson
 from pydantic import ConfigDict
 
 from contactsync.control import Read
+from contactsync.core.decisions import Unchanged, read_decision
 from contactsync.errors import NotFound
 from contactsync.journeys.file.runfiles import RunFiles, Stage, batches
 from contactsync.model.card import Card
@@ -273,6 +274,13 @@ class BookFiles:
             if lines is None:
                 return
             yield from ((contact, result) for _, contact, result, *_ in lines if result != "done")
+
+    def unwritten(self, units: int) -> int:
+        """How many rows of an undo would be unchanged, had their card been written back: they are skipped."""
+        not_done = dict(self.not_done("all"))
+        lines = chain.from_iterable(map(self.files.plan, range(units))) if not_done else ()
+        decisions = map(read_decision, lines)
+        return sum(isinstance(each, Unchanged) and each.row.id in not_done for each in decisions)
 
     def save_refused(self, stage: Stage, lines: Iterable[Line]) -> None:
         """Whose card the provider did not take, and why."""
