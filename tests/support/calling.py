@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
@@ -147,6 +147,18 @@ class Client:
 
     def delete(self, path: str, *, if_match: int | None = None) -> Told:
         return self._change("DELETE", path, None, if_match)
+
+    def everything(self, path: str, **parameters: Any) -> list[Any]:
+        """The items of a list, over as many pages as it takes."""
+        found: list[Any] = []
+        token: dict[str, str] = {}
+        while True:
+            page = self.get(f"{path}?{urlencode({**parameters, **token})}")
+            assert page.status == 200, page.text
+            found += page.json["items"]
+            if page.json["next"] is None:
+                return found
+            token = {"next": page.json["next"]}
 
     def ended(self, run_id: str) -> Any:
         """The run as it is shown, after the state machine has carried it out."""

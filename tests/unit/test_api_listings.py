@@ -40,20 +40,6 @@ def people(count):
     return "email,phone,name\n" + "".join(f"p{n}@example.com,,P{n}\n" for n in range(count))
 
 
-def all_pages(client, path, **parameters):
-    items, token = [], None
-    while True:
-        query = "&".join(
-            [f"{name}={value}" for name, value in parameters.items()] + ([f"next={token}"] if token else [])
-        )
-        page = client.get(f"{path}?{query}")
-        assert page.status == 200
-        items += page.json["items"]
-        token = page.json["next"]
-        if token is None:
-            return items
-
-
 # Contacts
 
 
@@ -100,7 +86,7 @@ def test_a_plus_in_an_address_is_one_however_it_is_sent(api, spelling):
 
 def test_pages_hold_everybody_once(api):
     import_rows(api, people(25))
-    found = all_pages(api, "/contacts", limit=10)
+    found = api.everything("/contacts", limit=10)
     assert len(found) == 25
     assert len({contact["id"] for contact in found}) == 25
 
@@ -120,7 +106,7 @@ def test_a_page_of_large_contacts_ends_before_an_answer_would_burst(api):
     first = api.get("/contacts?limit=150")
     assert len(json.dumps(first.text).encode()) < 6_000_000
     assert 1 < len(first.json["items"]) < 150
-    assert len({contact["id"] for contact in all_pages(api, "/contacts", limit=150)}) == 150
+    assert len({contact["id"] for contact in api.everything("/contacts", limit=150)}) == 150
 
 
 # Page tokens
@@ -178,7 +164,7 @@ def test_a_token_ends_after_a_day(api, token):
 
 def test_every_row_is_accounted_for(api):
     run_id = import_rows(api)
-    rows = {row["row"]: row for row in all_pages(api, f"/runs/{run_id}/rows", limit=1)}
+    rows = {row["row"]: row for row in api.everything(f"/runs/{run_id}/rows", limit=1)}
     assert {line: row["outcome"] for line, row in rows.items()} == {
         2: "skipped", 3: "rejected", 4: "added", 5: "added"
     }  # fmt: skip
@@ -193,7 +179,7 @@ def test_every_row_is_accounted_for(api):
 )
 def test_rows_are_filtered_by_outcome(api, outcome, lines):
     run_id = import_rows(api)
-    assert {row["row"] for row in all_pages(api, f"/runs/{run_id}/rows", outcome=outcome)} == lines
+    assert {row["row"] for row in api.everything(f"/runs/{run_id}/rows", outcome=outcome)} == lines
 
 
 def test_an_outcome_that_is_none_is_named(api):
@@ -204,8 +190,8 @@ def test_a_page_looks_at_a_bounded_number_of_rows(api, monkeypatch):
     monkeypatch.setattr(rows, "LOOKED_AT_MAX", 4)
     run_id = import_rows(api, people(10))
     assert api.get(f"/runs/{run_id}/rows?outcome=rejected").json["next"] is not None
-    assert all_pages(api, f"/runs/{run_id}/rows", outcome="rejected") == []
-    assert len(all_pages(api, f"/runs/{run_id}/rows", outcome="added")) == 10
+    assert api.everything(f"/runs/{run_id}/rows", outcome="rejected") == []
+    assert len(api.everything(f"/runs/{run_id}/rows", outcome="added")) == 10
 
 
 def test_pages_go_on_across_chunks_and_units(api):
@@ -222,12 +208,12 @@ def test_pages_go_on_across_chunks_and_units(api):
         files.save_plan(unit, [Unchanged(row).line() for row in rows])
     expected = [0, 1, 2, 10, 11, 12, 20, 21, 22, 100, 101, 102, 200, 201, 202]
     for limit in (1, 2, 4, 50):
-        assert [row["row"] for row in all_pages(api, f"/runs/{run_id}/rows", limit=limit)] == expected
+        assert [row["row"] for row in api.everything(f"/runs/{run_id}/rows", limit=limit)] == expected
 
 
 def test_an_empty_row_is_skipped_not_refused(api):
     run_id = import_rows(api, "email,phone,name\nada@example.com,,Ada\n,,\n")
-    rows = {row["row"]: row["outcome"] for row in all_pages(api, f"/runs/{run_id}/rows")}
+    rows = {row["row"]: row["outcome"] for row in api.everything(f"/runs/{run_id}/rows")}
     assert rows == {2: "added", 3: "skipped"}
 
 
@@ -239,7 +225,7 @@ def test_rows_that_a_failed_run_never_came_to_are_not_said_to_be_applied(api, mo
     run_id = import_rows(api)
     run = api.get(f"/runs/{run_id}").json
     assert (run["status"], run["counts"]["added"]) == ("failed", 0)
-    outcomes = [row["outcome"] for row in all_pages(api, f"/runs/{run_id}/rows")]
+    outcomes = [row["outcome"] for row in api.everything(f"/runs/{run_id}/rows")]
     assert sorted(outcomes) == ["rejected", "skipped", "skipped", "skipped"]
 
 
@@ -258,7 +244,7 @@ def test_rows_of_a_plan_that_nobody_began_to_apply_are_not_said_to_be_applied(ap
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(importing, "guard", cancelled)
         api.world.execute(control.run(account_id, run_id).value)
-    outcomes = [row["outcome"] for row in all_pages(api, f"/runs/{run_id}/rows")]
+    outcomes = [row["outcome"] for row in api.everything(f"/runs/{run_id}/rows")]
     assert sorted(outcomes) == ["rejected", "skipped", "skipped", "skipped"]
 
 
@@ -284,10 +270,10 @@ def test_a_large_report_is_fetched_from_the_bucket(api, monkeypatch):
 
 def test_a_page_of_rows_with_much_to_say_ends_early_too(api, monkeypatch):
     run_id = import_rows(api)
-    expected = [row["row"] for row in all_pages(api, f"/runs/{run_id}/rows")]
+    expected = [row["row"] for row in api.everything(f"/runs/{run_id}/rows")]
     monkeypatch.setattr(representations, "LISTING_BYTES", 10)
     assert len(api.get(f"/runs/{run_id}/rows").json["items"]) == 1
-    assert [row["row"] for row in all_pages(api, f"/runs/{run_id}/rows")] == expected
+    assert [row["row"] for row in api.everything(f"/runs/{run_id}/rows")] == expected
 
 
 def test_a_report_that_grows_when_it_is_quoted_is_fetched_from_the_bucket(api):
@@ -349,7 +335,7 @@ def test_syncs_are_listed_newest_first(api):
     for name in ("one", "two", "three"):
         import_rows(api, name=name)
         api.world.clock.advance(timedelta(days=1))
-    assert [sync["name"] for sync in all_pages(api, "/syncs", limit=2)] == ["three", "two", "one"]
+    assert [sync["name"] for sync in api.everything("/syncs", limit=2)] == ["three", "two", "one"]
 
 
 def test_an_own_field_can_be_added_and_mapped(api):
